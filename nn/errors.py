@@ -1,0 +1,29 @@
+"""What goes wrong through what a user gave: each error says what was expected, what came, and what to do."""
+
+
+class ByhandError(Exception):
+    """The base of every error that a user can mend; command lines print it without a traceback and exit with 2."""
+
+
+class ShapeError(ByhandError, ValueError):
+    """An array, a geometry or a setting does not fit the layer that it was given to."""
+
+
+class DtypeError(ByhandError, TypeError):
+    """An array is not of the network's element type."""
+
+
+class DeviceError(ByhandError, RuntimeError):
+    """The asked-for device is not there."""
+
+
+class WeightsError(ByhandError, ValueError):
+    """A weights file cannot be read, or does not hold what it must."""
+
+
+class DataError(ByhandError, ValueError):
+    """A data file or a data set cannot be had, or does not hold what it must."""
+
+
+class RunError(ByhandError, RuntimeError):
+    """A training run cannot start or go on: its settings, its folder, or a loss that is no longer finite."""
