@@ -1,0 +1,62 @@
+"""Activations: elementwise functions without parameters; x and y of any shape."""
+
+from nn.errors import ShapeError
+from nn.layer import Layer
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, slope x elsewhere; dy/dx = 1 or slope (slope at 0). 0 <= slope < 1.
+
+    Errors: `ShapeError` for a slope outside [0, 1). Source: Maas et al. 2013.
+    """
+
+    def __init__(self, slope=0.01):
+        super().__init__()
+        if not 0 <= slope < 1:
+            raise ShapeError(f"{type(self).__name__}: expected a slope in [0, 1), got {slope}")
+        self.slope = slope
+
+    def forward(self, x, cache, *, train=False):
+        cache.y = self.ops.leaky_relu(x, self.slope, out=cache.like("y", x))
+        return cache.y
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        if need_dx:
+            return self.ops.leaky_relu_backward_(dy, cache.y, self.slope)  # dL/dx = dy (1 if y > 0 else slope)
+
+
+class ReLU(LeakyReLU):
+    """y = max(x, 0); dy/dx = 1 where x > 0, else 0. Source: Nair & Hinton 2010."""
+
+    def __init__(self):
+        super().__init__(slope=0.0)
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x)); dy/dx = y (1 - y).
+
+    After a pass, `cache.logits` holds x: the `BCE` loss takes it from there, since y rounds to 1 from x = 17 on. It then
+    hands over dL/dx instead of dL/dy and says so by `cache.dy_is_dlogits`.
+    """
+
+    def forward(self, x, cache, *, train=False):
+        cache.logits = x
+        cache.dy_is_dlogits = False
+        cache.y = self.ops.sigmoid(x, out=cache.like("y", x))
+        return cache.y
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        if need_dx:
+            return dy if cache.dy_is_dlogits else self.ops.sigmoid_backward_(dy, cache.y)  # dL/dx = dy y (1 - y)
+
+
+class Tanh(Layer):
+    """y = tanh(x); dy/dx = 1 - y^2."""
+
+    def forward(self, x, cache, *, train=False):
+        cache.y = self.ops.tanh(x, out=cache.like("y", x))
+        return cache.y
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        if need_dx:
+            return self.ops.tanh_backward_(dy, cache.y)  # dL/dx = dy (1 - y^2)

@@ -1,0 +1,56 @@
+"""What one pass through a layer leaves behind for its backward pass."""
+
+import math
+
+
+class Cache:
+    """The memory of one live pass: whatever `forward` keeps for `backward`, and the buffers that both write into.
+
+    A layer holds no activations, so two passes through one network may be alive at once, each with a cache of its own. A
+    buffer is allocated once and used again by the next pass through the same cache: what `forward` and `backward` return
+    is valid until then.
+
+    tracks_statistics: whether a training pass updates running statistics. They shall move once per training step, so
+    where a step sends several passes through a network, the trainer lets one cache track.
+    """
+
+    def __init__(self, ops, dtype, tracks_statistics=True, parts=()):
+        self.ops = ops
+        self.dtype = dtype
+        self.tracks_statistics = tracks_statistics
+        self.parts = parts  # the caches of a network's layers, in their order
+        self._buffers = {}
+
+    def buffer(self, name, shape, dtype=None):
+        """An uninitialised array of this name: the same memory each time, as long as the shape does not grow."""
+        held, view = self._buffers.get(name, (None, None))
+        if view is not None and view.shape == shape:
+            return view
+        size = math.prod(shape)
+        if held is None or held.size < size:
+            held = self.ops.empty((size,), dtype or self.dtype)
+        view = held[:size].reshape(shape)
+        self._buffers[name] = held, view
+        return view
+
+    def like(self, name, x):
+        """A buffer of x's shape and memory layout: C-contiguous, or channels-last where x is."""
+        return self.buffer(name, x.shape) if x.flags.c_contiguous or len(x.shape) != 4 else self.images(name, x.shape)
+
+    def images(self, name, shape):
+        """A buffer of shape (N, C, H, W) that lies channels-last, (N, H, W, C), in memory, as products want it."""
+        n, c, h, w = shape
+        return self.buffer(name, (n, h, w, c)).transpose(0, 3, 1, 2)
+
+    def contiguous(self, name, x):
+        """x itself if its memory is in the order of its shape, else a copy that is."""
+        if x.flags.c_contiguous:
+            return x
+        y = self.buffer(name, x.shape)
+        self.ops.copy_(y, x)
+        return y
+
+    @property
+    def last(self):
+        """The cache of a network's last layer."""
+        return self.parts[-1].last if self.parts else self

@@ -1,0 +1,28 @@
+"""Dropout."""
+
+from nn.errors import ShapeError
+from nn.layer import Layer
+
+
+class Dropout(Layer):
+    """In training, y = x m with m = 0 with probability p, else 1 / (1 - p), drawn for each element; y = x in evaluation.
+
+    x and y of any shape. Errors: `ShapeError` for p outside [0, 1). Source: Srivastava et al. 2014, in the scaled form.
+    """
+
+    def __init__(self, p=0.5):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ShapeError(f"Dropout: expected p in [0, 1), got {p}")
+        self.p = p
+
+    def forward(self, x, cache, *, train=False):
+        cache.mask = None
+        if not train or self.p == 0:
+            return x
+        cache.mask = self.stream.dropout_mask_(cache.like("mask", x), self.p)
+        return self.ops.multiply(x, cache.mask, out=cache.like("y", x))
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        if need_dx:
+            return dy if cache.mask is None else self.ops.multiply(dy, cache.mask, out=dy)  # dL/dx = dy m

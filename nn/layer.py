@@ -1,0 +1,127 @@
+"""The layer protocol: what every layer, and a whole network, can do."""
+
+import inspect
+import math
+
+import numpy as np
+
+from nn.cache import Cache
+from nn.errors import DtypeError, ShapeError
+from nn.ops import get_ops
+from nn.parameters import Parameters
+
+GRADS = ("write", "add", "skip")
+DTYPES = ("float32", "float64")
+
+
+class Layer:
+    """A function with parameters and a backward pass written by hand.
+
+    A layer is described first, ``Dense(784, 128)``, and gets its memory by `build`. A layer of your own sets
+    `parameter_shapes` (and `statistic_shapes`) in its constructor, fills them in `initialize`, and writes `forward`,
+    `backward` and `output_shape`; the parameter ``W`` is then there as ``self.W`` and its gradient as ``self.dW``.
+
+    forward(x, cache, *, train=False) -> y
+        Keeps in `cache` what backward needs. `train` chooses what dropout and batch norm do. Never writes into x.
+    backward(dy, cache, *, grads="write", need_dx=True) -> dx, or None without need_dx
+        From dy = dL/dy to dx = dL/dx. May overwrite dy. `grads` says what happens to the parameter gradients: "write",
+        "add" to what is there, or "skip", which is what frozen means: they are not computed, and dx is the same.
+    """
+
+    def __init__(self):
+        self.parameter_shapes = {}  # {"W": (784, 128), "b": (128,)}
+        self.statistic_shapes = {}  # running statistics: saved, never optimized
+        self.input_shape = None  # the shape of one sample of x, where the layer knows it
+        self.ops = self.dtype = self.parameters = self.stream = self.path = None  # known from `build` on
+
+    # ---- what a layer of its own defines ------------------------------------------------------------------------
+
+    def initialize(self, rng):
+        """Fill the parameters, and the statistics, with their first values, drawn from a `numpy.random.Generator`."""
+
+    def output_shape(self, shape):
+        """The shape of one sample of y, given that of x; `ShapeError` if the layer cannot take it."""
+        return shape
+
+    def forward(self, x, cache, *, train=False):
+        raise TypeError(f"{type(self).__name__} does not define forward(x, cache, *, train=False)")
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        raise TypeError(f"{type(self).__name__} does not define backward(dy, cache, *, grads='write', need_dx=True)")
+
+    # ---- what every layer has -----------------------------------------------------------------------------------
+
+    def __call__(self, x):
+        """Inference: y = f(x) in evaluation mode, in memory of its own."""
+        return self.forward(x, self.cache(tracks_statistics=False))
+
+    def build(self, seed=None, *, device="cpu", dtype="float32", name=None):
+        """Allocate the parameters on a device, draw their first values, and return self.
+
+        seed: an int, a `numpy.random.SeedSequence` or `Generator`, or None for a seed of the system's; the values are
+        the same on every device. dtype: "float32", or "float64" for gradient checks. name: what errors call the network.
+        """
+        if str(dtype) not in DTYPES:
+            raise DtypeError(f"build: expected dtype float32 or float64, got {dtype}")
+        weights_rng, dropout_rng = np.random.default_rng(seed).spawn(2)
+        ops, leaves = get_ops(device), list(self.leaves())
+        parameters = Parameters(
+            {path + key: shape for path, leaf in leaves for key, shape in leaf.parameter_shapes.items()},
+            {path + key: shape for path, leaf in leaves for key, shape in leaf.statistic_shapes.items()},
+            ops,
+            dtype,
+        )
+        stream = ops.stream(dropout_rng.bit_generator.seed_seq)
+        self._bind(parameters, ops, np.dtype(dtype), stream, name or "net")
+        for _, leaf in leaves:
+            leaf.initialize(weights_rng)
+        return self
+
+    def cache(self, *, tracks_statistics=True):
+        """A new cache for passes through this layer; see `Cache`."""
+        if self.ops is None:
+            raise ShapeError(f"{type(self).__name__} has no memory yet: call .build(seed=...) before its first pass")
+        return Cache(self.ops, self.dtype, tracks_statistics)
+
+    def leaves(self, path=""):
+        """Each (path, layer) that is not itself a network: ("0.", Dense(784, 128)), ..."""
+        yield path, self
+
+    def settings(self):
+        """The constructor's arguments that differ from their defaults, by name."""
+        signature = inspect.signature(type(self))
+        return {name: getattr(self, name) for name, p in signature.parameters.items() if getattr(self, name) != p.default}
+
+    def __repr__(self):
+        signature = inspect.signature(type(self)).parameters
+        parts = [f"{value!r}" if signature[name].default is inspect.Parameter.empty else f"{name}={value!r}"
+                 for name, value in self.settings().items()]  # fmt: skip
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    @property
+    def label(self):
+        """What errors call this layer: Dense 'D.0', or Dense(784, 128) before it is built."""
+        return f"{type(self).__name__} '{self.path}'" if self.path else repr(self)
+
+    @property
+    def n_parameters(self):
+        return sum(math.prod(shape) for _, leaf in self.leaves() for shape in leaf.parameter_shapes.values())
+
+    def check_input(self, x, shape):
+        """Raise unless x is an array of this network's device and dtype, of the given shape; None stands for any size."""
+        if not self.ops.is_array(x):
+            raise DtypeError(f"{self.label}: expected an array on {self.ops}, got {type(x).__name__}")
+        if x.dtype != self.dtype:
+            raise DtypeError(f"{self.label}: expected x of {self.dtype}, got {x.dtype}; convert it with x.astype('{self.dtype}')")
+        if len(x.shape) != len(shape) or any(want not in (None, got) for want, got in zip(shape, x.shape)):
+            wanted = ", ".join("N" if i == 0 else str(size) for i, size in enumerate(shape))
+            raise ShapeError(f"{self.label}: expected x of shape ({wanted}), got {x.shape}")
+
+    def _bind(self, parameters, ops, dtype, stream, path, prefix=""):
+        """Take the network's backend and element type, and this layer's views out of the network's buffers."""
+        self.parameters, self.ops, self.dtype, self.stream, self.path = parameters, ops, dtype, stream, path
+        for key in self.parameter_shapes:
+            setattr(self, key, parameters.value[prefix + key])
+            setattr(self, "d" + key, parameters.grad[prefix + key])
+        for key in self.statistic_shapes:
+            setattr(self, key, parameters.statistics[prefix + key])

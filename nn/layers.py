@@ -1,0 +1,13 @@
+"""The layers by their names, as weights files spell them."""
+
+from nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from nn.batchnorm import BatchNorm
+from nn.dense import Dense
+from nn.dropout import Dropout
+from nn.reshape import Flatten, Reshape
+from nn.sequential import Sequential
+
+LAYERS = {
+    layer.__name__: layer
+    for layer in (Dense, ReLU, LeakyReLU, Sigmoid, Tanh, Dropout, BatchNorm, Flatten, Reshape, Sequential)
+}

@@ -1,0 +1,66 @@
+"""Losses: each call gives the value and the gradient of a network's output.
+
+    value, dy = loss(y, target, cache)
+
+value: shape (1,), on the network's device, so that nothing waits for it; ``float(value[0])`` reads it. dy = dL/dy, of y's
+shape. Every loss is a mean over the elements of y: it carries the 1/N, layers sum. `weight` multiplies value and gradient.
+target: a number, or an array of y's shape and dtype. cache: that of the pass that made y. `dy=` and `value=` say where the
+results go; otherwise they lie in the cache, valid until its next pass.
+"""
+
+from nn.errors import DtypeError, ShapeError
+
+
+class Loss:
+    """What the losses share: where their results go, and whether target and y fit."""
+
+    def prepare(self, y, target, cache, dy, value):
+        """Check the target and give the arrays for gradient and value."""
+        name = type(self).__name__
+        if isinstance(target, (int, float)):
+            if not 0 <= target <= 1:
+                raise ShapeError(f"{name}: expected a target in [0, 1], got {target}")
+        elif getattr(target, "shape", None) != y.shape:
+            raise ShapeError(f"{name}: expected a number or an array of shape {y.shape} as target, got {_shape(target)}")
+        elif target.dtype != y.dtype:
+            raise DtypeError(f"{name}: expected a target of {y.dtype}, got {target.dtype}")
+        dy = cache.buffer("loss.dy", y.shape, y.dtype) if dy is None else dy
+        value = cache.buffer("loss.value", (1,), y.dtype) if value is None else value
+        return dy, value
+
+
+class BCEWithLogits(Loss):
+    """Binary cross-entropy of p = sigmoid(z) against targets t, on the logits z.
+
+    L = mean(-t log p - (1 - t) log(1 - p)) = mean(max(z, 0) - z t + log(1 + exp(-|z|))); dL/dz = (p - t) / N.
+    Exact for every finite z: neither exp nor log leaves the range of float32.
+    """
+
+    def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
+        dz, value = self.prepare(z, target, cache, dy, value)
+        cache.ops.bce_with_logits(z, target, weight, dz=dz, value=value)
+        return value, dz
+
+
+class BCE(Loss):
+    """Binary cross-entropy on probabilities p: L = mean(-t log p - (1 - t) log(1 - p)).
+
+    dL/dp = (p - t) / (p (1 - p)) / N. A p that a `Sigmoid` made as the last layer has lost what it knew: it is 1 from a
+    logit of 17 on. There the loss is taken on the logits, which are in the cache, and dy is dL/dz = (p - t) / N, marked
+    so that the `Sigmoid` hands it on as it is: a confident mistake is never a vanished gradient. Any other p is first
+    moved into the open interval (0, 1) as its dtype can hold it.
+    """
+
+    def __call__(self, p, target, cache, *, weight=1.0, dy=None, value=None):
+        dp, value = self.prepare(p, target, cache, dy, value)
+        sigmoid = cache.last
+        if getattr(sigmoid, "y", None) is p and hasattr(sigmoid, "logits"):
+            cache.ops.bce_with_logits(sigmoid.logits, target, weight, dz=dp, value=value)
+            sigmoid.dy_is_dlogits = True
+        else:
+            cache.ops.bce(p, target, weight, dp=dp, value=value)
+        return value, dp
+
+
+def _shape(target):
+    return getattr(target, "shape", f"{target!r}")

@@ -1,0 +1,37 @@
+"""The backend seam: one set of primitives, on NumPy arrays or on CuPy arrays.
+
+A layer calls ``self.ops.gemm(...)`` and never asks which backend it is on. `NumpyOps` is the reference; `CupyOps`, in the
+one file that imports CuPy, overrides it with fused kernels.
+"""
+
+from nn.errors import DeviceError
+from nn.ops.numpy_ops import NumpyOps
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def get_ops(device="cpu"):
+    """Return the primitives of a device: "cpu", "cuda", or "auto" (CUDA if CuPy and a GPU are there, else the CPU).
+
+    An object that is a backend already is returned as it is. Errors: `DeviceError` for an unknown name, or for "cuda"
+    without CuPy or without a GPU.
+    """
+    if isinstance(device, NumpyOps):
+        return device
+    if device not in DEVICES:
+        raise DeviceError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}")
+    if device == "cpu":
+        return NumpyOps()
+    try:
+        from nn.ops.cupy_ops import CupyOps
+
+        return CupyOps()
+    except (ImportError, DeviceError) as problem:
+        if device == "auto":
+            return NumpyOps()
+        if isinstance(problem, DeviceError):
+            raise
+        raise DeviceError(
+            f"device 'cuda' needs CuPy, which cannot be imported ({problem}); "
+            "install it with  pip install -e '.[cuda13]'  (or '.[cuda12]'), or use device 'cpu'"
+        ) from None

@@ -1,0 +1,47 @@
+"""Layers that only change the shape."""
+
+import math
+
+from nn.errors import ShapeError
+from nn.layer import Layer
+
+
+class Reshape(Layer):
+    """y = x, each sample in the given shape: x: (N, ...) -> y: (N, *shape).
+
+    Errors: `ShapeError` where the number of elements differs.
+    """
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = tuple(shape)
+        if not self.shape or min(self.shape) < 1:
+            raise ShapeError(f"{type(self).__name__}: expected sizes of at least 1, got {self.shape}")
+
+    def output_shape(self, shape):
+        if math.prod(shape) != math.prod(self.shape):
+            raise ShapeError(f"{self.label}: expected samples of {math.prod(self.shape)} elements for {self.shape}, got {shape}")
+        return self.shape
+
+    def forward(self, x, cache, *, train=False):
+        cache.x_shape = x.shape
+        return cache.contiguous("y", x).reshape(len(x), *self.output_shape(x.shape[1:]))
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        if need_dx:
+            return cache.contiguous("dx", dy).reshape(cache.x_shape)
+
+
+class Flatten(Layer):
+    """y = x, each sample as a vector in C order: x: (N, ...) -> y: (N, number of elements)."""
+
+    def output_shape(self, shape):
+        return (math.prod(shape),)
+
+    def forward(self, x, cache, *, train=False):
+        cache.x_shape = x.shape
+        return cache.contiguous("y", x).reshape(len(x), math.prod(x.shape[1:]))
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        if need_dx:
+            return cache.contiguous("dx", dy).reshape(cache.x_shape)

@@ -1,0 +1,95 @@
+"""A network: layers one after another."""
+
+from nn.errors import ShapeError
+from nn.layer import GRADS, Layer
+
+
+class Sequential(Layer):
+    """y = layer_n(... layer_1(x)): a network, which is a layer too and may stand inside another.
+
+    ``net = Sequential(Dense(784, 128), LeakyReLU(0.2), Dense(128, 1)).build(seed=0)`` makes a network with memory;
+    ``net[:-1]`` is the network without its last layer, on the same parameters. input_shape: the shape of one sample, for
+    networks whose first layer does not say it. Errors: `ShapeError`, by the name of the layer, as soon as two neighbours
+    do not fit.
+    """
+
+    def __init__(self, *layers, input_shape=None):
+        super().__init__()
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise ShapeError(f"Sequential: expected layers, got {layer!r}")
+        if not layers or len(set(map(id, layers))) < len(layers):
+            raise ShapeError("Sequential: expected one or more layers, each a separate object")
+        self.layers = layers
+        self.input_shape = layers[0].input_shape if input_shape is None else tuple(input_shape)
+        if self.input_shape is not None:
+            self.output_shape(self.input_shape)
+        with_parameters = [i for i, layer in enumerate(layers) if layer.n_parameters]
+        self._first_with_parameters = min(with_parameters, default=len(layers))
+
+    def forward(self, x, cache, *, train=False):
+        for layer, part in zip(self.layers, cache.parts, strict=True):
+            x = layer.forward(x, part, train=train)
+        return x
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        if grads not in GRADS:
+            raise ShapeError(f"{self.label}: expected grads to be one of {', '.join(GRADS)}, got {grads!r}")
+        last = 0 if need_dx else self._first_with_parameters if grads != "skip" else len(self.layers)
+        for i in range(len(self.layers) - 1, last - 1, -1):
+            dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need_dx or i > last)
+        return dy if need_dx else None
+
+    def cache(self, *, tracks_statistics=True):
+        cache = super().cache(tracks_statistics=tracks_statistics)
+        cache.parts = [layer.cache(tracks_statistics=tracks_statistics) for layer in self.layers]
+        return cache
+
+    def output_shape(self, shape):
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return shape
+
+    def leaves(self, path=""):
+        for i, layer in enumerate(self.layers):
+            yield from layer.leaves(f"{path}{i}.")
+
+    def __len__(self):
+        return len(self.layers)
+
+    def __iter__(self):
+        return iter(self.layers)
+
+    def __getitem__(self, index):
+        if not isinstance(index, slice):
+            return self.layers[index]
+        part = Sequential(*self.layers[index])
+        part.ops, part.dtype, part.parameters, part.path = self.ops, self.dtype, self.parameters, self.path
+        return part
+
+    def __repr__(self):
+        lines = "".join(f"    {line}\n" for layer in self.layers for line in f"{layer!r},".splitlines())
+        shape = "" if self.input_shape == self.layers[0].input_shape else f"    input_shape={self.input_shape},\n"
+        return f"Sequential(\n{lines}{shape})"
+
+    def summary(self, input_shape=None):
+        """A table of layers, output shapes (N is the batch) and parameter counts, as a string.
+
+        input_shape: the shape of one sample; needed only where the first layers take any shape.
+        """
+        shape = self.input_shape if input_shape is None else input_shape
+        rows = [("layer", "output", "parameters")]
+        for layer in self.layers:
+            shape = None if shape is None else layer.output_shape(tuple(shape))
+            output = "?" if shape is None else f"(N, {', '.join(map(str, shape))})"
+            name = "Sequential" if isinstance(layer, Sequential) else repr(layer)
+            rows.append((name, output, f"{layer.n_parameters:,}"))
+        rows.append(("total", "", f"{self.n_parameters:,}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}" for row in rows]
+        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:-1], "-" * len(lines[0]), lines[-1]])
+
+    def _bind(self, parameters, ops, dtype, stream, path, prefix=""):
+        super()._bind(parameters, ops, dtype, stream, path)
+        for i, layer in enumerate(self.layers):
+            layer._bind(parameters, ops, dtype, stream, f"{path}.{i}", f"{prefix}{i}.")

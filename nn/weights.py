@@ -1,0 +1,164 @@
+"""Weights files: networks that can be rebuilt from the file alone.
+
+A file is an `.npz`: `header`, JSON as UTF-8 bytes, and one array for each parameter and running statistic, such as
+`G/0.W` or `G/1.running_mean`. The header holds
+
+    {"format": 1, "networks": {"G": {"type": "Sequential", "layers": [{"type": "Dense", "n_in": 100, ...}]}}, "info": {...}}
+
+where `info` is the writer's own. Nothing in a file is ever executed: arrays are read with ``allow_pickle=False``, layers are
+made from the list below, and no array is allocated that the file's real size does not cover.
+"""
+
+import json
+import math
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from nn.errors import ByhandError, WeightsError
+from nn.files import atomic_write
+from nn.layers import LAYERS
+from nn.sequential import Sequential
+
+FORMAT = 1
+HEADER = "header"
+MAX_HEADER_BYTES = 1_000_000
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # zip's zero: equal weights make equal files
+
+
+def save_weights(path, networks, info=None):
+    """Write networks, {"G": G, "D": D}, and a dict of your own that JSON can hold. The file appears whole or not at all."""
+    header = {
+        "format": FORMAT,
+        "networks": {name: describe(network) for name, network in networks.items()},
+        "info": info or {},
+    }
+    arrays = {HEADER: np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    for name, network in networks.items():
+        for buffer in (network.parameters.value, network.parameters.statistics):
+            arrays |= {f"{name}/{key}": network.ops.to_host(view) for key, view in buffer.items()}
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", FIRST_DATE), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def load_weights(path, *, device="cpu", dtype=None):
+    """Read (networks, info) as they were saved; the networks are built, on a device, in the file's or another dtype.
+
+    Errors: `WeightsError`, which names the file and what is wrong with it: missing, not a zip, truncated, pickled, of a
+    later format, an array missing, extra, misshapen or not finite.
+    """
+    path = Path(path)
+    try:
+        return _load(path, device, dtype)
+    except WeightsError as problem:
+        raise WeightsError(f"{path}: {problem}") from None
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: there is no such file; expected a weights file (.npz) that a training wrote") from None
+    except zipfile.BadZipFile as problem:
+        raise WeightsError(f"{path}: expected an .npz file, got something else or a damaged one ({problem})") from None
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zlib.error) as problem:
+        if isinstance(problem, ByhandError):
+            raise
+        raise WeightsError(f"{path}: cannot be read ({problem})") from None
+
+
+def describe(layer):
+    """The architecture of a layer as plain JSON types."""
+    if isinstance(layer, Sequential):
+        return {"type": "Sequential", "layers": [describe(part) for part in layer.layers], "input_shape": layer.input_shape}
+    settings = layer.settings()
+    settings.pop("init", None)  # how the first values were drawn does not matter to a file that holds the values
+    return {"type": type(layer).__name__, **settings}
+
+
+def rebuild(description):
+    """The layer that `describe` described; `WeightsError` for anything else."""
+    if not isinstance(description, dict) or description.get("type") not in LAYERS:
+        raise WeightsError(f"expected a layer of type {', '.join(LAYERS)}, got {str(description)[:80]}")
+    settings = {key: tuple(v) if isinstance(v, list) else v for key, v in description.items() if key != "type"}
+    try:
+        if description["type"] == "Sequential":
+            parts = [rebuild(part) for part in settings.pop("layers")]
+            return Sequential(*parts, **settings)
+        return LAYERS[description["type"]](**settings)
+    except (TypeError, KeyError, ByhandError) as problem:
+        raise WeightsError(f"the description of a {description['type']} does not make one ({problem})") from None
+
+
+def _load(path, device, dtype):
+    with zipfile.ZipFile(path) as archive:
+        members = {}
+        for member in archive.infolist():
+            if member.filename in members or not member.filename.endswith(".npy"):
+                raise WeightsError(f"expected arrays (.npy), each once, got {member.filename!r}")
+            members[member.filename] = member
+        header = _header(archive, members)
+        networks = {name: rebuild(description) for name, description in header["networks"].items()}
+        expected = {}
+        for name, network in networks.items():
+            for prefix, leaf in network.leaves():
+                for key, shape in (leaf.parameter_shapes | leaf.statistic_shapes).items():
+                    expected[f"{name}/{prefix}{key}"] = shape
+        found = {name.removesuffix(".npy") for name in members} - {HEADER}
+        for what, names in (("is missing", expected.keys() - found), ("was not expected", found - expected.keys())):
+            if names:
+                raise WeightsError(f"the array {min(names)!r} {what}")
+        arrays = {name: _array(archive, members[f"{name}.npy"], shape) for name, shape in expected.items()}
+    for name, network in networks.items():
+        stored = next((str(a.dtype) for key, a in arrays.items() if key.startswith(f"{name}/")), "float32")
+        network.build(seed=0, device=device, dtype=dtype or stored, name=name)
+        for buffer in (network.parameters.value, network.parameters.statistics):
+            for key, view in buffer.items():
+                network.ops.copy_(view, network.ops.asarray(arrays[f"{name}/{key}"], view.dtype))
+    return networks, header["info"]
+
+
+def _header(archive, members):
+    """The checked header."""
+    member = members.get(f"{HEADER}.npy")
+    if member is None:
+        raise WeightsError(f"expected an array {HEADER!r}, as byhand writes it; found {', '.join(list(members)[:5]) or 'none'}")
+    if member.file_size > MAX_HEADER_BYTES:
+        raise WeightsError(f"expected a header of at most {MAX_HEADER_BYTES:,} bytes, got {member.file_size:,}")
+    try:
+        header = json.loads(_array(archive, member, None, "uint8").tobytes())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
+        raise WeightsError(f"the header is not JSON ({problem})") from None
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+        raise WeightsError("the header has no format number")
+    if header["format"] != FORMAT:
+        raise WeightsError(f"it has format {header['format']}, this version reads format {FORMAT}; update byhand to read it")
+    if not isinstance(header.get("networks"), dict) or not isinstance(header.get("info"), dict):
+        raise WeightsError("the header does not describe networks")
+    return header
+
+
+def _array(archive, member, shape, dtype=None):
+    """One array, of the given shape (None: any vector), checked before memory is taken for it."""
+    name = member.filename.removesuffix(".npy")
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        if read_header is None:
+            raise WeightsError(f"the array {name!r} is in version {version} of .npy, which holds no weights")
+        got_shape, fortran, got_dtype = read_header(file)
+        if got_dtype.hasobject:
+            raise WeightsError(f"the array {name!r} is pickled; such a file can run code and is not read")
+        if got_dtype.name not in ([dtype] if dtype else ["float16", "float32", "float64"]):
+            raise WeightsError(f"the array {name!r}: expected {dtype or 'float32'}, got {got_dtype}")
+        if len(got_shape) != 1 if shape is None else got_shape != tuple(shape):
+            raise WeightsError(f"the array {name!r}: expected shape {'(n,)' if shape is None else shape}, got {got_shape}")
+        n_bytes = math.prod(got_shape) * got_dtype.itemsize
+        if file.tell() + n_bytes != member.file_size:
+            raise WeightsError(f"the array {name!r}: expected {n_bytes:,} bytes for shape {got_shape}, got another number")
+        data = file.read(n_bytes)
+        if len(data) != n_bytes or file.read(1):
+            raise WeightsError(f"the array {name!r} is truncated")
+    array = np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise WeightsError(f"the array {name!r} holds values that are not finite (NaN or infinity)")
+    return array.astype("float32") if array.dtype == np.float16 else array
