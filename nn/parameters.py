@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from nn.ops.numpy_ops import ALIGNMENT
+from nn.ops.numpy_arrays import ALIGNMENT
 
 
 class FlatBuffer:

@@ -1,0 +1,100 @@
+"""Arrays, products and working memory of the CPU backend."""
+
+import numpy as np
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+BLOCK = 32_768  # elements: 128 KiB of float32, an eighth of a usual second-level cache
+
+
+class NumpyArrays:
+    """What the CPU's primitives stand on: aligned arrays, matrix products, scratch buffers, cache-sized blocks."""
+
+    def __init__(self):
+        self._scratch_buffers = {}
+        self._ones = {}
+
+    def __repr__(self):
+        return f"{self.device} (NumPy {np.__version__})"
+
+    def empty(self, shape, dtype):
+        """An uninitialised array that begins at a multiple of 64 bytes."""
+        dtype = np.dtype(dtype)
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        n_bytes = int(np.prod(shape)) * dtype.itemsize
+        raw = np.empty(n_bytes + ALIGNMENT, np.uint8)
+        start = -raw.ctypes.data % ALIGNMENT
+        return raw[start : start + n_bytes].view(dtype).reshape(shape)
+
+    def zeros(self, shape, dtype):
+        x = self.empty(shape, dtype)
+        x.fill(0)
+        return x
+
+    def is_array(self, x):
+        """Whether x lives on this backend's device."""
+        return isinstance(x, np.ndarray)
+
+    def asarray(self, host, dtype=None):
+        """A copy of a NumPy array on this backend's device."""
+        host = np.asarray(host, dtype)
+        x = self.empty(host.shape, host.dtype)
+        x[...] = host
+        return x
+
+    def to_host(self, x):
+        """A copy of x as a NumPy array; on a GPU this waits for it."""
+        return np.array(x)
+
+    def copy_(self, y, x):
+        np.copyto(y, x)
+
+    def fill_(self, x, value):
+        x.fill(value)
+
+    def add_(self, y, x):
+        """y += x, where x may be a row that is added to every row of y."""
+        return np.add(y, x, out=y)
+
+    def all_finite(self, x):
+        """Whether no element is infinite or NaN, as a Python bool: a host read, for the edges of training only."""
+        return bool(np.isfinite(x).all())
+
+    def gemm(self, a, b, *, out, trans_a=False, trans_b=False, add=False):
+        """out = a b, or out += a b; a and b are matrices, each transposed first if asked."""
+        a = a.T if trans_a else a
+        b = b.T if trans_b else b
+        if not add:
+            return np.matmul(a, b, out=out)
+        product = np.matmul(a, b, out=self._scratch(out.shape, out.dtype))
+        return np.add(out, product, out=out)
+
+    def sum_rows(self, x, *, out, add=False):
+        """out[j] = sum_i x[i, j], or += : a product with a row of ones, which BLAS does fastest."""
+        ones = self._ones_like_rows(x)
+        if not add:
+            return np.matmul(ones, x, out=out)
+        total = np.matmul(ones, x, out=self._scratch(out.shape, out.dtype))
+        return np.add(out, total, out=out)
+
+    def _scratch(self, shape, dtype, name=""):
+        """A buffer for use inside one primitive; `name` tells apart those that are alive together."""
+        dtype = np.dtype(dtype)
+        key = (name, shape, dtype)
+        held = self._scratch_buffers.get(key)
+        if held is None:
+            held = self._scratch_buffers[key] = self.empty(shape, dtype)
+        return held
+
+    def _ones_like_rows(self, x):
+        key = (len(x), x.dtype)
+        if key not in self._ones:
+            self._ones[key] = np.ones(len(x), x.dtype)
+        return self._ones[key]
+
+    def _blocks(self, *arrays):
+        """Matching pieces of the arrays, cut along the first axis, each small enough to stay in the cache."""
+        first = arrays[0]
+        if first.size <= BLOCK:
+            return (arrays,)
+        rows = max(1, BLOCK * len(first) // first.size)
+        return [tuple(x[i : i + rows] for x in arrays) for i in range(0, len(first), rows)]

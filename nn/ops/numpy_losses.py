@@ -1,0 +1,49 @@
+"""Losses on the CPU."""
+
+import numpy as np
+
+from nn.ops.numpy_activations import NumpyActivations
+
+
+class NumpyLosses(NumpyActivations):
+    """Value and gradient of a loss in one call."""
+
+    def bce_with_logits(self, z, target, weight, *, dz, value):
+        """value = (weight / n) sum(max(z, 0) - z t + log(1 + exp(-|z|))), dz = (weight / n) (sigmoid(z) - t).
+
+        With s = sigmoid(-|z|), sigmoid(z) - t is (1 - t) - s for positive z and (0 - t) + s for negative: both exact,
+        where 1 - s would round to 1.
+        """
+        scale = weight / z.size
+        tail = self._exp_minus_abs(z)
+        part = self._scratch(z.shape, z.dtype, "part")
+        np.logical_not(np.signbit(z, out=self._scratch(z.shape, bool)), out=dz, casting="unsafe")
+        np.subtract(dz, target, out=dz)
+        s = np.divide(tail, np.add(tail, 1, out=part), out=part)
+        np.multiply(np.subtract(dz, np.copysign(s, z, out=part), out=dz), scale, out=dz)
+        each = np.maximum(z, 0, out=self._scratch(z.shape, z.dtype, "each"))
+        np.subtract(each, np.multiply(z, target, out=part), out=each)
+        np.add(each, np.log1p(tail, out=tail), out=each)
+        np.multiply(np.sum(each.reshape(-1), keepdims=True, out=value), scale, out=value)
+
+    def bce(self, p, target, weight, *, dp, value):
+        """value = -(weight / n) sum(t log p + (1 - t) log(1 - p)), dp = (weight / n) (p - t) / (p (1 - p)).
+
+        p is first moved into [tiny, 1 - eps / 2], the open interval as its dtype can hold it.
+        """
+        scale = weight / p.size
+        limits = np.finfo(p.dtype)
+        p = np.clip(p, limits.tiny, 1 - limits.epsneg, out=self._scratch(p.shape, p.dtype, "p"))
+        q = np.subtract(1, p, out=self._scratch(p.shape, p.dtype, "q"))
+        np.divide(np.subtract(p, target, out=dp), p, out=dp)
+        np.multiply(np.divide(dp, q, out=dp), scale, out=dp)
+        np.log(p, out=p)
+        np.log(q, out=q)
+        np.multiply(np.subtract(p, q, out=p), target, out=p)
+        each = np.add(p, q, out=p)  # log q + t (log p - log q)
+        np.multiply(np.sum(each.reshape(-1), keepdims=True, out=value), -scale, out=value)
+
+    def mean_sigmoid(self, z, *, out):
+        """out[0] = the mean of sigmoid(z)."""
+        p = self.sigmoid(z, out=self._scratch(z.shape, z.dtype, "p"))
+        np.mean(p.reshape(-1), keepdims=True, out=out)
