@@ -39,7 +39,7 @@ def save_weights(path, networks, info=None):
     for name, network in networks.items():
         for buffer in (network.parameters.value, network.parameters.statistics):
             arrays |= {f"{name}/{key}": network.ops.to_host(view) for key, view in buffer.items()}
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy", FIRST_DATE), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)

@@ -1,0 +1,34 @@
+"""Training images, on the device, in batches."""
+
+import numpy as np
+
+from nn import RunError
+
+
+class Batches:
+    """Images as uint8 on the device, drawn in whole batches in a new random order each epoch.
+
+    What is left over at the end of an epoch, less than one batch, has its turn in another order. image_range: what 0 and
+    255 become. Errors: `RunError` for images that are not uint8, or fewer than a batch.
+    """
+
+    def __init__(self, images, batch_size, image_range, ops, stream):
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim < 2:
+            got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+            raise RunError(f"images: expected a uint8 array of shape (N, ...), got {got}")
+        if not isinstance(batch_size, int) or not 1 <= batch_size <= len(images):
+            raise RunError(f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}")
+        self.batch_size, self.per_epoch = batch_size, len(images) // batch_size
+        self._ops, self._stream = ops, stream
+        self._images = ops.asarray(images.reshape(len(images), -1))
+        self._order = ops.asarray(np.arange(len(images)))
+        low, high = image_range
+        self._scale, self._shift = (high - low) / 255, low
+
+    def gather(self, step, *, out):
+        """Write the batch of that step, counted from 0, into out: (batch_size, pixels) of the network's dtype."""
+        place = step % self.per_epoch
+        if place == 0:
+            self._stream.shuffle_(self._order)
+        index = self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        self._ops.gather_rows(self._images, index, self._scale, self._shift, out=out)

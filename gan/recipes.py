@@ -1,0 +1,133 @@
+"""Recipes: networks and settings that train together. Adding one is adding one entry to RECIPES.
+
+Five of them follow projects that people learn GANs from, and keep their settings to the letter; they are the peers that
+the default is measured against.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gan.latent import Latent
+from gan.objectives import NonSaturating
+from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, RunError, Sequential, Sigmoid, Tanh
+
+MINUS_ONE_TO_ONE = (-1.0, 1.0)
+ZERO_TO_ONE = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a training needs besides images. One of `epochs` and `steps` says how long it is."""
+
+    name: str
+    origin: str
+    generator: Callable[[], Sequential]
+    discriminator: Callable[[], Sequential]
+    latent: Latent
+    image_range: tuple[float, float]  # of G's output, and of the training images as D sees them
+    objective: NonSaturating = NonSaturating()
+    learning_rate: float = 2e-4
+    beta1: float = 0.9
+    batch_size: int = 64
+    epochs: int | None = None
+    steps: int | None = None
+
+    @property
+    def length(self):
+        return f"{self.epochs} epochs" if self.epochs else f"{self.steps:,} steps"
+
+
+def mlp(sizes, hidden, last=()):
+    """Dense layers of the given sizes, the layers that `hidden(n)` makes after each but the last, which `last` follow."""
+    layers = []
+    for n_in, n_out in zip(sizes[:-2], sizes[1:-1]):
+        layers += [Dense(n_in, n_out), *hidden(n_out)]
+    return Sequential(*layers, Dense(sizes[-2], sizes[-1]), *last)
+
+
+def leaky(n):
+    return [LeakyReLU(0.2)]
+
+
+def leaky_dropout(n):
+    return [LeakyReLU(0.2), Dropout(0.3)]
+
+
+def batchnorm_relu(n):
+    return [BatchNorm(n), ReLU()]
+
+
+def batchnorm_leaky(n):
+    return [BatchNorm(n), LeakyReLU(0.2)]
+
+
+ALL = [
+    Recipe(
+        name="mlp-dropout",
+        origin="seed: PyTorch MLP GAN with dropout",
+        generator=lambda: mlp([100, 32, 64, 128, 784], leaky_dropout, [Tanh()]),
+        discriminator=lambda: mlp([784, 128, 64, 32, 1], leaky_dropout),
+        latent=Latent(100, "uniform"),
+        image_range=MINUS_ONE_TO_ONE,
+        learning_rate=0.002,
+        epochs=100,
+    ),
+    Recipe(
+        name="two-layer",
+        origin="seed: GAN from scratch in NumPy",
+        generator=lambda: Sequential(
+            Dense(100, 512, init=Normal(0.02)), LeakyReLU(0.01), Dense(512, 784, init=Normal(0.02)), Sigmoid()
+        ),
+        discriminator=lambda: Sequential(
+            Dense(784, 512, init=Normal(0.02)), ReLU(), Dense(512, 1, init=Normal(0.02)), Sigmoid()
+        ),
+        latent=Latent(100, "normal"),
+        image_range=ZERO_TO_ONE,
+        learning_rate=2e-4,
+        beta1=0.5,
+        epochs=100,
+    ),
+    Recipe(
+        name="mlp-batchnorm",
+        origin="seed: first GAN of block functions",
+        generator=lambda: mlp([64, 128, 256, 512, 1024, 784], batchnorm_relu, [Sigmoid()]),
+        discriminator=lambda: mlp([784, 512, 256, 128, 1], leaky),
+        latent=Latent(64, "normal"),
+        image_range=ZERO_TO_ONE,
+        objective=NonSaturating(weight=0.5),
+        learning_rate=1e-5,
+        batch_size=128,
+        epochs=200,
+    ),
+    Recipe(
+        name="mlp-leaky",
+        origin="seed: handwritten digit generation",
+        generator=lambda: mlp([100, 32, 64, 128, 784], leaky, [Tanh()]),
+        discriminator=lambda: mlp([784, 128, 64, 32, 1], leaky),
+        latent=Latent(100, "uniform"),
+        image_range=MINUS_ONE_TO_ONE,
+        objective=NonSaturating(real_target=0.9),
+        learning_rate=0.002,
+        epochs=50,
+    ),
+]
+RECIPES = {recipe.name: recipe for recipe in ALL}
+
+
+def get_recipe(name):
+    """The recipe of that name; `RunError`, which lists the known ones, if there is none."""
+    if name not in RECIPES:
+        raise RunError(f"recipe: expected one of {', '.join(RECIPES)}, got {name!r}")
+    return RECIPES[name]
+
+
+def table():
+    """The recipes as text, a line each."""
+    rows = [("recipe", "length", "batch", "learning rate", "parameters", "origin")]
+    for recipe in ALL:
+        size = recipe.generator().n_parameters + recipe.discriminator().n_parameters
+        rows.append(
+            (recipe.name, recipe.length, str(recipe.batch_size), f"{recipe.learning_rate:g}", f"{size:,}", recipe.origin)
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)

@@ -1,0 +1,135 @@
+"""Training a generator and a discriminator against each other."""
+
+import time
+
+import numpy as np
+
+from gan.adversarial_step import AdversarialStep
+from gan.batches import Batches
+from gan.loss_log import LossLog
+from nn import RunError, get_ops
+
+LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
+N_FIXED = 64  # images of the fixed noise, drawn again and again as training goes on
+
+
+class Callback:
+    """What a training tells; override what you need. A record holds step, seconds, images_per_second and mean losses."""
+
+    def on_log(self, trainer, record):
+        """Every LOG_EVERY steps, and at the end of an epoch: the means since the last call."""
+
+    def on_epoch(self, trainer, record):
+        """After each epoch, and after the steps of an epoch that the end of training cuts short: the epoch's means."""
+
+
+class Trainer:
+    """A generator and a discriminator that learn from images by a recipe.
+
+    images: uint8 (N, ...), in 0..255. generator, discriminator: networks of your own instead of the recipe's, built or not.
+    seed: weights, data order, noise and dropout each get a stream of their own from it; on the CPU, equal seeds give equal
+    bytes. batch_size, learning_rate: instead of the recipe's. Errors: `RunError` or `ShapeError` for what does not fit.
+    """
+
+    def __init__(
+        self, recipe, images, *, generator=None, discriminator=None, seed=0, device="cpu", batch_size=None, learning_rate=None
+    ):
+        self.recipe, self.seed = recipe, seed
+        self.batch_size = recipe.batch_size if batch_size is None else batch_size
+        self.learning_rate = recipe.learning_rate if learning_rate is None else learning_rate
+        if not self.learning_rate > 0:
+            raise RunError(f"learning rate: expected a number above 0, got {self.learning_rate}")
+        self.ops = get_ops(device)
+        g_seed, d_seed, order_seed, noise_seed, fixed_seed = np.random.SeedSequence(seed).spawn(5)
+        self._batches = Batches(images, self.batch_size, recipe.image_range, self.ops, self.ops.stream(order_seed))
+        self.generator = self._built(generator or recipe.generator(), g_seed, "G")
+        self.discriminator = self._built(discriminator or recipe.discriminator(), d_seed, "D")
+        self._step = AdversarialStep(
+            self.generator, self.discriminator, recipe, self.batch_size, self.learning_rate, self.ops.stream(noise_seed)
+        )
+        self.fixed_noise = recipe.latent.draw_(
+            self.ops.empty((N_FIXED, recipe.latent.size), self.generator.dtype), self.ops.stream(fixed_seed)
+        )
+        self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
+        self.steps_per_epoch = self._batches.per_epoch
+        self.step_count = 0
+        self._stopped = False
+        networks = (self.generator, self.discriminator)
+        self._weights = [b for net in networks for b in (net.parameters.value.flat, net.parameters.statistics.flat)]
+        self._good_weights = [self.ops.asarray(self.ops.to_host(buffer)) for buffer in self._weights]
+
+    def step(self):
+        """One update of D and one of G."""
+        self._batches.gather(self.step_count, out=self._step.real_rows)
+        self._step(self.log.next_row())
+        self.step_count += 1
+
+    def fit(self, epochs=None, *, steps=None, minutes=None, callbacks=()):
+        """Train for so many epochs, steps or minutes, whichever ends first; for the recipe's length if none is given.
+
+        Returns the history: one record an epoch. Errors: `RunError` where a loss or a weight is no longer finite; the
+        networks then hold the last weights that were seen finite.
+        """
+        if epochs is None and steps is None and minutes is None:
+            epochs, steps = self.recipe.epochs, self.recipe.steps
+        for name, value in (("epochs", epochs), ("steps", steps), ("minutes", minutes)):
+            if value is not None and not value > 0:
+                raise RunError(f"{name}: expected a number above 0, got {value}")
+        ends = [self.step_count + n for n in (steps, epochs and epochs * self.steps_per_epoch) if n is not None]
+        last_step = min(ends, default=float("inf"))
+        deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
+        history, self._stopped = [], False
+        while not (self._stopped or self.step_count >= last_step or time.monotonic() >= deadline):
+            history.append(self._epoch(last_step, deadline, callbacks))
+            for callback in callbacks:
+                callback.on_epoch(self, history[-1])
+        return history
+
+    def stop(self):
+        """End `fit` after the step that it is in; a signal handler may call it."""
+        self._stopped = True
+
+    def generate(self, z):
+        """Images of the noise z, (N, latent size) on the device: float32 in [0, 1] on the host, (N, ...) as G gives them."""
+        low, high = self.recipe.image_range
+        return np.clip((self.ops.to_host(self.generator(z)).astype(np.float32) - low) / (high - low), 0, 1)
+
+    def _epoch(self, last_step, deadline, callbacks):
+        """Steps to the end of the epoch, or of training; returns their record."""
+        first, began, ended = self.step_count, time.monotonic(), False
+        while not ended:
+            self.step()
+            ended = self._stopped or self.step_count >= last_step or self.step_count % self.steps_per_epoch == 0
+            if ended or self.log.is_full:
+                means = self._read_log()
+                ended = ended or time.monotonic() >= deadline
+                for callback in callbacks:
+                    callback.on_log(self, {**self._progress(first, began), **means})
+        return {"epoch": -(-self.step_count // self.steps_per_epoch), **self._progress(first, began), **self.log.take_means()}
+
+    def _progress(self, first, began):
+        seconds = time.monotonic() - began
+        rate = (self.step_count - first) * self.batch_size / max(seconds, 1e-9)
+        return {"step": self.step_count, "seconds": seconds, "images_per_second": rate}
+
+    def _read_log(self):
+        """The mean losses since the last look; keeps the weights if all is finite, else puts the last good ones back."""
+        means, n_steps, bad = self.log.read()
+        if bad is None and all(self.ops.all_finite(buffer) for buffer in self._weights):
+            for kept, buffer in zip(self._good_weights, self._weights):
+                self.ops.copy_(kept, buffer)
+            return means
+        step = self.step_count if bad is None else self.step_count - n_steps + bad + 1
+        for kept, buffer in zip(self._good_weights, self._weights):
+            self.ops.copy_(buffer, kept)
+        raise RunError(
+            f"step {step}: a loss or a weight is no longer finite; training stopped, and the weights are those of step "
+            f"{self.step_count - n_steps}, the last known to be good. Try a learning rate below {self.learning_rate:g}"
+        )
+
+    def _built(self, network, seed, name):
+        if network.parameters is None:
+            return network.build(seed, device=self.ops, name=name)
+        if network.ops.device != self.ops.device:
+            raise RunError(f"network {name}: expected it on {self.ops.device}, it was built on {network.ops.device}")
+        return network
