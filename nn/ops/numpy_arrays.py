@@ -1,5 +1,7 @@
 """Arrays, products and working memory of the CPU backend."""
 
+import math
+
 import numpy as np
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
@@ -77,19 +79,23 @@ class NumpyArrays:
         return np.add(out, total, out=out)
 
     def _scratch(self, shape, dtype, name=""):
-        """A buffer for use inside one primitive; `name` tells apart those that are alive together."""
-        dtype = np.dtype(dtype)
-        key = (name, shape, dtype)
-        held = self._scratch_buffers.get(key)
-        if held is None:
-            held = self._scratch_buffers[key] = self.empty(shape, dtype)
-        return held
+        """A buffer for use inside one primitive; `name` tells apart those that are alive together.
+
+        A smaller shape lies in a larger one's memory: the last, smaller batch of an epoch allocates nothing.
+        """
+        key = name, np.dtype(dtype)
+        held, views = self._scratch_buffers.get(key, (None, None))
+        if held is None or held.size < math.prod(shape):
+            held, views = self._scratch_buffers[key] = self.empty((math.prod(shape),), dtype), {}
+        if shape not in views:
+            views[shape] = held[: math.prod(shape)].reshape(shape)
+        return views[shape]
 
     def _ones_like_rows(self, x):
-        key = (len(x), x.dtype)
-        if key not in self._ones:
-            self._ones[key] = np.ones(len(x), x.dtype)
-        return self._ones[key]
+        held = self._ones.get(x.dtype)
+        if held is None or len(held) < len(x):
+            held = self._ones[x.dtype] = np.ones(len(x), x.dtype)
+        return held[: len(x)]
 
     def _blocks(self, *arrays):
         """Matching pieces of the arrays, cut along the first axis, each small enough to stay in the cache."""
@@ -97,4 +103,4 @@ class NumpyArrays:
         if first.size <= BLOCK:
             return (arrays,)
         rows = max(1, BLOCK * len(first) // first.size)
-        return [tuple(x[i : i + rows] for x in arrays) for i in range(0, len(first), rows)]
+        return (tuple(x[i : i + rows] for x in arrays) for i in range(0, len(first), rows))
