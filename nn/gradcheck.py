@@ -121,11 +121,10 @@ def _as_list(network):
 
 def _float64_copy(part, name):
     """The same layers with the same values, in float64 on the CPU."""
-    source, label = part.parameters, part.path or name
     twin = copy.deepcopy(part, {id(part.ops): part.ops})
-    twin.build(seed=0, dtype="float64", name=label)
-    if source is not None:
-        for buffer in ("value", "statistics"):
-            for key, view in getattr(twin.parameters, buffer).items():
-                view[...] = part.ops.to_host(getattr(source, buffer)[key])
+    twin.build(seed=0, dtype="float64", name=part.path or name)
+    for (_, copied), (_, leaf) in zip(twin.leaves(), part.leaves(), strict=True):
+        if leaf.ops is not None:
+            for key in leaf.parameter_shapes | leaf.statistic_shapes:
+                getattr(copied, key)[...] = leaf.ops.to_host(getattr(leaf, key))
     return twin
