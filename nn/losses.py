@@ -8,6 +8,8 @@ target: a number, or an array of y's shape and dtype. cache: that of the pass th
 results go; otherwise they lie in the cache, valid until its next pass.
 """
 
+from numbers import Real
+
 from nn.errors import DtypeError, ShapeError
 
 
@@ -15,9 +17,10 @@ class Loss:
     """What the losses share: where their results go, and whether target and y fit."""
 
     def prepare(self, y, target, cache, dy, value):
-        """Check the target and give the arrays for gradient and value."""
+        """Check the target; return it, a number as a float, and the arrays for gradient and value."""
         name = type(self).__name__
-        if isinstance(target, (int, float)):
+        if isinstance(target, Real):
+            target = float(target)  # a NumPy float64 would widen what it meets
             if not 0 <= target <= 1:
                 raise ShapeError(f"{name}: expected a target in [0, 1], got {target}")
         elif getattr(target, "shape", None) != y.shape:
@@ -26,7 +29,7 @@ class Loss:
             raise DtypeError(f"{name}: expected a target of {y.dtype}, got {target.dtype}")
         dy = cache.buffer("loss.dy", y.shape, y.dtype) if dy is None else dy
         value = cache.buffer("loss.value", (1,), y.dtype) if value is None else value
-        return dy, value
+        return target, dy, value
 
 
 class BCEWithLogits(Loss):
@@ -37,7 +40,7 @@ class BCEWithLogits(Loss):
     """
 
     def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
-        dz, value = self.prepare(z, target, cache, dy, value)
+        target, dz, value = self.prepare(z, target, cache, dy, value)
         cache.ops.bce_with_logits(z, target, weight, dz=dz, value=value)
         return value, dz
 
@@ -52,7 +55,7 @@ class BCE(Loss):
     """
 
     def __call__(self, p, target, cache, *, weight=1.0, dy=None, value=None):
-        dp, value = self.prepare(p, target, cache, dy, value)
+        target, dp, value = self.prepare(p, target, cache, dy, value)
         sigmoid = cache.last
         if getattr(sigmoid, "y", None) is p and hasattr(sigmoid, "logits"):
             cache.ops.bce_with_logits(sigmoid.logits, target, weight, dz=dp, value=value)
