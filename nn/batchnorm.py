@@ -16,7 +16,7 @@ class BatchNorm(Layer):
 
     def __init__(self, n, *, eps=1e-5, momentum=0.1):
         super().__init__()
-        if n < 1 or eps <= 0 or not 0 < momentum <= 1:
+        if n < 1 or not eps > 0 or not 0 < momentum <= 1:
             raise ShapeError(f"BatchNorm: expected n >= 1, eps > 0 and momentum in (0, 1], got {n}, {eps} and {momentum}")
         self.n, self.eps, self.momentum = n, eps, momentum
         self.parameter_shapes = {"W": (n,), "b": (n,)}
@@ -34,7 +34,7 @@ class BatchNorm(Layer):
         return shape
 
     def forward(self, x, cache, *, train=False):
-        self.check_input(x, (None, self.n) if len(x.shape) == 2 else (None, self.n, None, None))
+        self.check_input(x, (None, self.n, None, None) if len(getattr(x, "shape", ())) == 4 else (None, self.n))
         cache.train = train
         y = cache.like("y", x) if len(x.shape) == 2 else cache.images("y", x.shape)
         x, y_rows = self._rows(x, cache, "x"), self._rows(y, cache, "y")

@@ -114,7 +114,7 @@ class Layer:
         if x.dtype != self.dtype:
             raise DtypeError(f"{self.label}: expected x of {self.dtype}, got {x.dtype}; convert it with x.astype('{self.dtype}')")
         if len(x.shape) != len(shape) or any(want not in (None, got) for want, got in zip(shape, x.shape)):
-            wanted = ", ".join("N" if i == 0 else str(size) for i, size in enumerate(shape))
+            wanted = ", ".join(axis if size is None else str(size) for axis, size in zip("NCHW", shape))
             raise ShapeError(f"{self.label}: expected x of shape ({wanted}), got {x.shape}")
 
     def _bind(self, parameters, ops, dtype, stream, path, prefix=""):
