@@ -111,6 +111,7 @@ ALL = [
         epochs=50,
     ),
 ]
+DEFAULT = "mlp-dropout"
 RECIPES = {recipe.name: recipe for recipe in ALL}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from gan.adversarial_step import AdversarialStep
 from gan.batches import Batches
 from gan.loss_log import LossLog
+from gan.sampling import make_images
 from nn import RunError, get_ops
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
@@ -89,10 +90,9 @@ class Trainer:
         """End `fit` after the step that it is in; a signal handler may call it."""
         self._stopped = True
 
-    def generate(self, z):
-        """Images of the noise z, (N, latent size) on the device: float32 in [0, 1] on the host, (N, ...) as G gives them."""
-        low, high = self.recipe.image_range
-        return np.clip((self.ops.to_host(self.generator(z)).astype(np.float32) - low) / (high - low), 0, 1)
+    def fixed_images(self):
+        """The fixed noise, drawn by the generator as it is now: float32 (N_FIXED, ...) in [0, 1]."""
+        return make_images(self.generator, self.fixed_noise, self.recipe.image_range)
 
     def _epoch(self, last_step, deadline, callbacks):
         """Steps to the end of the epoch, or of training; returns their record."""

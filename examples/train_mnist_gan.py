@@ -1,0 +1,96 @@
+"""Train a GAN on handwritten digits and watch them appear.
+
+    python examples/train_mnist_gan.py
+    python examples/train_mnist_gan.py --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
+"""
+
+import argparse
+import sys
+import time
+
+from tqdm import tqdm
+
+from gan.command_line import on_signals, positive_float, positive_int, run, seed
+from gan.datasets import load
+from gan.recipes import DEFAULT, get_recipe, table
+from gan.run_folder import RunFolder
+from gan.training import Callback, Trainer
+from nn.ops import DEVICES, get_ops
+
+
+class Bar(Callback):
+    """A progress bar with losses and images a second."""
+
+    def __init__(self, total):
+        form = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+        self.bar = tqdm(total=total, unit="step", bar_format=form if total else None)
+
+    def on_log(self, trainer, record):
+        self.bar.set_postfix_str(
+            f"D {record['d_loss']:.3f}, G {record['g_loss']:.3f}, {record['images_per_second']:,.0f} images/s", refresh=False
+        )
+        self.bar.update(trainer.step_count - self.bar.n)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--recipe", default=DEFAULT, help="networks and settings; --list-recipes names them (default: %(default)s)")
+    add("--list-recipes", action="store_true", help="print the recipes and exit")
+    add("--epochs", type=positive_int, help="train for so many epochs (default: the recipe's length)")
+    add("--steps", type=positive_int, help="train for so many steps")
+    add("--minutes", type=positive_float, help="train for so many minutes; what comes first ends the training")
+    add("--batch-size", type=positive_int, help="images a step (default: the recipe's)")
+    add("--learning-rate", type=positive_float, help="of Adam, for both networks (default: the recipe's)")
+    add("--dataset", default="mnist", help="mnist, fashion-mnist or kmnist (default: %(default)s)")
+    add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
+    add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
+    add("--seed", type=seed, default=0, help="equal seeds give equal results (default: %(default)s)")
+    add("--out", help="folder for what the training makes (default: runs/RECIPE-TIME)")
+    add("--quiet", action="store_true", help="print errors only")
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    if args.list_recipes:
+        print(table())
+        return 0
+    say = (lambda *words: None) if args.quiet else print
+    recipe, ops = get_recipe(args.recipe), get_ops(args.device)
+    images, _ = load(args.dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
+    trainer = Trainer(
+        recipe, images, seed=args.seed, device=ops, batch_size=args.batch_size, learning_rate=args.learning_rate
+    )
+    length = {"epochs": args.epochs, "steps": args.steps, "minutes": args.minutes}
+    if not any(length.values()):
+        length |= {"epochs": recipe.epochs, "steps": recipe.steps}
+    config = {
+        "recipe": recipe.name, "dataset": args.dataset, "images": len(images), **length, "batch_size": trainer.batch_size,
+        "learning_rate": trainer.learning_rate, "seed": args.seed, "device": ops.device,
+    }  # fmt: skip
+    folder = RunFolder(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}", config)
+    say(f"{recipe.name} on {len(images):,} images of {args.dataset}, on {ops!r}; pictures in {folder.path}/samples")
+
+    caught = []
+
+    def stop(signum):
+        caught.append(signum)
+        trainer.stop()
+
+    ends = [n for n in (args.steps or length["steps"], length["epochs"] and length["epochs"] * trainer.steps_per_epoch) if n]
+    callbacks = [folder] if args.quiet else [folder, Bar(min(ends, default=None))]
+    with on_signals(stop):
+        try:
+            trainer.fit(**length, callbacks=callbacks)
+        finally:
+            folder.finish(trainer)
+    if not args.quiet:
+        callbacks[1].bar.close()
+    say(f"{'stopped' if caught else 'done'} after {trainer.step_count:,} steps; draw digits with\n"
+        f"  python examples/predict.py --weights {folder.path}/weights.npz")  # fmt: skip
+    return 128 + caught[0] if caught else 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,64 @@
+"""What the command lines share: kinds of arguments, and errors as one line with exit status 2."""
+
+import argparse
+import signal
+import sys
+from contextlib import contextmanager
+
+from nn import ByhandError
+
+ERROR = 2
+
+
+def run(main):
+    """Call main() and exit with what it returns; an error that the user can mend is one line on stderr and status 2."""
+    try:
+        sys.exit(main())
+    except ByhandError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+    except MemoryError as problem:
+        print(f"error: not enough memory ({problem}); try a smaller batch size or count", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has gone; nothing is left to tell it
+    sys.exit(ERROR)
+
+
+def positive_int(text):
+    """An argparse type: a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return value
+
+
+def seed(text):
+    """An argparse type: a whole number of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
+    return value
+
+
+def positive_float(text):
+    """An argparse type: a finite number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+@contextmanager
+def on_signals(handler):
+    """Call handler(signum) at the first SIGINT or SIGTERM inside the block; a second one ends the process at once."""
+
+    def first(signum, frame):
+        for number in previous:
+            signal.signal(number, signal.SIG_DFL)
+        handler(signum)
+
+    previous = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)

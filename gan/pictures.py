@@ -1,0 +1,68 @@
+"""Pictures: grids of digits, their film, and curves of the losses."""
+
+import io
+import math
+
+import numpy as np
+from PIL import Image
+
+from nn import ShapeError
+from nn.files import atomic_write
+
+GAP = 2  # pixels between two digits
+SCALE = 2  # screen pixels to an image's pixel
+FRAME_MS, LAST_FRAME_MS = 120, 2000
+
+
+def grid(images, columns=None):
+    """Lay images out in rows: (N, 28, 28), (N, 1, 28, 28) or (N, 784), floats in [0, 1] -> uint8 (H, W)."""
+    images = np.asarray(images)
+    if images.ndim < 2 or images[0].size != 784:
+        raise ShapeError(f"grid: expected images of 28 x 28, got shape {images.shape}")
+    images = images.reshape(-1, 28, 28)
+    columns = columns or math.ceil(len(images) ** 0.5)
+    rows = -(-len(images) // columns)
+    cell = 28 + GAP
+    sheet = np.zeros((rows * cell + GAP, columns * cell + GAP), np.uint8)
+    for k, image in enumerate(images):
+        top, left = (k // columns) * cell + GAP, (k % columns) * cell + GAP
+        sheet[top : top + 28, left : left + 28] = np.rint(255 * np.clip(image, 0, 1))
+    return sheet.repeat(SCALE, 0).repeat(SCALE, 1)
+
+
+def save_picture(path, sheet):
+    """Write a uint8 (H, W) array as a PNG."""
+    with atomic_write(path) as file:
+        Image.fromarray(sheet).save(file, "PNG")
+
+
+def save_film(path, sheets):
+    """Write uint8 (H, W) arrays as the frames of a GIF that runs in a loop and rests on its last frame."""
+    frames = [Image.fromarray(sheet) for sheet in sheets]
+    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+    with atomic_write(path) as file:
+        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+
+
+def save_curves(path, history):
+    """Plot each epoch's losses, and D's mean outputs, from a list of records; as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure  # here, since it takes half a second: nobody waits for it to see digits
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    epochs = [record["epoch"] for record in history]
+    marker = "o" if len(history) < 20 else None
+    panels = (
+        ("loss", {"d_loss_real": "D on real", "d_loss_fake": "D on generated", "g_loss": "G"}),
+        ("D's mean output (a probability)", {"d_real": "on real", "d_fake": "on generated"}),
+    )
+    for axes, (title, columns) in zip(figure.subplots(1, 2), panels):
+        for column, label in columns.items():
+            axes.plot(epochs, [record[column] for record in history], label=label, marker=marker)
+        axes.set(xlabel="epoch", title=title)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    drawn = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(drawn)
+    with atomic_write(path) as file:
+        file.write(drawn.getvalue())

@@ -1,0 +1,101 @@
+"""What a training leaves behind: a folder with its weights, pictures, figures and settings."""
+
+import csv
+import io
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from gan.pictures import grid, save_curves, save_film, save_picture
+from gan.training import Callback
+from nn import RunError, save_weights
+from nn.files import atomic_write
+
+CURVES_EVERY = 15  # seconds: drawing them takes half a second
+LONGEST_FILM = 300  # frames; a longer training shows every second epoch, or third
+
+
+def new_folder(path):
+    """Make the folder; `RunError` if it cannot be made or written, or holds anything already."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise RunError(f"{path}: expected an empty or new folder, it holds files already; name another with --out")
+        (path / "samples").mkdir()
+    except OSError as problem:
+        raise RunError(f"{path}: cannot be written ({problem.strerror}); name another folder with --out") from None
+    return path
+
+
+class RunFolder(Callback):
+    """Writes into a folder as training goes on, each file whole or not at all.
+
+    weights.npz (G and D, the newest), samples/epoch_001.png ... and fixed_samples.npz (the fixed noise, and the images made
+    of it after each epoch as uint8 (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif,
+    config.json. Errors: `RunError` as soon as a file cannot be written.
+    """
+
+    def __init__(self, path, config):
+        self.path = new_folder(path)
+        self.config = config
+        self.history, self.frames = [], []
+        self._curves_drawn = time.monotonic()
+        self._write_json("config.json", config)
+
+    def on_epoch(self, trainer, record):
+        images = trainer.fixed_images().reshape(-1, 28, 28)
+        self.history.append(record)
+        self.frames.append(np.rint(images * 255).astype(np.uint8))
+        try:
+            save_picture(self.path / "samples" / f"epoch_{record['epoch']:03}.png", grid(images))
+            self.save_weights(trainer)
+            self._write_history()
+            if len(self.history) == 1 or time.monotonic() - self._curves_drawn > CURVES_EVERY:
+                save_curves(self.path / "losses.png", self.history)
+                self._curves_drawn = time.monotonic()
+        except OSError as problem:
+            raise self._unwritable(problem) from None
+
+    def finish(self, trainer):
+        """Write what is made once, at the end: the curves, the film and the fixed samples."""
+        try:
+            self.save_weights(trainer)
+            if self.history:
+                save_curves(self.path / "losses.png", self.history)
+                every = -(-len(self.frames) // LONGEST_FILM)
+                shown = self.frames[:-1:every] + self.frames[-1:]
+                save_film(self.path / "progress.gif", [grid(frame / 255) for frame in shown])
+                with atomic_write(self.path / "fixed_samples.npz") as file:
+                    noise = trainer.ops.to_host(trainer.fixed_noise)
+                    np.savez_compressed(file, noise=noise, images=np.stack(self.frames))
+        except OSError as problem:
+            raise self._unwritable(problem) from None
+
+    def save_weights(self, trainer):
+        """Write both networks and what a reader needs to draw with them."""
+        recipe = trainer.recipe
+        info = {
+            "recipe": recipe.name,
+            "latent": {"size": recipe.latent.size, "distribution": recipe.latent.distribution},
+            "image_range": recipe.image_range,
+            "training": {**self.config, "steps_done": trainer.step_count},
+        }
+        save_weights(self.path / "weights.npz", {"G": trainer.generator, "D": trainer.discriminator}, info)
+
+    def _write_history(self):
+        text = io.StringIO()
+        table = csv.DictWriter(text, self.history[0].keys(), lineterminator="\n")
+        table.writeheader()
+        table.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.history)
+        with atomic_write(self.path / "history.csv") as file:
+            file.write(text.getvalue().encode())
+
+    def _write_json(self, name, content):
+        with atomic_write(self.path / name) as file:
+            file.write((json.dumps(content, indent=2) + "\n").encode())
+
+    def _unwritable(self, problem):
+        return RunError(f"{self.path}: cannot be written ({problem.strerror}); what was saved before is whole")
