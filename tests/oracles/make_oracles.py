@@ -73,7 +73,10 @@ def layers():
 def chain():
     """loss(D(G(z))) with batch norm in both: D frozen for the generator's update, its batch norm in training mode."""
     out = {"z": torch.randn(7, 4)}
-    for name, last, loss in (("logits", nn.Identity(), F.binary_cross_entropy_with_logits), ("sigmoid", nn.Sigmoid(), F.binary_cross_entropy)):
+    for name, last, loss in (
+        ("logits", nn.Identity(), F.binary_cross_entropy_with_logits),
+        ("sigmoid", nn.Sigmoid(), F.binary_cross_entropy),
+    ):
         G = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 5), nn.Tanh())
         D = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.2), nn.Linear(6, 1), last)
         for network in (G, D):
@@ -88,7 +91,7 @@ def chain():
         value = loss(y, torch.ones_like(y))
         value.backward()
         out |= {f"{name}.y": y, f"{name}.value": value, f"{name}.dz": z.grad}
-        out |= {f"{name}.dG.{key}": parameter.grad for key, parameter in G.named_parameters()}
+        out |= {f"{name}.dG.{key}": parameter.grad.clone() for key, parameter in G.named_parameters()}
         frozen_in_evaluation = z.detach().clone().requires_grad_()
         y = D.eval()(G(frozen_in_evaluation))
         loss(y, torch.ones_like(y)).backward()

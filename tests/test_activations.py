@@ -1,0 +1,92 @@
+import math
+
+import numpy as np
+import pytest
+
+import nn
+from tests.oracles import load
+from tests.tools import assert_close, away_from_zero, in_float64, normal, one_pass
+
+ACTIVATIONS = {
+    "relu": (nn.ReLU, lambda x: x if x > 0 else 0.0),
+    "leaky": (lambda: nn.LeakyReLU(0.2), lambda x: x if x > 0 else 0.2 * x),
+    "sigmoid": (nn.Sigmoid, lambda x: 1 / (1 + math.exp(-x))),
+    "tanh": (nn.Tanh, math.tanh),
+}
+each = pytest.mark.parametrize("name", ACTIVATIONS)
+
+
+@each
+@pytest.mark.parametrize("shape", [(5, 4), (2, 3, 4, 5), (40, 1000)])  # the last is walked in blocks
+def test_forward_is_the_plain_formula(name, shape):
+    make, formula = ACTIVATIONS[name]
+    x = normal(*shape)
+    want = np.array([formula(value) for value in x.flat]).reshape(shape)
+    assert_close(in_float64(make())(x), want, 1e-14)
+
+
+@each
+@pytest.mark.parametrize("shape", [(5, 4), (2, 3, 4, 5)])
+def test_gradients_are_the_finite_differences(name, shape):
+    report = nn.gradcheck(ACTIVATIONS[name][0](), away_from_zero(*shape))
+    assert report.ok, report
+
+
+@each
+def test_pytorch_agrees(name):
+    want = load("layers")
+    y, dx = one_pass(in_float64(ACTIVATIONS[name][0]()), want[f"{name}.x"], want[f"{name}.dy"])
+    assert_close(y, want[f"{name}.y"], 1e-14)
+    assert_close(dx, want[f"{name}.dx"], 1e-14)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_pytorch_agrees_far_from_zero(name):
+    want = load("layers")
+    y, dx = one_pass(in_float64(ACTIVATIONS[name][0]()), want[f"{name}_far.x"], want[f"{name}_far.dy"])
+    assert_close(y, want[f"{name}_far.y"], 1e-14)
+    assert_close(dx, want[f"{name}_far.dx"], 1e-14)
+
+
+@each
+def test_a_backward_in_blocks_is_the_plain_derivative(name):
+    make, formula = ACTIVATIONS[name]
+    x, dy = away_from_zero(40, 1000), normal(40, 1000, seed=1)
+    y, dx = one_pass(in_float64(make()), x, dy)
+    slope = {"relu": 1.0 * (x > 0), "leaky": np.where(x > 0, 1.0, 0.2), "sigmoid": y * (1 - y), "tanh": 1 - y * y}[name]
+    assert_close(dx, dy * slope, 1e-14)
+
+
+def test_a_sigmoid_is_exact_and_silent_where_exp_would_overflow():
+    y = nn.Sigmoid().build()(np.array([[-1000.0, -100.0, -80.0, 0.0, 80.0, 1000.0]], np.float32))[0]
+    assert y[0] == 0 and 3e-44 < y[1] < 4.5e-44  # one of float32's last subnormal numbers, of few digits
+    assert abs(float(y[2]) * math.exp(80.0) - 1) < 1e-6
+    assert (y[3:] == [0.5, 1, 1]).all()
+
+
+def test_the_derivative_at_zero_is_the_slope():
+    for layer, slope in ((nn.ReLU(), 0.0), (nn.LeakyReLU(0.2), 0.2)):
+        _, dx = one_pass(in_float64(layer), np.zeros((2, 3)), np.ones((2, 3)))
+        assert (dx == slope).all()
+
+
+@pytest.mark.parametrize("layer", [nn.ReLU(), nn.LeakyReLU(0.2)])
+def test_the_mask_comes_from_x_and_not_from_dy(layer):
+    x = away_from_zero(6, 5)
+    for sign in (1.0, -1.0):
+        _, dx = one_pass(in_float64(layer), x, np.full((6, 5), sign))
+        assert_close(dx, sign * np.where(x > 0, 1.0, layer.slope), 1e-15)
+
+
+@each
+def test_x_is_whole_after_forward_and_backward(name):
+    layer, x = ACTIVATIONS[name][0]().build(), away_from_zero(5, 4, dtype=np.float32)
+    before = x.copy()
+    one_pass(layer, x, normal(5, 4, dtype=np.float32))
+    assert (x == before).all()
+
+
+@pytest.mark.parametrize("slope", [-0.1, 1.0, 2.0, math.nan])
+def test_slopes_out_of_range_are_refused(slope):
+    with pytest.raises(nn.ShapeError, match=r"LeakyReLU: expected a slope in \[0, 1\), got"):
+        nn.LeakyReLU(slope)
