@@ -21,6 +21,7 @@ class Batches:
         self.batch_size, self.per_epoch = batch_size, len(images) // batch_size
         self._ops, self._stream = ops, stream
         self._images = ops.asarray(images.reshape(len(images), -1))
+        self.n_pixels = self._images.shape[1]
         self._order = ops.asarray(np.arange(len(images)))
         low, high = image_range
         self._scale, self._shift = (high - low) / 255, low

@@ -48,6 +48,11 @@ class Trainer:
         self._step = AdversarialStep(
             self.generator, self.discriminator, recipe, self.batch_size, self.learning_rate, self.ops.stream(noise_seed)
         )
+        if self._batches.n_pixels != self._step.real_rows.shape[1]:
+            raise RunError(
+                f"images: expected {self._step.real_rows.shape[1]} pixels each, as the generator makes them, "
+                f"got {self._batches.n_pixels}"
+            )
         self.fixed_noise = recipe.latent.draw_(
             self.ops.empty((N_FIXED, recipe.latent.size), self.generator.dtype), self.ops.stream(fixed_seed)
         )
@@ -61,8 +66,9 @@ class Trainer:
 
     def step(self):
         """One update of D and one of G."""
-        self._batches.gather(self.step_count, out=self._step.real_rows)
-        self._step(self.log.next_row())
+        with np.errstate(over="ignore", invalid="ignore"):  # a number that is not finite is found when the log is read
+            self._batches.gather(self.step_count, out=self._step.real_rows)
+            self._step(self.log.next_row())
         self.step_count += 1
 
     def fit(self, epochs=None, *, steps=None, minutes=None, callbacks=()):
@@ -79,15 +85,18 @@ class Trainer:
         ends = [self.step_count + n for n in (steps, epochs and epochs * self.steps_per_epoch) if n is not None]
         last_step = min(ends, default=float("inf"))
         deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
-        history, self._stopped = [], False
-        while not (self._stopped or self.step_count >= last_step or time.monotonic() >= deadline):
-            history.append(self._epoch(last_step, deadline, callbacks))
-            for callback in callbacks:
-                callback.on_epoch(self, history[-1])
+        history = []
+        try:
+            while not (self._stopped or self.step_count >= last_step or time.monotonic() >= deadline):
+                history.append(self._epoch(last_step, deadline, callbacks))
+                for callback in callbacks:
+                    callback.on_epoch(self, history[-1])
+        finally:
+            self._stopped = False
         return history
 
     def stop(self):
-        """End `fit` after the step that it is in; a signal handler may call it."""
+        """End `fit` after the step that it is in, or the next `fit` before its first; a signal handler may call it."""
         self._stopped = True
 
     def fixed_images(self):
@@ -100,9 +109,9 @@ class Trainer:
         while not ended:
             self.step()
             ended = self._stopped or self.step_count >= last_step or self.step_count % self.steps_per_epoch == 0
+            ended = ended or time.monotonic() >= deadline
             if ended or self.log.is_full:
                 means = self._read_log()
-                ended = ended or time.monotonic() >= deadline
                 for callback in callbacks:
                     callback.on_log(self, {**self._progress(first, began), **means})
         return {"epoch": -(-self.step_count // self.steps_per_epoch), **self._progress(first, began), **self.log.take_means()}
