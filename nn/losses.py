@@ -41,7 +41,7 @@ class BCEWithLogits(Loss):
 
     def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
         target, dz, value = self.prepare(z, target, cache, dy, value)
-        cache.ops.bce_with_logits(z, target, weight, dz=dz, value=value)
+        cache.ops.bce_with_logits(z, target, float(weight), dz=dz, value=value)
         return value, dz
 
 
@@ -58,10 +58,10 @@ class BCE(Loss):
         target, dp, value = self.prepare(p, target, cache, dy, value)
         sigmoid = cache.last
         if getattr(sigmoid, "y", None) is p and hasattr(sigmoid, "logits"):
-            cache.ops.bce_with_logits(sigmoid.logits, target, weight, dz=dp, value=value)
+            cache.ops.bce_with_logits(sigmoid.logits, target, float(weight), dz=dp, value=value)
             sigmoid.dy_is_dlogits = True
         else:
-            cache.ops.bce(p, target, weight, dp=dp, value=value)
+            cache.ops.bce(p, target, float(weight), dp=dp, value=value)
         return value, dp
 
 
