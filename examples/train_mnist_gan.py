@@ -5,7 +5,6 @@
 """
 
 import argparse
-import sys
 import time
 
 from tqdm import tqdm
@@ -19,11 +18,10 @@ from nn.ops import DEVICES, get_ops
 
 
 class Bar(Callback):
-    """A progress bar with losses and images a second."""
+    """Moves a progress bar on, with losses and images a second."""
 
-    def __init__(self, total):
-        form = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-        self.bar = tqdm(total=total, unit="step", bar_format=form if total else None)
+    def __init__(self, bar):
+        self.bar = bar
 
     def on_log(self, trainer, record):
         self.bar.set_postfix_str(
@@ -78,17 +76,14 @@ def main():
         caught.append(signum)
         trainer.stop()
 
-    ends = [n for n in (args.steps or length["steps"], length["epochs"] and length["epochs"] * trainer.steps_per_epoch) if n]
-    callbacks = [folder] if args.quiet else [folder, Bar(min(ends, default=None))]
-    with on_signals(stop):
+    ends = [n for n in (length["steps"], length["epochs"] and length["epochs"] * trainer.steps_per_epoch) if n]
+    with on_signals(stop), tqdm(total=min(ends, default=None), unit="step", disable=args.quiet) as bar:
         try:
-            trainer.fit(**length, callbacks=callbacks)
+            trainer.fit(**length, callbacks=[folder, Bar(bar)])
         finally:
             folder.finish(trainer)
-    if not args.quiet:
-        callbacks[1].bar.close()
-    say(f"{'stopped' if caught else 'done'} after {trainer.step_count:,} steps; draw digits with\n"
-        f"  python examples/predict.py --weights {folder.path}/weights.npz")  # fmt: skip
+    say(f"{'stopped' if caught else 'done'} after {trainer.step_count:,} steps; draw digits with")
+    say(f"  python examples/predict.py --weights {folder.path}/weights.npz")
     return 128 + caught[0] if caught else 0
 
 

@@ -18,6 +18,8 @@ def run(main):
         print(f"error: {problem}", file=sys.stderr)
     except MemoryError as problem:
         print(f"error: not enough memory ({problem}); try a smaller batch size or count", file=sys.stderr)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone; nothing is left to tell it
     sys.exit(ERROR)
