@@ -1,10 +1,11 @@
 """The backend seam: one set of primitives, on NumPy arrays or on CuPy arrays.
 
 A layer calls ``self.ops.gemm(...)`` and never asks which backend it is on. `NumpyOps` is the reference; `CupyOps`, in the
-one file that imports CuPy, overrides it with fused kernels.
+one file that imports CuPy, has the same primitives as fused kernels.
 """
 
 from nn.errors import DeviceError
+from nn.ops.base import Ops
 from nn.ops.numpy_ops import NumpyOps
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -16,7 +17,7 @@ def get_ops(device="cpu"):
     An object that is a backend already is returned as it is. Errors: `DeviceError` for an unknown name, or for "cuda"
     without CuPy or without a GPU.
     """
-    if isinstance(device, NumpyOps):
+    if isinstance(device, Ops):
         return device
     if device not in DEVICES:
         raise DeviceError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}")

@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 
+from nn.ops.base import Ops
+
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 BLOCK = 32_768  # elements: 128 KiB of float32, an eighth of a usual second-level cache
 
 
-class NumpyArrays:
+class NumpyArrays(Ops):
     """What the CPU's primitives stand on: aligned arrays, matrix products, scratch buffers, cache-sized blocks."""
 
     def __init__(self):

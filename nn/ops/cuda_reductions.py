@@ -1,0 +1,124 @@
+"""The CUDA kernels that sum, as data: nothing here imports CuPy, so a machine without a GPU can check every one.
+
+CUDA C++ templates for sums over the rows of a matrix and over all elements. One block makes each sum, in an order that is
+always the same: equal inputs give equal bytes, which atomic additions would not. Arrays are C-contiguous and of one dtype;
+they come first; counts and flags are `long long` and numbers `double`, which is how CuPy hands over Python's int and float.
+"""
+
+WIDTH, DEPTH = 32, 16  # the threads of a block that sums columns: a warp of columns side by side, the rows shared out
+THREADS = 256  # of the block that sums everything
+
+COLUMNS = r"""
+// Sums over the rows of C-contiguous matrices. A block owns WIDTH columns: thread (x, y) adds up rows y, y + DEPTH, ... of
+// column x.
+
+// the sum of `part` over threadIdx.y, for each threadIdx.x
+template <typename T> __device__ T sum_of_column(T part) {
+    __shared__ T parts[DEPTH][WIDTH];
+    __syncthreads();  // whoever reads the sum before this one is done
+    parts[threadIdx.y][threadIdx.x] = part;
+    for (int half = DEPTH / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.y < half) parts[threadIdx.y][threadIdx.x] += parts[threadIdx.y + half][threadIdx.x];
+    }
+    __syncthreads();
+    return parts[0][threadIdx.x];
+}
+
+// out[j] = sum_i x[i, j], or +=
+template <typename T> __global__ void sum_rows(const T* x, T* out, long long rows, long long columns, long long add) {
+    long long j = (long long)blockIdx.x * WIDTH + threadIdx.x;
+    T sum = 0;
+    if (j < columns) for (long long i = threadIdx.y; i < rows; i += DEPTH) sum += x[i * columns + j];
+    sum = sum_of_column(sum);
+    if (j < columns && threadIdx.y == 0) out[j] = add ? out[j] + sum : sum;
+}
+
+// out[j] = sum_i x[i, j] y[i, j]
+template <typename T> __global__ void sum_product_rows(const T* x, const T* y, T* out, long long rows, long long columns) {
+    long long j = (long long)blockIdx.x * WIDTH + threadIdx.x;
+    T sum = 0;
+    if (j < columns) for (long long i = threadIdx.y; i < rows; i += DEPTH) sum += x[i * columns + j] * y[i * columns + j];
+    sum = sum_of_column(sum);
+    if (j < columns && threadIdx.y == 0) out[j] = sum;
+}
+
+// mean and var of each column, inv_std = 1 / sqrt(var + eps), out = (x - mean) inv_std
+template <typename T> __global__ void normalize(const T* x, T* out, T* mean, T* var, T* inv_std,
+                                                long long rows, long long columns, double eps) {
+    long long j = (long long)blockIdx.x * WIDTH + threadIdx.x;
+    T sum = 0, squares = 0;
+    if (j < columns) for (long long i = threadIdx.y; i < rows; i += DEPTH) sum += x[i * columns + j];
+    T center = sum_of_column(sum) / rows;
+    if (j < columns) for (long long i = threadIdx.y; i < rows; i += DEPTH) {
+        T distance = x[i * columns + j] - center;
+        squares += distance * distance;
+    }
+    T variance = sum_of_column(squares) / rows;
+    T scale = 1 / sqrt(variance + T(eps));
+    if (j < columns) {
+        for (long long i = threadIdx.y; i < rows; i += DEPTH) out[i * columns + j] = (x[i * columns + j] - center) * scale;
+        if (threadIdx.y == 0) { mean[j] = center; var[j] = variance; inv_std[j] = scale; }
+    }
+}
+"""
+
+LOSSES = r"""
+// A mean over all elements, by one block: thread k takes elements k, k + THREADS, ...
+// The target is an array (each = 1) or a number.
+
+// the sum of `part` over the block, known to every thread
+template <typename T> __device__ T sum_of_block(T part) {
+    __shared__ T parts[THREADS];
+    parts[threadIdx.x] = part;
+    for (int half = THREADS / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) parts[threadIdx.x] += parts[threadIdx.x + half];
+    }
+    __syncthreads();
+    return parts[0];
+}
+
+// value = (weight / n) sum(max(z, 0) - z t + log(1 + exp(-|z|))), dz = (weight / n) (sigmoid(z) - t)
+template <typename T> __global__ void bce_with_logits(const T* z, const T* target, T* dz, T* value,
+                                                      long long each, double number, long long n, double weight) {
+    T scale = T(weight / n), sum = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) {
+        T logit = z[i], t = each ? target[i] : T(number);
+        T tail = exp(-fabs(logit)), s = tail / (1 + tail);  // s = sigmoid(-|z|) keeps what 1 - s would round away
+        dz[i] = ((signbit(logit) ? T(0) : T(1)) - t - copysign(s, logit)) * scale;
+        sum += (logit < 0 ? T(0) : logit) - logit * t + log1p(tail);
+    }
+    sum = sum_of_block(sum);
+    if (threadIdx.x == 0) value[0] = sum * scale;
+}
+
+// value = -(weight / n) sum(t log p + (1 - t) log(1 - p)), dp = (weight / n) (p - t) / (p (1 - p)), p within [low, high]
+template <typename T> __global__ void bce(const T* p, const T* target, T* dp, T* value, long long each, double number,
+                                          long long n, double weight, double low, double high) {
+    T scale = T(weight / n), sum = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) {
+        T t = each ? target[i] : T(number);
+        T inside = p[i] < T(low) ? T(low) : p[i] > T(high) ? T(high) : p[i], rest = 1 - inside;
+        dp[i] = (inside - t) / inside / rest * scale;
+        sum += log(rest) + t * (log(inside) - log(rest));
+    }
+    sum = sum_of_block(sum);
+    if (threadIdx.x == 0) value[0] = -(sum * scale);
+}
+
+// out[0] = the mean of sigmoid(z)
+template <typename T> __global__ void mean_sigmoid(const T* z, T* out, long long n) {
+    T sum = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) {
+        T tail = exp(-fabs(z[i]));
+        sum += (z[i] >= 0 ? T(1) : tail) / (1 + tail);
+    }
+    sum = sum_of_block(sum);
+    if (threadIdx.x == 0) out[0] = sum / n;
+}
+"""
+
+SOURCE = f"constexpr int WIDTH = {WIDTH}, DEPTH = {DEPTH}, THREADS = {THREADS};\n{COLUMNS}{LOSSES}"
+REDUCTIONS = ("sum_rows", "sum_product_rows", "normalize", "bce_with_logits", "bce", "mean_sigmoid")
+TYPES = ("float", "double")

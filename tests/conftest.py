@@ -1,0 +1,67 @@
+"""Backends for the tests, and what skips those that need a GPU."""
+
+import functools
+import importlib.util
+import shutil
+import sys
+
+import pytest
+
+
+@functools.cache
+def why_no_gpu():
+    """What is missing for device 'cuda', or None."""
+    from nn.errors import DeviceError
+    from nn.ops import get_ops
+
+    try:
+        get_ops("cuda")
+    except DeviceError as problem:
+        return str(problem)
+    return None
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and why_no_gpu():
+        pytest.skip(why_no_gpu())
+
+
+@pytest.fixture(scope="session")
+def emulated_cupy(request):
+    """CuPy's stand-in, with all kernels compiled."""
+    if shutil.which("g++") is None:
+        pytest.skip("needs g++, which compiles the CUDA kernels for the CPU")
+    from tests import emulated_cupy
+
+    return emulated_cupy.load(request.config.cache.mkdir("emulated_cupy"))
+
+
+@pytest.fixture(scope="session")
+def emulated_cupy_ops(emulated_cupy):
+    """The module nn.ops.cupy_ops, loaded apart from the real one, with the stand-in as its `cupy`."""
+    import nn.ops
+
+    spec = importlib.util.spec_from_file_location("emulated_cupy_ops", f"{nn.ops.__path__[0]}/cupy_ops.py")
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "cupy", emulated_cupy)
+        spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=["strict", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def backend(request):
+    """Each backend that must do what `NumpyOps` does."""
+    return make_backend(request.param, request)
+
+
+def make_backend(name, request):
+    if name == "strict":
+        from tests.strict import StrictOps
+
+        return StrictOps()
+    if name == "emulated":
+        return request.getfixturevalue("emulated_cupy_ops").CupyOps()
+    from nn.ops import get_ops
+
+    return get_ops("cuda")

@@ -1,0 +1,154 @@
+"""Every primitive of the seam with arguments to try it on: one list, run on whichever backend.
+
+A case is (primitive, arguments by name). After the call *every* array among the arguments is compared with the
+reference's, so what must not be written is checked along with what must. Outputs start as NaN: to read one is to spread it.
+"""
+
+import numpy as np
+
+from nn.ops import NumpyOps
+
+
+def cases(dtype):
+    """[(id, primitive, {argument: value}), ...]; a fresh generator each time, so the values are always the same."""
+    rng = np.random.default_rng(7)
+
+    def normal(*shape):
+        return rng.standard_normal(shape).astype(dtype)
+
+    def positive(*shape):
+        return (rng.random(shape) + 0.1).astype(dtype)
+
+    def unset(*shape):
+        return np.full(shape, np.nan, dtype)
+
+    def clock(steps=4):
+        return np.array([steps, 0.002])  # steps taken, learning rate: float64 for every dtype
+
+    edges = np.array([0.0, -0.0, 1e-30, -1e-30, 88.0, -88.0, 100.0, -100.0, np.inf, -np.inf, np.nan], dtype)
+    logits = np.concatenate([3 * normal(90), [0.0, -0.0, 100.0, -100.0, 25.0, -25.0]]).astype(dtype).reshape(-1, 1)
+    labels = rng.random(logits.shape).astype(dtype)
+    sharp = np.array([[0.0], [1.0], [0.5], [1e-20], [0.999]], dtype)
+    images = "images"  # marks a case whose arrays of four dimensions lie channels-last in memory
+
+    yield "row", "add_", {"y": normal(5, 7), "x": normal(7)}
+    yield "whole", "add_", {"y": normal(5, 7), "x": normal(5, 7)}
+    yield "same dtype", "copy_", {"y": unset(6, 4), "x": normal(6, 4)}
+    yield "other dtype", "copy_", {"y": unset(6, 4), "x": normal(6, 4).astype("float32")}
+    yield images, "copy_", {"y": unset(2, 3, 4, 5), "x": normal(2, 3, 4, 5)}
+    yield "", "fill_", {"x": unset(3, 5), "value": 0.25}
+    for add in (False, True):
+        out = normal if add else unset
+        name = "add" if add else "write"
+        yield name, "gemm", {"a": normal(5, 7), "b": normal(7, 3), "out": out(5, 3), "add": add}
+        yield name + " aT", "gemm", {"a": normal(7, 5), "b": normal(7, 3), "out": out(5, 3), "trans_a": True, "add": add}
+        yield name + " bT", "gemm", {"a": normal(5, 7), "b": normal(3, 7), "out": out(5, 3), "trans_b": True, "add": add}
+        yield name + " column", "gemm", {"a": normal(9, 4), "b": normal(4, 1), "out": out(9, 1), "add": add}
+        for rows, columns in ((1, 1), (17, 5), (64, 32), (100, 33)):
+            yield f"{name} {rows}x{columns}", "sum_rows", {"x": normal(rows, columns), "out": out(columns), "add": add}
+
+    for slope in (0.0, 0.2):
+        yield f"{slope}", "leaky_relu", {"x": normal(6, 11), "slope": slope, "out": unset(6, 11)}
+        yield f"{slope} edges", "leaky_relu", {"x": edges, "slope": slope, "out": unset(11)}
+        yield f"{slope}", "leaky_relu_backward_", {"dy": normal(6, 11), "y": normal(6, 11), "slope": slope}
+        yield f"{slope} zero", "leaky_relu_backward_", {"dy": normal(4), "y": np.array([0.0, -0.0, 1, -1], dtype), "slope": slope}
+    yield images, "leaky_relu", {"x": normal(2, 3, 4, 5), "slope": 0.2, "out": unset(2, 3, 4, 5)}
+    yield images, "leaky_relu_backward_", {"dy": normal(2, 3, 4, 5), "y": normal(2, 3, 4, 5), "slope": 0.2}
+    for name in ("sigmoid", "tanh"):
+        yield "", name, {"x": 3 * normal(6, 11), "out": unset(6, 11)}
+        yield "edges", name, {"x": edges, "out": unset(11)}
+        yield images, name, {"x": normal(2, 3, 4, 5), "out": unset(2, 3, 4, 5)}
+        yield "", f"{name}_backward_", {"dy": normal(6, 11), "y": positive(6, 11)}
+        yield images, f"{name}_backward_", {"dy": normal(2, 3, 4, 5), "y": positive(2, 3, 4, 5)}
+    yield "", "multiply", {"x": normal(6, 11), "y": normal(6, 11), "out": unset(6, 11)}
+    yield "row", "multiply", {"x": normal(6, 11), "y": normal(11), "out": unset(6, 11)}
+    yield "images", "multiply", {"x": normal(2, 3, 4, 5), "y": normal(2, 3, 4, 5), "out": unset(2, 3, 4, 5)}
+
+    for n, c in ((2, 1), (17, 5), (64, 32), (100, 33)):
+        rows = {key: unset(c) for key in ("mean", "var", "inv_std")}
+        yield f"{n}x{c}", "normalize", {"x": 3 + normal(n, c), "eps": 1e-5, "out": unset(n, c), **rows}
+        arguments = {key: normal(c) for key in ("W", "dW", "db")} | {"inv_std": positive(c)}
+        arguments |= {"dy": normal(n, c), "xhat": normal(n, c), "out": unset(n, c)}
+        yield f"{n}x{c}", "normalize_backward", arguments
+        yield f"{n}x{c}", "sum_product_rows", {"x": normal(n, c), "y": normal(n, c), "out": unset(c)}
+    yield "", "scale_shift", {"x": normal(9, 5), "scale": normal(5), "shift": normal(5), "out": unset(9, 5)}
+    yield "", "shift_scale", {"x": normal(9, 5), "scale": normal(5), "shift": normal(5), "out": unset(9, 5)}
+    yield "", "inverse_std", {"var": positive(5), "eps": 1e-5, "out": unset(5)}
+    yield "", "moving_average_", {"average": normal(5), "value": normal(5), "weight": 0.1}
+    yield "scaled", "moving_average_", {"average": normal(5), "value": normal(5), "weight": 0.1, "scale": 64 / 63}
+
+    for name, target in (("real", 1), ("fake", 0.0), ("smoothed", 0.9), ("each", labels)):
+        output = {"dz": unset(*logits.shape), "value": unset(1)}
+        yield name, "bce_with_logits", {"z": logits, "target": target, "weight": 0.5, **output}
+        target = labels[: len(sharp)] if name == "each" else target
+        output = {"dp": unset(*sharp.shape), "value": unset(1)}
+        yield name, "bce", {"p": sharp, "target": target, "weight": 0.5, **output}
+    many = normal(1000, 1)
+    output = {"dz": unset(1000, 1), "value": unset(1)}
+    yield "many", "bce_with_logits", {"z": many, "target": 1.0, "weight": 1, **output}
+    yield "", "mean_sigmoid", {"z": many, "out": unset(1)}
+    yield "sharp", "mean_sigmoid", {"z": logits, "out": unset(1)}
+
+    # (N, H, W, C), (K, kh, kw), stride, padding: overlapping windows, gaps between windows, pixels that none covers
+    geometries = (
+        ((2, 6, 5, 3), (4, 3, 3), (1, 1), (0, 0)),
+        ((2, 7, 8, 6), (5, 4, 3), (2, 1), (1, 1)),
+        ((3, 6, 6, 1), (2, 1, 2), (3, 2), (0, 1)),
+        ((1, 5, 5, 7), (1, 5, 5), (2, 2), (2, 2)),
+    )
+    for (N, H, W, C), (K, kh, kw), (sh, sw), (ph, pw) in geometries:
+        P, Q = (H + 2 * ph - kh) // sh + 1, (W + 2 * pw - kw) // sw + 1
+        case, geometry = f"{N} {H}x{W}x{C} {kh}x{kw}", {"stride": (sh, sw), "padding": (ph, pw)}
+        x, weights, y = normal(N, H, W, C), normal(K, kh, kw, C), normal(N, P, Q, K)
+        yield case, "conv", {"x": x, "W": weights, "b": normal(K), **geometry, "out": unset(N, P, Q, K)}
+        yield case + " no b", "conv", {"x": x, "W": weights, "b": None, **geometry, "out": unset(N, P, Q, K)}
+        yield case, "conv_transpose", {"y": y, "W": weights, "b": normal(C), **geometry, "out": unset(N, H, W, C)}
+        yield case + " no b", "conv_transpose", {"y": y, "W": weights, "b": None, **geometry, "out": unset(N, H, W, C)}
+        yield case, "conv_weight_grad", {"x": x, "dy": y, **geometry, "out": unset(K, kh, kw, C)}
+        yield case + " add", "conv_weight_grad", {"x": x, "dy": y, **geometry, "out": normal(K, kh, kw, C), "add": True}
+
+    flat = 1000
+    for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
+        arrays = {"value": normal(flat), "grad": normal(flat), "velocity": normal(flat)}
+        yield f"{momentum} {nesterov}", "sgd_step_", {**arrays, "clock": clock(), "momentum": momentum, "nesterov": nesterov}
+    arrays = {"value": normal(flat), "grad": normal(flat), "square": positive(flat)}
+    yield "", "rmsprop_step_", {**arrays, "clock": clock(), "decay": 0.99, "eps": 1e-8}
+    for steps, beta1, weight_decay in ((0, 0.9, 0.0), (4, 0.5, 0.0), (900, 0.9, 0.01)):
+        arrays = {"value": normal(flat), "grad": normal(flat), "m": normal(flat), "v": positive(flat)}
+        settings = {"beta1": beta1, "beta2": 0.999, "eps": 1e-8, "weight_decay": weight_decay}
+        yield f"{steps}", "adam_step_", {**arrays, "clock": clock(steps), **settings}
+
+    pictures = rng.integers(0, 256, (30, 4, 5)).astype(np.uint8)
+    index = rng.permutation(30)[:8]
+    yield "flat", "gather_rows", {"bytes_": pictures, "index": index, "scale": 2 / 255, "shift": -1.0, "out": unset(8, 20)}
+    yield "shaped", "gather_rows", {"bytes_": pictures, "index": index, "scale": 1 / 255, "shift": 0.0, "out": unset(8, 4, 5)}
+
+
+ELSEWHERE = {"empty", "zeros", "is_array", "asarray", "to_host", "all_finite", "stream", "device"}  # tests of their own
+NAMES = [(name, case_id) for case_id, name, _ in cases("float32")]
+
+
+def public(backend):
+    return {name for name in dir(backend) if not name.startswith("_")}
+
+
+def arguments(name, case_id, dtype):
+    """The arguments of one case, by name, as NumPy arrays and numbers."""
+    return next(given for case, primitive, given in cases(dtype) if (primitive, case) == (name, case_id))
+
+
+def run(ops, name, given, channels_last=False):
+    """Call a primitive on copies of the arguments; all of the arrays, afterwards, on the host."""
+
+    def to_device(x):
+        if channels_last and x.ndim == 4:
+            return ops.asarray(np.ascontiguousarray(x.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
+        return ops.asarray(x)
+
+    here = {key: to_device(x) if isinstance(x, np.ndarray) else x for key, x in given.items()}
+    getattr(ops, name)(**here)
+    return {key: ops.to_host(x) for key, x in here.items() if ops.is_array(x)}
+
+
+def reference(name, given):
+    return run(NumpyOps(), name, given)
