@@ -25,6 +25,9 @@ class AdversarialStep:
         # Without batch norm, images do not see each other, and D takes real and generated ones in one pass.
         self.one_pass = not any(leaf.statistic_shapes for _, leaf in discriminator.leaves())
 
+        last = list(self.D.leaves())[-1][1]
+        if isinstance(last, Sigmoid):
+            raise RunError(f"discriminator: expected logits, or a Sigmoid as the network's own last layer, got {last.label} inside")
         image_shape = generator.output_shape((recipe.latent.size,))
         if self.D.output_shape(image_shape) != (1,):
             raise RunError(f"discriminator: expected one number an image, got shape {self.D.output_shape(image_shape)}")
