@@ -1,0 +1,97 @@
+"""A training step of a small GAN by nothing but `nn`, on whichever backend: what the backends are compared by."""
+
+import numpy as np
+
+from nn import (
+    BCE,
+    SGD,
+    Adam,
+    BatchNorm,
+    BCEWithLogits,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    RMSProp,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
+
+N, N_IMAGES, LATENT = 8, 30, 6
+
+# every layer, loss and optimizer appears; Adam's eps keeps its first steps, which are signs, from magnifying rounding
+VARIANTS = {
+    "bce-adam": ([Sigmoid], BCE(), lambda net: Adam(net, 0.002, eps=1e-3, weight_decay=0.01)),
+    "logits-rmsprop": ([], BCEWithLogits(), lambda net: RMSProp(net, 0.001, eps=1e-3)),
+    "logits-sgd": ([], BCEWithLogits(), lambda net: SGD(net, 0.05, momentum=0.9, nesterov=True)),
+}
+
+
+class HostStream:
+    """Draws on the CPU and copies: the same numbers on every backend."""
+
+    def __init__(self, ops, seed):
+        self._ops, self._rng = ops, np.random.default_rng(seed)
+
+    def _put(self, out, host):
+        self._ops.copy_(out, self._ops.asarray(host, out.dtype))
+        return out
+
+    def normal_(self, out):
+        return self._put(out, self._rng.standard_normal(out.shape))
+
+    def dropout_mask_(self, out, p):
+        return self._put(out, (self._rng.random(out.shape) >= p) / (1 - p))
+
+    def shuffle_(self, index):
+        return self._put(index, self._rng.permutation(index.shape[0]))
+
+
+class GanStep:
+    """Call it for a step. same_draws: take all random numbers from the host, so that backends can be compared."""
+
+    def __init__(self, ops, variant, dtype="float32", same_draws=False):
+        self.ops = ops
+        end, self.loss, optimizer = VARIANTS[variant]
+        self.G = Sequential(
+            Dense(LATENT, 16), BatchNorm(16), LeakyReLU(0.2), Dense(16, 18), ReLU(), Reshape((2, 3, 3)), BatchNorm(2), Flatten(),
+            Dense(18, 12), Tanh(), Reshape((1, 3, 4)),
+        ).build(1, device=ops, dtype=dtype, name="G")  # fmt: skip
+        self.D = Sequential(
+            Flatten(), Dense(12, 16), LeakyReLU(0.2), Dropout(0.3), Dense(16, 8), BatchNorm(8), LeakyReLU(0.2), Dense(8, 1),
+            *(layer() for layer in end),
+        ).build(2, device=ops, dtype=dtype, name="D")  # fmt: skip
+        self.noise, self.order_stream = (ops.stream(seed) for seed in np.random.SeedSequence(3).spawn(2))
+        if same_draws:
+            self.noise, self.order_stream = HostStream(ops, 3), HostStream(ops, 4)
+            for i, (_, leaf) in enumerate(self.D.leaves()):
+                leaf.stream = HostStream(ops, i)
+        images = np.random.default_rng(5).integers(0, 256, (N_IMAGES, 1, 3, 4)).astype(np.uint8)
+        self.images, self.order = ops.asarray(images), ops.asarray(np.arange(N_IMAGES))
+        self.real, self.z = ops.empty((N, 1, 3, 4), dtype), ops.empty((N, LATENT), dtype)
+        self.losses = ops.zeros((4,), dtype)
+        self.g_cache, self.d_caches = self.G.cache(), [self.D.cache(tracks_statistics=i == 0) for i in range(3)]
+        self.g_optimizer, self.d_optimizer = optimizer(self.G), optimizer(self.D)
+
+    def __call__(self):
+        self.order_stream.shuffle_(self.order)
+        self.ops.gather_rows(self.images, self.order[:N], 2 / 255, -1.0, out=self.real)
+        fake = self.G.forward(self.noise.normal_(self.z), self.g_cache, train=True)
+        for i, (images, target, grads) in enumerate([(self.real, 0.9, "write"), (fake, 0, "add")]):
+            p = self.D.forward(images, self.d_caches[i], train=True)
+            _, dp = self.loss(p, target, self.d_caches[i], value=self.losses[i : i + 1])
+            self.D.backward(dp, self.d_caches[i], grads=grads, need_dx=False)
+        self.d_optimizer.step()
+        p = self.D.forward(fake, self.d_caches[2], train=True)
+        _, dp = self.loss(p, 1, self.d_caches[2], value=self.losses[2:3])
+        self.ops.mean_sigmoid(p, out=self.losses[3:])
+        self.G.backward(self.D.backward(dp, self.d_caches[2], grads="skip"), self.g_cache, need_dx=False)
+        self.g_optimizer.step()
+
+    def results(self):
+        """Losses, weights and running statistics, on the host, in float64."""
+        buffers = [p.flat for net in (self.G, self.D) for p in (net.parameters.value, net.parameters.statistics)]
+        return [self.ops.to_host(x).astype(np.float64) for x in (self.losses, *buffers)]

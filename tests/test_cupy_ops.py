@@ -1,0 +1,192 @@
+"""The CUDA backend on a machine without a GPU: its kernels compile for CUDA, and run, emulated, without races."""
+
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from nn.errors import DeviceError, DtypeError, ShapeError
+from nn.ops import get_ops
+from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
+from nn.ops.cuda_reductions import REDUCTIONS, SOURCE, TYPES
+from tests import primitives
+
+# ---- compiled by NVRTC, where CuPy and it are installed; neither needs a GPU
+
+NDARRAY, INDEXER, SCALAR = 1, 2, 3  # CuPy's _ArgKind
+
+
+def cuda_code(name, T, numbers):
+    """CUDA C++ of an elementwise kernel, by CuPy's own generator: with numbers for its inputs, or with strided arrays."""
+    import cupy
+    from cupy._core import _carray, _kernel, _scalar
+
+    inputs, outputs, body = ELEMENTWISE[name]
+    preamble = PHILOX if "philox" in body else ""
+    kernel = cupy.ElementwiseKernel(inputs, outputs, body, f"{name}_{T}_{numbers:d}", preamble=preamble)
+    infos, ndim = [], 1 if numbers else 3
+    for p in kernel.in_params + kernel.out_params:
+        dtype = np.dtype(T if p.dtype is None else p.dtype)
+        if p.raw:
+            infos.append(_kernel._ArgInfo(NDARRAY, cupy.ndarray, dtype, 1, True, True))
+        elif p.is_const and (numbers or p.dtype is not None):
+            infos.append(_kernel._ArgInfo(SCALAR, _scalar.CScalar, dtype, 0, True, True))
+        else:
+            infos.append(_kernel._ArgInfo(NDARRAY, cupy.ndarray, dtype, ndim, numbers, numbers))
+    infos.append(_kernel._ArgInfo(INDEXER, _carray.Indexer, None, ndim, True, True))
+    type_map = _kernel._TypeMap((("T", np.dtype(T)),))
+    return _kernel._get_elementwise_kernel_code(tuple(infos), type_map, kernel.params, body, kernel.name, preamble)
+
+
+def compile_for_cuda(source, names):
+    """PTX of the source, with CuPy's headers and options; the compiler's own words as an error."""
+    from cupy._core import core
+    from cupy.cuda import nvrtc
+
+    program = nvrtc.createProgram("".join(f"#include <{h}>\n" for h in core._cupy_header_list) + source, "kernels.cu", (), ())
+    for name in names:
+        nvrtc.addNameExpression(program, name)
+    try:
+        nvrtc.compileProgram(program, (*core.assemble_cupy_compiler_options(("-std=c++17",)), "-arch=compute_80"))
+    except nvrtc.NVRTCError:
+        raise AssertionError(nvrtc.getProgramLog(program)[:5000]) from None
+    return nvrtc.getPTX(program).decode()
+
+
+def test_every_kernel_compiles_for_cuda():
+    pytest.importorskip("cupy")
+    from cupy.cuda import nvrtc
+
+    try:
+        nvrtc.getVersion()
+    except Exception as problem:  # CuPy's own type of error for a library that is not there
+        pytest.skip(f"needs NVRTC: {problem}")
+    codes = [cuda_code(name, T, n) for name in ELEMENTWISE for T in ("float32", "float64") for n in (False, True)]
+    spaces = "\n".join(f"namespace n{i} {{ {code} }}" for i, code in enumerate(codes))
+    names = [f"{name}<{T}>" for name in REDUCTIONS for T in TYPES]
+    ptx = compile_for_cuda(SOURCE + spaces, names)
+    assert ptx.count(".entry") == len(codes) + len(names)
+    with pytest.raises(AssertionError, match="identifier"):  # the check can fail
+        compile_for_cuda(SOURCE.replace("sum_of_column(sum)", "sum_of_colum(sum)"), names)
+
+
+# ---- emulated
+
+
+@pytest.fixture
+def ops(emulated_cupy_ops, emulated_cupy):
+    yield emulated_cupy_ops.CupyOps()
+    emulated_cupy.guard.frozen = False
+    emulated_cupy.reverse(False)
+
+
+@pytest.mark.parametrize("name, case", primitives.NAMES)
+def test_no_primitive_depends_on_the_order_of_threads(ops, emulated_cupy, name, case):
+    given = primitives.arguments(name, case, "float32")
+    forwards = primitives.run(ops, name, given)
+    emulated_cupy.reverse(True)
+    backwards = primitives.run(ops, name, given)
+    for key in forwards:
+        np.testing.assert_array_equal(forwards[key], backwards[key], err_msg=key)
+
+
+@pytest.mark.parametrize("name, case", primitives.NAMES)
+def test_no_primitive_reads_or_allocates_once_warm(ops, emulated_cupy, name, case):
+    given = primitives.arguments(name, case, "float32")
+    here = {key: ops.asarray(x) if isinstance(x, np.ndarray) else x for key, x in given.items()}
+    getattr(ops, name)(**here)
+    emulated_cupy.guard.frozen = True
+    getattr(ops, name)(**here)
+
+
+def test_draws_neither_read_nor_allocate_once_warm_and_have_no_race(ops, emulated_cupy):
+    results = []
+    for backwards in (False, True):
+        emulated_cupy.reverse(backwards)
+        stream, x, index = ops.stream(np.random.SeedSequence(3)), ops.empty((7, 9), "float32"), ops.asarray(np.arange(50))
+        stream.shuffle_(index)
+        emulated_cupy.guard.frozen = True
+        for _ in range(2):
+            stream.normal_(x), stream.uniform_(x), stream.dropout_mask_(x, 0.5), stream.shuffle_(index), stream.normal_(x)
+        emulated_cupy.guard.frozen = False
+        results.append((ops.to_host(x), ops.to_host(index), stream.state))
+    for first, second in zip(*results):
+        np.testing.assert_equal(first, second)
+
+
+def philox(key, counter):
+    """Philox 4x32-10 as the paper has it, in Python's integers: four words from two and four."""
+    k, c = list(key), list(counter)
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [b >> 32 ^ c[1] ^ k[0], b & 0xFFFFFFFF, a >> 32 ^ c[3] ^ k[1], a & 0xFFFFFFFF]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return c
+
+
+def test_the_stream_is_philox(ops):
+    # the paper's authors' own vectors (Random123, kat_vectors)
+    assert philox([0, 0], [0, 0, 0, 0]) == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
+    key, counter = [0xA4093822, 0x299F31D0], [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344]
+    assert philox(key, counter) == [0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1]
+
+    def word(low, high):
+        return high << 32 | low
+
+    stream = ops.stream(np.random.SeedSequence(0))
+    state = {"bit_generator": "Philox4x32-10", "key": word(*key), "stream": word(*counter[2:]), "position": word(*counter[:2])}
+    stream.state = state
+    drawn = ops.to_host(stream.uniform_(ops.empty((3,), "float64")))
+    words = [philox(key, [counter[0] + i, *counter[1:]]) for i in range(3)]
+    assert drawn.tolist() == [(word(w[1], w[0]) >> 11) / 2**53 for w in words]
+    assert stream.state == {**state, "position": state["position"] + 3} == json.loads(json.dumps(stream.state))
+
+
+def test_streams_of_different_seeds_share_neither_key_nor_counter(ops):
+    states = [ops.stream(seed).state for seed in np.random.SeedSequence(1).spawn(20)]
+    assert len({state["key"] for state in states}) == len({state["stream"] for state in states}) == 20
+
+
+def test_a_state_of_the_cpu_is_refused(ops):
+    with pytest.raises(DeviceError, match="expected one of Philox4x32-10.*got SFC64"):
+        ops.stream(np.random.SeedSequence(0)).state = get_ops("cpu").stream(np.random.SeedSequence(0)).state
+
+
+def test_kernels_of_raw_pointers_refuse_what_they_cannot_read(ops):
+    x = ops.zeros((4, 4), "float32")
+    with pytest.raises(DtypeError, match="sum_rows: expected arrays of float32, got float64"):
+        ops.sum_rows(x, out=ops.zeros((4,), "float64"))
+    with pytest.raises(ShapeError, match="sum_rows: expected arrays in C order, got one of shape"):
+        ops.sum_rows(x.transpose(1, 0), out=ops.zeros((4,), "float32"))
+
+
+def test_kernels_are_made_once(emulated_cupy_ops, ops):
+    assert emulated_cupy_ops.elementwise("sigmoid") is emulated_cupy_ops.elementwise("sigmoid")
+    assert emulated_cupy_ops.reductions() is emulated_cupy_ops.reductions()
+
+
+# ---- errors
+
+
+def broken(problem):
+    def call():
+        raise problem
+
+    return call
+
+
+@pytest.mark.parametrize("count", [lambda: 0, broken(RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is ..."))])
+def test_no_device_is_an_error_that_says_what_to_do(emulated_cupy_ops, emulated_cupy, monkeypatch, count):
+    runtime = types.SimpleNamespace(getDeviceCount=count)
+    monkeypatch.setattr(emulated_cupy, "cuda", types.SimpleNamespace(runtime=runtime))
+    with pytest.raises(DeviceError, match=r"(?s)(no device|InsufficientDriver).*nvidia-smi.*\[cuda13\].*device 'cpu'"):
+        emulated_cupy_ops.CupyOps()
+
+
+def test_no_cupy_is_an_error_that_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", None)  # makes its import fail
+    with pytest.raises(DeviceError, match=r"needs CuPy.*pip install -e '\.\[cuda13\]'"):
+        get_ops("cuda")
+    assert get_ops("auto").device == "cpu"
