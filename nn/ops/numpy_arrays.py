@@ -105,4 +105,4 @@ class NumpyArrays(Ops):
         if first.size <= BLOCK:
             return (arrays,)
         rows = max(1, BLOCK * len(first) // first.size)
-        return (tuple(x[i : i + rows] for x in arrays) for i in range(0, len(first), rows))
+        return ([x[i : i + rows] for x in arrays] for i in range(0, len(first), rows))
