@@ -1,0 +1,150 @@
+"""After a warm-up step, a training step allocates no array.
+
+What a step takes is read from tracemalloc: the highest total during the step over that before it, in which the smallest
+array of a batch would stand out, and the bytes of arrays that outlive it. For sums over a broadcast row NumPy takes a work
+buffer of up to 8,192 elements; it is made as small as it goes, so that arrays show.
+"""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import nn
+
+BATCH, LAST_BATCH, N_OUT = 256, 160, 8  # D's output, the smallest array of a batch, is larger than LIMIT
+LIMIT = 4_096  # bytes: views, tuples and generators, but no array of a batch
+FIRST_LIMIT = 16_000  # bytes in the first step with another batch size: its views, which are kept
+
+
+@pytest.fixture(autouse=True)
+def small_work_buffers():
+    before = np.setbufsize(16)
+    yield
+    np.setbufsize(before)
+
+
+def networks(last, extra=()):
+    G = nn.Sequential(
+        nn.Dense(8, 24), nn.BatchNorm(24), nn.LeakyReLU(0.2), nn.Dense(24, 20), nn.ReLU(), nn.Dense(20, 36), nn.Tanh(),
+        nn.Reshape((1, 6, 6)),
+    )  # fmt: skip
+    D = nn.Sequential(
+        nn.Flatten(), nn.Dense(36, 200), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(200, 40), nn.BatchNorm(40), nn.ReLU(),
+        *extra, nn.Dense(40, N_OUT), *last,
+    )  # fmt: skip
+    return G.build(seed=1), D.build(seed=2)
+
+
+def training(loss, make_optimizer, last, extra=()):
+    """A GAN's step as a reader of the package writes it, as a function of the batch's size."""
+    G, D = networks(last, extra)
+    g_cache, real_cache, fake_cache = G.cache(), D.cache(), D.cache(tracks_statistics=False)
+    g_optimizer, d_optimizer = make_optimizer(G), make_optimizer(D)
+    noise = np.empty((BATCH, 8), np.float32)
+    images = np.random.default_rng(0).random((BATCH, 1, 6, 6), np.float32)
+    soft = np.full((BATCH, N_OUT), 0.9, np.float32)
+
+    def step(n):
+        fake = G.forward(G.stream.normal_(noise[:n]), g_cache, train=True)
+        _, dy = loss(D.forward(images[:n], real_cache, train=True), soft[:n], real_cache)
+        D.backward(dy, real_cache, need_dx=False)
+        _, dy = loss(D.forward(fake, fake_cache, train=True), 0, fake_cache)
+        D.backward(dy, fake_cache, grads="add", need_dx=False)
+        d_optimizer.step()
+        _, dy = loss(D.forward(fake, fake_cache, train=True), 1, fake_cache, weight=0.5)
+        G.backward(D.backward(dy, fake_cache, grads="skip"), g_cache, need_dx=False)
+        g_optimizer.step()
+
+    return step
+
+
+def arrays_held():
+    """Bytes of NumPy arrays that are alive and were made since tracing began."""
+    snapshot = tracemalloc.take_snapshot().filter_traces([tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)])
+    return sum(trace.size for trace in snapshot.traces)
+
+
+def rise(step, n, *, settled=True):
+    """Peak bytes during a step over those before it, and bytes of arrays that it leaves behind.
+
+    settled: a like step goes before, so that what one step frees of the last one's views evens out what it makes.
+    """
+    tracemalloc.start()
+    try:
+        if settled:
+            step(n)
+        before, held = tracemalloc.get_traced_memory()[0], arrays_held()
+        tracemalloc.reset_peak()
+        step(n)
+        peak = tracemalloc.get_traced_memory()[1] - before
+        return peak, arrays_held() - held
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "loss, last, optimizer",
+    [
+        (nn.BCEWithLogits(), (), nn.Adam),
+        (nn.BCE(), (nn.Sigmoid(),), lambda net: nn.Adam(net, weight_decay=0.01)),
+        (nn.BCE(), (nn.Sigmoid(), nn.Reshape((N_OUT,))), nn.RMSProp),  # BCE on what it must take for any probabilities
+        (nn.BCEWithLogits(), (), lambda net: nn.SGD(net, momentum=0.9, nesterov=True)),
+    ],
+)
+def test_a_training_step_allocates_no_array(loss, last, optimizer):
+    step = training(loss, optimizer, last)
+    step(BATCH)
+    peak, held = rise(step, BATCH)
+    assert peak < LIMIT and held == 0
+    peak, held = rise(step, LAST_BATCH, settled=False)  # the epoch's last batch is smaller, and nothing is new for it
+    assert peak < FIRST_LIMIT and held == 0
+    for n in (LAST_BATCH, BATCH):
+        peak, held = rise(step, n)
+        assert peak < LIMIT and held == 0
+
+
+class AllocatesForward(nn.Tanh):
+    def forward(self, x, cache, *, train=False):
+        cache.y = np.tanh(x)
+        return cache.y
+
+
+class AllocatesBackward(nn.Tanh):
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        return super().backward(dy, cache, grads=grads, need_dx=need_dx) * np.float32(1)
+
+
+class KeepsRows(nn.Layer):
+    """Leaves a few floats for each sample behind."""
+
+    kept = ()
+
+    def forward(self, x, cache, *, train=False):
+        self.kept = (*self.kept, x[:, :N_OUT].copy())
+        return x
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        return dy
+
+
+@pytest.mark.parametrize("layer", [AllocatesForward, AllocatesBackward, KeepsRows])
+def test_the_test_notices_a_layer_that_allocates(layer):
+    step = training(nn.BCEWithLogits(), nn.Adam, (), [layer()])
+    step(BATCH)
+    peak, held = rise(step, BATCH)
+    assert peak > LIMIT
+    assert (held > 0) == (layer is KeepsRows)
+
+
+def test_the_test_notices_the_smallest_array_of_a_batch():
+    step = training(nn.BCEWithLogits(), nn.Adam, (AllocatesBackward(),))
+    step(BATCH)
+    for n in (BATCH, LAST_BATCH):
+        assert rise(step, n)[0] > 4 * n * N_OUT > LIMIT
+
+
+def test_optimizers_walk_many_blocks_without_allocating():
+    net = nn.Dense(1000, 1000).build(seed=0)
+    for optimizer in (nn.Adam(net), nn.RMSProp(net), nn.SGD(net)):
+        assert rise(lambda _: optimizer.step(), 0)[0] < LIMIT  # noqa: B023
