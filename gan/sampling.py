@@ -54,8 +54,8 @@ def load_sampler(path, device="cpu"):
         latent = Latent(info["latent"]["size"], info["latent"]["distribution"])
         low, high = map(float, info["image_range"])
         made = int(np.prod(networks["G"].output_shape((latent.size,))))
-        if not low < high or made != 784:
-            raise WeightsError(f"expected 784 pixels in a range of two rising numbers, got {made} in [{low}, {high}]")
+        if not -np.inf < low < high < np.inf or made != 784:
+            raise WeightsError(f"expected 784 pixels in a range of two rising, finite numbers, got {made} in [{low}, {high}]")
     except (KeyError, TypeError, ValueError, ByhandError) as problem:
         raise WeightsError(f"{path}: it does not tell how to draw images with its generator ({problem})") from None
     return Sampler(networks["G"], latent, (low, high), info)
