@@ -1,0 +1,69 @@
+import numpy as np
+
+from gan.loss_log import COLUMNS, LossLog
+from nn import get_ops
+
+
+def written(log, rows):
+    for figures in rows:
+        row = log.next_row()
+        for name, figure in zip(COLUMNS, figures, strict=True):
+            row[name][...] = figure
+
+
+def rows(n, seed=0):
+    return np.random.default_rng(seed).uniform(0, 2, (n, len(COLUMNS)))
+
+
+def make_log(length=4):
+    return LossLog(get_ops("cpu"), length, "float64")
+
+
+def assert_means(means, want):
+    for name, value in zip(COLUMNS, want.mean(axis=0), strict=True):
+        assert np.isclose(means[name], value, rtol=1e-14)
+    assert np.isclose(means["d_loss"], means["d_loss_real"] + means["d_loss_fake"], rtol=1e-14)
+    assert all(type(value) is float for value in means.values())
+
+
+def test_a_read_gives_the_means_of_the_rows_since_the_last_one():
+    log, figures = make_log(), rows(7)
+    written(log, figures[:4])
+    assert log.is_full
+    means, n, bad = log.read()
+    assert_means(means, figures[:4])
+    assert (n, bad) == (4, None) and not log.is_full
+    written(log, figures[4:])
+    means, n, bad = log.read()
+    assert_means(means, figures[4:])
+    assert (n, bad) == (3, None)
+
+
+def test_an_epochs_means_weigh_each_step_alike_and_begin_anew():
+    log, figures = make_log(), rows(9)
+    written(log, figures[:4])
+    log.read()
+    written(log, figures[4:5])
+    log.read()
+    assert_means(log.take_means(), figures[:5])
+    written(log, figures[5:])
+    log.read()
+    assert_means(log.take_means(), figures[5:])
+
+
+def test_the_first_row_that_is_not_finite_is_found_in_any_column():
+    for column in range(len(COLUMNS)):
+        for value in (np.nan, np.inf, -np.inf):
+            log, figures = make_log(), rows(4)
+            figures[2:, column] = value
+            written(log, figures)
+            assert log.read()[1:] == (4, 2)
+
+
+def test_a_bad_row_is_forgotten_after_its_read():
+    log, figures = make_log(), rows(4)
+    figures[3] = np.nan
+    written(log, figures)
+    log.read()
+    written(log, rows(2))
+    assert log.read()[1:] == (2, None)

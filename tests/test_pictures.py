@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from gan.pictures import FRAME_MS, GAP, LAST_FRAME_MS, SCALE, grid, save_curves, save_film, save_picture
+from nn import ShapeError
+
+CELL = 28 + GAP
+
+
+def ramps(n):
+    """Images that differ: image k is k / n everywhere."""
+    return np.ones((n, 28, 28), np.float32) * (np.arange(n, dtype=np.float32) / n)[:, None, None]
+
+
+def tile(sheet, row, column):
+    top, left = SCALE * (row * CELL + GAP), SCALE * (column * CELL + GAP)
+    return sheet[top : top + SCALE * 28, left : left + SCALE * 28]
+
+
+@pytest.mark.parametrize("n, columns, rows_columns", [(64, None, (8, 8)), (5, None, (2, 3)), (1, None, (1, 1)), (24, 12, (2, 12)), (3, 5, (1, 5))])
+def test_the_grid_has_the_size_of_its_rows_and_columns(n, columns, rows_columns):
+    sheet = grid(ramps(n), columns)
+    assert sheet.dtype == np.uint8
+    assert sheet.shape == tuple(SCALE * (k * CELL + GAP) for k in rows_columns)
+
+
+def test_each_image_lies_in_its_place_row_by_row():
+    sheet = grid(ramps(6), 3)
+    for k in range(6):
+        assert np.all(tile(sheet, k // 3, k % 3) == round(255 * k / 6)), k
+
+
+def test_between_images_there_is_black():
+    sheet = grid(np.ones((4, 28, 28), np.float32))
+    assert sheet[: SCALE * GAP].max() == 0 and sheet[:, : SCALE * GAP].max() == 0 and sheet[-1].max() == 0
+    assert sheet.sum() == 255 * 4 * (28 * SCALE) ** 2
+
+
+def test_pixels_are_rounded_clipped_and_upright():
+    image = np.zeros((28, 28))
+    image[0, 1], image[1, 0], image[2, 2] = 0.5, 2.0, -1.0
+    got = tile(grid(image[None]), 0, 0)
+    assert got.shape == (56, 56)
+    assert np.all(got[:2, 2:4] == 128) and np.all(got[2:4, :2] == 255) and got.sum() == 4 * (128 + 255)
+
+
+def test_images_of_all_three_shapes_make_the_same_grid():
+    images = np.random.default_rng(0).random((5, 28, 28), dtype=np.float32)
+    for shape in ((5, 784), (5, 1, 28, 28)):
+        assert np.array_equal(grid(images), grid(images.reshape(shape)))
+
+
+@pytest.mark.parametrize("shape", [(5, 27, 28), (784,), (3, 100)])
+def test_other_shapes_are_named(shape):
+    with pytest.raises(ShapeError, match="grid: expected images of 28 x 28"):
+        grid(np.zeros(shape))
+
+
+def test_a_picture_is_the_sheet_as_a_png(tmp_path):
+    sheet = grid(np.random.default_rng(0).random((6, 784)))
+    save_picture(tmp_path / "a.png", sheet)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.format == "PNG" and np.array_equal(np.array(picture), sheet)
+
+
+def test_a_film_has_its_frames_in_order_loops_and_rests_on_the_last(tmp_path):
+    sheets = [grid(ramps(4) / 4 + k / 5) for k in range(4)]
+    save_film(tmp_path / "a.gif", sheets)
+    with Image.open(tmp_path / "a.gif") as film:
+        assert film.format == "GIF" and film.n_frames == 4 and film.info["loop"] == 0
+        for frame, sheet, duration in zip(ImageSequence.Iterator(film), sheets, [FRAME_MS] * 3 + [LAST_FRAME_MS], strict=True):
+            assert frame.info["duration"] == duration
+            assert np.abs(np.array(frame.convert("L"), int) - sheet).max() <= 1
+
+
+def test_a_film_of_one_frame(tmp_path):
+    save_film(tmp_path / "a.gif", [grid(ramps(1))])
+    with Image.open(tmp_path / "a.gif") as film:
+        assert film.n_frames == 1
+
+
+def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):
+    names = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")
+    histories = [[{"epoch": e, **dict.fromkeys(names, value * e)} for e in (1, 2, 3)] for value in (0.1, 0.1, -0.2)]
+    drawn = []
+    for i, history in enumerate(histories):
+        save_curves(tmp_path / f"{i}.png", history)
+        with Image.open(tmp_path / f"{i}.png") as picture:
+            assert picture.format == "PNG" and picture.size == (900, 400)
+            drawn.append(picture.tobytes())
+    assert drawn[0] == drawn[1] != drawn[2]

@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gan import sampling
+from gan.latent import Latent
+from gan.sampling import Sampler, load_sampler, make_images
+from nn import Dense, Sequential, Tanh, WeightsError, save_weights
+from tests.small import TINY, TINY_BATCHNORM, trainer
+
+INFO = {"latent": {"size": 4, "distribution": "normal"}, "image_range": [-1, 1]}
+
+
+def sampler(recipe=TINY, distribution="normal"):
+    t = trainer(replace(recipe, latent=Latent(4, distribution)))
+    t.fit(steps=3)
+    return Sampler(t.generator, t.recipe.latent, t.recipe.image_range, {})
+
+
+def test_equal_seeds_give_equal_noise_and_other_seeds_other():
+    s = sampler()
+    a, b, c = s.noise(5, 1), s.noise(5, 1), s.noise(5, 2)
+    assert a.shape == (5, 4) and a.dtype == np.float32
+    assert np.array_equal(a, b) and not np.intersect1d(a, c).size
+    assert not np.array_equal(s.noise(5, None), s.noise(5, None))
+
+
+def test_noise_is_of_the_latents_distribution():
+    assert np.abs(sampler(distribution="uniform").noise(500, 1)).max() <= 1
+    assert np.abs(sampler(distribution="normal").noise(500, 1)).max() > 2
+
+
+@pytest.mark.parametrize("recipe", [TINY, TINY_BATCHNORM])
+def test_images_are_the_generators_in_evaluation_mode_in_zero_to_one(recipe):
+    s = sampler(recipe)
+    z = s.noise(9, 3)
+    images = s.images(z)
+    assert images.shape == (9, 28, 28) and images.dtype == np.float32
+    assert 0 <= images.min() < images.max() <= 1
+    assert np.allclose(images, (s.generator(z).reshape(9, 28, 28) + 1) / 2, atol=1e-6)
+    assert np.array_equal(images, s.images(z))
+
+
+def test_images_in_parts_are_those_of_one_pass(monkeypatch):
+    s = sampler(TINY_BATCHNORM)
+    z = s.noise(10, 3)
+    whole = s.images(z)
+    for at_once in (1, 3, 5, 10):
+        monkeypatch.setattr(sampling, "AT_ONCE", at_once)
+        parts = s.images(z)
+        assert parts.shape == whole.shape and np.allclose(parts, whole, atol=1e-6)
+
+
+def test_the_image_range_becomes_zero_to_one():
+    G = Sequential(Dense(1, 784)).build(seed=0)
+    G[0].W[...], G[0].b[...] = 1, 0
+    z = np.array([[-3], [-2], [0], [1], [2], [9]], np.float32)
+    assert np.allclose(make_images(G, z, (-2, 2))[:, 0], [0, 0, 0.5, 0.75, 1, 1])
+
+
+def test_a_float64_generator_gives_float32_images():
+    G = Sequential(Dense(4, 784), Tanh()).build(seed=0, dtype="float64")
+    s = Sampler(G, Latent(4), (-1, 1), {})
+    assert s.images(s.noise(2, 0)).dtype == np.float32
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_a_walk_begins_and_ends_with_the_images_of_its_noise(distribution):
+    s = sampler(distribution=distribution)
+    walks, ends = s.walks(3, 5, 7).reshape(3, 5, 28, 28), s.images(s.noise(6, 7))
+    assert np.allclose(walks[:, 0], ends[0::2], atol=1e-5)
+    assert np.allclose(walks[:, -1], ends[1::2], atol=1e-5)
+    steps = np.abs(np.diff(walks, axis=1)).max(axis=(2, 3))
+    assert steps.min() > 0  # each image is a new one
+
+
+def test_a_sampler_comes_from_the_file_alone(tmp_path):
+    s = sampler(TINY_BATCHNORM)
+    save_weights(tmp_path / "w.npz", {"G": s.generator}, {**INFO, "note": 5})
+    loaded = load_sampler(tmp_path / "w.npz")
+    assert loaded.latent == Latent(4, "normal") and loaded.image_range == (-1, 1) and loaded.info["note"] == 5
+    assert np.array_equal(loaded.images(loaded.noise(4, 1)), s.images(s.noise(4, 1)))
+
+
+@pytest.mark.parametrize("info", [
+    {}, {"latent": INFO["latent"]}, {"image_range": [-1, 1]},
+    {**INFO, "latent": {"size": 4, "distribution": "cauchy"}}, {**INFO, "latent": {"size": 5, "distribution": "normal"}},
+    {**INFO, "latent": {"size": -4, "distribution": "normal"}}, {**INFO, "latent": 4},
+    {**INFO, "image_range": [1, 1]}, {**INFO, "image_range": [1, -1]}, {**INFO, "image_range": [0]},
+    {**INFO, "image_range": ["a", "b"]}, {**INFO, "image_range": None},
+    {**INFO, "image_range": [0, float("inf")]}, {**INFO, "image_range": [float("nan"), 1]},
+])  # fmt: skip
+def test_a_file_that_does_not_tell_how_to_draw_is_refused(tmp_path, info):
+    save_weights(tmp_path / "w.npz", {"G": TINY.generator().build(seed=0)}, info)
+    with pytest.raises(WeightsError, match="does not tell how to draw") as error:
+        load_sampler(tmp_path / "w.npz")
+    assert str(tmp_path / "w.npz") in str(error.value)
+
+
+def test_a_generator_of_other_images_is_refused(tmp_path):
+    save_weights(tmp_path / "w.npz", {"G": Sequential(Dense(4, 100)).build(seed=0)}, INFO)
+    with pytest.raises(WeightsError, match="784.*100"):
+        load_sampler(tmp_path / "w.npz")
+
+
+def test_a_file_without_a_generator_is_refused(tmp_path):
+    save_weights(tmp_path / "w.npz", {"D": TINY.discriminator().build(seed=0)}, INFO)
+    with pytest.raises(WeightsError, match="expected a generator 'G' in it, found D"):
+        load_sampler(tmp_path / "w.npz")
