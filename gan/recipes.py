@@ -9,7 +9,23 @@ from dataclasses import dataclass
 
 from gan.latent import Latent
 from gan.objectives import NonSaturating
-from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, RunError, Sequential, Sigmoid, Tanh
+from nn import (
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GlorotNormal,
+    LeakyReLU,
+    Normal,
+    ReLU,
+    Reshape,
+    RunError,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
 
 MINUS_ONE_TO_ONE = (-1.0, 1.0)
 ZERO_TO_ONE = (0.0, 1.0)
@@ -61,6 +77,32 @@ def batchnorm_leaky(n):
     return [BatchNorm(n), LeakyReLU(0.2)]
 
 
+def dcgan_generator(n_z=100, channels=(256, 128, 64, 32)):
+    """z -> 7x7 -> 7x7 -> 14x14 -> 14x14 -> 28x28, where a kernel of 4 doubles the size and overlaps itself evenly."""
+    a, b, c, d = channels
+    xavier = GlorotNormal()
+    return Sequential(
+        *(Dense(n_z, a * 7 * 7, init=xavier), *batchnorm_leaky(a * 7 * 7), Reshape((a, 7, 7))),
+        *(ConvTranspose2d(a, b, 3, padding=1, init=xavier), *batchnorm_leaky(b)),
+        *(ConvTranspose2d(b, c, 4, stride=2, padding=1, init=xavier), *batchnorm_leaky(c)),
+        *(ConvTranspose2d(c, d, 3, padding=1, init=xavier), *batchnorm_leaky(d)),
+        *(ConvTranspose2d(d, 1, 4, stride=2, padding=1, init=xavier), Tanh()),
+    )
+
+
+def dcgan_discriminator(channels=(32, 64, 128)):
+    """28x28 -> 14x14 -> 7x7 -> 7x7 -> a probability."""
+    a, b, c = channels
+    xavier = GlorotNormal()
+    return Sequential(
+        *(Conv2d(1, a, 4, stride=2, padding=1, init=xavier), *batchnorm_leaky(a)),
+        *(Conv2d(a, b, 4, stride=2, padding=1, init=xavier), *batchnorm_leaky(b)),
+        *(Conv2d(b, c, 3, padding=1, init=xavier), *batchnorm_leaky(c)),
+        *(Flatten(), Dense(c * 7 * 7, 1, init=xavier), Sigmoid()),
+        input_shape=(1, 28, 28),
+    )
+
+
 ALL = [
     Recipe(
         name="mlp-dropout",
@@ -71,6 +113,16 @@ ALL = [
         image_range=MINUS_ONE_TO_ONE,
         learning_rate=0.002,
         epochs=100,
+    ),
+    Recipe(
+        name="dcgan",
+        origin="seed: convolutional GAN",
+        generator=dcgan_generator,
+        discriminator=dcgan_discriminator,
+        latent=Latent(100, "normal"),
+        image_range=MINUS_ONE_TO_ONE,
+        learning_rate=1e-4,
+        epochs=20,
     ),
     Recipe(
         name="two-layer",

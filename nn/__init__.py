@@ -2,6 +2,7 @@
 
 from nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from nn.batchnorm import BatchNorm
+from nn.conv import Conv2d, ConvTranspose2d
 from nn.dense import Dense
 from nn.dropout import Dropout
 from nn.errors import ByhandError, DataError, DeviceError, DtypeError, RunError, ShapeError, WeightsError

@@ -2,6 +2,7 @@
 
 from nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from nn.batchnorm import BatchNorm
+from nn.conv import Conv2d, ConvTranspose2d
 from nn.dense import Dense
 from nn.dropout import Dropout
 from nn.reshape import Flatten, Reshape
@@ -9,5 +10,5 @@ from nn.sequential import Sequential
 
 LAYERS = {
     layer.__name__: layer
-    for layer in (Dense, ReLU, LeakyReLU, Sigmoid, Tanh, Dropout, BatchNorm, Flatten, Reshape, Sequential)
+    for layer in (Dense, Conv2d, ConvTranspose2d, ReLU, LeakyReLU, Sigmoid, Tanh, Dropout, BatchNorm, Flatten, Reshape, Sequential)
 }

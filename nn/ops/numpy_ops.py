@@ -7,13 +7,14 @@ elementwise chains are walked in blocks, so that the second pass over a block fi
 
 import numpy as np
 
+from nn.ops.numpy_conv import NumpyConv
 from nn.ops.numpy_losses import NumpyLosses
 from nn.ops.numpy_normalization import NumpyNormalization
 from nn.ops.numpy_optimizers import NumpyOptimizers
 from nn.ops.numpy_stream import NumpyStream
 
 
-class NumpyOps(NumpyLosses, NumpyNormalization, NumpyOptimizers):
+class NumpyOps(NumpyConv, NumpyLosses, NumpyNormalization, NumpyOptimizers):
     """All primitives on NumPy arrays."""
 
     device = "cpu"
