@@ -125,16 +125,16 @@ def cases(dtype):
 
 
 ELSEWHERE = {"empty", "zeros", "is_array", "asarray", "to_host", "all_finite", "stream", "device"}  # tests of their own
-NAMES = [(name, case_id) for case_id, name, _ in cases("float32")]
+NAMES = sorted({name for _, name, _ in cases("float32")})
+
+
+def of(primitive, dtype):
+    """The cases of one primitive: [(id, {argument: value}), ...]."""
+    return [(case, given) for case, name, given in cases(dtype) if name == primitive]
 
 
 def public(backend):
     return {name for name in dir(backend) if not name.startswith("_")}
-
-
-def arguments(name, case_id, dtype):
-    """The arguments of one case, by name, as NumPy arrays and numbers."""
-    return next(given for case, primitive, given in cases(dtype) if (primitive, case) == (name, case_id))
 
 
 def run(ops, name, given, channels_last=False):

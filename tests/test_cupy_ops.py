@@ -82,23 +82,25 @@ def ops(emulated_cupy_ops, emulated_cupy):
     emulated_cupy.reverse(False)
 
 
-@pytest.mark.parametrize("name, case", primitives.NAMES)
-def test_no_primitive_depends_on_the_order_of_threads(ops, emulated_cupy, name, case):
-    given = primitives.arguments(name, case, "float32")
-    forwards = primitives.run(ops, name, given)
-    emulated_cupy.reverse(True)
-    backwards = primitives.run(ops, name, given)
-    for key in forwards:
-        np.testing.assert_array_equal(forwards[key], backwards[key], err_msg=key)
+@pytest.mark.parametrize("name", primitives.NAMES)
+def test_no_primitive_depends_on_the_order_of_threads(ops, emulated_cupy, name):
+    for case, given in primitives.of(name, "float32"):
+        emulated_cupy.reverse(False)
+        forwards = primitives.run(ops, name, given)
+        emulated_cupy.reverse(True)
+        backwards = primitives.run(ops, name, given)
+        for key in forwards:
+            np.testing.assert_array_equal(forwards[key], backwards[key], err_msg=f"{case}: {key}")
 
 
-@pytest.mark.parametrize("name, case", primitives.NAMES)
-def test_no_primitive_reads_or_allocates_once_warm(ops, emulated_cupy, name, case):
-    given = primitives.arguments(name, case, "float32")
-    here = {key: ops.asarray(x) if isinstance(x, np.ndarray) else x for key, x in given.items()}
-    getattr(ops, name)(**here)
-    emulated_cupy.guard.frozen = True
-    getattr(ops, name)(**here)
+@pytest.mark.parametrize("name", primitives.NAMES)
+def test_no_primitive_reads_or_allocates_once_warm(ops, emulated_cupy, name):
+    for _, given in primitives.of(name, "float32"):
+        here = {key: ops.asarray(x) if isinstance(x, np.ndarray) else x for key, x in given.items()}
+        getattr(ops, name)(**here)
+        emulated_cupy.guard.frozen = True
+        getattr(ops, name)(**here)
+        emulated_cupy.guard.frozen = False
 
 
 def test_draws_neither_read_nor_allocate_once_warm_and_have_no_race(ops, emulated_cupy):
