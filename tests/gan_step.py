@@ -8,6 +8,8 @@ from nn import (
     Adam,
     BatchNorm,
     BCEWithLogits,
+    Conv2d,
+    ConvTranspose2d,
     Dense,
     Dropout,
     Flatten,
@@ -57,12 +59,12 @@ class GanStep:
         self.ops = ops
         end, self.loss, optimizer = VARIANTS[variant]
         self.G = Sequential(
-            Dense(LATENT, 16), BatchNorm(16), LeakyReLU(0.2), Dense(16, 18), ReLU(), Reshape((2, 3, 3)), BatchNorm(2), Flatten(),
-            Dense(18, 12), Tanh(), Reshape((1, 3, 4)),
+            Dense(LATENT, 16), BatchNorm(16), LeakyReLU(0.2), Dense(16, 12), ReLU(), Reshape((2, 3, 2)), BatchNorm(2),
+            ConvTranspose2d(2, 3, 2, stride=(1, 2)), BatchNorm(3), Tanh(), Flatten(), Dense(48, 12), Tanh(), Reshape((1, 3, 4)),
         ).build(1, device=ops, dtype=dtype, name="G")  # fmt: skip
         self.D = Sequential(
-            Flatten(), Dense(12, 16), LeakyReLU(0.2), Dropout(0.3), Dense(16, 8), BatchNorm(8), LeakyReLU(0.2), Dense(8, 1),
-            *(layer() for layer in end),
+            Conv2d(1, 5, 2, padding=(0, 1)), LeakyReLU(0.2), Dropout(0.3), Flatten(), Dense(50, 8), BatchNorm(8), LeakyReLU(0.2),
+            Dense(8, 1), *(layer() for layer in end),
         ).build(2, device=ops, dtype=dtype, name="D")  # fmt: skip
         self.noise, self.order_stream = (ops.stream(seed) for seed in np.random.SeedSequence(3).spawn(2))
         if same_draws:

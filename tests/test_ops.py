@@ -82,6 +82,7 @@ def test_all_finite(backend, bad):
     host[-1, -1] = bad
     assert backend.all_finite(backend.asarray(host)) is False
     assert backend.all_finite(backend.asarray(host[:1])) is True  # an earlier find is forgotten
+    assert backend.all_finite(backend.zeros((0,), "float32")) is True
 
 
 def draws(backend, dtype="float32", seed=5, n=20_000):
@@ -129,6 +130,13 @@ def test_a_stream_goes_on_from_its_state(backend):
     other = backend.stream(np.random.SeedSequence(99))
     other.state = state
     assert np.array_equal(backend.to_host(other.normal_(x)), first)
+
+
+def test_draws_fill_images_that_lie_channels_last(backend):
+    stream, out = backend.stream(np.random.SeedSequence(2)), backend.zeros((8, 9, 7, 3), "float32").transpose(0, 3, 1, 2)
+    for draw in (stream.normal_, stream.uniform_, lambda x: stream.dropout_mask_(x, 0.5)):
+        backend.fill_(out, 100)
+        assert draw(out) is out and np.abs(backend.to_host(out)).max() < 10
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7])

@@ -14,18 +14,18 @@ class NumpyStream:
 
     def normal_(self, out):
         """Fill with the standard normal distribution."""
-        self._generator.standard_normal(out=out, dtype=out.dtype)
+        self._generator.standard_normal(out=in_memory_order(out), dtype=out.dtype)
         return out
 
     def uniform_(self, out, low=0.0, high=1.0):
         """Fill with the uniform distribution on [low, high)."""
-        self._generator.random(out=out, dtype=out.dtype)
+        self._generator.random(out=in_memory_order(out), dtype=out.dtype)
         np.multiply(out, high - low, out=out)
         return np.add(out, low, out=out)
 
     def dropout_mask_(self, out, p):
         """Fill with 0, with probability p, or 1 / (1 - p): an element's expectation is 1."""
-        self._generator.random(out=out, dtype=out.dtype)
+        self._generator.random(out=in_memory_order(out), dtype=out.dtype)
         np.greater_equal(out, p, out=out)
         return np.multiply(out, 1 / (1 - p), out=out)
 
@@ -43,3 +43,9 @@ class NumpyStream:
     def state(self, state):
         words = np.array(state["state"]["state"], np.uint64)
         self._generator.bit_generator.state = {**state, "state": {"state": words}}
+
+
+def in_memory_order(x):
+    """The same elements, the axes in the order of their strides: NumPy's generators fill nothing but C-contiguous arrays,
+    and images lie channels-last."""
+    return x if x.flags.c_contiguous else x.transpose(sorted(range(x.ndim), key=lambda axis: -x.strides[axis]))
