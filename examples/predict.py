@@ -5,12 +5,13 @@
 """
 
 import argparse
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from gan.command_line import positive_int, run, seed
+from gan.command_line import Parser, positive_int, run, seed
 from gan.pictures import grid, save_picture
 from gan.sampling import load_sampler
 from nn import RunError
@@ -23,7 +24,7 @@ WALKS, STEPS = 8, 12  # rows and columns of --interpolate
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--weights", required=True, help="weights.npz of a training")
     add("--count", type=positive_int, help=f"how many digits (default: 64); with --interpolate, walks (default: {WALKS})")
@@ -41,18 +42,17 @@ def main():
     out = free_name(Path("digits.png")) if args.out is None else checked(args.out, ".png")
     samples = args.save_samples and checked(args.save_samples, ".npz")
     count = args.count or (WALKS if args.interpolate else 64)
-    if count > MOST:
-        raise RunError(f"--count: expected at most {MOST:,} digits at once, got {count:,}; call again with another --seed")
+    most = MOST // (STEPS if args.interpolate else 1)
+    if count > most:
+        raise RunError(f"--count: expected at most {most:,} at once, got {count:,}; call again with another --seed")
     sampler = load_sampler(args.weights, get_ops(args.device))
     images = sampler.walks(count, STEPS, args.seed) if args.interpolate else sampler.images(sampler.noise(count, args.seed))
-    try:
-        sheet = grid(images[:MOST_SHOWN], STEPS if args.interpolate else None)
+    sheet = grid(images[:MOST_SHOWN], STEPS if args.interpolate else None)
+    with named(out):
         save_picture(out, sheet)
-        if samples:
-            with atomic_write(samples) as file:
-                np.savez_compressed(file, images=images)
-    except OSError as problem:
-        raise RunError(f"{problem.filename or out}: cannot be written ({problem.strerror}); name another file") from None
+    if samples:
+        with named(samples), atomic_write(samples) as file:
+            np.savez_compressed(file, images=images)
     print(f"{out}: {min(len(images), MOST_SHOWN):,} digits" + (f"; {samples}: {len(images):,} images" if samples else ""))
     if args.show:
         Image.fromarray(sheet).show()
@@ -64,9 +64,20 @@ def checked(name, suffix):
     path = Path(name)
     if path.suffix != suffix:
         raise RunError(f"{path}: expected a name that ends in {suffix}")
-    if path.exists():
-        raise RunError(f"{path}: it exists already; name another file, or remove it first")
+    with named(path):
+        path.parent.stat()  # a folder that is not there shows now, not after the work
+        if path.exists():
+            raise RunError(f"{path}: it exists already; name another file, or remove it first")
     return path
+
+
+@contextmanager
+def named(path):
+    """Make what the system says inside the block an error that names the path."""
+    try:
+        yield
+    except OSError as problem:
+        raise RunError(f"{path}: cannot be written ({problem.strerror}); name another file") from None
 
 
 def free_name(path):

@@ -9,7 +9,7 @@ import time
 
 from tqdm import tqdm
 
-from gan.command_line import on_signals, positive_float, positive_int, run, seed
+from gan.command_line import Parser, on_signals, positive_float, positive_int, run, seed
 from gan.datasets import load
 from gan.recipes import DEFAULT, get_recipe, table
 from gan.run_folder import RunFolder
@@ -31,7 +31,7 @@ class Bar(Callback):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--recipe", default=DEFAULT, help="networks and settings; --list-recipes names them (default: %(default)s)")
     add("--list-recipes", action="store_true", help="print the recipes and exit")

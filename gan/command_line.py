@@ -22,30 +22,40 @@ def run(main):
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone; nothing is left to tell it
+    except OSError as problem:
+        print(f"error: {problem}; name another file or folder", file=sys.stderr)
     sys.exit(ERROR)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line, as `run` does."""
+
+    def error(self, message):
+        self.exit(ERROR, f"error: {message}; --help lists the options\n")
 
 
 def positive_int(text):
     """An argparse type: a whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
-    return value
+    return _number(int, text, lambda value: value >= 1, "a whole number of at least 1")
 
 
 def seed(text):
     """An argparse type: a whole number of at least 0."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
-    return value
+    return _number(int, text, lambda value: value >= 0, "a whole number of at least 0")
 
 
 def positive_float(text):
     """An argparse type: a finite number above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return _number(float, text, lambda value: 0 < value < float("inf"), "a finite number above 0")
+
+
+def _number(kind, text, fits, what):
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not fits(value):
+        raise argparse.ArgumentTypeError(f"expected {what}, got {text}")
     return value
 
 
