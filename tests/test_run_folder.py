@@ -11,7 +11,7 @@ from gan.pictures import GAP, SCALE
 from gan.run_folder import RunFolder, new_folder
 from gan.training import N_FIXED
 from nn import RunError, load_weights
-from tests.small import TINY, TINY_BATCHNORM, held, trainer, weights
+from tests.small import TINY, TINY_BATCHNORM, disk_is_full, held, trainer, weights
 
 CONFIG = {"recipe": "tiny", "seed": 0, "epochs": 2}
 SHEET = SCALE * (8 * (28 + GAP) + GAP)  # 8 x 8 digits
@@ -159,10 +159,7 @@ def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(tmp_path, monkey
     history = t.fit(epochs=1, callbacks=[folder])
     before = (tmp_path / "run" / "weights.npz").read_bytes()
 
-    def full(fd):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("os.fsync", disk_is_full)
     with pytest.raises(RunError, match="cannot be written .No space left on device") as error:
         folder.on_epoch(t, history[0]) if when == "on_epoch" else folder.finish(t)
     assert str(tmp_path / "run") in str(error.value)
