@@ -27,13 +27,14 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(scope="session")
-def emulated_cupy(request):
+def emulated_cupy(request, tmp_path_factory):
     """CuPy's stand-in, with all kernels compiled."""
     if shutil.which("g++") is None:
         pytest.skip("needs g++, which compiles the CUDA kernels for the CPU")
     from tests import emulated_cupy
 
-    return emulated_cupy.load(request.config.cache.mkdir("emulated_cupy"))
+    cache = getattr(request.config, "cache", None)  # pytest may run without one
+    return emulated_cupy.load(cache.mkdir("emulated_cupy") if cache else tmp_path_factory.mktemp("emulated_cupy"))
 
 
 @pytest.fixture(scope="session")

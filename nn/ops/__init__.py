@@ -5,7 +5,7 @@ one file that imports CuPy, has the same primitives as fused kernels.
 """
 
 from nn.errors import DeviceError
-from nn.ops.base import Ops
+from nn.ops.base import Ops, first_line
 from nn.ops.numpy_ops import NumpyOps
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -33,6 +33,6 @@ def get_ops(device="cpu"):
         if isinstance(problem, DeviceError):
             raise
         raise DeviceError(
-            f"device 'cuda' needs CuPy, which cannot be imported ({problem}); "
+            f"device 'cuda' needs CuPy, which cannot be imported ({first_line(problem)}); "
             "install it with  pip install -e '.[cuda13]'  (or '.[cuda12]'), or use device 'cpu'"
         ) from None

@@ -7,3 +7,8 @@ class Ops:
     It is empty on purpose. A primitive that a backend lacks shall be an AttributeError there, not the CPU's code at work
     on a GPU's arrays.
     """
+
+
+def first_line(problem):
+    """What an error says, without the listings that CUDA's loaders and compilers append."""
+    return str(problem).strip().partition("\n")[0]

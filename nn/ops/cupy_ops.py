@@ -12,9 +12,10 @@ import numpy as np
 from cupy import cublas
 
 from nn.errors import DeviceError, DtypeError, ShapeError
-from nn.ops.base import Ops
+from nn.ops.base import Ops, first_line
 from nn.ops.cuda_conv import CudaConv
 from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
+from nn.ops.cuda_pooling import CudaPooling
 from nn.ops.cuda_reductions import DEPTH, REDUCTIONS, SOURCE, THREADS, TYPES, WIDTH
 from nn.ops.cuda_stream import CudaStream
 
@@ -38,7 +39,7 @@ def reduction(name, dtype):
     return reductions().get_function(f"{name}<{'float' if dtype == np.float32 else 'double'}>")
 
 
-class CupyOps(CudaConv, Ops):
+class CupyOps(CudaConv, CudaPooling, Ops):
     """All primitives on CuPy arrays; what each computes stands in the docstrings of `NumpyOps`.
 
     Errors: `DeviceError` without a driver, a device, or the CUDA libraries that CuPy compiles with.
@@ -56,7 +57,7 @@ class CupyOps(CudaConv, Ops):
             self.all_finite(self.gemm(one, one, out=self.empty((1, 1), "float32")))  # compiles, multiplies, reads back
         except Exception as problem:  # CuPy's own types of error differ with what is missing
             raise DeviceError(
-                f"device 'cuda' cannot be used: {problem}. It needs an NVIDIA GPU with a driver (nvidia-smi lists it) and "
+                f"device 'cuda' cannot be used ({first_line(problem)}). It needs an NVIDIA GPU with a driver (nvidia-smi lists it) and "
                 "CuPy with CUDA's libraries, for that driver:  pip install -e '.[cuda13]'  or  '.[cuda12]', never both; "
                 "or use device 'cpu'"
             ) from problem
@@ -173,6 +174,12 @@ class CupyOps(CudaConv, Ops):
     def bce(self, p, target, weight, *, dp, value):
         limits = np.finfo(p.dtype)
         self._loss("bce", p, target, weight, dp, value, float(limits.tiny), float(1 - limits.epsneg))
+
+    def softmax_cross_entropy(self, z, target, weight, *, dz, value):
+        n, n_classes = z.shape
+        classes = self._scratch("classes", n, "int64")
+        self.copy_(classes, target)  # any integers
+        self._launch("softmax_cross_entropy", (1,), (THREADS,), (z, dz, value), classes, n, n_classes, float(weight))
 
     def mean_sigmoid(self, z, *, out):
         self._launch("mean_sigmoid", (1,), (THREADS,), (z, out), z.size)
