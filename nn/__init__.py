@@ -9,9 +9,10 @@ from nn.errors import ByhandError, DataError, DeviceError, DtypeError, RunError,
 from nn.gradcheck import gradcheck
 from nn.initializers import Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Normal, TorchDefault
 from nn.layer import Layer
-from nn.losses import BCE, BCEWithLogits
+from nn.losses import BCE, BCEWithLogits, SoftmaxCrossEntropy
 from nn.ops import get_ops
 from nn.optimizers import SGD, Adam, RMSProp
+from nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from nn.reshape import Flatten, Reshape
 from nn.sequential import Sequential
 from nn.weights import load_weights, save_weights

@@ -5,10 +5,14 @@ from nn.batchnorm import BatchNorm
 from nn.conv import Conv2d, ConvTranspose2d
 from nn.dense import Dense
 from nn.dropout import Dropout
+from nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from nn.reshape import Flatten, Reshape
 from nn.sequential import Sequential
 
 LAYERS = {
     layer.__name__: layer
-    for layer in (Dense, Conv2d, ConvTranspose2d, ReLU, LeakyReLU, Sigmoid, Tanh, Dropout, BatchNorm, Flatten, Reshape, Sequential)
+    for layer in (
+        *(Dense, Conv2d, ConvTranspose2d, AvgPool2d, MaxPool2d, Upsample),
+        *(ReLU, LeakyReLU, Sigmoid, Tanh, Dropout, BatchNorm, Flatten, Reshape, Sequential),
+    )
 }

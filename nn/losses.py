@@ -3,8 +3,8 @@
     value, dy = loss(y, target, cache)
 
 value: shape (1,), on the network's device, so that nothing waits for it; ``float(value[0])`` reads it. dy = dL/dy, of y's
-shape. Every loss is a mean over the elements of y: it carries the 1/N, layers sum. `weight` multiplies value and gradient.
-target: a number, or an array of y's shape and dtype. cache: that of the pass that made y. `dy=` and `value=` say where the
+shape. Every loss is a mean, over the elements of y or its rows: it carries the 1/N, layers sum. `weight` multiplies value and
+gradient. target: a number, or an array of y's shape and dtype; for classes, their numbers. cache: that of the pass that made y. `dy=` and `value=` say where the
 results go; otherwise they lie in the cache, valid until its next pass.
 """
 
@@ -63,6 +63,28 @@ class BCE(Loss):
         else:
             cache.ops.bce(p, target, float(weight), dp=dp, value=value)
         return value, dp
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Cross-entropy of p = softmax(z), p_k = exp(z_k) / sum_j exp(z_j), against classes t, on the logits z.
+
+    z: (N, K); target: (N,) integers in 0..K-1, on the device of z. L = mean(-log p_t) = mean(log sum_j exp(z_j - m) - (z_t - m))
+    with m = max(z), so that nothing overflows; dL/dz_k = (p_k - [k = t]) / N: each class's p depends on every logit.
+    Errors: `ShapeError` for other shapes, `DtypeError` for classes that are no integers; for a class outside 0..K-1,
+    `ShapeError` on the CPU, and NaN where the device would have to be waited for.
+    """
+
+    def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
+        if len(z.shape) != 2:
+            raise ShapeError(f"SoftmaxCrossEntropy: expected logits of shape (N, K), got {z.shape}")
+        if getattr(target, "shape", None) != z.shape[:1]:
+            raise ShapeError(f"SoftmaxCrossEntropy: expected an array of shape {z.shape[:1]} as target, got {_shape(target)}")
+        if target.dtype.kind not in "iu":
+            raise DtypeError(f"SoftmaxCrossEntropy: expected the numbers of classes, integers, as target, got {target.dtype}")
+        dz = cache.buffer("loss.dy", z.shape, z.dtype) if dy is None else dy
+        value = cache.buffer("loss.value", (1,), z.dtype) if value is None else value
+        cache.ops.softmax_cross_entropy(z, target, weight, dz=dz, value=value)
+        return value, dz
 
 
 def _shape(target):

@@ -107,6 +107,34 @@ def cases(dtype):
         yield case, "conv_weight_grad", {"x": x, "dy": y, **geometry, "out": unset(K, kh, kw, C)}
         yield case + " add", "conv_weight_grad", {"x": x, "dy": y, **geometry, "out": normal(K, kh, kw, C), "add": True}
 
+    classes = rng.integers(0, 10, 300)
+    for case, target in (("int64", classes), ("uint8", classes.astype(np.uint8))):
+        output = {"dz": unset(300, 10), "value": unset(1)}
+        yield case, "softmax_cross_entropy", {"z": normal(300, 10), "target": target, "weight": 0.5, **output}
+    output = {"dz": unset(3, 4), "value": unset(1)}
+    far = {"z": np.array([[1e3, 0, -1e3, 1], [2, 2, 2, 2], [-90, 90, 0, 0]], dtype), "target": np.array([1, 3, 1])}
+    yield "far", "softmax_cross_entropy", {**far, "weight": 1, **output}
+
+    # (N, H, W, C), kernel, stride, padding: windows that overlap, that leave gaps, and that reach into the padding
+    for (N, H, W, C), (kh, kw), (sh, sw), (ph, pw) in (
+        ((2, 6, 4, 3), (2, 2), (2, 2), (0, 0)),
+        ((2, 7, 8, 5), (3, 4), (2, 1), (1, 2)),
+        ((3, 7, 5, 1), (1, 2), (3, 2), (0, 1)),
+    ):
+        P, Q = (H + 2 * ph - kh) // sh + 1, (W + 2 * pw - kw) // sw + 1
+        geometry = {"kernel": (kh, kw), "stride": (sh, sw), "padding": (ph, pw)}
+        x, dy = np.round(normal(N, H, W, C)), normal(N, P, Q, C)  # rounded: many values are equal
+        unset_bytes = np.full((N, P, Q, C), 255, np.uint8)
+        yield f"{kh}x{kw}", "max_pool", {"x": x, **geometry, "out": unset(N, P, Q, C), "winner": unset_bytes}
+        winner = rng.integers(0, kh * kw, (N, P, Q, C)).astype(np.uint8)
+        yield f"{kh}x{kw}", "max_pool_backward", {"dy": dy, "winner": winner, **geometry, "out": unset(N, H, W, C)}
+        yield f"{kh}x{kw}", "avg_pool", {"x": x, **geometry, "out": unset(N, P, Q, C)}
+        yield f"{kh}x{kw}", "avg_pool_backward", {"dy": dy, **geometry, "out": unset(N, H, W, C)}
+    for fh, fw in ((2, 2), (1, 3), (1, 1)):
+        x, dy = normal(2, 3, 4, 5), normal(2, 3 * fh, 4 * fw, 5)
+        yield f"{fh}x{fw}", "upsample", {"x": x, "factor": (fh, fw), "out": unset(2, 3 * fh, 4 * fw, 5)}
+        yield f"{fh}x{fw}", "upsample_backward", {"dy": dy, "factor": (fh, fw), "out": unset(2, 3, 4, 5)}
+
     flat = 1000
     for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
         arrays = {"value": normal(flat), "grad": normal(flat), "velocity": normal(flat)}

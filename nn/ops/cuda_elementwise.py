@@ -5,6 +5,8 @@ float or double; inputs broadcast, so a number or a row may stand beside a matri
 written; a `raw` array is indexed by hand, and `i` is the index of the element in C order.
 """
 
+from nn.ops.cuda_pooling import POOLING
+
 ELEMENTWISE = {
     # ---- activations
     "leaky_relu": ("T x, T slope", "T y", "y = x > 0 ? x : slope == 0 && x <= 0 ? T(0) : slope * x"),  # not 0 * -inf
@@ -125,6 +127,7 @@ ELEMENTWISE = {
         "  long long item = items[i]; items[i] = items[other]; items[other] = item;"
         "}",
     ),
+    **POOLING,
 }
 
 # Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": Philox 4x32 of ten rounds.

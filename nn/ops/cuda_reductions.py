@@ -107,6 +107,26 @@ template <typename T> __global__ void bce(const T* p, const T* target, T* dp, T*
     if (threadIdx.x == 0) value[0] = -(sum * scale);
 }
 
+// value = (weight / n) sum(log sum_j exp(z_j - m) - (z_t - m)), dz = (weight / n) (softmax(z) - [k = t]), m = max(z): thread k
+// takes rows k, k + THREADS, ...; a class that is not there makes its row and the value NaN
+template <typename T> __global__ void softmax_cross_entropy(const T* z, T* dz, T* value, const long long* classes,
+                                                            long long n, long long n_classes, double weight) {
+    T scale = T(weight / n), loss = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) {
+        const T* row = z + i * n_classes;
+        long long t = classes[i];
+        bool known = 0 <= t && t < n_classes;
+        T largest = row[0], sum = 0;
+        for (long long k = 1; k < n_classes; ++k) largest = row[k] > largest ? row[k] : largest;
+        for (long long k = 0; k < n_classes; ++k) sum += exp(row[k] - largest);
+        T factor = known ? scale / sum : T(NAN);
+        for (long long k = 0; k < n_classes; ++k) dz[i * n_classes + k] = exp(row[k] - largest) * factor - (k == t ? scale : T(0));
+        loss += known ? log(sum) - (row[t] - largest) : T(NAN);
+    }
+    loss = sum_of_block(loss);
+    if (threadIdx.x == 0) value[0] = loss * scale;
+}
+
 // out[0] = the mean of sigmoid(z)
 template <typename T> __global__ void mean_sigmoid(const T* z, T* out, long long n) {
     T sum = 0;
@@ -120,5 +140,5 @@ template <typename T> __global__ void mean_sigmoid(const T* z, T* out, long long
 """
 
 SOURCE = f"constexpr int WIDTH = {WIDTH}, DEPTH = {DEPTH}, THREADS = {THREADS};\n{COLUMNS}{LOSSES}"
-REDUCTIONS = ("sum_rows", "sum_product_rows", "normalize", "bce_with_logits", "bce", "mean_sigmoid")
+REDUCTIONS = ("sum_rows", "sum_product_rows", "normalize", "bce_with_logits", "bce", "softmax_cross_entropy", "mean_sigmoid")
 TYPES = ("float", "double")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nn.errors import ShapeError
 from nn.ops.numpy_activations import NumpyActivations
 
 
@@ -42,6 +43,26 @@ class NumpyLosses(NumpyActivations):
         np.multiply(np.subtract(p, q, out=p), target, out=p)
         each = np.add(p, q, out=p)  # log q + t (log p - log q)
         np.multiply(np.sum(each.reshape(-1), keepdims=True, out=value), -scale, out=value)
+
+    def softmax_cross_entropy(self, z, target, weight, *, dz, value):
+        """value = (weight / n) sum(log sum_j exp(z_j - m) - (z_t - m)), dz = (weight / n) (softmax(z) - [k = t]), m = max(z)."""
+        n, n_classes = z.shape
+        if n and not 0 <= target.min() <= target.max() < n_classes:
+            raise ShapeError(f"softmax_cross_entropy: expected classes in 0..{n_classes - 1}, got {target.min()}..{target.max()}")
+        place = self._scratch((n,), np.int64, "place")  # of z_t in z: t, K + t, 2 K + t, ...
+        place.fill(n_classes)
+        place[:1] = 0
+        np.add(np.cumsum(place, out=place), target, out=place, casting="unsafe")
+        column = self._scratch((n, 1), z.dtype, "column")
+        np.subtract(z, np.max(z, axis=1, keepdims=True, out=column), out=dz)
+        each = np.take(dz, place, out=self._scratch((n,), z.dtype, "each"), mode="clip")  # z_t - m
+        np.exp(dz, out=dz)
+        np.sum(dz, axis=1, keepdims=True, out=column)
+        np.multiply(dz, np.divide(weight / n, column, out=self._scratch((n, 1), z.dtype, "factor")), out=dz)
+        np.subtract(np.log(column, out=column)[:, 0], each, out=each)
+        np.multiply(np.sum(each, keepdims=True, out=value), weight / n, out=value)
+        np.subtract(np.take(dz, place, out=each, mode="clip"), weight / n, out=each)
+        np.put(dz, place, each, mode="clip")
 
     def mean_sigmoid(self, z, *, out):
         """out[0] = the mean of sigmoid(z)."""

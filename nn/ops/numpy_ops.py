@@ -11,10 +11,11 @@ from nn.ops.numpy_conv import NumpyConv
 from nn.ops.numpy_losses import NumpyLosses
 from nn.ops.numpy_normalization import NumpyNormalization
 from nn.ops.numpy_optimizers import NumpyOptimizers
+from nn.ops.numpy_pooling import NumpyPooling
 from nn.ops.numpy_stream import NumpyStream
 
 
-class NumpyOps(NumpyConv, NumpyLosses, NumpyNormalization, NumpyOptimizers):
+class NumpyOps(NumpyConv, NumpyPooling, NumpyLosses, NumpyNormalization, NumpyOptimizers):
     """All primitives on NumPy arrays."""
 
     device = "cpu"
