@@ -1,0 +1,46 @@
+"""The floor under a training step: its matrix products alone, on the very buffers and in the very order of the step.
+
+No step that multiplies these matrices by the same BLAS can be faster, so step time over floor says what everything else
+costs: elementwise passes, the optimizers, random numbers and Python itself.
+"""
+
+import math
+from unittest.mock import patch
+
+import numpy as np
+
+MATMUL = np.matmul
+
+
+def record_products(step):
+    """Run step() once; return the (a, b, out) of each matrix product in it, in order.
+
+    Products with a vector are left out: they are how the backend sums the rows of a matrix, not products of the step.
+    An `out` in working memory that an earlier product reads from is replaced by memory of its own, else each replay would
+    start from the last one's results, and numbers that grow or vanish from one to the next take another time to multiply.
+    """
+    products = []
+
+    def recorder(a, b, out=None, **options):
+        result = MATMUL(a, b, out=out, **options)
+        if min(a.ndim, b.ndim) > 1:
+            products.append((a, b, result))
+        return result
+
+    with patch.object(np, "matmul", recorder):
+        step()
+    for i, (a, b, out) in enumerate(products):
+        if any(np.may_share_memory(out, x) for earlier in products[: i + 1] for x in earlier[:2]):
+            products[i] = a, b, np.empty_like(out)
+    return products
+
+
+def replay(products):
+    """Compute each product again, into where it went."""
+    for a, b, out in products:
+        MATMUL(a, b, out=out)
+
+
+def gflop(products):
+    """Billions of multiplications and additions in the products."""
+    return sum(2 * math.prod(out.shape) * a.shape[-1] for a, _, out in products) / 1e9

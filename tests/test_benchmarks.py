@@ -1,0 +1,111 @@
+"""That the benchmarks measure what they say; no test here looks at a clock."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+
+import benchmarks.step
+from benchmarks.floor import gflop, record_products, replay
+from benchmarks.sides import N_IMAGES, images, make_step
+from benchmarks.tables import render
+from benchmarks.turns import Side, ratio, timed
+from gan.recipes import RECIPES, get_recipe
+from gan.training import Trainer
+
+TWO_LAYER = [  # (rows, inner, columns) of each product of one step; a batch is 64, D sees 128 images at once
+    (64, 100, 512), (64, 512, 784),  # G makes images for D
+    (128, 784, 512), (128, 512, 1), (512, 128, 1), (128, 1, 512), (784, 128, 512),  # D, forward and backward
+    (64, 100, 512), (64, 512, 784), (64, 784, 512), (64, 512, 1),  # G's update, forward
+    (64, 1, 512), (64, 512, 784), (512, 64, 784), (64, 784, 512), (100, 64, 512),  # and backward, through D to G
+]  # fmt: skip
+
+
+def test_the_floor_is_the_products_of_the_step_in_their_order():
+    products = record_products(make_step("ours", "two-layer"))
+    assert [(*a.shape, b.shape[1]) for a, b, _ in products] == TWO_LAYER
+    assert gflop(products) == pytest.approx(sum(2e-9 * n * k * m for n, k, m in TWO_LAYER))
+
+
+def test_replay_writes_the_products_where_they_went():
+    products = record_products(make_step("ours", "two-layer"))
+    a, b, out = products[-1]
+    out.fill(np.nan)
+    replay(products)
+    np.testing.assert_array_equal(out, a @ b)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_replaying_again_and_again_is_the_same_work(name):
+    trainer = Trainer(dataclasses.replace(get_recipe(name), batch_size=4), images()[:8])
+    trainer.step()
+    products = record_products(trainer.step)
+    replay(products)
+    once = [out.copy() for _, _, out in products]
+    replay(products)
+    assert all(np.array_equal(x, out) for x, (_, _, out) in zip(once, products))
+
+
+def test_recording_leaves_numpy_as_it_was():
+    matmul = np.matmul
+    with pytest.raises(ZeroDivisionError):
+        record_products(lambda: 1 / 0)
+    assert np.matmul is matmul
+
+
+def test_sides_see_the_same_images():
+    assert images().shape == (N_IMAGES, 28, 28) and images().dtype == np.uint8
+    np.testing.assert_array_equal(images(), images())
+
+
+def test_ratio_is_the_median_of_the_rounds_own_ratios():
+    assert ratio([2, 4, 30], [1, 1, 10]) == (3, 2.5, 3.5)
+    assert ratio([2], [1]) == (2, 2, 2)
+
+
+def test_a_turn_takes_untimed_steps_first():
+    calls = []
+    assert timed(lambda: calls.append(1), 5) >= 0
+    assert len(calls) > 5
+
+
+def test_a_side_is_a_process_that_answers_and_ends():
+    with Side("floor", "mlp-leaky") as side:
+        assert side.turn(2) > 0
+    assert side.process.returncode == 0
+
+
+def test_tables():
+    header, rows = ["recipe", "ms"], [("a", 1), ("bcd", "10.5")]
+    assert render(header, rows) == "recipe    ms\n------------\na          1\nbcd     10.5"
+    assert render(header, rows, markdown=True) == "| recipe | ms |\n| --- | ---: |\n| a | 1 |\n| bcd | 10.5 |"
+
+
+def test_without_pytorch_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["step"])
+    monkeypatch.setattr(benchmarks.step.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(benchmarks.step.RunError, match=r"pip install -e '\.\[bench\]'"):
+        benchmarks.step.main()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_peers_are_the_same_networks(name):
+    torch = pytest.importorskip("torch")
+    from benchmarks.torch_steps import Eager, Tuned
+
+    recipe, pictures = dataclasses.replace(get_recipe(name), batch_size=4), images()[:8]
+    trainer, peer = Trainer(recipe, pictures), Eager(recipe, pictures)
+    generator, discriminator = recipe.generator().build(0), recipe.discriminator().build(1)
+    z = np.random.default_rng(0).standard_normal((5, recipe.latent.size)).astype(np.float32)
+    with torch.no_grad():
+        x = peer.G.eval()(torch.from_numpy(z))
+        y = peer.D.eval()(x)
+    np.testing.assert_allclose(generator(z), x, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(discriminator(generator(z)), y, rtol=1e-4, atol=1e-5)
+    assert trainer.generator.n_parameters == sum(p.numel() for p in peer.G.parameters())
+    for peer in (Eager(recipe, pictures), Tuned(recipe, pictures)):
+        before = [p.clone() for p in (*peer.G.parameters(), *peer.D.parameters())]
+        peer()
+        after = [*peer.G.parameters(), *peer.D.parameters()]
+        assert all(p.requires_grad and not torch.equal(p, q) for p, q in zip(after, before))
