@@ -20,6 +20,9 @@ from nn.errors import ByhandError, WeightsError
 from nn.files import atomic_write
 from nn.layers import LAYERS
 from nn.sequential import Sequential
+from nn.torch_state import from_torch_state, to_torch_state
+
+__all__ = ["save_weights", "load_weights", "describe", "rebuild", "to_torch_state", "from_torch_state"]
 
 FORMAT = 1
 HEADER = "header"
