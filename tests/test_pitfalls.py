@@ -35,6 +35,8 @@ Adam's bias correction without the power of t, or with t reset at each call:
 One optimizer's state applied to another layer or network:
     test_optimizers::test_two_optimizers_keep_their_own_state
     test_optimizers::test_one_optimizer_serves_all_layers_each_with_its_own_moments
+The convolution's bias gradient summed over channels too:
+    test_conv::test_the_bias_gradient_is_one_sum_for_each_channel
 Dropout: one mask for the batch, drawn with replacement, left on in evaluation, or missing in backward:
     test_dropout::test_each_element_of_each_sample_is_drawn_apart
     test_dropout::test_an_element_is_zero_with_probability_p_and_scaled_otherwise
@@ -43,6 +45,8 @@ Dropout: one mask for the batch, drawn with replacement, left on in evaluation, 
     test_dropout::test_backward_multiplies_with_the_same_mask
 dW computed from the input before dropout:
     test_dropout::test_dw_after_dropout_uses_what_came_out_of_it
+Up-sampling's backward takes one pixel instead of the sum:
+    test_pitfalls::test_each_pixels_gradient_is_the_sum_over_its_copies
 Data order: unshuffled [real, fake] split into minibatches:
     test_batches::test_batches_are_mixed_anew_not_only_reordered
     test_adversarial_step::test_three_steps_are_those_of_the_equations
@@ -59,6 +63,8 @@ A learning-rate decay that compounds: nothing here decays the rate but its user:
     test_optimizers::test_the_learning_rate_that_is_set_is_the_one_read
 D trained on evaluation-mode fakes, G in training mode:
     test_adversarial_step::test_d_is_trained_on_images_made_in_training_mode
+Softmax's derivative as a diagonal:
+    test_pitfalls::test_each_logit_of_a_softmax_moves_every_probability
 Softplus in float32 computed as log(exp(x) + 1):
     test_losses::test_logits_as_far_as_100_are_exact
 A "loss" that is the sum of squared gradients:
@@ -74,9 +80,6 @@ A resume that refuses more epochs than first asked:
     test_training::test_fit_goes_on_where_it_ended
 A dataset host that answers 403 or 404:
     test_fetch::test_a_bad_mirror_is_passed_over_and_named_if_it_was_the_last
-
-Not here yet, and to be listed with their layers: the convolution's bias gradient summed over channels too, up-sampling's
-backward that takes one pixel instead of the sum, softmax's derivative as a diagonal.
 """
 
 import re
@@ -108,6 +111,27 @@ def test_a_pass_made_before_the_update_is_not_one_through_the_updated_network():
     assert (got == want).all()
     report = nn.gradcheck(D, fake, loss=loss, target=1)
     assert report.ok, report
+
+
+def test_each_pixels_gradient_is_the_sum_over_its_copies():
+    layer = in_float64(nn.Upsample((2, 3)))
+    cache, dy = layer.cache(), normal(2, 3, 8, 15)
+    layer.forward(normal(2, 3, 4, 5), cache, train=True)
+    want = sum(dy[:, :, i::2, j::3] for i in range(2) for j in range(3))
+    np.testing.assert_allclose(layer.backward(dy.copy(), cache), want, rtol=1e-12)
+    report = nn.gradcheck(nn.Upsample((2, 3)), normal(2, 3, 4, 5))
+    assert report.ok, report
+
+
+def test_each_logit_of_a_softmax_moves_every_probability():
+    net, target = nn.Dense(4, 3), np.array([0, 2, 1, 2, 0])
+    report = nn.gradcheck(net, normal(5, 4), loss=nn.SoftmaxCrossEntropy(), target=target)
+    assert report.ok, report
+    logits, cache = normal(5, 3, seed=1), in_float64(nn.Tanh()).cache()
+    value, dz = nn.SoftmaxCrossEntropy()(logits, target, cache)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(dz, (p - np.eye(3)[target]) / 5, rtol=1e-12)
+    np.testing.assert_allclose(value[0], -np.log(p[np.arange(5), target]).mean(), rtol=1e-12)
 
 
 def test_saving_leaves_the_network_where_and_as_it_is(tmp_path):
