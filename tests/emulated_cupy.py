@@ -35,6 +35,10 @@ PRELUDE = r"""
 #include <cstddef>
 #include <ucontext.h>
 #include <vector>
+#undef INFINITY  // NVRTC has no macros of <math.h>
+#undef NAN
+#undef HUGE_VAL
+#undef M_PI
 #define __device__
 #define __global__
 #define __shared__ static

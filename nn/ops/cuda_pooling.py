@@ -24,7 +24,7 @@ POOLING = {
     "max_pool": (
         f"raw T x, {GEOMETRY}",
         "T y, uint8 winner",
-        "T best = -INFINITY; unsigned char tap = 0;"
+        "T best = log(T(0)); unsigned char tap = 0;"  # -infinity: NVRTC knows no macro for it
         + WINDOW
         + "T value = x[((n * H + h) * W + w) * C + c];"
         "  if (value > best || isnan(value)) { best = value; tap = (unsigned char)(a * kw + b); } }"

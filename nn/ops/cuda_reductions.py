@@ -119,9 +119,9 @@ template <typename T> __global__ void softmax_cross_entropy(const T* z, T* dz, T
         T largest = row[0], sum = 0;
         for (long long k = 1; k < n_classes; ++k) largest = row[k] > largest ? row[k] : largest;
         for (long long k = 0; k < n_classes; ++k) sum += exp(row[k] - largest);
-        T factor = known ? scale / sum : T(NAN);
+        T factor = known ? scale / sum : T(nan(""));
         for (long long k = 0; k < n_classes; ++k) dz[i * n_classes + k] = exp(row[k] - largest) * factor - (k == t ? scale : T(0));
-        loss += known ? log(sum) - (row[t] - largest) : T(NAN);
+        loss += known ? log(sum) - (row[t] - largest) : T(nan(""));
     }
     loss = sum_of_block(loss);
     if (threadIdx.x == 0) value[0] = loss * scale;
