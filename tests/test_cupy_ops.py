@@ -151,9 +151,12 @@ def test_streams_of_different_seeds_share_neither_key_nor_counter(ops):
     assert len({state["key"] for state in states}) == len({state["stream"] for state in states}) == 20
 
 
-def test_a_state_of_the_cpu_is_refused(ops):
+def test_a_state_of_another_device_is_refused(ops):
+    here, cpu = (backend.stream(np.random.SeedSequence(0)) for backend in (ops, get_ops("cpu")))
     with pytest.raises(DeviceError, match="expected one of Philox4x32-10.*got SFC64"):
-        ops.stream(np.random.SeedSequence(0)).state = get_ops("cpu").stream(np.random.SeedSequence(0)).state
+        here.state = cpu.state
+    with pytest.raises(DeviceError, match="expected one of SFC64.*got Philox4x32-10"):
+        cpu.state = here.state
 
 
 def test_kernels_of_raw_pointers_refuse_what_they_cannot_read(ops):

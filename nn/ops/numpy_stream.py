@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from nn.errors import DeviceError
+
 
 class NumpyStream:
     """A stream of random numbers, drawn into given arrays; equal seeds give equal bytes.
@@ -41,6 +43,11 @@ class NumpyStream:
 
     @state.setter
     def state(self, state):
+        if state.get("bit_generator") != "SFC64":
+            raise DeviceError(
+                f"random state: expected one of SFC64, as device 'cpu' draws, got {state.get('bit_generator')}; "
+                "go on on the device where it was saved"
+            )
         words = np.array(state["state"]["state"], np.uint64)
         self._generator.bit_generator.state = {**state, "state": {"state": words}}
 
