@@ -1,0 +1,32 @@
+"""Name the digits in pictures, one digit in each: any size, dark on light or light on dark.
+
+    python examples/classify.py --weights runs/classifier-20260101-120000/classifier.npz three.png seven.jpg
+"""
+
+import argparse
+
+from gan.classifier import CLASSES, load_classifier, probabilities
+from gan.command_line import run
+from gan.digit_images import read_digits
+from nn.ops import DEVICES, get_ops
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("pictures", nargs="+", metavar="PICTURE", help="PNG, JPEG, or another kind that Pillow reads")
+    add("--weights", required=True, help="classifier.npz of a training")
+    add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    network = load_classifier(args.weights, get_ops(args.device))
+    for path, shares in zip(args.pictures, probabilities(network, read_digits(args.pictures))):
+        print(f"{path}: {CLASSES[shares.argmax()]} ({100 * shares.max():.1f}%)")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

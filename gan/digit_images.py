@@ -1,0 +1,113 @@
+"""Pictures of single digits, from files of any kind and size, made to look like MNIST's.
+
+The steps are those by which MNIST itself was made: the digit is cut out, scaled to fit 20 x 20 pixels with its proportions
+kept, and placed into 28 x 28 with its centre of mass at pixel (14, 14). Source: LeCun, Cortes & Burges 1998.
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from nn.errors import DataError
+
+SIDE, BOX, CENTRE = 28, 20, 14
+MOST_PIXELS = 50_000_000  # in a file: more than a phone's camera takes, little enough for a laptop's memory
+ENOUGH = 1_000  # pixels a side: a larger picture is made smaller before anything else is done
+LEAST_CONTRAST = 16  # of 255, between ink and paper: below this, a picture is blank
+GRAIN = 0.2  # of the strongest ink: what is weaker is the paper's grain, or a shadow
+
+
+def read_digits(paths):
+    """The digits in image files, one in each: uint8 (N, 1, 28, 28), 0 background to 255 ink. Errors: as `read_digit`."""
+    return np.array([read_digit(path) for path in paths], np.uint8).reshape(-1, 1, SIDE, SIDE)
+
+
+def read_digit(path):
+    """The digit in an image file that Pillow reads: uint8 (28, 28), 0 background to 255 ink.
+
+    Dark on light or light on dark; what is transparent is white. Errors: `DataError`, which names the file, for one that
+    is missing, no image, damaged, larger than MOST_PIXELS, or blank.
+    """
+    try:
+        return like_mnist(_read_grey(Path(path)))
+    except DataError as problem:
+        raise DataError(f"{path}: {problem}") from None
+
+
+def like_mnist(grey):
+    """A grey picture (H, W), of any real dtype and range -> uint8 (28, 28), as MNIST has it. `DataError` if it is blank."""
+    ink = _ink(np.asarray(grey, np.float32))
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = BOX / max(ink.shape)
+    height, width = (max(1, round(size * scale)) for size in ink.shape)
+    small = Image.fromarray(ink).resize((width, height), Image.Resampling.BILINEAR)  # which averages where it shrinks
+    small = np.asarray(small)
+    small = small * (255 / small.max())  # a thin line is as black as a thick one
+    top, left = (_first(small, axis) for axis in (0, 1))
+    digit = np.zeros((SIDE, SIDE), np.uint8)
+    digit[top : top + height, left : left + width] = np.rint(small)
+    return digit
+
+
+def _ink(grey):
+    """How far each pixel differs from the paper, 0 to 1.
+
+    The paper is what most of the border shows; ink is on that side of it, darker or lighter, that goes further from it.
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    paper = np.median(border)
+    darker, lighter = paper - grey.min(), grey.max() - paper
+    contrast = max(darker, lighter)
+    if not contrast >= LEAST_CONTRAST:
+        raise DataError("expected a digit, darker or lighter than what is around it; this picture is blank")
+    ink = (paper - grey if darker >= lighter else grey - paper) / contrast
+    ink[ink < GRAIN] = 0
+    return ink
+
+
+def _first(small, axis):
+    """Where the first row, or column, goes, for the centre of mass to lie at CENTRE; the digit stays inside the picture."""
+    mass = small.sum(axis=1 - axis, dtype=np.float64)
+    centre = (mass * np.arange(len(mass))).sum() / mass.sum()
+    return int(np.clip(np.rint(CENTRE - centre), 0, SIDE - len(mass)))
+
+
+def _read_grey(path):
+    """The file's picture, its first if it has several, in grey: (H, W) in 0..255."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # of metadata that nobody reads here
+            with Image.open(path) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise _too_large(f"{image.width:,} x {image.height:,}")
+                return _to_grey(ImageOps.exif_transpose(image))
+    except (DataError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise DataError("there is no such file") from None
+    except IsADirectoryError:
+        raise DataError("expected an image file, got a folder") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large("far more") from None
+    except Image.UnidentifiedImageError:
+        raise DataError("expected an image, such as a PNG; this file is none that Pillow knows") from None
+    except Exception as problem:  # whatever damage provokes in the readers of many formats
+        raise DataError(f"cannot be read ({getattr(problem, 'strerror', None) or problem})") from None
+
+
+def _to_grey(image):
+    if image.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would cut off at 255
+        grey = np.asarray(image, np.float32)
+        return grey * (255 / max(1.0, float(np.abs(grey).max())))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("L").reduce(max(1, max(image.size) // ENOUGH)))  # by averages of blocks
+
+
+def _too_large(size):
+    return DataError(f"expected a picture of at most {MOST_PIXELS:,} pixels, got {size}; scale it down first")

@@ -1,0 +1,265 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from gan import digit_images
+from gan.datasets import load
+from gan.digit_images import like_mnist, read_digit, read_digits
+from nn import DataError
+
+
+def seven(size=100, paper=255, ink=0, mode="L", stroke=0.1):
+    """A drawn 7, `size` pixels high on a canvas of twice that, off its centre."""
+    image = Image.new(mode, (2 * size, 2 * size), paper)
+    points = [(0.3, 0.4), (0.9, 0.4), (0.5, 1.4)]
+    ImageDraw.Draw(image).line([(x * size, y * size) for x, y in points], fill=ink, width=max(1, round(stroke * size)))
+    return image
+
+
+def read(image, path):
+    image.save(path)
+    return read_digit(path)
+
+
+def centre_of_mass(digit):
+    mass, i = digit.astype(float), np.arange(28)
+    return (mass.sum(axis=1) @ i) / mass.sum(), (mass.sum(axis=0) @ i) / mass.sum()
+
+
+def box(digit):
+    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+    return rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+
+
+def assert_alike(a, b, tolerance):
+    """The difference of two digits, as a share of their ink; they may be a pixel apart, as rounding has it."""
+    a, b = a.astype(float), b.astype(float)
+    differences = [np.abs(np.roll(a, (i, j), (0, 1)) - b).sum() for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    assert min(differences) / min(a.sum(), b.sum()) <= tolerance
+
+
+def test_a_digit_fits_the_box_in_its_proportions_with_its_mass_in_the_middle(tmp_path):
+    digit = read(seven(), tmp_path / "a.png")
+    assert digit.shape == (28, 28) and digit.dtype == np.uint8 and digit.max() == 255
+    height, width = box(digit)
+    assert height == 20 and 11 <= width <= 15  # 100 by 60, and the stroke's ends
+    assert max(abs(c - 14) for c in centre_of_mass(digit)) <= 0.51
+    assert digit[:, :14].sum() > 0 and np.argmax(digit.sum(axis=1)) < 8  # the bar is on top: neither turned nor mirrored
+    assert digit[12, 16] > 0 and digit[22:, 16:].sum() < digit[22:, :16].sum()
+
+
+def test_dark_on_light_and_light_on_dark_are_the_same_digit(tmp_path):
+    dark = read(seven(paper=255, ink=0), tmp_path / "a.png")
+    light = read(seven(paper=0, ink=255), tmp_path / "b.png")
+    assert np.array_equal(dark, light)
+
+
+@pytest.mark.parametrize("paper, ink", [(255, 100), (200, 90), (30, 80), (128, 250), (128, 10), (100, 130)])
+def test_any_two_greys_will_do(tmp_path, paper, ink):
+    wanted = read(seven(paper=255, ink=0), tmp_path / "a.png")
+    got = read(seven(paper=paper, ink=ink), tmp_path / "b.png")
+    assert np.abs(got.astype(int) - wanted).max() <= 1
+
+
+def test_a_digit_that_touches_the_border_does_not_turn_the_picture_round(tmp_path):
+    image = seven().crop((45, 0, 200, 200))  # cuts the bar's end off
+    assert np.asarray(image)[:, 0].min() == 0
+    digit = read(image, tmp_path / "a.png")
+    assert digit[0, 0] == 0 and 0.05 < (digit > 128).mean() < 0.3
+
+
+@pytest.mark.parametrize("size", [80, 130, 400, 900])
+def test_the_size_of_a_picture_does_not_matter(tmp_path, size):
+    assert_alike(read(seven(size), tmp_path / "a.png"), read(seven(200), tmp_path / "b.png"), 0.12)
+
+
+def test_a_picture_smaller_than_the_box_is_enlarged():
+    small = np.zeros((5, 4))
+    small[1:4, 1:3] = 255
+    digit = like_mnist(small)
+    assert box(digit) == (20, 13) and (digit > 200).sum() > 200
+
+
+@pytest.mark.parametrize("offset", [(0, 0), (37, 5), (60, 90)])
+@pytest.mark.parametrize("canvas", [(200, 160), (131, 400)])
+def test_the_place_of_a_digit_and_the_shape_of_the_paper_do_not_matter(offset, canvas):
+    ink = 255 - np.asarray(seven(40))
+    paper = np.zeros(canvas, np.uint8)
+    down, right = offset
+    part = ink[: canvas[0] - down, : canvas[1] - right]
+    assert part.sum() == ink.sum()
+    paper[down : down + part.shape[0], right : right + part.shape[1]] = part
+    assert np.array_equal(like_mnist(paper), like_mnist(ink))
+
+
+def test_a_thin_line_is_as_black_as_a_thick_one():
+    line = np.zeros((500, 500))
+    line[50:450, 250] = 255
+    digit = like_mnist(line)
+    assert digit.max() == 255 and box(digit) == (20, 1)
+
+
+def test_the_grain_of_the_paper_is_not_ink(tmp_path):
+    clean = np.asarray(seven(), float)
+    noisy = clean - np.random.default_rng(0).uniform(0, 30, clean.shape)
+    assert_alike(like_mnist(np.clip(noisy, 0, 255)), like_mnist(clean), 0.15)
+
+
+def test_the_ink_that_is_heavy_on_one_side_stays_inside():
+    ink = np.zeros((100, 100))
+    ink[10:90, 10:14] = 255
+    ink[86:90, 10:90] = 255
+    ink[60:90, 10:40] = 255  # its mass is in a corner
+    digit = like_mnist(ink)
+    assert box(digit) == (20, 20)
+    assert max(abs(c - 14) for c in centre_of_mass(digit)) < 5
+
+
+def test_mnists_own_images_come_out_nearly_as_they_went_in():
+    images, _ = load("mnist-sample", "test", flat=False)
+    for image in images[:100, 0]:
+        digit = like_mnist(image)
+        assert_alike(digit, image, 0.12)
+        assert max(abs(a - b) for a, b in zip(centre_of_mass(digit), centre_of_mass(image))) < 1
+
+
+def with_alpha(mode, hidden, ink=0):
+    """A 7 that is opaque on transparent paper, under whose transparency lies another colour."""
+    opaque = Image.eval(seven(), lambda v: 255 - v)
+    return Image.merge(mode, [Image.eval(opaque, lambda v: ink if v else hidden)] * (len(mode) - 1) + [opaque])
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+@pytest.mark.parametrize("hidden", [0, 255, 128])
+def test_what_is_transparent_is_white(tmp_path, mode, hidden):
+    assert np.array_equal(read(with_alpha(mode, hidden), tmp_path / "a.png"), read(seven(), tmp_path / "b.png"))
+
+
+def test_white_ink_on_transparent_paper_is_blank(tmp_path):
+    with pytest.raises(DataError, match="blank"):
+        read(with_alpha("RGBA", 0, ink=255), tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "RGB", "I;16"])
+def test_every_kind_of_png_is_read(tmp_path, mode):
+    wanted = read(seven(), tmp_path / "a.png")
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(seven()).astype(np.uint16) * 257)
+    else:
+        image = seven().convert(mode)
+    assert np.array_equal(read(image, tmp_path / "b.png"), wanted)
+
+
+def test_a_palette_may_be_transparent(tmp_path):
+    image = Image.fromarray(np.where(np.asarray(seven()) == 255, 0, 1).astype(np.uint8)).convert("P")
+    image.putpalette([9, 9, 9, 0, 0, 0])
+    image.save(tmp_path / "a.png", transparency=0)
+    assert np.array_equal(read_digit(tmp_path / "a.png"), read(seven(), tmp_path / "b.png"))
+
+
+def test_colours_and_other_formats(tmp_path):
+    image = seven(paper=(250, 240, 220), ink=(20, 30, 120), mode="RGB")
+    wanted = read(seven(), tmp_path / "a.png")
+    for name in ("b.jpg", "b.bmp", "b.gif", "b.webp", "b.tiff"):
+        assert_alike(read(image, tmp_path / name), wanted, 0.05)
+
+
+def test_a_photo_is_turned_as_its_camera_was_held(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
+    seven().rotate(90).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(read_digit(tmp_path / "a.png"), read(seven(), tmp_path / "b.png"))
+
+
+def test_many_files_make_one_array(tmp_path):
+    paths = [tmp_path / "a.png", str(tmp_path / "b.png")]
+    seven().save(paths[0])
+    seven().rotate(90, fillcolor=255).save(paths[1])
+    digits = read_digits(paths)
+    assert digits.shape == (2, 1, 28, 28) and digits.dtype == np.uint8
+    assert np.array_equal(digits[0, 0], read_digit(paths[0])) and np.array_equal(digits[1, 0], read_digit(paths[1]))
+    assert read_digits([]).shape == (0, 1, 28, 28)
+
+
+def png_of(width, height):
+    """A PNG that says it is of this size, with hardly any data."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+
+
+def assert_error(path, *words):
+    with pytest.raises(DataError) as error:
+        read_digit(path)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ") and message.count(str(path)) == 1 and "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+@pytest.mark.parametrize("size", [(8_000, 8_000), (12_000, 12_000), (60_000, 60_000)])
+def test_a_picture_that_is_too_large_is_an_error_before_memory_is_taken(tmp_path, size):
+    # more than our limit, than the one at which Pillow warns, and than the one at which it refuses
+    (tmp_path / "a.png").write_bytes(png_of(*size))
+    assert_error(tmp_path / "a.png", "at most 50,000,000 pixels")
+
+
+def test_the_limit_is_what_it_says(tmp_path, monkeypatch):
+    seven(50).save(tmp_path / "a.png")
+    monkeypatch.setattr(digit_images, "MOST_PIXELS", 10_000)
+    read_digit(tmp_path / "a.png")
+    monkeypatch.setattr(digit_images, "MOST_PIXELS", 9_999)
+    assert_error(tmp_path / "a.png", "9,999", "100 x 100")
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+@pytest.mark.parametrize("size", [(1, 1), (28, 28), (300, 2)])
+def test_a_blank_picture_is_an_error(tmp_path, grey, size):
+    Image.new("L", size, grey).save(tmp_path / "a.png")
+    assert_error(tmp_path / "a.png", "blank")
+
+
+def test_hardly_any_contrast_is_blank_too():
+    picture = np.full((50, 50), 200)
+    picture[20:30, 20:30] = 200 - digit_images.LEAST_CONTRAST
+    assert like_mnist(picture).max() == 255
+    picture[20:30, 20:30] += 1
+    with pytest.raises(DataError, match="blank"):
+        like_mnist(picture)
+
+
+def test_files_that_are_no_pictures_are_errors(tmp_path):
+    assert_error(tmp_path / "none.png", "no such file")
+    assert_error(tmp_path, "folder")
+    (tmp_path / "a.png").write_text("a text")
+    assert_error(tmp_path / "a.png", "expected an image")
+    (tmp_path / "a.png").write_bytes(b"")
+    assert_error(tmp_path / "a.png", "expected an image")
+    seven().save(tmp_path / "b.png")
+    whole = (tmp_path / "b.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
+    assert_error(tmp_path / "b.png", "cannot be read")
+    (tmp_path / "c.png").write_bytes(png_of(100, 100))
+    assert_error(tmp_path / "c.png", "cannot be read")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".tiff"])
+def test_damage_anywhere_is_an_error_or_harmless(tmp_path, suffix):
+    seven(30).save(tmp_path / f"a{suffix}")
+    whole = bytearray((tmp_path / f"a{suffix}").read_bytes())
+    rng, errors = np.random.default_rng(0), 0
+    for _ in range(60):
+        damaged = whole.copy()
+        for place in rng.integers(0, len(whole), 3):
+            damaged[place] = rng.integers(0, 256)
+        (tmp_path / f"b{suffix}").write_bytes(damaged)
+        try:
+            read_digit(tmp_path / f"b{suffix}")
+        except DataError:
+            errors += 1
+    assert errors > 0
