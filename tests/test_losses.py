@@ -148,6 +148,15 @@ def test_the_loss_carries_the_1_over_n(loss):
     assert_close(twice_dy[:6], dy / 2, 1e-14)
 
 
+@pytest.mark.parametrize("loss, slope", [(nn.BCEWithLogits(), lambda y: 1 / (1 + np.exp(-y)) - 1), (nn.BCE(), lambda y: -1 / y)])
+def test_n_counts_elements_not_samples(loss, slope):
+    y = np.random.default_rng(0).random((6, 2))
+    value, dy = loss(y, 1, a_cache())
+    assert_close(dy, slope(y) / 12, 1e-14)
+    p = 1 / (1 + np.exp(-y)) if isinstance(loss, nn.BCEWithLogits) else y
+    assert_close(value[0], -np.log(p).mean(), 1e-14)
+
+
 @pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
 def test_y_is_never_written_and_results_go_where_they_are_sent(loss):
     y = np.random.default_rng(0).random((6, 1))

@@ -145,6 +145,8 @@ def test_equal_weights_make_equal_files(tmp_path):
     nn.save_weights(tmp_path / "c.npz", {"G": a_network(seed=4)}, {"epoch": 7})
     bytes_ = [p.read_bytes() for p in (tmp_path / "a.npz", tmp_path / "elsewhere" / "b.npz", tmp_path / "c.npz")]
     assert bytes_[0] == bytes_[1] != bytes_[2]
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:  # nor will they differ next year
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_the_file_is_an_npz_that_numpy_reads_without_pickle(path):

@@ -18,7 +18,8 @@ class NumpyLosses(NumpyActivations):
         scale = weight / z.size
         tail = self._exp_minus_abs(z)
         part = self._scratch(z.shape, z.dtype, "part")
-        np.logical_not(np.signbit(z, out=self._scratch(z.shape, bool)), out=dz, casting="unsafe")
+        positive = np.signbit(z, out=self._scratch(z.shape, bool))
+        np.copyto(dz, np.logical_not(positive, out=positive))
         np.subtract(dz, target, out=dz)
         s = np.divide(tail, np.add(tail, 1, out=part), out=part)
         np.multiply(np.subtract(dz, np.copysign(s, z, out=part), out=dz), scale, out=dz)

@@ -24,8 +24,8 @@ class NumpyOps(NumpyConv, NumpyPooling, NumpyLosses, NumpyNormalization, NumpyOp
         """out[i] = scale bytes_[index[i]] + shift: a batch of uint8 images as floats, converted once."""
         rows = self._scratch((len(index), *bytes_.shape[1:]), np.uint8)
         np.take(bytes_, index, axis=0, out=rows, mode="clip")
-        np.multiply(rows.reshape(out.shape), out.dtype.type(scale), out=out, dtype=out.dtype)
-        return np.add(out, shift, out=out)
+        np.copyto(out, rows.reshape(out.shape))
+        return np.add(np.multiply(out, scale, out=out), shift, out=out)
 
     def stream(self, seed_sequence):
         """An independent stream of random numbers on this device."""
