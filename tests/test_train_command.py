@@ -211,12 +211,16 @@ def test_a_signal_ends_after_the_step_with_everything_saved(run, tmp_path, monke
 
 
 def test_only_the_first_signal_is_held_back():
-    before, caught, inside = signal.getsignal(signal.SIGINT), [], []
-    with on_signals(caught.append):
-        signal.raise_signal(signal.SIGINT)
-        inside += [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+    caught, inside = [], []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with on_signals(caught.append):
+            signal.raise_signal(signal.SIGINT)
+            inside += [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert caught == [signal.SIGINT] and inside == [signal.SIG_DFL] * 2
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
