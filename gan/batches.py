@@ -1,5 +1,7 @@
 """Training images, on the device, in batches."""
 
+from numbers import Integral
+
 import numpy as np
 
 from nn import RunError
@@ -16,7 +18,7 @@ class Batches:
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim < 2:
             got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
             raise RunError(f"images: expected a uint8 array of shape (N, ...), got {got}")
-        if not isinstance(batch_size, int) or not 1 <= batch_size <= len(images):
+        if not isinstance(batch_size, Integral) or not 1 <= batch_size <= len(images):
             raise RunError(f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}")
         self.batch_size, self.per_epoch = batch_size, len(images) // batch_size
         self._ops, self._stream = ops, stream

@@ -19,6 +19,7 @@ class Cache:
         self.dtype = dtype
         self.tracks_statistics = tracks_statistics
         self.parts = parts  # the caches of a network's layers, in their order
+        self.y_shape = None  # of a network's last forward pass
         self._buffers = {}
 
     def buffer(self, name, shape, dtype=None):

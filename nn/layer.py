@@ -53,7 +53,9 @@ class Layer:
 
     def __call__(self, x):
         """Inference: y = f(x) in evaluation mode, in memory of its own."""
-        return self.forward(x, self.cache(tracks_statistics=False))
+        cache = self.cache(tracks_statistics=False)
+        self.check_array(x, "x")
+        return self.forward(x, cache)
 
     def build(self, seed=None, *, device="cpu", dtype="float32", name=None):
         """Allocate the parameters on a device, draw their first values, and return self.
@@ -61,7 +63,7 @@ class Layer:
         seed: an int, a `numpy.random.SeedSequence` or `Generator`, or None for a seed of the system's; the values are
         the same on every device. dtype: "float32", or "float64" for gradient checks. name: what errors call the network.
         """
-        if str(dtype) not in DTYPES:
+        if getattr(dtype, "__name__", str(dtype)) not in DTYPES:
             raise DtypeError(f"build: expected dtype float32 or float64, got {dtype}")
         weights_rng, dropout_rng = np.random.default_rng(seed).spawn(2)
         ops, leaves = get_ops(device), list(self.leaves())
@@ -107,12 +109,18 @@ class Layer:
     def n_parameters(self):
         return sum(math.prod(shape) for _, leaf in self.leaves() for shape in leaf.parameter_shapes.values())
 
-    def check_input(self, x, shape):
-        """Raise unless x is an array of this network's device and dtype, of the given shape; None stands for any size."""
+    def check_array(self, x, name):
+        """Raise `DtypeError` unless x is an array of this network's device and dtype."""
         if not self.ops.is_array(x):
-            raise DtypeError(f"{self.label}: expected an array on {self.ops}, got {type(x).__name__}")
+            raise DtypeError(f"{self.label}: expected {name} as an array on {self.ops}, got {type(x).__name__}")
         if x.dtype != self.dtype:
-            raise DtypeError(f"{self.label}: expected x of {self.dtype}, got {x.dtype}; convert it with x.astype('{self.dtype}')")
+            raise DtypeError(
+                f"{self.label}: expected {name} of {self.dtype}, got {x.dtype}; convert it with {name}.astype('{self.dtype}')"
+            )
+
+    def check_input(self, x, shape):
+        """Raise unless x is such an array, of the given shape; None stands for any size."""
+        self.check_array(x, "x")
         if len(x.shape) != len(shape) or any(want not in (None, got) for want, got in zip(shape, x.shape)):
             wanted = ", ".join(axis if size is None else str(size) for axis, size in zip("NCHW", shape))
             raise ShapeError(f"{self.label}: expected x of shape ({wanted}), got {x.shape}")

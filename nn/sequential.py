@@ -28,13 +28,21 @@ class Sequential(Layer):
         self._first_with_parameters = min(with_parameters, default=len(layers))
 
     def forward(self, x, cache, *, train=False):
-        for layer, part in zip(self.layers, cache.parts, strict=True):
+        self.check_array(x, "x")
+        if len(cache.parts) != len(self.layers):
+            raise ShapeError(f"{self.label}: expected a cache of this network, made by its cache(), got another's")
+        for layer, part in zip(self.layers, cache.parts):
             x = layer.forward(x, part, train=train)
+        cache.y_shape = x.shape
         return x
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if grads not in GRADS:
             raise ShapeError(f"{self.label}: expected grads to be one of {', '.join(GRADS)}, got {grads!r}")
+        self.check_array(dy, "dy")
+        if dy.shape != cache.y_shape:
+            what = "no forward pass went through this cache yet" if cache.y_shape is None else f"got {dy.shape}"
+            raise ShapeError(f"{self.label}: expected dy of y's shape {cache.y_shape or ''}, {what}")
         last = 0 if need_dx else self._first_with_parameters if grads != "skip" else len(self.layers)
         for i in range(len(self.layers) - 1, last - 1, -1):
             dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need_dx or i > last)

@@ -2,10 +2,13 @@
 
 import functools
 import importlib.util
+import os
 import shutil
 import sys
 
-import pytest
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two test processes on two cores; read when NumPy is first imported
+
+import pytest  # noqa: E402
 
 
 @functools.cache

@@ -151,7 +151,7 @@ def test_an_x_of_another_shape_is_named(shape, wanted):
 
 def test_an_x_that_is_no_array_or_of_another_dtype_is_named():
     layer = nn.BatchNorm(3).build(seed=0)
-    with pytest.raises(nn.DtypeError, match="BatchNorm 'net': expected an array on cpu.*, got list"):
+    with pytest.raises(nn.DtypeError, match="BatchNorm 'net': expected x as an array on cpu.*, got list"):
         layer([[1.0, 2.0, 3.0]])
     with pytest.raises(nn.DtypeError, match="BatchNorm 'net': expected x of float32, got float64"):
         layer(np.zeros((2, 3)))

@@ -215,7 +215,7 @@ def test_an_x_of_another_dtype_or_kind_is_named():
     layer = nn.Conv2d(1, 1, 1).build(seed=0)
     with pytest.raises(nn.DtypeError, match="Conv2d 'net': expected x of float32, got float64"):
         layer(np.zeros((1, 1, 2, 2)))
-    with pytest.raises(nn.DtypeError, match="Conv2d 'net': expected an array on cpu.*, got list"):
+    with pytest.raises(nn.DtypeError, match="Conv2d 'net': expected x as an array on cpu.*, got list"):
         layer([[1.0]])
 
 

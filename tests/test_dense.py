@@ -70,7 +70,7 @@ def test_an_x_of_another_dtype_is_named():
 
 @pytest.mark.parametrize("x", [[[1.0, 2.0, 3.0]], None, 1.0])
 def test_an_x_that_is_no_array_is_named(x):
-    with pytest.raises(nn.DtypeError, match=f"Dense 'net': expected an array on cpu.*, got {type(x).__name__}"):
+    with pytest.raises(nn.DtypeError, match=f"Dense 'net': expected x as an array on cpu.*, got {type(x).__name__}"):
         nn.Dense(3, 2).build(seed=0)(x)
 
 

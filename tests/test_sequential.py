@@ -195,5 +195,26 @@ def test_summary_takes_the_input_shape_where_the_layers_do_not_say_it():
 
 def test_a_cache_of_another_network_is_an_error_and_not_a_short_pass():
     nets = [in_float64(nn.Sequential(*(nn.Tanh() for _ in range(n)))) for n in (2, 3)]
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache of this network"):
         nets[1].forward(normal(2, 2), nets[0].cache())
+
+
+def test_a_dy_that_does_not_fit_is_named():
+    net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.Tanh()))
+    cache = net.cache()
+    with pytest.raises(nn.ShapeError, match="Sequential 'net': .* no forward pass went through this cache yet"):
+        net.backward(normal(4, 2), cache)
+    net.forward(normal(4, 3), cache)
+    with pytest.raises(nn.ShapeError, match=r"expected dy of y's shape \(4, 2\), got \(4, 3\)"):
+        net.backward(normal(4, 3), cache)
+    with pytest.raises(nn.DtypeError, match="expected dy of float64, got float32"):
+        net.backward(normal(4, 2, dtype=np.float32), cache)
+
+
+@pytest.mark.parametrize("layer", [nn.ReLU(), nn.Dropout(0.5), nn.Flatten()])
+def test_an_x_of_another_type_is_named_where_the_network_begins(layer):
+    net = nn.Sequential(layer).build(seed=0)
+    with pytest.raises(nn.DtypeError, match="Sequential 'net': expected x of float32, got float64"):
+        net(normal(4, 2))
+    with pytest.raises(nn.DtypeError, match=f"{type(layer).__name__} 'net.0': expected x as an array on cpu.*, got list"):
+        layer([[1.0]])
