@@ -92,7 +92,7 @@ def learning_rate(step, total):
 
     The first steps are short since Adam knows little of the gradient's size then. Source: Loshchilov & Hutter 2017.
     """
-    rising = max(1, round(WARM_UP * total))
+    rising = round(WARM_UP * total)
     if step < rising:
         return PEAK_RATE * (step + 1) / rising
     return PEAK_RATE * (1 + math.cos(math.pi * (step - rising) / (total - rising))) / 2

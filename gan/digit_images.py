@@ -43,7 +43,7 @@ def like_mnist(grey):
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = BOX / max(ink.shape)
     height, width = (max(1, round(size * scale)) for size in ink.shape)
-    small = Image.fromarray(ink).resize((width, height), Image.Resampling.BILINEAR)  # which averages where it shrinks
+    small = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)  # the mean of what falls into each pixel
     small = np.asarray(small)
     small = small * (255 / small.max())  # a thin line is as black as a thick one
     top, left = (_first(small, axis) for axis in (0, 1))

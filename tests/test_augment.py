@@ -49,7 +49,9 @@ def test_reach_is_the_longest_shift(reach):
 
 def test_what_enters_at_an_edge_is_background_and_the_images_stay_as_they_are():
     images = np.full((50, 1, 6, 6), 255, np.uint8)
-    for each in batches(images, batch_size=50).batch(0)[0]:
+    moved = batches(images, batch_size=50).batch(0)[0]
+    assert 4 * 4 * 255 in moved.sum(axis=(1, 2, 3)) and (moved[:, 0, 2:4, 2:4] == 255).all()
+    for each in moved:
         rows, columns = each[0].any(axis=1), each[0].any(axis=0)
         assert np.array_equal(each[0], 255 * np.outer(rows, columns))
         assert rows.sum() >= 4 and columns.sum() >= 4
