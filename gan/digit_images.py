@@ -79,8 +79,7 @@ def _read_grey(path):
     """The file's picture, its first if it has several, in grey: (H, W) in 0..255."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)  # of metadata that nobody reads here
+            warnings.simplefilter("ignore")  # of metadata that nobody reads here, and of a size that is judged below
             with Image.open(path) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise _too_large(f"{image.width:,} x {image.height:,}")
@@ -91,7 +90,7 @@ def _read_grey(path):
         raise DataError("there is no such file") from None
     except IsADirectoryError:
         raise DataError("expected an image file, got a folder") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:  # Pillow's own limit, before there is a size to look at
         raise _too_large("far more") from None
     except Image.UnidentifiedImageError:
         raise DataError("expected an image, such as a PNG; this file is none that Pillow knows") from None
