@@ -90,6 +90,11 @@ def test_padding_never_wins_and_averages_count_it_as_zeros():
     assert_close(in_float64(nn.AvgPool2d(3, stride=1, padding=1))(x), np.full((1, 1, 2, 2), -20 / 9), 1e-15)
 
 
+def test_minus_infinity_everywhere_has_its_first_pixel_win():
+    y, dx = one_pass(in_float64(nn.MaxPool2d(2)), np.full((3, 1, 2, 2), -np.inf), np.ones((3, 1, 1, 1)))
+    assert (y == -np.inf).all() and (dx[:, 0, 0, 0] == 1).all() and dx.sum() == 3
+
+
 def test_not_a_number_wins():
     x = np.zeros((1, 1, 2, 2))
     x[0, 0, 0, 1] = np.nan
