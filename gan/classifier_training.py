@@ -9,7 +9,7 @@ from gan.augment import ShiftedBatches
 from gan.classifier import as_input, digit_classifier
 from nn import Adam, RunError, SoftmaxCrossEntropy, get_ops
 
-EPOCHS, BATCH_SIZE = 15, 64
+EPOCHS, BATCH_SIZE = 12, 64
 PEAK_RATE, WEIGHT_DECAY = 2e-3, 0.02  # of Adam
 WARM_UP = 0.1  # of all steps
 LONGEST_AVERAGE = 1000  # steps
