@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.tables import machine, render
 from benchmarks.turns import Side, ratio, timed
-from gan.command_line import positive_int, run
+from gan.command_line import Parser, positive_int, run
 from gan.recipes import get_recipe
 from nn import Conv2d, ConvTranspose2d, RunError
 
@@ -139,7 +139,7 @@ def take_turns(names, recipe, n_passes, rounds, repetitions):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--recipe", default="dcgan", help="a recipe with convolutions (default: %(default)s)")
     add("--rounds", type=positive_int, default=20, help="turns of each side (default: %(default)s)")

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from benchmarks.tables import machine, render
-from gan.command_line import positive_int, run
+from gan.command_line import Parser, positive_int, run
 from nn import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,7 +67,7 @@ def training(steps, data_dir):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--rounds", type=positive_int, default=15, help="fresh processes for each import (default: %(default)s)")
     add("--steps", type=positive_int, default=1000, help="length of the training (default: %(default)s)")

@@ -17,7 +17,7 @@ from importlib.metadata import version
 
 from benchmarks.tables import machine, render
 from benchmarks.turns import ratio, take_turns
-from gan.command_line import positive_int, run
+from gan.command_line import Parser, positive_int, run
 from gan.recipes import RECIPES, get_recipe
 from nn import RunError
 
@@ -25,7 +25,7 @@ PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--recipe", action="append", metavar="R", help="may be given several times (default: all)")
     add("--rounds", type=positive_int, default=40, help="turns of each side (default: %(default)s)")

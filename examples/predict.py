@@ -18,8 +18,8 @@ from nn import RunError
 from nn.files import atomic_write
 from nn.ops import DEVICES, get_ops
 
-MOST = 1_000_000  # images in one call: 3 GB
-MOST_SHOWN = 2_500  # images in one picture: 50 x 50
+MOST = 100_000  # images in one call: 300 MB
+MOST_SHOWN = 2_400  # images in one picture, whole rows of STEPS too
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
 
 

@@ -6,13 +6,14 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from tqdm import tqdm
 
 from gan.command_line import Parser, on_signals, positive_float, positive_int, run, seed
 from gan.datasets import load
 from gan.recipes import DEFAULT, get_recipe, table
-from gan.run_folder import RunFolder
+from gan.run_folder import RunFolder, check_new
 from gan.training import Callback, Trainer
 from nn.ops import DEVICES, get_ops
 
@@ -27,6 +28,8 @@ class Bar(Callback):
         self.bar.set_postfix_str(
             f"D {record['d_loss']:.3f}, G {record['g_loss']:.3f}, {record['images_per_second']:,.0f} images/s", refresh=False
         )
+        if trainer.last_step != float("inf"):
+            self.bar.total = trainer.last_step
         self.bar.update(trainer.step_count - self.bar.n)
 
 
@@ -45,7 +48,7 @@ def arguments():
     add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
     add("--seed", type=seed, default=0, help="equal seeds give equal results (default: %(default)s)")
     add("--out", help="folder for what the training makes (default: runs/RECIPE-TIME)")
-    add("--quiet", action="store_true", help="print errors only")
+    add("--quiet", action="store_true", help="print errors and warnings only")
     return parser.parse_args()
 
 
@@ -56,18 +59,18 @@ def main():
         return 0
     say = (lambda *words: None) if args.quiet else print
     recipe, ops = get_recipe(args.recipe), get_ops(args.device)
+    out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    check_new(out)  # before the data are fetched
     images, _ = load(args.dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
     trainer = Trainer(
         recipe, images, seed=args.seed, device=ops, batch_size=args.batch_size, learning_rate=args.learning_rate
     )
     length = {"epochs": args.epochs, "steps": args.steps, "minutes": args.minutes}
-    if not any(length.values()):
-        length |= {"epochs": recipe.epochs, "steps": recipe.steps}
     config = {
         "recipe": recipe.name, "dataset": args.dataset, "images": len(images), **length, "batch_size": trainer.batch_size,
         "learning_rate": trainer.learning_rate, "seed": args.seed, "device": ops.device,
     }  # fmt: skip
-    folder = RunFolder(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}", config)
+    folder = RunFolder(out, config)
     say(f"{recipe.name} on {len(images):,} images of {args.dataset}, on {ops!r}; pictures in {folder.path}/samples")
 
     caught = []
@@ -76,8 +79,7 @@ def main():
         caught.append(signum)
         trainer.stop()
 
-    ends = [n for n in (length["steps"], length["epochs"] and length["epochs"] * trainer.steps_per_epoch) if n]
-    with on_signals(stop), tqdm(total=min(ends, default=None), unit="step", disable=args.quiet) as bar:
+    with on_signals(stop), tqdm(unit="step", disable=args.quiet) as bar:
         try:
             trainer.fit(**length, callbacks=[folder, Bar(bar)])
         finally:

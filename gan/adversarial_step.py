@@ -28,6 +28,10 @@ class AdversarialStep:
         last = list(self.D.leaves())[-1][1]
         if isinstance(last, Sigmoid):
             raise RunError(f"discriminator: expected logits, or a Sigmoid as the network's own last layer, got {last.label} inside")
+        if generator.dtype != discriminator.dtype:
+            raise RunError(f"discriminator: expected {generator.dtype} as the generator's, got {discriminator.dtype}")
+        if batch_size < 2 and any(leaf.statistic_shapes for net in (generator, discriminator) for _, leaf in net.leaves()):
+            raise RunError(f"batch size: expected at least 2, which batch norm needs in {recipe.name}, got {batch_size}")
         image_shape = generator.output_shape((recipe.latent.size,))
         if self.D.output_shape(image_shape) != (1,):
             raise RunError(f"discriminator: expected one number an image, got shape {self.D.output_shape(image_shape)}")

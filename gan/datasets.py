@@ -31,8 +31,8 @@ def load(name, split="train", *, data_dir=None, flat=True, quiet=False, timeout=
     flat: (N, 784), else (N, 1, 28, 28). quiet: no progress bar. timeout: seconds to connect, and to wait for bytes.
     -> images uint8 of that shape, 0 background to 255 ink; labels uint8 (N,). Training scales per batch.
 
-    When MNIST cannot be had, the bundled sample stands in, and one line on stderr says so; but never for a folder given
-    as `data_dir`, nor for a spoiled file: then what was asked for is an error.
+    When no mirror gives MNIST and no file of it is there, the bundled sample stands in, and one line on stderr says so; but
+    never for a `data_dir` that does not exist, for one file without the other, or for a spoiled file: these are errors.
     Errors: DataError for an unknown name or split and, naming the file, for one that is missing, spoiled or of another
     data set, and cannot be fetched.
     """
@@ -40,12 +40,13 @@ def load(name, split="train", *, data_dir=None, flat=True, quiet=False, timeout=
     if split not in PREFIXES:
         raise DataError(f"split: expected one of {', '.join(PREFIXES)}, got {split!r}")
     root = CHECKOUT_DATA if source.bundled and not data_dir else data_root(data_dir)
+    mistyped = data_dir and not root.is_dir()
     mirrors = Mirrors(source.mirrors, timeout=timeout, quiet=quiet)
     try:
         paths = [_obtain(source, f"{PREFIXES[split]}-{kind}-ubyte.gz", root, mirrors)
                  for kind in ("images-idx3", "labels-idx1")]
     except FetchError as error:
-        if data_dir or not source.fallback or not (CHECKOUT_DATA / source.fallback).is_dir():
+        if mistyped or not source.fallback or not (CHECKOUT_DATA / source.fallback).is_dir() or _holds(root, source, split):
             raise
         reasons = error.reasons
     else:
@@ -104,6 +105,12 @@ def _obtain(source, file, root, mirrors):
         message = (f"{path}: expected {source.name}'s official file, got {what}; and no mirror gave the right one "
                    f"({error.reasons}); put the right one there, or name a folder that holds it with --data-dir")
         raise (FetchError(message, error.reasons) if official else DataError(message)) from error
+
+
+def _holds(root, source, split):
+    """Whether an official file of this split is there."""
+    names = [file for file in source.files if file.startswith(PREFIXES[split])]
+    return any(_sha256(folder / file) == source.files[file] for folder in (root / source.name, root) for file in names)
 
 
 def _sha256(path):

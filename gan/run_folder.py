@@ -17,13 +17,21 @@ CURVES_EVERY = 15  # seconds: drawing them takes half a second
 LONGEST_FILM = 300  # frames; a longer training shows every second epoch, or third
 
 
+def check_new(path):
+    """Raise `RunError` if the path is there and is not an empty folder."""
+    try:
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path}: expected an empty or new folder, it holds files already; name another with --out")
+    except OSError as problem:
+        raise RunError(f"{path}: cannot be written ({problem.strerror}); name another folder with --out") from None
+
+
 def new_folder(path):
     """Make the folder; `RunError` if it cannot be made or written, or holds anything already."""
     path = Path(path)
+    check_new(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise RunError(f"{path}: expected an empty or new folder, it holds files already; name another with --out")
         (path / "samples").mkdir()
     except OSError as problem:
         raise RunError(f"{path}: cannot be written ({problem.strerror}); name another folder with --out") from None
@@ -46,11 +54,12 @@ class RunFolder(Callback):
         self._write_json("config.json", config)
 
     def on_epoch(self, trainer, record):
-        images = trainer.fixed_images().reshape(-1, 28, 28)
+        images = trainer.fixed_images()
+        sheet = grid(images)
         self.history.append(record)
-        self.frames.append(np.rint(images * 255).astype(np.uint8))
+        self.frames.append(np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8))
         try:
-            save_picture(self.path / "samples" / f"epoch_{record['epoch']:03}.png", grid(images))
+            save_picture(self.path / "samples" / f"epoch_{len(self.history):03}.png", sheet)
             self.save_weights(trainer)
             self._write_history()
             if len(self.history) == 1 or time.monotonic() - self._curves_drawn > CURVES_EVERY:

@@ -24,10 +24,9 @@ class Sampler:
     generator: Sequential
     latent: Latent
     image_range: tuple[float, float]
-    info: dict
 
     def noise(self, count, seed):
-        """Noise for so many images, float32 (count, latent size) on the device; equal seeds give equal noise."""
+        """Noise for so many images, (count, latent size) of the network's dtype on the device; equal seeds give equal noise."""
         ops = self.generator.ops
         z = ops.empty((count, self.latent.size), self.generator.dtype)
         return self.latent.draw_(z, ops.stream(np.random.SeedSequence(seed)))
@@ -58,4 +57,4 @@ def load_sampler(path, device="cpu"):
             raise WeightsError(f"expected 784 pixels in a range of two rising, finite numbers, got {made} in [{low}, {high}]")
     except (KeyError, TypeError, ValueError, ByhandError) as problem:
         raise WeightsError(f"{path}: it does not tell how to draw images with its generator ({problem})") from None
-    return Sampler(networks["G"], latent, (low, high), info)
+    return Sampler(networks["G"], latent, (low, high))

@@ -7,27 +7,30 @@ import numpy as np
 from gan.adversarial_step import AdversarialStep
 from gan.batches import Batches
 from gan.loss_log import LossLog
+from gan.recipes import get_recipe
 from gan.sampling import make_images
-from nn import RunError, get_ops
+from gan.snapshot import Snapshot
+from nn import RunError, Sequential, get_ops
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
 N_FIXED = 64  # images of the fixed noise, drawn again and again as training goes on
 
 
 class Callback:
-    """What a training tells; override what you need. A record holds step, seconds, images_per_second and mean losses."""
+    """What a training tells; override what you need. A record holds the mean losses and outputs, step (all steps so far),
+    seconds (since the epoch began) and images_per_second."""
 
     def on_log(self, trainer, record):
         """Every LOG_EVERY steps, and at the end of an epoch: the means since the last call."""
 
     def on_epoch(self, trainer, record):
-        """After each epoch, and after the steps of an epoch that the end of training cuts short: the epoch's means."""
+        """After each epoch, and after the steps of an epoch that the end of `fit` cuts short: the means over them."""
 
 
 class Trainer:
     """A generator and a discriminator that learn from images by a recipe.
 
-    images: uint8 (N, ...), in 0..255. generator, discriminator: networks of your own instead of the recipe's, built or not.
+    recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. generator, discriminator: networks of your own instead of the recipe's, built or not.
     seed: weights, data order, noise and dropout each get a stream of their own from it; on the CPU, equal seeds give equal
     bytes. batch_size, learning_rate: instead of the recipe's. Errors: `RunError` or `ShapeError` for what does not fit.
     """
@@ -35,11 +38,11 @@ class Trainer:
     def __init__(
         self, recipe, images, *, generator=None, discriminator=None, seed=0, device="cpu", batch_size=None, learning_rate=None
     ):
-        self.recipe, self.seed = recipe, seed
+        self.recipe = recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
         self.batch_size = recipe.batch_size if batch_size is None else batch_size
         self.learning_rate = recipe.learning_rate if learning_rate is None else learning_rate
-        if not self.learning_rate > 0:
-            raise RunError(f"learning rate: expected a number above 0, got {self.learning_rate}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise RunError(f"learning rate: expected a finite number above 0, got {self.learning_rate}")
         self.ops = get_ops(device)
         g_seed, d_seed, order_seed, noise_seed, fixed_seed = np.random.SeedSequence(seed).spawn(5)
         self._batches = Batches(images, self.batch_size, recipe.image_range, self.ops, self.ops.stream(order_seed))
@@ -58,14 +61,16 @@ class Trainer:
         )
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
         self.steps_per_epoch = self._batches.per_epoch
-        self.step_count = 0
+        self.step_count, self.last_step = 0, None
         self._stopped = False
-        networks = (self.generator, self.discriminator)
+        networks, optimizers = (self.generator, self.discriminator), (self._step.g_optimizer, self._step.d_optimizer)
         self._weights = [b for net in networks for b in (net.parameters.value.flat, net.parameters.statistics.flat)]
-        self._good_weights = [self.ops.asarray(self.ops.to_host(buffer)) for buffer in self._weights]
+        self._good = Snapshot(self.ops, self._weights + [b for optimizer in optimizers for b in optimizer.state.values()])
 
     def step(self):
         """One update of D and one of G."""
+        if self.log.is_full:
+            self._read_log()
         with np.errstate(over="ignore", invalid="ignore"):  # a number that is not finite is found when the log is read
             self._batches.gather(self.step_count, out=self._step.real_rows)
             self._step(self.log.next_row())
@@ -75,20 +80,23 @@ class Trainer:
         """Train for so many epochs, steps or minutes, whichever ends first; for the recipe's length if none is given.
 
         Returns the history: one record an epoch. Errors: `RunError` where a loss or a weight is no longer finite; the
-        networks then hold the last weights that were seen finite.
+        training is then back at the last step that was seen finite.
         """
         if epochs is None and steps is None and minutes is None:
             epochs, steps = self.recipe.epochs, self.recipe.steps
         for name, value in (("epochs", epochs), ("steps", steps), ("minutes", minutes)):
             if value is not None and not value > 0:
                 raise RunError(f"{name}: expected a number above 0, got {value}")
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise RunError(f"callbacks: expected a list of Callback objects, got {callback!r} in it")
         ends = [self.step_count + n for n in (steps, epochs and epochs * self.steps_per_epoch) if n is not None]
-        last_step = min(ends, default=float("inf"))
+        self.last_step = min(ends, default=float("inf"))
         deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
         history = []
         try:
-            while not (self._stopped or self.step_count >= last_step or time.monotonic() >= deadline):
-                history.append(self._epoch(last_step, deadline, callbacks))
+            while not (self._stopped or self.step_count >= self.last_step or history and time.monotonic() >= deadline):
+                history.append(self._epoch(deadline, callbacks))
                 for callback in callbacks:
                     callback.on_epoch(self, history[-1])
         finally:
@@ -103,12 +111,12 @@ class Trainer:
         """The fixed noise, drawn by the generator as it is now: float32 (N_FIXED, ...) in [0, 1]."""
         return make_images(self.generator, self.fixed_noise, self.recipe.image_range)
 
-    def _epoch(self, last_step, deadline, callbacks):
+    def _epoch(self, deadline, callbacks):
         """Steps to the end of the epoch, or of training; returns their record."""
         first, began, ended = self.step_count, time.monotonic(), False
         while not ended:
             self.step()
-            ended = self._stopped or self.step_count >= last_step or self.step_count % self.steps_per_epoch == 0
+            ended = self._stopped or self.step_count >= self.last_step or self.step_count % self.steps_per_epoch == 0
             ended = ended or time.monotonic() >= deadline
             if ended or self.log.is_full:
                 means = self._read_log()
@@ -122,21 +130,23 @@ class Trainer:
         return {"step": self.step_count, "seconds": seconds, "images_per_second": rate}
 
     def _read_log(self):
-        """The mean losses since the last look; keeps the weights if all is finite, else puts the last good ones back."""
+        """The mean losses since the last look; keeps the state if all is finite, else goes back to the last good one."""
         means, n_steps, bad = self.log.read()
         if bad is None and all(self.ops.all_finite(buffer) for buffer in self._weights):
-            for kept, buffer in zip(self._good_weights, self._weights):
-                self.ops.copy_(kept, buffer)
+            self._good.keep(self.step_count)
             return means
         step = self.step_count if bad is None else self.step_count - n_steps + bad + 1
-        for kept, buffer in zip(self._good_weights, self._weights):
-            self.ops.copy_(buffer, kept)
+        self._good.restore()
+        self.step_count = self._good.step
+        self.log.take_means()
         raise RunError(
             f"step {step}: a loss or a weight is no longer finite; training stopped, and the weights are those of step "
-            f"{self.step_count - n_steps}, the last known to be good. Try a learning rate below {self.learning_rate:g}"
+            f"{self.step_count}, the last known to be good. Try a learning rate below {self.learning_rate:g}"
         )
 
     def _built(self, network, seed, name):
+        if not isinstance(network, Sequential):
+            raise RunError(f"network {name}: expected a Sequential, got {network!r}")
         if network.parameters is None:
             return network.build(seed, device=self.ops, name=name)
         if network.ops.device != self.ops.device:

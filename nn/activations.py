@@ -36,18 +36,17 @@ class Sigmoid(Layer):
     """y = 1 / (1 + exp(-x)); dy/dx = y (1 - y).
 
     After a pass, `cache.logits` holds x: the `BCE` loss takes it from there, since y rounds to 1 from x = 17 on. It then
-    hands over dL/dx instead of dL/dy and says so by `cache.dy_is_dlogits`.
+    hands over dL/dx instead of dL/dy, and keeps that array as `cache.dlogits`, by which backward knows it.
     """
 
     def forward(self, x, cache, *, train=False):
-        cache.logits = x
-        cache.dy_is_dlogits = False
+        cache.logits, cache.dlogits = x, None
         cache.y = self.ops.sigmoid(x, out=cache.like("y", x))
         return cache.y
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if need_dx:
-            return dy if cache.dy_is_dlogits else self.ops.sigmoid_backward_(dy, cache.y)  # dL/dx = dy y (1 - y)
+            return dy if dy is cache.dlogits else self.ops.sigmoid_backward_(dy, cache.y)  # dL/dx = dy y (1 - y)
 
 
 class Tanh(Layer):

@@ -1,7 +1,7 @@
 """Batch normalisation."""
 
 from nn.errors import ShapeError
-from nn.layer import Layer
+from nn.layer import Layer, check_sizes
 
 
 class BatchNorm(Layer):
@@ -16,8 +16,9 @@ class BatchNorm(Layer):
 
     def __init__(self, n, *, eps=1e-5, momentum=0.1):
         super().__init__()
-        if n < 1 or not eps > 0 or not 0 < momentum <= 1:
-            raise ShapeError(f"BatchNorm: expected n >= 1, eps > 0 and momentum in (0, 1], got {n}, {eps} and {momentum}")
+        check_sizes("BatchNorm", n=n)
+        if not eps > 0 or not 0 < momentum <= 1:
+            raise ShapeError(f"BatchNorm: expected eps > 0 and momentum in (0, 1], got {eps} and {momentum}")
         self.n, self.eps, self.momentum = n, eps, momentum
         self.parameter_shapes = {"W": (n,), "b": (n,)}
         self.statistic_shapes = {"running_mean": (n,), "running_var": (n,)}

@@ -14,13 +14,15 @@ class Cache:
     where a step sends several passes through a network, the trainer lets one cache track.
     """
 
-    def __init__(self, ops, dtype, tracks_statistics=True, parts=()):
-        self.ops = ops
-        self.dtype = dtype
+    def __init__(self, owner, tracks_statistics=True):
+        self.owner, self.ops, self.dtype = owner, owner.ops, owner.dtype
         self.tracks_statistics = tracks_statistics
-        self.parts = parts  # the caches of a network's layers, in their order
+        self.parts = ()  # the caches of a network's layers, in their order
         self.y_shape = None  # of a network's last forward pass
         self._buffers = {}
+
+    def __repr__(self):
+        return f"a cache of {self.owner.label}"
 
     def buffer(self, name, shape, dtype=None):
         """An uninitialised array of this name: the same memory each time, as long as the shape does not grow."""

@@ -2,7 +2,7 @@
 
 from nn.errors import ShapeError
 from nn.initializers import Constant, TorchDefault
-from nn.layer import Layer
+from nn.layer import Layer, check_sizes
 
 
 class Dense(Layer):
@@ -15,8 +15,7 @@ class Dense(Layer):
 
     def __init__(self, n_in, n_out, init=None):
         super().__init__()
-        if min(n_in, n_out) < 1:
-            raise ShapeError(f"Dense: expected sizes of at least 1, got n_in={n_in}, n_out={n_out}")
+        check_sizes("Dense", n_in=n_in, n_out=n_out)
         self.n_in, self.n_out, self.init = n_in, n_out, init
         self.input_shape = (n_in,)
         self.parameter_shapes = {"W": (n_in, n_out), "b": (n_out,)}

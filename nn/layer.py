@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from numbers import Integral
 
 import numpy as np
 
@@ -14,12 +15,19 @@ GRADS = ("write", "add", "skip")
 DTYPES = ("float32", "float64")
 
 
+def check_sizes(layer, **sizes):
+    """Raise `ShapeError` unless each size is a whole number of at least 1."""
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or size < 1:
+            raise ShapeError(f"{layer}: expected {name} as a whole number of at least 1, got {size!r}")
+
+
 class Layer:
     """A function with parameters and a backward pass written by hand.
 
     A layer is described first, ``Dense(784, 128)``, and gets its memory by `build`. A layer of your own sets
     `parameter_shapes` (and `statistic_shapes`) in its constructor, fills them in `initialize`, and writes `forward`,
-    `backward` and `output_shape`; the parameter ``W`` is then there as ``self.W`` and its gradient as ``self.dW``.
+    `backward` and `output_shape`, and keeps each constructor argument under its own name; the parameter ``W`` is then there as ``self.W`` and its gradient as ``self.dW``.
 
     forward(x, cache, *, train=False) -> y
         Keeps in `cache` what backward needs. `train` chooses what dropout and batch norm do. Never writes into x.
@@ -83,7 +91,7 @@ class Layer:
         """A new cache for passes through this layer; see `Cache`."""
         if self.ops is None:
             raise ShapeError(f"{type(self).__name__} has no memory yet: call .build(seed=...) before its first pass")
-        return Cache(self.ops, self.dtype, tracks_statistics)
+        return Cache(self, tracks_statistics)
 
     def leaves(self, path=""):
         """Each (path, layer) that is not itself a network: ("0.", Dense(784, 128)), ..."""

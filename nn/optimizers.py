@@ -14,12 +14,20 @@ class Optimizer:
         if network.parameters is None:
             raise ShapeError(f"{type(self).__name__}: expected a built network; call .build(seed=...) first")
         self._ops = network.ops
-        self._value, self._grad = network.parameters.value.flat, network.parameters.grad.flat
+        self._network = network
         self.clock = self._ops.zeros((2,), "float64")
         self.learning_rate = learning_rate
         self.state = {"clock": self.clock}
         for slot in slots:
-            self.state[slot] = self._ops.zeros(self._value.shape, self._value.dtype)
+            self.state[slot] = self._ops.zeros(self._value.shape, network.dtype)
+
+    @property
+    def _value(self):
+        return self._network.parameters.value.flat
+
+    @property
+    def _grad(self):
+        return self._network.parameters.grad.flat
 
     @property
     def learning_rate(self):

@@ -18,7 +18,8 @@ class Sequential(Layer):
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise ShapeError(f"Sequential: expected layers, got {layer!r}")
-        if not layers or len(set(map(id, layers))) < len(layers):
+        leaves = [id(leaf) for layer in layers for _, leaf in layer.leaves()]
+        if not layers or len(set(leaves)) < len(leaves):
             raise ShapeError("Sequential: expected one or more layers, each a separate object")
         self.layers = layers
         self.input_shape = layers[0].input_shape if input_shape is None else tuple(input_shape)
@@ -28,9 +29,9 @@ class Sequential(Layer):
         self._first_with_parameters = min(with_parameters, default=len(layers))
 
     def forward(self, x, cache, *, train=False):
+        if getattr(cache, "owner", None) is not self:
+            raise ShapeError(f"{self.label}: expected a cache of this network, made by its cache(), got {cache!r}")
         self.check_array(x, "x")
-        if len(cache.parts) != len(self.layers):
-            raise ShapeError(f"{self.label}: expected a cache of this network, made by its cache(), got another's")
         for layer, part in zip(self.layers, cache.parts):
             x = layer.forward(x, part, train=train)
         cache.y_shape = x.shape

@@ -33,20 +33,28 @@ FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # zip's zero: equal weights make equal files
 def save_weights(path, networks, info=None):
     """Write networks, {"G": G, "D": D}, and a dict of your own that JSON can hold. The file appears whole or not at all.
 
-    Errors: `WeightsError` for a network without memory, or with a layer that no file can describe.
+    Errors: `WeightsError` for a network without memory, with a layer that no file can describe, or with values that are not
+    finite, and for an info that is not JSON's; what was at `path` stays.
     """
+    if not isinstance(networks, dict):
+        raise WeightsError(f'{path}: expected networks by name, such as {{"net": net}}, got {type(networks).__name__}')
     header = {
         "format": FORMAT,
         "networks": {name: describe(network) for name, network in networks.items()},
         "info": info or {},
     }
-    arrays = {HEADER: np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    try:
+        arrays = {HEADER: np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    except (TypeError, ValueError) as problem:
+        raise WeightsError(f"{path}: expected info that JSON can hold ({problem})") from None
     for name, network in networks.items():
         if network.ops is None:
             raise WeightsError(f"{path}: the network {name!r} has no memory yet, call .build(seed=...) before saving it")
         for prefix, leaf in network.leaves():
             for key in leaf.parameter_shapes | leaf.statistic_shapes:
                 arrays[f"{name}/{prefix}{key}"] = leaf.ops.to_host(getattr(leaf, key))
+                if not np.isfinite(arrays[f"{name}/{prefix}{key}"]).all():
+                    raise WeightsError(f"{path}: {leaf.label} {key} holds NaN or infinity; such a network is not saved")
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy", FIRST_DATE), "w", force_zip64=True) as member:
@@ -63,15 +71,19 @@ def load_weights(path, *, device="cpu", dtype=None):
     try:
         return _load(path, device, dtype)
     except WeightsError as problem:
-        raise WeightsError(f"{path}: {problem}") from None
+        raise WeightsError(f"{path}: {problem}; copy the file anew from where it was made, or train again") from None
+    except IsADirectoryError:
+        raise WeightsError(f"{path}: it is a folder; name the weights file (.npz) in it") from None
     except FileNotFoundError:
         raise WeightsError(f"{path}: there is no such file; expected a weights file (.npz) that a training wrote") from None
     except zipfile.BadZipFile as problem:
-        raise WeightsError(f"{path}: expected an .npz file, got something else or a damaged one ({problem})") from None
+        raise WeightsError(
+            f"{path}: expected an .npz file, got something else or a damaged one ({problem}); copy it anew, or train again"
+        ) from None
     except ByhandError:
         raise
     except Exception as problem:  # whatever damage provokes in the readers of zip, .npy and JSON
-        raise WeightsError(f"{path}: cannot be read ({problem})") from None
+        raise WeightsError(f"{path}: cannot be read ({problem}); copy it anew, or train again") from None
 
 
 def describe(layer):
@@ -141,7 +153,8 @@ def _header(archive, members):
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
         raise WeightsError("the header has no format number")
     if header["format"] != FORMAT:
-        raise WeightsError(f"it has format {header['format']}, this version reads format {FORMAT}; update byhand to read it")
+        advice = "update byhand to read it" if header["format"] > FORMAT else "no version of byhand wrote that"
+        raise WeightsError(f"it has format {header['format']}, this version reads format {FORMAT}; {advice}")
     if not isinstance(header.get("networks"), dict) or not isinstance(header.get("info"), dict):
         raise WeightsError("the header does not describe networks")
     return header
@@ -171,4 +184,4 @@ def _array(archive, member, shape, dtype=None):
     array = np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise WeightsError(f"the array {name!r} holds values that are not finite (NaN or infinity)")
-    return array.astype("float32") if array.dtype == np.float16 else array
+    return array.astype("float32") if array.dtype == np.float16 else array  # float16 is for storing, not for computing

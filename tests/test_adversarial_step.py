@@ -9,7 +9,7 @@ from gan.adversarial_step import AdversarialStep
 from gan.latent import Latent
 from gan.loss_log import LossLog
 from gan.objectives import NonSaturating
-from nn import BatchNorm, Dense, Dropout, DtypeError, LeakyReLU, RunError, Sequential, ShapeError, Sigmoid, Tanh
+from nn import BatchNorm, Dense, Dropout, LeakyReLU, RunError, Sequential, ShapeError, Sigmoid, Tanh
 from tests.small import TINY
 
 N, LATENT, PIXELS = 6, 4, 10
@@ -270,6 +270,12 @@ def test_networks_that_do_not_fit_are_named(G, D, error, words):
 
 def test_networks_of_two_dtypes_are_named():
     G, D = mlp_generator().build(seed=1, dtype="float64", name="G"), mlp_discriminator().build(seed=2, name="D")
-    step = AdversarialStep(G, D, RECIPE, N, RATE, G.ops.stream(np.random.SeedSequence(3)))
-    with pytest.raises(DtypeError, match="Dense 'D.0'.*float32.*float64"):
-        step(LossLog(G.ops, 1, "float64").next_row())
+    with pytest.raises(RunError, match="discriminator: expected float64 as the generator's, got float32"):
+        AdversarialStep(G, D, RECIPE, N, RATE, G.ops.stream(np.random.SeedSequence(3)))
+
+
+def test_batch_norm_needs_more_than_one_image():
+    G = Sequential(Dense(LATENT, PIXELS), BatchNorm(PIXELS)).build(seed=1, name="G")
+    D = mlp_discriminator().build(seed=2, name="D")
+    with pytest.raises(RunError, match="batch size: expected at least 2, .* got 1"):
+        AdversarialStep(G, D, RECIPE, 1, RATE, G.ops.stream(np.random.SeedSequence(3)))

@@ -186,12 +186,19 @@ def test_only_mnist_falls_back(tmp_path, monkeypatch, name):
         load(name)
 
 
-def test_no_fallback_from_a_folder_that_was_named(tmp_path, monkeypatch):
+def test_an_empty_folder_that_was_named_falls_back_and_a_mistyped_one_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], mirrors=(closed_port(),)))
+    check(load("mnist", data_dir=tmp_path))
+    with pytest.raises(DataError, match="connection refused"):
+        load("mnist", data_dir=tmp_path / "mistyped")
+
+
+def test_no_fallback_where_one_of_the_two_files_is_there(tmp_path, monkeypatch):
+    whole = replace(SOURCES["mnist"], files=SOURCES["mnist-sample"].files, mirrors=(closed_port(),))
+    monkeypatch.setitem(SOURCES, "mnist", whole)
+    (tmp_path / LABELS).write_bytes(FILES[LABELS])
     with pytest.raises(DataError, match="connection refused"):
         load("mnist", data_dir=tmp_path)
-    with pytest.raises(DataError, match="expected mnist's official file, got mnist-sample's file"):
-        load("mnist", data_dir=SAMPLE)
 
 
 def test_no_fallback_from_a_spoiled_cache(tmp_path, monkeypatch):

@@ -212,3 +212,12 @@ def test_targets_of_another_dtype_are_refused(loss):
 def test_a_nan_in_the_network_shows_in_the_loss():
     value, dz = nn.BCEWithLogits()(np.array([[math.nan], [0.0]]), 1, a_cache())
     assert math.isnan(value[0]) and math.isnan(dz[0, 0]) and dz[1, 0] == -0.25
+
+
+def test_a_gradient_of_ones_own_passes_the_sigmoid_as_usual_after_bce():
+    z = np.array([[0.3], [-1.2], [2.0]])
+    net = nn.Sequential(nn.Sigmoid()).build(dtype="float64")
+    cache = net.cache()
+    p = net.forward(z, cache)
+    nn.BCE()(p, 1.0, cache)  # for its value alone
+    np.testing.assert_allclose(net.backward(np.ones((3, 1)), cache), p * (1 - p))

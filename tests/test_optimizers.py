@@ -192,3 +192,13 @@ def test_the_learning_rate_that_is_set_is_the_one_read():
 def test_settings_out_of_range_are_refused(make, message):
     with pytest.raises(nn.ShapeError, match=message):
         make(nn.Dense(2, 2).build(seed=0))
+
+
+def test_an_optimizer_follows_a_network_that_is_built_again():
+    net = nn.Dense(2, 2).build(seed=0)
+    optimizer = nn.SGD(net, 0.5)
+    net.build(seed=1)
+    before = net.W.copy()
+    net.dW[...] = 1
+    optimizer.step()
+    np.testing.assert_allclose(net.W, before - 0.5, rtol=1e-6)

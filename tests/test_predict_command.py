@@ -126,8 +126,8 @@ def test_the_command_for_real(weights, tmp_path):
 @pytest.mark.parametrize("words, told", [
     (["--count", "0"], ["--count", "at least 1", "got 0"]),
     (["--count", "many"], ["--count", "at least 1", "got many"]),
-    (["--count", "1000001"], ["--count", "at most 1,000,000", "1,000,001"]),
-    (["--count", "90000", "--interpolate"], ["--count", "at most 83,333", "90,000"]),
+    (["--count", "100001"], ["--count", "at most 100,000", "100,001"]),
+    (["--count", "90000", "--interpolate"], ["--count", "at most 8,333", "90,000"]),
     (["--seed", "-1"], ["--seed", "at least 0", "got -1"]),
     (["--device", "tpu"], ["--device", "tpu", "cuda"]),
     (["--out", "a.jpg"], ["a.jpg", ".png"]),
@@ -172,8 +172,11 @@ def damaged(kind, path, whole):
         np.savez(path, header=np.array([{"format": 1}], dtype=object))
         return ["pickled"]
     if kind == "not finite":
-        G[0].W[0, 0] = np.nan
         save_weights(path, {"G": G}, info)
+        with np.load(path) as file:
+            arrays = dict(file)
+        arrays["G/0.W"][0, 0] = np.nan
+        np.savez(path, **arrays)
         return ["'G/0.W'", "not finite"]
     if kind == "no generator":
         save_weights(path, {"D": G}, info)

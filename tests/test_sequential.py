@@ -218,3 +218,16 @@ def test_an_x_of_another_type_is_named_where_the_network_begins(layer):
         net(normal(4, 2))
     with pytest.raises(nn.DtypeError, match=f"{type(layer).__name__} 'net.0': expected x as an array on cpu.*, got list"):
         layer([[1.0]])
+
+
+def test_a_layer_in_two_nested_networks_is_refused():
+    layer = nn.Dense(2, 2)
+    with pytest.raises(nn.ShapeError, match="each a separate object"):
+        nn.Sequential(nn.Sequential(layer), nn.Sequential(layer))
+
+
+@pytest.mark.parametrize("cache", [None, nn.Sequential(nn.Tanh()).build(seed=0).cache()])
+def test_anything_else_than_a_cache_of_this_network_is_named(cache):
+    net = nn.Sequential(nn.Tanh()).build(seed=0)
+    with pytest.raises(nn.ShapeError, match="expected a cache of this network, made by its cache.., got"):
+        net.forward(normal(2, 2, dtype=np.float32), cache)

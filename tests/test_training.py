@@ -335,6 +335,38 @@ def test_the_last_good_weights_are_put_back():
     assert weights(t) == good
 
 
+def test_training_can_go_on_from_the_last_good_step():
+    t = trainer(TINY_BATCHNORM)
+    t.fit(steps=5)
+    optimizer = t._step.d_optimizer
+    state = {name: array.copy() for name, array in optimizer.state.items()}
+    for _ in range(2):  # the counter, the optimizers and the log go back too, not only the weights
+        optimizer.state["m"][:] = np.nan
+        with pytest.raises(RunError, match="step 6: .*weights are those of step 5,"):
+            t.fit(steps=1)
+        assert t.step_count == 5
+        for name, array in optimizer.state.items():
+            np.testing.assert_array_equal(array, state[name])
+    (record,) = t.fit(steps=2)
+    assert record["step"] == 7 and np.isfinite(record["d_loss"])
+
+
+def test_single_steps_go_on_when_the_log_is_full():
+    t = trainer(TINY)
+    for _ in range(LOG_EVERY + 2):
+        t.step()
+    assert t.step_count == LOG_EVERY + 2
+
+
+def test_a_recipe_may_be_given_by_its_name_and_a_callback_must_be_one():
+    t = Trainer("two-layer", np.zeros((64, 784), np.uint8))
+    assert t.recipe.name == "two-layer"
+    with pytest.raises(RunError, match="callbacks: expected a list of Callback objects"):
+        t.fit(steps=1, callbacks=[print])
+    with pytest.raises(RunError, match="network D: expected a Sequential, got Dense"):
+        Trainer("two-layer", np.zeros((64, 784), np.uint8), discriminator=Dense(784, 1))
+
+
 @pytest.mark.parametrize("buffer", ["value", "statistics"])
 def test_a_weight_that_no_loss_shows_is_found(buffer):
     t = trainer(TINY_BATCHNORM)

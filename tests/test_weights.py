@@ -172,13 +172,20 @@ class OwnLayer(nn.Dense):
     pass
 
 
+def not_finite():
+    net = small_network()
+    net[0].W[0, 0] = np.inf
+    return net
+
+
 @pytest.mark.parametrize(
     "make, info, error, message",
     [
         (lambda: nn.Dense(2, 2), {}, nn.WeightsError, "'G' has no memory yet"),
         (lambda: OwnLayer(2, 2).build(), {}, nn.WeightsError, "OwnLayer 'net' cannot be saved"),
         (lambda: nn.Sequential(nn.ReLU(), OwnLayer(2, 2)).build(), {}, nn.WeightsError, "OwnLayer 'net.1' cannot be saved"),
-        (small_network, {"a": {1, 2}}, TypeError, "JSON"),
+        (small_network, {"a": {1, 2}}, nn.WeightsError, "expected info that JSON can hold"),
+        (not_finite, {}, nn.WeightsError, "Dense 'net.0' W holds NaN or infinity"),
     ],
 )
 def test_what_cannot_be_described_is_refused_before_anything_is_written(path, make, info, error, message):

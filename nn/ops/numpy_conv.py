@@ -10,7 +10,8 @@ outside the image. All rows make the column matrix X (N P Q, kh kw C), and with 
 
 The last is the convolution's input gradient too, and the convolution is that of the transposed one: three primitives do
 for both layers. X is kh kw times as large as x, so it never exists as a whole: the batch is cut into slices whose columns
-take about COLUMN_BYTES, and the product finds them in the cache. Three forms of this, chosen by measurement:
+take about COLUMN_BYTES, and the product finds them in the cache. Three forms of this, chosen by measurement, and a fourth
+that multiplies less, for 3x3 kernels between many channels (numpy_winograd.py):
 
 - rows: X as above. In channels-last memory a window's row is kw C numbers on end, so copying it is cheap from a few
   channels on.
@@ -25,7 +26,7 @@ take about COLUMN_BYTES, and the product finds them in the cache. Three forms of
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from nn.ops.numpy_arrays import NumpyArrays
+from nn.ops.numpy_winograd import NumpyWinograd
 
 COLUMN_BYTES = 2 << 20  # of one slice's columns: 1 and 2 MiB are best, 4 and 8 up to a third slower, with 1 MiB of L2 a core
 MIN_ROWS = 512  # of a product, whatever its columns take: BLAS is slow on fewer
@@ -33,11 +34,13 @@ FEW = 4  # channels
 NARROW = 32  # columns of X: below this, BLAS is faster on X^T dY than on dY^T X
 
 
-class NumpyConv(NumpyArrays):
+class NumpyConv(NumpyWinograd):
     """Convolution, its adjoint and its weight gradient; arrays are C-contiguous, stride and padding (vertical, horizontal)."""
 
     def conv(self, x, W, b, stride, padding, *, out):
         """out[n, p, q, k] = b[k] + sum over a, b, c of x[n, p sh + a - ph, q sw + b - pw, c] W[k, a, b, c]; b may be None."""
+        if self._winograd_pays(W.shape, stride, padding, out.shape):
+            return self._winograd_conv(x, W, b, padding, out)
         n_out = len(W)
         W_T = W.reshape(n_out, -1).T
         for part, X in self._columns(x, W.shape[1:3], stride, padding, out.shape[1:3]):
@@ -48,6 +51,8 @@ class NumpyConv(NumpyArrays):
 
     def conv_weight_grad(self, x, dy, stride, padding, *, out, add=False):
         """out = dY^T X, or out += : the gradient of W, given that of conv's result."""
+        if self._winograd_pays(out.shape, stride, padding, dy.shape):
+            return self._winograd_weight_grad(x, dy, padding, out, add)
         n_out, *kernel, _ = out.shape
         dW = out.reshape(n_out, -1)
         for part, X in self._columns(x, kernel, stride, padding, dy.shape[1:3]):
@@ -70,6 +75,8 @@ class NumpyConv(NumpyArrays):
 
         out's shape says how many pixels there are; those that no window covers get b. b may be None.
         """
+        if self._winograd_pays(W.shape, stride, padding, out.shape):  # of stride 1, it is a convolution in a wider frame
+            return self._winograd_conv(y, W, b, [2 - p for p in padding], out, transposed=True)
         if out.shape[3] <= FEW:
             return self._conv_transpose_by_taps(y, W, b, stride, padding, out)
         return self._conv_transpose_by_phases(y, W, b, stride, padding, out)
