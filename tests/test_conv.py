@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nn
-from nn.ops import numpy_conv
+from nn.ops import numpy_conv, numpy_winograd
 from tests.oracles import load
 from tests.strict import StrictOps
 from tests.tools import assert_close, in_float64, normal, one_pass, set_parameters
@@ -125,6 +125,60 @@ def test_any_geometry_in_slices_of_any_size_is_the_plain_loops(geometry, column_
         in_float64(layer, seed)
         x, dy = normal(*shape, seed=seed), normal(shape[0], *layer.output_shape(shape[1:]), seed=seed + 1)
         assert_is_plain(layer, channels_last(x) if seed % 2 else x, dy)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.sampled_from([nn.Conv2d, nn.ConvTranspose2d]), st.sampled_from([1, 8, 256]), st.integers(0, 99))
+def test_any_3x3_kernel_by_winograd_is_the_plain_loops(data, kind, tiles_at_once, seed):
+    padding = data.draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    layer = in_float64(kind(data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4)), 3, padding=padding), seed)
+    lowest = [max(1, 2 * p - 1 if kind is nn.ConvTranspose2d else 3 - 2 * p) for p in padding]
+    shape = (data.draw(st.integers(1, 4)), layer.c_in, *(n + data.draw(st.integers(0, 8)) for n in lowest))
+    x, dy = normal(*shape, seed=seed), normal(shape[0], *layer.output_shape(shape[1:]), seed=seed + 1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("CHANNELS", 0), ("TILES", 1), ("GAIN", 0), ("AT_ONCE", tiles_at_once)):
+            patch.setattr(numpy_winograd, name, value)
+        patch.setattr(type(layer.ops), "_columns", None)  # nothing else is at work
+        assert_is_plain(layer, x, dy)
+        before = layer.dW.copy()
+        one_pass(layer, x, dy, grads="add")
+        assert_close(layer.dW, 2 * before, 1e-14)
+
+
+def test_winograds_matrices_filter():
+    """y = A ((G g) * (B d)) for four results of three taps."""
+    A, G, B = (x.reshape(shape) for x, shape in zip(numpy_winograd.matrices("float64"), ((4, 4, 6, 6), (6, 6, 3, 3), (6,) * 4)))
+    d, g = normal(6, 6), normal(3, 3)
+    transformed = np.einsum("abij,ij->ab", G, g) * np.einsum("abij,ij->ab", B, d)
+    y = np.einsum("pqab,ab->pq", A, transformed)
+    want = [[np.sum(d[p : p + 3, q : q + 3] * g) for q in range(4)] for p in range(4)]
+    assert_close(y, want, 1e-13)
+
+
+def test_winograd_is_taken_between_many_channels_only():
+    def taken(layer, size, n=64):
+        rows = (n, *layer.output_shape((layer.c_in, *size))[1:], layer.c_out)
+        return nn.ops.NumpyOps()._winograd_pays(layer.parameter_shapes["W"], layer._stride, layer._padding, rows)
+
+    wide = nn.ConvTranspose2d(256, 128, 3, padding=1)
+    assert taken(wide, (7, 7))
+    assert not taken(wide, (7, 7), n=4) and not taken(wide, (1, 1)) and not taken(wide, (5, 1))
+    assert not taken(nn.Conv2d(256, 32, 3, padding=1), (7, 7))
+    assert not taken(nn.Conv2d(256, 128, 3, stride=2, padding=1), (14, 14))
+    assert not taken(nn.Conv2d(256, 128, (3, 1)), (14, 14)) and not taken(nn.Conv2d(256, 128, 3, padding=3), (7, 7))
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(128, 256, 3, padding=1), nn.ConvTranspose2d(256, 128, 3, padding=1)], ids=repr)
+def test_float32_keeps_its_digits_between_many_channels(layer):
+    x, dy = normal(32, layer.c_in, 7, 7), normal(32, layer.c_out, 7, 7, seed=1)
+    results = []
+    for dtype in ("float64", "float32"):
+        layer.build(seed=0, dtype=dtype)
+        results.append([*one_pass(layer, x.astype(dtype), dy.astype(dtype)), layer.dW, layer.db])
+    for wide, narrow in zip(*results, strict=True):
+        assert narrow.dtype == np.float32
+        assert np.sqrt(np.mean((narrow - wide) ** 2) / np.mean(wide**2)) < 3e-6
+        assert np.abs(narrow - wide).max() < 1e-5 * np.abs(wide).max()
 
 
 @pytest.mark.parametrize("name", ["strided", "rectangular", "same", "plain"])
