@@ -20,7 +20,7 @@ from gan.idx import read_idx
 from gan.sources import SOURCES, Source
 from nn.errors import DataError
 
-PREFIXES = {"train": "train", "test": "t10k"}       # the official files' word for each split
+PREFIXES = {"train": "train", "test": "t10k"}  # the official files' word for each split
 CHECKOUT_DATA = Path(__file__).resolve().parent.parent / "data"
 
 
@@ -43,8 +43,9 @@ def load(name, split="train", *, data_dir=None, flat=True, quiet=False, timeout=
     mistyped = data_dir and not root.is_dir()
     mirrors = Mirrors(source.mirrors, timeout=timeout, quiet=quiet)
     try:
-        paths = [_obtain(source, f"{PREFIXES[split]}-{kind}-ubyte.gz", root, mirrors)
-                 for kind in ("images-idx3", "labels-idx1")]
+        paths = [
+            _obtain(source, f"{PREFIXES[split]}-{kind}-ubyte.gz", root, mirrors) for kind in ("images-idx3", "labels-idx1")
+        ]
     except FetchError as error:
         if mistyped or not source.fallback or not (CHECKOUT_DATA / source.fallback).is_dir() or _holds(root, source, split):
             raise
@@ -52,9 +53,11 @@ def load(name, split="train", *, data_dir=None, flat=True, quiet=False, timeout=
     else:
         return _read(*paths, flat)
     images, labels = load(source.fallback, split, flat=flat)
-    print(f"{source.name}: no mirror gave it ({reasons}); using the bundled sample of {len(images):,} {split} images. "
-          f"For the full set put its four .gz files into {root / source.name}, or name their folder with --data-dir.",
-          file=sys.stderr)
+    print(
+        f"{source.name}: no mirror gave it ({reasons}); using the bundled sample of {len(images):,} {split} images. "
+        f"For the full set put its four .gz files into {root / source.name}, or name their folder with --data-dir.",
+        file=sys.stderr,
+    )
     return images, labels
 
 
@@ -66,9 +69,10 @@ def data_root(data_dir=None):
         if root.exists() and not root.is_dir():
             raise DataError(f"{root}: expected a folder of data files, got a file; name the folder that it lies in")
         return root
-    if (CHECKOUT_DATA / "mnist-sample").is_dir():   # site-packages may have a data/ of somebody else's
+    if (CHECKOUT_DATA / "mnist-sample").is_dir():  # site-packages may have a data/ of somebody else's
         return CHECKOUT_DATA
-    import pooch    # here, not above: nothing else on the way to a cached file needs it
+    import pooch  # here, not above: nothing else on the way to a cached file needs it
+
     return Path(pooch.os_cache("byhand"))
 
 
@@ -85,7 +89,7 @@ def _obtain(source, file, root, mirrors):
 
     Errors: FetchError if it is not there and no mirror gives it; plain DataError if a spoiled one lies in its place.
     """
-    found = []      # (path, what it is instead, whether that is another data set's official file)
+    found = []  # (path, what it is instead, whether that is another data set's official file)
     for folder in (root / source.name, root):
         for known in (file, file.removesuffix(".gz")):
             digest = _sha256(folder / known) if known in source.files else None
@@ -101,9 +105,11 @@ def _obtain(source, file, root, mirrors):
     except FetchError as error:
         if not found:
             raise
-        path, what, official = min(found, key=lambda each: each[2])     # a spoiled one, if there is one
-        message = (f"{path}: expected {source.name}'s official file, got {what}; and no mirror gave the right one "
-                   f"({error.reasons}); put the right one there, or name a folder that holds it with --data-dir")
+        path, what, official = min(found, key=lambda each: each[2])  # a spoiled one, if there is one
+        message = (
+            f"{path}: expected {source.name}'s official file, got {what}; and no mirror gave the right one "
+            f"({error.reasons}); put the right one there, or name a folder that holds it with --data-dir"
+        )
         raise (FetchError(message, error.reasons) if official else DataError(message)) from error
 
 
@@ -121,8 +127,10 @@ def _sha256(path):
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise DataError(f"{path}: expected a data file that can be read, got {error.strerror}; check what the path "
-                        "names and its permissions") from error
+        raise DataError(
+            f"{path}: expected a data file that can be read, got {error.strerror}; check what the path "
+            "names and its permissions"
+        ) from error
 
 
 def _identify(path, digest):
@@ -140,9 +148,13 @@ def _identify(path, digest):
 def _read(images_path, labels_path, flat):
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.dtype != "uint8" or images.shape[1:] != (28, 28):
-        raise DataError(f"{images_path}: expected images uint8 (N, 28, 28), got {images.dtype} {images.shape}; "
-                        "use a data set in MNIST's format")
+        raise DataError(
+            f"{images_path}: expected images uint8 (N, 28, 28), got {images.dtype} {images.shape}; "
+            "use a data set in MNIST's format"
+        )
     if labels.dtype != "uint8" or labels.shape != (len(images),):
-        raise DataError(f"{labels_path}: expected one uint8 label for each of the {len(images)} images in "
-                        f"{images_path}, got {labels.dtype} {labels.shape}; take both files from one data set and split")
+        raise DataError(
+            f"{labels_path}: expected one uint8 label for each of the {len(images)} images in "
+            f"{images_path}, got {labels.dtype} {labels.shape}; take both files from one data set and split"
+        )
     return images.reshape((-1, 784) if flat else (-1, 1, 28, 28)), labels

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from nn.errors import DataError
 
-CONNECT_SECONDS = 3     # for one address of a mirror; a name may have several
-READ_SECONDS = 10       # for a mirror that has answered to send its next bytes
-CHUNK = 1 << 16         # pooch's 1,024 bytes would spend the time in the loop
+CONNECT_SECONDS = 3  # for one address of a mirror; a name may have several
+READ_SECONDS = 10  # for a mirror that has answered to send its next bytes
+CHUNK = 1 << 16  # pooch's 1,024 bytes would spend the time in the loop
 
 
 class FetchError(DataError):
@@ -34,7 +34,7 @@ class Mirrors:
 
     def __init__(self, urls, *, timeout=(CONNECT_SECONDS, READ_SECONDS), quiet=False):
         self.urls, self.timeout, self.quiet = tuple(urls), timeout, quiet
-        self.unreachable = {}       # address -> why
+        self.unreachable = {}  # address -> why
         self._knocks = None
 
     def fetch(self, name, sha256, folder):
@@ -42,7 +42,7 @@ class Mirrors:
 
         Errors: FetchError if no mirror gave bytes with this SHA-256; DataError if `folder` cannot be written.
         """
-        import requests     # here, not above: reading data that is already there should not wait for these
+        import requests  # here, not above: reading data that is already there should not wait for these
 
         reasons = []
         for url in self.urls:
@@ -54,14 +54,18 @@ class Mirrors:
                 if isinstance(error, (_Unreachable, requests.ConnectionError, requests.Timeout)):
                     self.unreachable[url] = why
                 reasons.append(f"{urlsplit(url).netloc}: {why}")
-            except OSError as error:    # after requests' errors, which are OSErrors too: this one is the disk's
-                raise DataError(f"{folder}: expected a folder that can be written, to fetch {name} into, got "
-                                f"{error.strerror or error}; choose another with --data-dir or BYHAND_DATA_DIR"
-                                ) from error
+            except OSError as error:  # after requests' errors, which are OSErrors too: this one is the disk's
+                raise DataError(
+                    f"{folder}: expected a folder that can be written, to fetch {name} into, got "
+                    f"{error.strerror or error}; choose another with --data-dir or BYHAND_DATA_DIR"
+                ) from error
         reasons = "; ".join(reasons) or "it has none"
-        raise FetchError(f"{os.path.join(folder, name)}: expected the file there or from a mirror, got neither "
-                         f"({reasons}); put the data set's four .gz files there, or name the folder that holds them "
-                         "with --data-dir", reasons)
+        raise FetchError(
+            f"{os.path.join(folder, name)}: expected the file there or from a mirror, got neither "
+            f"({reasons}); put the data set's four .gz files there, or name the folder that holds them "
+            "with --data-dir",
+            reasons,
+        )
 
     def _reach(self, url):
         """Raise _Unreachable unless the mirror's host takes a connection; all hosts are tried at once, in one deadline.
@@ -73,7 +77,7 @@ class Mirrors:
             raise _Unreachable(self.unreachable[url])
         if self._knocks is None:
             self._knocks = {each: _Knock(each, self.timeout[0]) for each in self.urls}
-            self._deadline = time.monotonic() + 2 * self.timeout[0]     # so that a second address gets its chance
+            self._deadline = time.monotonic() + 2 * self.timeout[0]  # so that a second address gets its chance
         knock = self._knocks[url]
         knock.join(max(0, self._deadline - time.monotonic()))
         if knock.error:
@@ -88,12 +92,13 @@ class Mirrors:
         log.setLevel("ERROR")
         try:
             with tqdm(desc=name, total=1, unit="B", unit_scale=True, leave=False, disable=self.quiet) as bar:
-                downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=self.timeout,
-                                                  hooks={"response": _as_sent})     # pooch sets bar.total
+                downloader = pooch.HTTPDownloader(
+                    progressbar=bar, chunk_size=CHUNK, timeout=self.timeout, hooks={"response": _as_sent}
+                )  # pooch sets bar.total
                 path = pooch.retrieve(url + name, "sha256:" + sha256, fname=name, path=folder, downloader=downloader)
         finally:
             log.setLevel(level)
-        os.chmod(path, 0o644)       # temporary files are their owner's alone; a cache may be shared
+        os.chmod(path, 0o644)  # temporary files are their owner's alone; a cache may be shared
         return path
 
 
@@ -135,6 +140,6 @@ def _why(error):
         return str(error)
     if getattr(error, "response", None) is not None:
         return f"status {error.response.status_code}"
-    if isinstance(error, OSError):      # as requests' own errors are
+    if isinstance(error, OSError):  # as requests' own errors are
         return f"connection failed ({type(error).__name__})"
-    return "wrong bytes"                # pooch's ValueError: the SHA-256 does not match
+    return "wrong bytes"  # pooch's ValueError: the SHA-256 does not match

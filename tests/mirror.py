@@ -25,8 +25,8 @@ class Mirror:
 
     def __init__(self, files, behave=None):
         self.files, self.behave, self.asked = files, behave or serve, []
-        self.halfway = threading.Event()    # set by `stall` once half of a file is out
-        self.release = threading.Event()    # set at the end: lets every request that hangs go
+        self.halfway = threading.Event()  # set by `stall` once half of a file is out
+        self.release = threading.Event()  # set at the end: lets every request that hangs go
 
     def __enter__(self):
         mirror = self
@@ -35,7 +35,7 @@ class Mirror:
             def do_GET(self):
                 name = self.path.rsplit("/", 1)[-1]
                 mirror.asked.append(name)
-                with contextlib.suppress(OSError):      # the other end may hang up whenever it likes
+                with contextlib.suppress(OSError):  # the other end may hang up whenever it likes
                     if name in mirror.files:
                         mirror.behave(mirror, self, mirror.files[name])
                     else:
@@ -77,7 +77,7 @@ def wrong_bytes(mirror, request, body):
 
 
 def truncated(mirror, request, body):
-    _send(request, body[:len(body) // 2], length=len(body))
+    _send(request, body[: len(body) // 2], length=len(body))
 
 
 def silent(mirror, request, body):
@@ -85,7 +85,7 @@ def silent(mirror, request, body):
 
 
 def stall(mirror, request, body):
-    _send(request, body[:len(body) // 2], length=len(body))
+    _send(request, body[: len(body) // 2], length=len(body))
     request.wfile.flush()
     mirror.halfway.set()
     mirror.release.wait(30)

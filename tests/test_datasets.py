@@ -16,11 +16,22 @@ from gan.idx import write_idx
 from gan.sources import SOURCES, Source
 from nn.errors import DataError
 from tests import mirror as behave
-from tests.mirror import (FILES, IMAGES, LABELS, SAMPLE, Mirror, check, closed_port, digits, mirror,  # noqa: F401
-                          no_settings_from_outside)
+from tests.mirror import (
+    FILES,
+    IMAGES,
+    LABELS,
+    SAMPLE,
+    Mirror,
+    check,
+    closed_port,
+    digits,
+    mirror,  # noqa: F401
+    no_settings_from_outside,
+)
 
 
 # Without the network
+
 
 def test_the_sample_is_what_its_readme_says():
     images, labels = load("mnist-sample", "train")
@@ -62,13 +73,15 @@ def test_the_argument_outdoes_the_environment_and_both_the_default(tmp_path, mon
     assert datasets.data_root() == tmp_path
     assert datasets.data_root("~/digits") == tmp_path.home() / "digits"
     monkeypatch.setenv("BYHAND_DATA_DIR", "")
-    monkeypatch.setattr(datasets, "CHECKOUT_DATA", tmp_path / "data")       # as when installed from a wheel
+    monkeypatch.setattr(datasets, "CHECKOUT_DATA", tmp_path / "data")  # as when installed from a wheel
     assert datasets.data_root().name == "byhand"
 
 
 def test_reading_what_is_there_imports_neither_pooch_nor_requests():
-    code = ("import sys; from gan.datasets import load; load('mnist-sample'); "
-            "assert not {'pooch', 'requests', 'tqdm'} & set(sys.modules)")
+    code = (
+        "import sys; from gan.datasets import load; load('mnist-sample'); "
+        "assert not {'pooch', 'requests', 'tqdm'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -90,7 +103,7 @@ def test_a_complete_cache_is_only_read(tmp_path, mirror):
     load(digits(mirror.url), data_dir=tmp_path, quiet=True)
     folders = (tmp_path, cache)
     for folder in folders:
-        os.utime(folder, (1, 1))        # root may write despite the mode: any new or renamed file shows here
+        os.utime(folder, (1, 1))  # root may write despite the mode: any new or renamed file shows here
         folder.chmod(0o555)
     try:
         check(load(digits(closed_port()), data_dir=tmp_path))
@@ -126,7 +139,7 @@ SPOILED = {
     "not gzip": (b"<html>403 Forbidden</html>", "wrong magic"),
     "wrong magic": (gzip.compress(b"\1" + WHOLE[1:5000]), "wrong magic"),
     "wrong size": (gzip.compress(WHOLE[:5000]), "truncated"),
-    "another's pictures": (gzip.compress(WHOLE[:4] + b"\0\0\0\2" + WHOLE[8:16 + 2 * 784]), "of another SHA-256"),
+    "another's pictures": (gzip.compress(WHOLE[:4] + b"\0\0\0\2" + WHOLE[8 : 16 + 2 * 784]), "of another SHA-256"),
     "of MNIST's test split": (FILES["t10k-images-idx3-ubyte.gz"], "mnist's file"),
     "empty": (b"", "empty"),
 }
@@ -143,18 +156,18 @@ def test_a_spoiled_file_is_named_and_never_used(tmp_path, mirror, capsys, monkey
         load(digits(closed_port()), data_dir=tmp_path)
     for word in (str(path), "expected", "got", what, "--data-dir"):
         assert word in str(caught.value)
-    assert path.read_bytes() == content                 # what could not be replaced is left as it was
+    assert path.read_bytes() == content  # what could not be replaced is left as it was
 
     capsys.readouterr()
     check(load(digits(mirror.url), data_dir=tmp_path, quiet=True))
     said = capsys.readouterr().err
     if "MNIST" in kind:
-        assert said == ""                               # not spoiled: data sets may share a folder
+        assert said == ""  # not spoiled: data sets may share a folder
     else:
         assert said.count("\n") == 1 and str(path) in said and what in said
     assert (tmp_path / "digits" / IMAGES).read_bytes() == FILES[IMAGES]
     if subfolder == ".":
-        assert path.read_bytes() == content             # the user's own file is the user's
+        assert path.read_bytes() == content  # the user's own file is the user's
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -165,6 +178,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 # The fallback
+
 
 @pytest.mark.parametrize("badly", [None, behave.forbidden, behave.wrong_bytes])
 def test_mnist_falls_back_to_the_sample_and_says_so_in_one_line(tmp_path, monkeypatch, capsys, badly):
@@ -205,7 +219,7 @@ def test_no_fallback_from_a_spoiled_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("BYHAND_DATA_DIR", str(tmp_path))
     monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], mirrors=(closed_port(),)))
     (tmp_path / "mnist").mkdir()
-    (tmp_path / "mnist" / IMAGES).write_bytes(FILES[IMAGES])      # the sample's: by itself no reason to stop
+    (tmp_path / "mnist" / IMAGES).write_bytes(FILES[IMAGES])  # the sample's: by itself no reason to stop
     (tmp_path / IMAGES).write_bytes(b"spoiled")
     with pytest.raises(DataError) as caught:
         load("mnist")

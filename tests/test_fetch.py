@@ -12,8 +12,18 @@ from gan import fetch
 from gan.datasets import load
 from nn.errors import DataError
 from tests import mirror as behave
-from tests.mirror import (FILES, IMAGES, LABELS, Mirror, check, closed_port, digits, mirror, names,  # noqa: F401
-                          no_settings_from_outside)
+from tests.mirror import (
+    FILES,
+    IMAGES,
+    LABELS,
+    Mirror,
+    check,
+    closed_port,
+    digits,
+    mirror,
+    names,  # noqa: F401
+    no_settings_from_outside,
+)
 
 
 def test_fetched_once_then_cached(tmp_path, mirror, capsys):
@@ -28,16 +38,19 @@ def test_fetched_once_then_cached(tmp_path, mirror, capsys):
     assert capsys.readouterr() == ("", "")
     load(source, "test", data_dir=tmp_path)
     said = capsys.readouterr().err
-    assert "t10k-images-idx3-ubyte.gz: " in said and "/1.65M" in said      # the progress bar
+    assert "t10k-images-idx3-ubyte.gz: " in said and "/1.65M" in said  # the progress bar
 
 
-@pytest.mark.parametrize("badly, reason", [
-    (behave.wrong_bytes, "wrong bytes"),
-    (behave.truncated, "connection failed"),
-    (behave.forbidden, "status 403"),
-    (behave.silent, "connection failed"),
-    (None, "connection refused"),
-])
+@pytest.mark.parametrize(
+    "badly, reason",
+    [
+        (behave.wrong_bytes, "wrong bytes"),
+        (behave.truncated, "connection failed"),
+        (behave.forbidden, "status 403"),
+        (behave.silent, "connection failed"),
+        (None, "connection refused"),
+    ],
+)
 def test_a_bad_mirror_is_passed_over_and_named_if_it_was_the_last(tmp_path, mirror, badly, reason):
     with Mirror(FILES, badly) as bad:
         first = bad.url if badly else closed_port()
@@ -45,7 +58,7 @@ def test_a_bad_mirror_is_passed_over_and_named_if_it_was_the_last(tmp_path, mirr
             load(digits(first), data_dir=tmp_path, quiet=True, timeout=(1, 0.2))
         host = first.split("/")[2]
         assert f"{host}: {reason}" in str(caught.value) and str(tmp_path / "digits" / IMAGES) in str(caught.value)
-        assert names(tmp_path / "digits") == []         # nothing under the final name, nor under any other
+        assert names(tmp_path / "digits") == []  # nothing under the final name, nor under any other
         check(load(digits(first, mirror.url), data_dir=tmp_path, quiet=True, timeout=(1, 0.2)))
         assert mirror.asked == [IMAGES, LABELS]
 
@@ -55,8 +68,8 @@ def test_a_mirror_that_fell_silent_is_not_asked_again(tmp_path, mirror):
     with Mirror(FILES, behave.silent) as silent, Mirror(FILES, behave.wrong_bytes) as liar:
         load(digits(silent.url, liar.url, mirror.url), data_dir=tmp_path, quiet=True, timeout=(1, 0.2))
         assert silent.asked == [IMAGES]
-        assert liar.asked == [IMAGES, LABELS]           # this one answers: it may have the other file
-        assert time.monotonic() - start < 10            # the asked-for patience, not requests' or pooch's
+        assert liar.asked == [IMAGES, LABELS]  # this one answers: it may have the other file
+        assert time.monotonic() - start < 10  # the asked-for patience, not requests' or pooch's
 
 
 def test_a_server_that_labels_gz_files_as_encoded(tmp_path, mirror):
@@ -90,8 +103,10 @@ def test_a_cache_that_cannot_be_written(tmp_path, mirror):
         load(digits(mirror.url), data_dir=tmp_path, quiet=True)
 
 
-LOAD = ("import sys; from gan.datasets import load; from gan.sources import SOURCES, Source; "
-        "load(Source('digits', SOURCES['mnist-sample'].files, (sys.argv[1],)), data_dir=sys.argv[2], quiet=True)")
+LOAD = (
+    "import sys; from gan.datasets import load; from gan.sources import SOURCES, Source; "
+    "load(Source('digits', SOURCES['mnist-sample'].files, (sys.argv[1],)), data_dir=sys.argv[2], quiet=True)"
+)
 
 
 def load_in_a_process(url, folder):
@@ -115,7 +130,7 @@ def test_two_processes_fetch_at_once(tmp_path, mirror):
     both_asked = threading.Barrier(2, timeout=20)
 
     def together(mirror, request, body):
-        both_asked.wait()       # neither gets its file before both have asked for it
+        both_asked.wait()  # neither gets its file before both have asked for it
         behave.serve(mirror, request, body)
 
     mirror.behave = together

@@ -18,7 +18,7 @@ ELEMENTS = {
     0x08: ("B", "uint8", [0, 1, 127, 128, 254, 255]),
     0x09: ("b", "int8", [-128, -1, 0, 1, 126, 127]),
     0x0B: ("h", "int16", [-32768, -2, 0, 1, 258, 32767]),
-    0x0C: ("i", "int32", [-2**31, -1, 0, 1, 2**24 + 3, 2**31 - 1]),
+    0x0C: ("i", "int32", [-(2**31), -1, 0, 1, 2**24 + 3, 2**31 - 1]),
     0x0D: ("f", "float32", [-1.5, 0.0, 2.0**-126, 1.0, 3.25, math.inf]),
     0x0E: ("d", "float64", [-1e300, 0.0, 5e-324, 0.1, 3.25, -math.inf]),
 }
@@ -49,7 +49,7 @@ def test_a_scalar_and_an_empty_array():
     assert read_idx(pack(0x08, (0, 28, 28), [])).shape == (0, 28, 28)
 
 
-@pytest.mark.parametrize("name", ["a.gz", "a"])      # the content decides, not the name
+@pytest.mark.parametrize("name", ["a.gz", "a"])  # the content decides, not the name
 def test_from_a_path(tmp_path, name):
     for content in (SMALL, gzip.compress(SMALL)):
         (tmp_path / name).write_bytes(content)
@@ -138,7 +138,7 @@ def test_a_gzip_bomb_is_not_unpacked():
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=24), st.booleans())
 def test_any_header_reads_or_is_refused(head, zipped):
-    content = head + SMALL[len(head):]
+    content = head + SMALL[len(head) :]
     try:
         array = read_idx(gzip.compress(content) if zipped else content)
     except DataError:
@@ -153,7 +153,7 @@ def test_any_change_to_a_gzip_stream_is_seen_or_harmless(data):
     packed = bytearray(gzip.compress(SMALL, mtime=0))
     packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        assert read_idx(packed).tolist() == [[1, -2, 300], [4, 5, 6]]      # a time stamp or the like
+        assert read_idx(packed).tolist() == [[1, -2, 300], [4, 5, 6]]  # a time stamp or the like
     except DataError:
         pass
 
@@ -168,7 +168,7 @@ def test_the_writer_writes_what_was_packed_by_hand(tmp_path, code):
         assert (tmp_path / "a").read_bytes() == expected
         write_idx(tmp_path / "a.gz", each)
         assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == expected
-    assert (tmp_path / "a.gz").read_bytes()[4:8] == bytes(4)       # no time stamp
+    assert (tmp_path / "a.gz").read_bytes()[4:8] == bytes(4)  # no time stamp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.gz"]
 
 

@@ -100,7 +100,12 @@ class NumpyArrays(Ops):
         return held[: len(x)]
 
     def _blocks(self, *arrays):
-        """Matching pieces of the arrays, cut along the first axis, each small enough to stay in the cache."""
+        """Matching pieces of the arrays, cut along the first axis, each small enough to stay in the cache.
+
+        Images that lie channels-last come as (N, H, W, C): scratch memory of their pieces' shape then lies as they do.
+        """
+        if arrays[0].ndim == 4 and not arrays[0].flags.c_contiguous:
+            arrays = [x.transpose(0, 2, 3, 1) for x in arrays]
         first = arrays[0]
         if first.size <= BLOCK:
             return (arrays,)
