@@ -4,19 +4,27 @@ import numpy as np
 
 from nn.ops.numpy_arrays import NumpyArrays
 
+BLOCK = 131_072  # elements: two or three arrays of this size stay in a usual second-level cache
+WIDTH = 2_048  # elements: NumPy's loop over a row of a few channels is too short to be fast, so rows are put side by side
+
 
 class NumpyNormalization(NumpyArrays):
     """Statistics of the columns of a matrix, and what is done with them; features run along the rows."""
 
     def normalize(self, x, eps, *, out, mean, var, inv_std):
         """mean and (biased) var of each column, inv_std = 1 / sqrt(var + eps), out = (x - mean) inv_std."""
-        ones = self._ones_like_rows(x)
-        np.divide(np.matmul(ones, x, out=mean), len(x), out=mean)
-        np.subtract(x, mean, out=out)
-        square = np.multiply(out, out, out=self._scratch(x.shape, x.dtype))
-        np.divide(np.matmul(ones, square, out=var), len(x), out=var)
+        n, mean[...], var[...] = len(x), 0, 0
+        for (x_,), _ in self._wide_blocks([x]):
+            self._add_sum_rows(x_, mean)
+        np.divide(mean, n, out=mean)
+        for (x_, y_), (mean_,) in self._wide_blocks([x, out], mean):
+            np.subtract(x_, mean_, out=y_)
+            self._add_sum_rows(np.multiply(y_, y_, out=self._scratch(y_.shape, y_.dtype)), var)
+        np.divide(var, n, out=var)
         self.inverse_std(var, eps, out=inv_std)
-        return np.multiply(out, inv_std, out=out)
+        for (y_,), (inv_std_,) in self._wide_blocks([out], inv_std):
+            np.multiply(y_, inv_std_, out=y_)
+        return out
 
     def normalize_backward(self, dy, xhat, W, inv_std, dW, db, *, out):
         """out = W inv_std (dy - db / n - xhat dW / n), given dW = sum_n dy xhat and db = sum_n dy."""
@@ -24,24 +32,24 @@ class NumpyNormalization(NumpyArrays):
         slope = np.divide(dW, n, out=self._scratch(dW.shape, dW.dtype, "slope"))
         shift = np.divide(db, n, out=self._scratch(db.shape, db.dtype, "shift"))
         scale = np.multiply(W, inv_std, out=self._scratch(W.shape, W.dtype, "scale"))
-        for dy_, xhat_, dx_ in self._blocks(dy, xhat, out):
-            part = np.multiply(xhat_, slope, out=self._scratch(dx_.shape, dx_.dtype))
-            np.subtract(dy_, np.add(part, shift, out=part), out=dx_)
-            np.multiply(dx_, scale, out=dx_)
+        for (dy_, xhat_, dx_), (slope_, shift_, scale_) in self._wide_blocks([dy, xhat, out], slope, shift, scale):
+            part = np.multiply(xhat_, slope_, out=self._scratch(dx_.shape, dx_.dtype))
+            np.subtract(dy_, np.add(part, shift_, out=part), out=dx_)
+            np.multiply(dx_, scale_, out=dx_)
         return out
 
     def scale_shift(self, x, scale, shift, *, out):
         """out = x scale + shift, a row each."""
-        for x_, y_ in self._blocks(x, out):
-            np.multiply(x_, scale, out=y_)
-            np.add(y_, shift, out=y_)
+        for (x_, y_), (scale_, shift_) in self._wide_blocks([x, out], scale, shift):
+            np.multiply(x_, scale_, out=y_)
+            np.add(y_, shift_, out=y_)
         return out
 
     def shift_scale(self, x, shift, scale, *, out):
         """out = (x - shift) scale, a row each."""
-        for x_, y_ in self._blocks(x, out):
-            np.subtract(x_, shift, out=y_)
-            np.multiply(y_, scale, out=y_)
+        for (x_, y_), (shift_, scale_) in self._wide_blocks([x, out], shift, scale):
+            np.subtract(x_, shift_, out=y_)
+            np.multiply(y_, scale_, out=y_)
         return out
 
     def inverse_std(self, var, eps, *, out):
@@ -51,8 +59,10 @@ class NumpyNormalization(NumpyArrays):
 
     def sum_product_rows(self, x, y, *, out):
         """out[j] = sum_i x[i, j] y[i, j]."""
-        product = np.multiply(x, y, out=self._scratch(x.shape, x.dtype))
-        return np.matmul(self._ones_like_rows(x), product, out=out)
+        out[...] = 0
+        for (x_, y_), _ in self._wide_blocks([x, y]):
+            self._add_sum_rows(np.multiply(x_, y_, out=self._scratch(x_.shape, x_.dtype)), out)
+        return out
 
     def moving_average_(self, average, value, weight, *, scale=1.0):
         """average += weight (scale value - average)."""
@@ -61,3 +71,28 @@ class NumpyNormalization(NumpyArrays):
             np.multiply(np.subtract(step, average_, out=step), weight, out=step)
             np.add(average_, step, out=average_)
         return average
+
+    def _wide_blocks(self, matrices, *rows):
+        """Yield (pieces of the matrices, the rows), cut along the first axis, as wide as WIDTH by putting rows side by side.
+
+        What is left over at the end, too few rows to be put side by side, comes last and as it is.
+        """
+        n, columns = matrices[0].shape
+        beside = max(1, WIDTH // columns)
+        step = max(1, BLOCK // (beside * columns)) * beside
+        whole = n - n % beside
+        wide_rows = rows
+        if beside > 1:
+            wide_rows = [self._scratch((beside, columns), row.dtype, f"row{i}") for i, row in enumerate(rows)]
+            for wide, row in zip(wide_rows, rows):
+                np.copyto(wide, row)
+            wide_rows = [wide.reshape(-1) for wide in wide_rows]
+        for i in range(0, whole, step):
+            yield [x[i : min(i + step, whole)].reshape(-1, beside * columns) for x in matrices], wide_rows
+        if whole < n:
+            yield [x[whole:] for x in matrices], rows
+
+    def _add_sum_rows(self, x, total):
+        """total[j] += sum_i x[i, j], also where x has rows side by side; the sum of blocks' sums keeps the digits of each."""
+        x = x.reshape(-1, total.size)
+        np.add(total, np.matmul(self._ones_like_rows(x), x, out=self._scratch(total.shape, total.dtype, "total")), out=total)
