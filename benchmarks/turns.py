@@ -3,8 +3,8 @@
 Turns (A B A B ...) put every side through the same busy and quiet moments of the machine, and a ratio is taken between
 neighbours in time. Processes of their own keep the thread pools apart: the workers of OpenBLAS, which NumPy brings, and of
 OpenMP, which PyTorch brings, wait for their next task by spinning, so that in one process the side whose turn is over
-could hold a core that the one whose turn has come needs. OpenBLAS's go to sleep after 2^26 clock ticks, about 30 ms, which
-is what the untimed steps at the beginning of each turn are for; they also fill the caches again.
+could hold a core that the one whose turn has come needs. Both go to sleep within milliseconds of a turn's end (`nn` sees to
+that for OpenBLAS); the untimed steps at the beginning of each turn outlast that, and fill the caches again.
 
 Run as a program, this module is one side: it writes "ready" after its warm-up, and the milliseconds of a step, the mean
 over one turn, for each line that it reads.
