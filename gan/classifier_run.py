@@ -1,13 +1,8 @@
 """What the training of a classifier leaves behind: a folder with its weights, its history and a confusion matrix."""
 
-import csv
-import io
-
 from gan.classifier import CLASSES, accuracy, confusion_matrix, save_classifier
 from gan.confusion import save_confusion
-from gan.run_folder import new_folder
-from nn import RunError
-from nn.files import atomic_write
+from gan.run_folder import new_folder, unwritable, write_history
 
 
 class ClassifierRun:
@@ -19,7 +14,6 @@ class ClassifierRun:
 
     def __init__(self, path, test_images, test_labels, config):
         self.path = new_folder(path)
-        (self.path / "samples").rmdir()  # it is for a GAN's pictures
         self.history, self.counts = [], None
         self._test, self._config = (test_images, test_labels), config
 
@@ -31,9 +25,9 @@ class ClassifierRun:
         about = {"accuracy": record["accuracy"], "training": {**self._config, "steps_done": trainer.step_count}}
         try:
             save_classifier(self.path / "classifier.npz", trainer.average, about)
-            self._write_history()
+            write_history(self.path, self.history)
         except OSError as problem:
-            raise self._unwritable(problem) from None
+            raise unwritable(self.path, problem) from None
         return record
 
     def finish(self):
@@ -41,15 +35,4 @@ class ClassifierRun:
             if self.counts is not None:
                 save_confusion(self.path / "confusion.png", self.counts, CLASSES)
         except OSError as problem:
-            raise self._unwritable(problem) from None
-
-    def _write_history(self):
-        text = io.StringIO()
-        table = csv.DictWriter(text, self.history[0].keys(), lineterminator="\n")
-        table.writeheader()
-        table.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.history)
-        with atomic_write(self.path / "history.csv") as file:
-            file.write(text.getvalue().encode())
-
-    def _unwritable(self, problem):
-        return RunError(f"{self.path}: cannot be written ({problem.strerror}); what was saved before is whole")
+            raise unwritable(self.path, problem) from None

@@ -32,10 +32,24 @@ def new_folder(path):
     check_new(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        (path / "samples").mkdir()
     except OSError as problem:
         raise RunError(f"{path}: cannot be written ({problem.strerror}); name another folder with --out") from None
     return path
+
+
+def write_history(folder, records):
+    """Write history.csv: a line for each record, dicts with the same keys."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, records[0].keys(), lineterminator="\n")
+    table.writeheader()
+    table.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in records)
+    with atomic_write(folder / "history.csv") as file:
+        file.write(text.getvalue().encode())
+
+
+def unwritable(folder, problem):
+    """The error for an `OSError` while a run writes into its folder."""
+    return RunError(f"{folder}: cannot be written ({problem.strerror}); what was saved before is whole")
 
 
 class RunFolder(Callback):
@@ -48,6 +62,7 @@ class RunFolder(Callback):
 
     def __init__(self, path, config):
         self.path = new_folder(path)
+        new_folder(self.path / "samples")
         self.config = config
         self.history, self.frames = [], []
         self._curves_drawn = time.monotonic()
@@ -61,12 +76,12 @@ class RunFolder(Callback):
         try:
             save_picture(self.path / "samples" / f"epoch_{len(self.history):03}.png", sheet)
             self.save_weights(trainer)
-            self._write_history()
+            write_history(self.path, self.history)
             if len(self.history) == 1 or time.monotonic() - self._curves_drawn > CURVES_EVERY:
                 save_curves(self.path / "losses.png", self.history)
                 self._curves_drawn = time.monotonic()
         except OSError as problem:
-            raise self._unwritable(problem) from None
+            raise unwritable(self.path, problem) from None
 
     def finish(self, trainer):
         """Write what is made once, at the end: the curves, the film and the fixed samples."""
@@ -81,7 +96,7 @@ class RunFolder(Callback):
                     noise = trainer.ops.to_host(trainer.fixed_noise)
                     np.savez_compressed(file, noise=noise, images=np.stack(self.frames))
         except OSError as problem:
-            raise self._unwritable(problem) from None
+            raise unwritable(self.path, problem) from None
 
     def save_weights(self, trainer):
         """Write both networks and what a reader needs to draw with them."""
@@ -94,17 +109,6 @@ class RunFolder(Callback):
         }
         save_weights(self.path / "weights.npz", {"G": trainer.generator, "D": trainer.discriminator}, info)
 
-    def _write_history(self):
-        text = io.StringIO()
-        table = csv.DictWriter(text, self.history[0].keys(), lineterminator="\n")
-        table.writeheader()
-        table.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.history)
-        with atomic_write(self.path / "history.csv") as file:
-            file.write(text.getvalue().encode())
-
     def _write_json(self, name, content):
         with atomic_write(self.path / name) as file:
             file.write((json.dumps(content, indent=2) + "\n").encode())
-
-    def _unwritable(self, problem):
-        return RunError(f"{self.path}: cannot be written ({problem.strerror}); what was saved before is whole")

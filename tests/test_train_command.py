@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan import datasets
+from gan import datasets, run_folder
 from gan.command_line import on_signals
 from gan.recipes import DEFAULT, RECIPES, table
-from gan.run_folder import RunFolder
 from gan.training import Trainer
 from nn import load_weights
 from tests.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
@@ -162,7 +161,7 @@ def test_a_folder_that_cannot_be_written_is_named(run, tmp_path, out):
 
 
 def test_a_disk_that_fills_up_is_an_error_and_not_a_traceback(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(RunFolder, "_write_history", disk_is_full)
+    monkeypatch.setattr(run_folder, "write_history", disk_is_full)
     assert_refused(run(*QUICK, "--steps", 1, "--out", "here"), "here", "No space left")
     load_weights("here/weights.npz")
 
