@@ -141,7 +141,7 @@ def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path):
 def test_an_empty_folder_and_a_new_one_in_new_ones_will_do(tmp_path):
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", tmp_path / "a" / "b" / "c"):
-        assert new_folder(path) == path and (path / "samples").is_dir()
+        assert RunFolder(path, CONFIG).path == path and (path / "samples").is_dir()
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "n" * 300])
