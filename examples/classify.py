@@ -6,13 +6,13 @@
 import argparse
 
 from gan.classifier import CLASSES, load_classifier, probabilities
-from gan.command_line import run
+from gan.command_line import Parser, run
 from gan.digit_images import read_digits
 from nn.ops import DEVICES, get_ops
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("pictures", nargs="+", metavar="PICTURE", help="PNG, JPEG, or another kind that Pillow reads")
     add("--weights", required=True, help="classifier.npz of a training")

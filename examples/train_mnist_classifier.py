@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from gan.classifier_run import ClassifierRun
 from gan.classifier_training import BATCH_SIZE, EPOCHS, ClassifierTrainer
-from gan.command_line import on_signals, positive_int, run, seed
+from gan.command_line import Parser, on_signals, positive_int, run, seed
 from gan.datasets import load
 from nn.ops import DEVICES, get_ops
 
@@ -19,7 +19,7 @@ DATASETS = ("mnist", "mnist-sample")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--epochs", type=positive_int, default=EPOCHS, help="passes over the training images (default: %(default)s)")
     add("--batch-size", type=positive_int, default=BATCH_SIZE, help="images a step (default: %(default)s)")
@@ -28,7 +28,7 @@ def arguments():
     add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
     add("--seed", type=seed, default=0, help="equal seeds give equal results (default: %(default)s)")
     add("--out", help="folder for what the training makes (default: runs/classifier-TIME)")
-    add("--quiet", action="store_true", help="print errors only")
+    add("--quiet", action="store_true", help="print errors and warnings only")
     return parser.parse_args()
 
 
