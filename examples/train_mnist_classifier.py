@@ -6,6 +6,7 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -13,6 +14,7 @@ from gan.classifier_run import ClassifierRun
 from gan.classifier_training import BATCH_SIZE, EPOCHS, ClassifierTrainer
 from gan.command_line import Parser, on_signals, positive_int, run, seed
 from gan.datasets import load
+from gan.run_folder import check_new
 from nn.ops import DEVICES, get_ops
 
 DATASETS = ("mnist", "mnist-sample")
@@ -36,6 +38,8 @@ def main():
     args = arguments()
     say = (lambda *words: None) if args.quiet else tqdm.write
     ops = get_ops(args.device)
+    out = Path(args.out or f"runs/classifier-{time.strftime('%Y%m%d-%H%M%S')}")
+    check_new(out)  # before the data are fetched
     images, labels = load(args.dataset, "train", data_dir=args.data_dir, flat=False, quiet=args.quiet)
     test = load(args.dataset, "test", data_dir=args.data_dir, flat=False, quiet=args.quiet)
     trainer = ClassifierTrainer(
@@ -45,7 +49,7 @@ def main():
         "dataset": args.dataset, "images": len(images), "epochs": args.epochs, "batch_size": args.batch_size,
         "seed": args.seed, "device": ops.device,
     }  # fmt: skip
-    folder = ClassifierRun(args.out or f"runs/classifier-{time.strftime('%Y%m%d-%H%M%S')}", *test, config)
+    folder = ClassifierRun(out, *test, config)
     say(f"{trainer.network.n_parameters:,} parameters, {len(images):,} images, on {ops!r}; results go to {folder.path}")
 
     caught = []

@@ -66,6 +66,8 @@ def main():
         recipe, images, seed=args.seed, device=ops, batch_size=args.batch_size, learning_rate=args.learning_rate
     )
     length = {"epochs": args.epochs, "steps": args.steps, "minutes": args.minutes}
+    if not any(length.values()):
+        length |= {"epochs": recipe.epochs, "steps": recipe.steps}
     config = {
         "recipe": recipe.name, "dataset": args.dataset, "images": len(images), **length, "batch_size": trainer.batch_size,
         "learning_rate": trainer.learning_rate, "seed": args.seed, "device": ops.device,

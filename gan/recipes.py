@@ -118,7 +118,7 @@ ALL = [
     ),
     Recipe(
         name="mlp-dropout",
-        origin="seed: PyTorch MLP GAN with dropout",
+        origin="after: PyTorch MLP GAN with dropout",
         generator=lambda: mlp([100, 32, 64, 128, 784], leaky_dropout, [Tanh()]),
         discriminator=lambda: mlp([784, 128, 64, 32, 1], leaky_dropout),
         latent=Latent(100, "uniform"),
@@ -128,7 +128,7 @@ ALL = [
     ),
     Recipe(
         name="dcgan",
-        origin="seed: convolutional GAN",
+        origin="after: convolutional GAN",
         generator=dcgan_generator,
         discriminator=dcgan_discriminator,
         latent=Latent(100, "normal"),
@@ -138,7 +138,7 @@ ALL = [
     ),
     Recipe(
         name="two-layer",
-        origin="seed: GAN from scratch in NumPy",
+        origin="after: GAN from scratch in NumPy",
         generator=lambda: Sequential(
             Dense(100, 512, init=Normal(0.02)), LeakyReLU(0.01), Dense(512, 784, init=Normal(0.02)), Sigmoid()
         ),
@@ -153,7 +153,7 @@ ALL = [
     ),
     Recipe(
         name="mlp-batchnorm",
-        origin="seed: first GAN of block functions",
+        origin="after: first GAN of block functions",
         generator=lambda: mlp([64, 128, 256, 512, 1024, 784], batchnorm_relu, [Sigmoid()]),
         discriminator=lambda: mlp([784, 512, 256, 128, 1], leaky),
         latent=Latent(64, "normal"),
@@ -165,7 +165,7 @@ ALL = [
     ),
     Recipe(
         name="mlp-leaky",
-        origin="seed: handwritten digit generation",
+        origin="after: handwritten digit generation",
         generator=lambda: mlp([100, 32, 64, 128, 784], leaky, [Tanh()]),
         discriminator=lambda: mlp([784, 128, 64, 32, 1], leaky),
         latent=Latent(100, "uniform"),

@@ -18,8 +18,11 @@ LONGEST_FILM = 300  # frames; a longer training shows every second epoch, or thi
 
 
 def check_new(path):
-    """Raise `RunError` if the path is there and is not an empty folder."""
+    """Raise `RunError` if the path is there and is not an empty folder, or cannot be below what is there."""
     try:
+        above = next(parent for parent in path.absolute().parents if parent.exists())
+        if not above.is_dir():
+            raise RunError(f"{path}: expected a folder at {above}, which is a file; name another with --out")
         if path.exists() and any(path.iterdir()):
             raise RunError(f"{path}: expected an empty or new folder, it holds files already; name another with --out")
     except OSError as problem:
@@ -66,7 +69,10 @@ class RunFolder(Callback):
         self.config = config
         self.history, self.frames = [], []
         self._curves_drawn = time.monotonic()
-        self._write_json("config.json", config)
+        try:
+            self._write_json("config.json", config)
+        except OSError as problem:
+            raise unwritable(self.path, problem) from None
 
     def on_epoch(self, trainer, record):
         images = trainer.fixed_images()

@@ -5,7 +5,7 @@ import os
 # An idle thread of OpenBLAS spins for 2^26 clock ticks before it sleeps. Where cores are shared with other work, that takes
 # time from the thread that goes on with biases, activations and Adam: with 2^20 ticks, half a millisecond, which still
 # bridges the gap between two products, steps were a tenth to a third faster there, and as fast where nothing else runs.
-# OpenBLAS reads this when NumPy is first imported.
+# OpenBLAS reads this when NumPy is first imported: it has no effect in a program that imports NumPy before this package.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
 
 from nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh

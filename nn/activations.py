@@ -33,20 +33,20 @@ class ReLU(LeakyReLU):
 
 
 class Sigmoid(Layer):
-    """y = 1 / (1 + exp(-x)); dy/dx = y (1 - y).
+    """y = 1 / (1 + exp(-x)); dy/dx = y (1 - y) = e / (1 + e)^2 with e = exp(-|x|).
 
-    After a pass, `cache.logits` holds x: the `BCE` loss takes it from there, since y rounds to 1 from x = 17 on. It then
-    hands over dL/dx instead of dL/dy, and keeps that array as `cache.dlogits`, by which backward knows it.
+    y rounds to 1 from x = 17 on, and y (1 - y) to 0; the second form does not. `cache.logits` keeps x, for backward and for
+    the `BCE` loss.
     """
 
     def forward(self, x, cache, *, train=False):
-        cache.logits, cache.dlogits = x, None
+        cache.logits = x
         cache.y = self.ops.sigmoid(x, out=cache.like("y", x))
         return cache.y
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if need_dx:
-            return dy if dy is cache.dlogits else self.ops.sigmoid_backward_(dy, cache.y)  # dL/dx = dy y (1 - y)
+            return self.ops.sigmoid_backward_(dy, cache.logits)  # dL/dx = dy e / (1 + e)^2
 
 
 class Tanh(Layer):

@@ -19,6 +19,7 @@ class BatchNorm(Layer):
         check_sizes("BatchNorm", n=n)
         if not eps > 0 or not 0 < momentum <= 1:
             raise ShapeError(f"BatchNorm: expected eps > 0 and momentum in (0, 1], got {eps} and {momentum}")
+        n = int(n)
         self.n, self.eps, self.momentum = n, eps, momentum
         self.parameter_shapes = {"W": (n,), "b": (n,)}
         self.statistic_shapes = {"running_mean": (n,), "running_var": (n,)}

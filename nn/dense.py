@@ -16,7 +16,7 @@ class Dense(Layer):
     def __init__(self, n_in, n_out, init=None):
         super().__init__()
         check_sizes("Dense", n_in=n_in, n_out=n_out)
-        self.n_in, self.n_out, self.init = n_in, n_out, init
+        self.n_in, self.n_out, self.init = int(n_in), int(n_out), init
         self.input_shape = (n_in,)
         self.parameter_shapes = {"W": (n_in, n_out), "b": (n_out,)}
 

@@ -18,7 +18,7 @@ DTYPES = ("float32", "float64")
 def check_sizes(layer, **sizes):
     """Raise `ShapeError` unless each size is a whole number of at least 1."""
     for name, size in sizes.items():
-        if not isinstance(size, Integral) or size < 1:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ShapeError(f"{layer}: expected {name} as a whole number of at least 1, got {size!r}")
 
 

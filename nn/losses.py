@@ -3,10 +3,9 @@
     value, dy = loss(y, target, cache)
 
 value: shape (1,), on the network's device, so that nothing waits for it; ``float(value[0])`` reads it. dy = dL/dy, of y's
-shape (`BCE` says where it is not quite that). Every loss is a mean, over the elements of y or its rows: it carries the 1/N,
-layers sum. `weight` multiplies value and gradient. target: a number, or an array of y's shape and dtype; for classes, their
-numbers. cache: that of the pass that made y. `dy=` and `value=` say where the results go; otherwise they lie in the cache,
-valid until its next pass.
+shape. Every loss is a mean, over the elements of y or its rows: it carries the 1/N, layers sum. `weight` multiplies value
+and gradient. target: a number, or an array of y's shape and dtype; for classes, their numbers. cache: that of the pass that
+made y. `dy=` and `value=` say where the results go; otherwise they lie in the cache, valid until its next pass.
 """
 
 from numbers import Real
@@ -50,9 +49,9 @@ class BCE(Loss):
     """Binary cross-entropy on probabilities p: L = mean(-t log p - (1 - t) log(1 - p)).
 
     dL/dp = (p - t) / (p (1 - p)) / N. A p that a `Sigmoid` made as the last layer has lost what it knew: it is 1 from a
-    logit of 17 on. There the loss is taken on the logits, which are in the cache, and dy is dL/dz = (p - t) / N, an
-    array that the `Sigmoid` knows and hands on as it is: a confident mistake is never a vanished gradient. Any other p is first
-    moved into the open interval (0, 1) as its dtype can hold it.
+    logit of 17 on. There the loss is taken on the logits z, which are in the cache: dL/dz = (p - t) / N, and
+    dL/dp = dL/dz / (dp/dz) with the very dp/dz, never 0, that the `Sigmoid` multiplies by on the way back. So a confident
+    mistake is never a vanished gradient. Any other p is first moved into the open interval (0, 1) as its dtype can hold it.
     """
 
     def __call__(self, p, target, cache, *, weight=1.0, dy=None, value=None):
@@ -60,7 +59,7 @@ class BCE(Loss):
         sigmoid = cache.last
         if getattr(sigmoid, "y", None) is p and hasattr(sigmoid, "logits"):
             cache.ops.bce_with_logits(sigmoid.logits, target, float(weight), dz=dp, value=value)
-            sigmoid.dlogits = dp
+            cache.ops.divide_by_sigmoid_slope_(dp, sigmoid.logits)
         else:
             cache.ops.bce(p, target, float(weight), dp=dp, value=value)
         return value, dp

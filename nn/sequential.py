@@ -29,8 +29,7 @@ class Sequential(Layer):
         self._first_with_parameters = min(with_parameters, default=len(layers))
 
     def forward(self, x, cache, *, train=False):
-        if getattr(cache, "owner", None) is not self:
-            raise ShapeError(f"{self.label}: expected a cache of this network, made by its cache(), got {cache!r}")
+        self._check_cache(cache)
         self.check_array(x, "x")
         for layer, part in zip(self.layers, cache.parts):
             x = layer.forward(x, part, train=train)
@@ -40,6 +39,7 @@ class Sequential(Layer):
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if grads not in GRADS:
             raise ShapeError(f"{self.label}: expected grads to be one of {', '.join(GRADS)}, got {grads!r}")
+        self._check_cache(cache)
         self.check_array(dy, "dy")
         if dy.shape != cache.y_shape:
             what = "no forward pass went through this cache yet" if cache.y_shape is None else f"got {dy.shape}"
@@ -97,6 +97,10 @@ class Sequential(Layer):
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}" for row in rows]
         return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:-1], "-" * len(lines[0]), lines[-1]])
+
+    def _check_cache(self, cache):
+        if getattr(cache, "owner", None) is not self:
+            raise ShapeError(f"{self.label}: expected a cache of this network, made by its cache(), got {cache!r}")
 
     def _bind(self, parameters, ops, dtype, stream, path, prefix=""):
         super()._bind(parameters, ops, dtype, stream, path)

@@ -27,6 +27,7 @@ __all__ = ["save_weights", "load_weights", "describe", "rebuild", "to_torch_stat
 FORMAT = 1
 HEADER = "header"
 MAX_HEADER_BYTES = 1_000_000
+REMEDY = "copy the file anew from where it was made, or train again"
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # zip's zero: equal weights make equal files
 
 
@@ -71,19 +72,19 @@ def load_weights(path, *, device="cpu", dtype=None):
     try:
         return _load(path, device, dtype)
     except WeightsError as problem:
-        raise WeightsError(f"{path}: {problem}; copy the file anew from where it was made, or train again") from None
+        raise WeightsError(f"{path}: {problem}") from None
     except IsADirectoryError:
         raise WeightsError(f"{path}: it is a folder; name the weights file (.npz) in it") from None
     except FileNotFoundError:
         raise WeightsError(f"{path}: there is no such file; expected a weights file (.npz) that a training wrote") from None
     except zipfile.BadZipFile as problem:
         raise WeightsError(
-            f"{path}: expected an .npz file, got something else or a damaged one ({problem}); copy it anew, or train again"
+            f"{path}: expected an .npz file, got something else or a damaged one ({problem}); {REMEDY}"
         ) from None
     except ByhandError:
         raise
     except Exception as problem:  # whatever damage provokes in the readers of zip, .npy and JSON
-        raise WeightsError(f"{path}: cannot be read ({problem}); copy it anew, or train again") from None
+        raise WeightsError(f"{path}: cannot be read ({problem}); {REMEDY}") from None
 
 
 def describe(layer):
@@ -128,7 +129,7 @@ def _load(path, device, dtype):
         found = {name.removesuffix(".npy") for name in members} - {HEADER}
         for what, names in (("is missing", expected.keys() - found), ("was not expected", found - expected.keys())):
             if names:
-                raise WeightsError(f"the array {min(names)!r} {what}")
+                raise WeightsError(f"the array {min(names)!r} {what}; {REMEDY}")
         arrays = {name: _array(archive, members[f"{name}.npy"], shape) for name, shape in expected.items()}
     for name, network in networks.items():
         stored = next((str(a.dtype) for key, a in arrays.items() if key.startswith(f"{name}/")), "float32")
@@ -149,14 +150,14 @@ def _header(archive, members):
     try:
         header = json.loads(_array(archive, member, None, "uint8").tobytes())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
-        raise WeightsError(f"the header is not JSON ({problem})") from None
+        raise WeightsError(f"the header is not JSON ({problem}); {REMEDY}") from None
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
-        raise WeightsError("the header has no format number")
+        raise WeightsError(f"the header has no format number; {REMEDY}")
     if header["format"] != FORMAT:
         advice = "update byhand to read it" if header["format"] > FORMAT else "no version of byhand wrote that"
         raise WeightsError(f"it has format {header['format']}, this version reads format {FORMAT}; {advice}")
     if not isinstance(header.get("networks"), dict) or not isinstance(header.get("info"), dict):
-        raise WeightsError("the header does not describe networks")
+        raise WeightsError(f"the header does not describe networks; {REMEDY}")
     return header
 
 
@@ -167,21 +168,21 @@ def _array(archive, member, shape, dtype=None):
         version = np.lib.format.read_magic(file)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
         if read_header is None:
-            raise WeightsError(f"the array {name!r} is in version {version} of .npy, which holds no weights")
+            raise WeightsError(f"the array {name!r} is in version {version} of .npy, which holds no weights; {REMEDY}")
         got_shape, fortran, got_dtype = read_header(file)
         if got_dtype.hasobject:
             raise WeightsError(f"the array {name!r} is pickled; such a file can run code and is not read")
         if got_dtype.name not in ([dtype] if dtype else ["float16", "float32", "float64"]):
-            raise WeightsError(f"the array {name!r}: expected {dtype or 'float32'}, got {got_dtype}")
+            raise WeightsError(f"the array {name!r}: expected {dtype or 'float32'}, got {got_dtype}; {REMEDY}")
         if len(got_shape) != 1 if shape is None else got_shape != tuple(shape):
-            raise WeightsError(f"the array {name!r}: expected shape {'(n,)' if shape is None else shape}, got {got_shape}")
+            raise WeightsError(f"the array {name!r}: expected shape {'(n,)' if shape is None else shape}, got {got_shape}; {REMEDY}")
         n_bytes = math.prod(got_shape) * got_dtype.itemsize
         if file.tell() + n_bytes != member.file_size:
-            raise WeightsError(f"the array {name!r}: expected {n_bytes:,} bytes for shape {got_shape}, got another number")
+            raise WeightsError(f"the array {name!r}: expected {n_bytes:,} bytes for shape {got_shape}, got another number; {REMEDY}")
         data = file.read(n_bytes)
         if len(data) != n_bytes or file.read(1):
-            raise WeightsError(f"the array {name!r} is truncated")
+            raise WeightsError(f"the array {name!r} is truncated; {REMEDY}")
     array = np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise WeightsError(f"the array {name!r} holds values that are not finite (NaN or infinity)")
+        raise WeightsError(f"the array {name!r} holds values that are not finite (NaN or infinity); {REMEDY}")
     return array.astype("float32") if array.dtype == np.float16 else array  # float16 is for storing, not for computing

@@ -58,8 +58,12 @@ def cases(dtype):
         yield "", name, {"x": 3 * normal(6, 11), "out": unset(6, 11)}
         yield "edges", name, {"x": edges, "out": unset(11)}
         yield images, name, {"x": normal(2, 3, 4, 5), "out": unset(2, 3, 4, 5)}
-        yield "", f"{name}_backward_", {"dy": normal(6, 11), "y": positive(6, 11)}
-        yield images, f"{name}_backward_", {"dy": normal(2, 3, 4, 5), "y": positive(2, 3, 4, 5)}
+    yield "", "tanh_backward_", {"dy": normal(6, 11), "y": positive(6, 11)}
+    yield images, "tanh_backward_", {"dy": normal(2, 3, 4, 5), "y": positive(2, 3, 4, 5)}
+    for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_"):
+        yield "", name, {"dy": normal(6, 11), "x": 3 * normal(6, 11)}
+        yield "sharp", name, {"dy": normal(4), "x": np.array([-25.0, 25, -60, 60], dtype)}
+        yield images, name, {"dy": normal(2, 3, 4, 5), "x": normal(2, 3, 4, 5)}
     yield "", "multiply", {"x": normal(6, 11), "y": normal(6, 11), "out": unset(6, 11)}
     yield "row", "multiply", {"x": normal(6, 11), "y": normal(11), "out": unset(6, 11)}
     yield "images", "multiply", {"x": normal(2, 3, 4, 5), "y": normal(2, 3, 4, 5), "out": unset(2, 3, 4, 5)}

@@ -1,9 +1,12 @@
 """Importing nn does nothing but define it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 LOOK = """
@@ -35,3 +38,20 @@ def test_all_that_nn_offers_is_there():
     assert len(nn.__all__) == len(set(nn.__all__)) > 25
     for name in ("Dense", "Sequential", "BCE", "Adam", "gradcheck", "save_weights", "TorchDefault", "WeightsError", "get_ops"):
         assert name in nn.__all__ and callable(getattr(nn, name))
+
+
+@pytest.mark.parametrize("module", ["nn", "gan.training", "benchmarks.sides"])
+def test_openblas_is_told_how_long_to_spin_before_numpy_reads_it(module):
+    code = (
+        "import builtins, os, sys\n"
+        "real = builtins.__import__\n"
+        "def spy(name, *rest, **more):\n"
+        "    if name == 'numpy' and 'numpy' not in sys.modules:\n"
+        "        print(os.environ.get('OPENBLAS_THREAD_TIMEOUT'))\n"
+        "    return real(name, *rest, **more)\n"
+        "builtins.__import__ = spy\n"
+        f"import {module}\n"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "OPENBLAS_THREAD_TIMEOUT"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout.split() == ["20"]

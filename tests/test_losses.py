@@ -107,7 +107,8 @@ def test_bce_on_a_sigmoid_and_bce_on_its_logits_are_the_same_numbers(target):
     value, dy = nn.BCE()(p, target, cache)
     dz = net.backward(dy, cache)
     want_value, want_dz = nn.BCEWithLogits()(logits, target, a_cache())
-    assert (value == want_value).all() and (dz == want_dz).all()
+    assert (value == want_value).all()
+    np.testing.assert_allclose(dz, want_dz, rtol=1e-14)
 
 
 def test_the_hand_over_lasts_for_one_pass():
@@ -212,6 +213,17 @@ def test_targets_of_another_dtype_are_refused(loss):
 def test_a_nan_in_the_network_shows_in_the_loss():
     value, dz = nn.BCEWithLogits()(np.array([[math.nan], [0.0]]), 1, a_cache())
     assert math.isnan(value[0]) and math.isnan(dz[0, 0]) and dz[1, 0] == -0.25
+
+
+@pytest.mark.parametrize("logit", [-100.0, -25.0, -3.0, 0.0, 25.0, 100.0])
+@pytest.mark.parametrize("target", [0.0, 0.9, 1.0])
+def test_bces_gradient_may_be_scaled_sliced_and_added_to_before_the_sigmoid(logit, target):
+    z = np.full((4, 1), logit, np.float32)
+    net = nn.Sequential(nn.Sigmoid()).build()
+    cache, logits_cache = net.cache(), net.cache()
+    _, dp = nn.BCE()(net.forward(z, cache), target, cache)
+    _, dz = nn.BCEWithLogits()(z, target, logits_cache)
+    np.testing.assert_allclose(net.backward(0.5 * dp[:], cache), 0.5 * dz, rtol=1e-6)
 
 
 def test_a_gradient_of_ones_own_passes_the_sigmoid_as_usual_after_bce():

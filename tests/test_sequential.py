@@ -231,3 +231,5 @@ def test_anything_else_than_a_cache_of_this_network_is_named(cache):
     net = nn.Sequential(nn.Tanh()).build(seed=0)
     with pytest.raises(nn.ShapeError, match="expected a cache of this network, made by its cache.., got"):
         net.forward(normal(2, 2, dtype=np.float32), cache)
+    with pytest.raises(nn.ShapeError, match="expected a cache of this network, made by its cache.., got"):
+        net.backward(normal(2, 2, dtype=np.float32), cache)

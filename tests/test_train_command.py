@@ -252,3 +252,18 @@ def test_ctrl_c_for_real(tmp_path):
     with Image.open(tmp_path / "here" / "progress.gif") as film:
         assert film.n_frames == epochs
     load_weights(tmp_path / "here" / "weights.npz")
+
+
+def test_without_a_length_the_recipes_own_is_trained_and_written_down(run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Trainer, "fit", lambda self, **length: asked.append(length))
+    assert run(*QUICK, "--out", "here")[0] == 0
+    recipe = RECIPES["mlp-leaky"]
+    config = json.loads((tmp_path / "here" / "config.json").read_text())
+    assert (config["epochs"], config["steps"], config["minutes"]) == (recipe.epochs, recipe.steps, None)
+    assert (asked[0]["epochs"], asked[0]["steps"], asked[0]["minutes"]) == (recipe.epochs, recipe.steps, None)
+
+
+def test_the_folder_is_looked_at_before_the_data(run, tmp_path):
+    (tmp_path / "file").write_bytes(b"mine")
+    assert_refused(run("--recipe", "mlp-leaky", "--dataset", "nope", "--out", "file/below"), "file/below", "--out")

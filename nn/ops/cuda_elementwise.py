@@ -12,7 +12,8 @@ ELEMENTWISE = {
     "leaky_relu": ("T x, T slope", "T y", "y = x > 0 ? x : slope == 0 && x <= 0 ? T(0) : slope * x"),  # not 0 * -inf
     "leaky_relu_backward": ("T y, T slope", "T dy", "dy *= y > 0 ? T(1) : slope"),
     "sigmoid": ("T x", "T y", "T tail = exp(-fabs(x)); y = (x >= 0 ? T(1) : tail) / (1 + tail)"),
-    "sigmoid_backward": ("T y", "T dy", "dy *= y * (1 - y)"),
+    "sigmoid_backward": ("T x, T tiny", "T dy", "T e = exp(-fabs(x)); dy *= e / ((1 + e) * (1 + e)) + tiny"),
+    "divide_by_sigmoid_slope": ("T x, T tiny", "T dy", "T e = exp(-fabs(x)); dy /= e / ((1 + e) * (1 + e)) + tiny"),
     "tanh_forward": ("T x", "T y", "y = tanh(x)"),
     "tanh_backward": ("T y", "T dy", "dy *= 1 - y * y"),
     "multiply": ("T a, T b", "T y", "y = a * b"),

@@ -120,8 +120,12 @@ class CupyOps(CudaConv, CudaPooling, Ops):
         self._kernel("sigmoid")(x, out)
         return out
 
-    def sigmoid_backward_(self, dy, y):
-        self._kernel("sigmoid_backward")(y, dy)
+    def sigmoid_backward_(self, dy, x):
+        self._kernel("sigmoid_backward")(x, float(np.finfo(x.dtype).tiny), dy)
+        return dy
+
+    def divide_by_sigmoid_slope_(self, dy, x):
+        self._kernel("divide_by_sigmoid_slope")(x, float(np.finfo(x.dtype).tiny), dy)
         return dy
 
     def tanh(self, x, *, out):

@@ -43,11 +43,16 @@ class NumpyActivations(NumpyArrays):
             np.divide(y_, tail, out=y_)
         return out
 
-    def sigmoid_backward_(self, dy, y):
-        """dy *= y (1 - y)."""
-        for dy_, y_ in self._blocks(dy, y):
-            np.multiply(dy_, y_, out=dy_)
-            np.multiply(dy_, np.subtract(1, y_, out=self._scratch(y_.shape, y_.dtype)), out=dy_)
+    def sigmoid_backward_(self, dy, x):
+        """dy *= sigmoid'(x), not less than the smallest normal number."""
+        for dy_, x_ in self._blocks(dy, x):
+            np.multiply(dy_, self._sigmoid_slope(x_), out=dy_)
+        return dy
+
+    def divide_by_sigmoid_slope_(self, dy, x):
+        """dy /= sigmoid'(x), the same number: what sigmoid_backward_ takes back for every x."""
+        for dy_, x_ in self._blocks(dy, x):
+            np.divide(dy_, self._sigmoid_slope(x_), out=dy_)
         return dy
 
     def tanh(self, x, *, out):
@@ -62,6 +67,13 @@ class NumpyActivations(NumpyArrays):
 
     def multiply(self, x, y, *, out):
         return np.multiply(x, y, out=out)
+
+    def _sigmoid_slope(self, x):
+        """e / (1 + e)^2 + tiny with e = exp(-|x|): y (1 - y) where y would round to 1, and nowhere 0."""
+        e = self._exp_minus_abs(x)
+        square = np.add(e, 1, out=self._scratch(x.shape, x.dtype, "square"))
+        np.divide(e, np.multiply(square, square, out=square), out=e)
+        return np.add(e, np.finfo(x.dtype).tiny, out=e)
 
     def _exp_minus_abs(self, x):
         tail = np.abs(x, out=self._scratch(x.shape, x.dtype, "tail"))
