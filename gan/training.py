@@ -30,9 +30,10 @@ class Callback:
 class Trainer:
     """A generator and a discriminator that learn from images by a recipe.
 
-    recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. generator, discriminator: networks of your own instead of the recipe's, built or not.
-    seed: weights, data order, noise and dropout each get a stream of their own from it; on the CPU, equal seeds give equal
-    bytes. batch_size, learning_rate: instead of the recipe's. Errors: `RunError` or `ShapeError` for what does not fit.
+    recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. generator, discriminator: networks of your own
+    instead of the recipe's, built or not. seed: weights, data order, noise and dropout each get a stream of their own from
+    it; on the CPU, equal seeds give equal bytes. batch_size, learning_rate: instead of the recipe's.
+    Errors: `RunError` or `ShapeError` for what does not fit.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Trainer:
         """Train for so many epochs, steps or minutes, whichever ends first; for the recipe's length if none is given.
 
         Returns the history: one record an epoch. Errors: `RunError` where a loss or a weight is no longer finite; the
-        training is then back at the last step that was seen finite.
+        networks, optimizers and step count are then those of the last step that was seen finite; random streams go on.
         """
         if epochs is None and steps is None and minutes is None:
             epochs, steps = self.recipe.epochs, self.recipe.steps

@@ -92,7 +92,7 @@ class Conv2d(Convolution):
 
 
 class ConvTranspose2d(Convolution):
-    """The adjoint of `Conv2d`: y[n, k, p sh + i - ph, q sw + j - pw] sums x[n, c, p, q] W[c, i, j, k] over c, p, q, i, j; plus b[k].
+    """The adjoint of `Conv2d`: every x[n, c, p, q] W[c, i, j, k] is added to y[n, k, p sh + i - ph, q sw + j - pw]; plus b[k].
 
     x: (N, c_in, H, W) -> y: (N, c_out, P, Q) with P = (H - 1) sh - 2 ph + kh + output padding, Q alike; W: (c_in, kh, kw,
     c_out), the order in which a product meets it (PyTorch's weight is W.transpose(0, 3, 1, 2)); b: (c_out,). kernel, stride,

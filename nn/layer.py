@@ -25,9 +25,9 @@ def check_sizes(layer, **sizes):
 class Layer:
     """A function with parameters and a backward pass written by hand.
 
-    A layer is described first, ``Dense(784, 128)``, and gets its memory by `build`. A layer of your own sets
-    `parameter_shapes` (and `statistic_shapes`) in its constructor, fills them in `initialize`, and writes `forward`,
-    `backward` and `output_shape`, and keeps each constructor argument under its own name; the parameter ``W`` is then there as ``self.W`` and its gradient as ``self.dW``.
+    A layer is described first, ``Dense(784, 128)``, and gets its memory by `build`. A layer of your own keeps each constructor
+    argument under its own name, sets `parameter_shapes` (and `statistic_shapes`), fills them in `initialize`, and writes
+    `forward`, `backward` and `output_shape`; the parameter ``W`` is then there as ``self.W``, its gradient as ``self.dW``.
 
     forward(x, cache, *, train=False) -> y
         Keeps in `cache` what backward needs. `train` chooses what dropout and batch norm do. Never writes into x.

@@ -26,7 +26,7 @@ def a_log(dtype="float32"):
     return {key: np.zeros(1, dtype) for key in ("d_loss_real", "d_loss_fake", "d_real", "d_fake", "g_loss")}
 
 
-def test_the_recipe_is_what_the_design_says():
+def test_the_recipe_keeps_the_settings_of_its_origin():
     G, D = RECIPE.generator(), RECIPE.discriminator()
     kinds = [type(layer).__name__ for layer in G]
     block = ["BatchNorm", "LeakyReLU"]

@@ -42,7 +42,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_seeds_recipe_is_what_the_design_says(name):
+def test_a_recipe_keeps_the_settings_of_its_origin(name):
     G, D, latent, image_range, real_target, weight, learning_rate, beta1, batch_size, epochs = EXPECTED[name]
     recipe = get_recipe(name)
     assert list(map(repr, recipe.generator())) == G
