@@ -5,9 +5,9 @@ A file is an `.npz`: `header`, JSON as UTF-8 bytes, and one array for each param
 
     {"format": 1, "networks": {"G": {"type": "Sequential", "layers": [{"type": "Dense", "n_in": 100, ...}]}}, "info": {...}}
 
-where `info` is the writer's own. Arrays of float16 become float32. Nothing in a file is ever executed: arrays are read with
-``allow_pickle=False``, layers are made from the list in nn/layers.py, and no array is allocated that the file's real size
-does not cover.
+where `info` is the writer's own. Arrays of float16 become float32. Nothing in a file is ever executed: arrays are read
+as plain numbers and pickled ones refused, layers are made from the list in nn/layers.py, and no array is allocated that the
+file's real size does not cover.
 """
 
 import json
