@@ -11,10 +11,11 @@ class Batches:
     """Images as uint8 on the device, drawn in whole batches in a new random order each epoch.
 
     What is left over at the end of an epoch, less than one batch, has its turn in another order. image_range: what 0 and
-    255 become. Errors: `RunError` for images that are not uint8, or fewer than a batch.
+    255 become. classes: how many there are, if a batch's classes are wanted as well; labels then holds each image's.
+    Errors: `RunError` for images that are not uint8, or fewer than a batch, and for labels that do not fit.
     """
 
-    def __init__(self, images, batch_size, image_range, ops, stream):
+    def __init__(self, images, batch_size, image_range, ops, stream, labels=None, classes=0):
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim < 2:
             got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
             raise RunError(f"images: expected a uint8 array of shape (N, ...), got {got}")
@@ -27,11 +28,28 @@ class Batches:
         self._order = ops.asarray(np.arange(len(images)))
         low, high = image_range
         self._scale, self._shift = (high - low) / 255, low
+        self._one_hot = ops.asarray(one_hot(labels, len(images), classes)) if classes else None
 
-    def gather(self, step, *, out):
-        """Write the batch of that step, counted from 0, into out: (batch_size, pixels) of the network's dtype."""
+    def gather(self, step, *, out, one_hot=None):
+        """Write the batch of that step, counted from 0, into out: (batch_size, pixels) of the network's dtype.
+
+        one_hot: where its classes go, (batch_size, classes), each row 1 at the image's class and 0 elsewhere.
+        """
         place = step % self.per_epoch
         if place == 0:
             self._stream.shuffle_(self._order)
         index = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         self._ops.gather_rows(self._images, index, self._scale, self._shift, out=out)
+        if one_hot is not None:
+            self._ops.gather_rows(self._one_hot, index, 1.0, 0.0, out=one_hot)
+
+
+def one_hot(labels, n, classes):
+    """labels: n integers in 0..classes-1 -> uint8 (n, classes), each row 1 at its label and 0 elsewhere."""
+    labels = np.asarray(labels)
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        got = "none" if labels.dtype == object else f"{labels.dtype} {labels.shape}"
+        raise RunError(f"labels: expected an integer for each of {n:,} images, which this recipe draws by their class, got {got}")
+    if not 0 <= labels.min() <= labels.max() < classes:
+        raise RunError(f"labels: expected classes in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
+    return (labels[:, None] == np.arange(classes)).astype(np.uint8)

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-COLUMNS = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")
+COLUMNS = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty")
 
 
 class LossLog:
-    """A ring of rows on the device, one a step: D's loss on real and on generated images, G's loss, D's mean output on both.
+    """A ring of rows on the device, one a step: D's loss on real and on generated images, G's loss, D's mean output on both, and the
+    penalty on D's slope (0 without one).
 
     A step writes into the row that `next_row` gives and waits for nothing; `read` fetches all rows written since.
     """

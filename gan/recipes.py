@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gan.latent import Latent
-from gan.objectives import NonSaturating
+from gan.objectives import NonSaturating, Objective
+from gan.penalties import OneCentered, ZeroCentered
 from nn import (
     BatchNorm,
     Conv2d,
@@ -41,12 +42,23 @@ class Recipe:
     discriminator: Callable[[], Sequential]
     latent: Latent
     image_range: tuple[float, float]  # of G's output, and of the training images as D sees them
-    objective: NonSaturating = NonSaturating()
+    objective: Objective = NonSaturating()
+    penalty: ZeroCentered | OneCentered | None = None  # on D's slope
     learning_rate: float = 2e-4
     beta1: float = 0.9
+    beta2: float = 0.999
+    average: float | None = None  # of G over the steps: what is saved and drawn with forgets by this factor a step
+    fresh_noise: bool = True  # G's update makes images of its own, not those that D has just learnt from
+    pack: int = 1  # images that D judges at once, as channels
+    classes: int = 0  # G draws what it is asked for, and D knows what was asked: a number of classes, or 0
     batch_size: int = 64
     epochs: int | None = None
     steps: int | None = None
+
+    @property
+    def inputs(self):
+        """How many numbers G makes an image of: noise, and one for each class."""
+        return self.latent.size + self.classes
 
     @property
     def length(self):

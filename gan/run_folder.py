@@ -99,7 +99,7 @@ class RunFolder(Callback):
                 shown = self.frames[:-1:every] + self.frames[-1:]
                 save_film(self.path / "progress.gif", [grid(frame / 255) for frame in shown])
                 with atomic_write(self.path / "fixed_samples.npz") as file:
-                    noise = trainer.ops.to_host(trainer.fixed_noise)
+                    noise = trainer.ops.to_host(trainer.fixed_inputs)
                     np.savez_compressed(file, noise=noise, images=np.stack(self.frames))
         except OSError as problem:
             raise unwritable(self.path, problem) from None

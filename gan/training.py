@@ -11,9 +11,10 @@ from gan.recipes import get_recipe
 from gan.sampling import make_images
 from gan.snapshot import Snapshot
 from nn import RunError, Sequential, get_ops
+from nn.weights import describe, rebuild
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
-N_FIXED = 64  # images of the fixed noise, drawn again and again as training goes on
+N_FIXED = 64  # images of the fixed inputs, drawn again and again as training goes on
 
 
 class Callback:
@@ -30,15 +31,19 @@ class Callback:
 class Trainer:
     """A generator and a discriminator that learn from images by a recipe.
 
-    recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. generator, discriminator: networks of your own
-    instead of the recipe's, built or not. seed: weights, data order, noise and dropout each get a stream of their own from
-    it; on the CPU, equal seeds give equal bytes. batch_size, learning_rate: instead of the recipe's.
-    Errors: `RunError` or `ShapeError` for what does not fit.
+    recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. labels: integers (N,), for a recipe with
+    classes. generator, discriminator: networks of your own instead of the recipe's, built or not. seed: weights, data order,
+    noise and dropout each get a stream of their own from it; on the CPU, equal seeds give equal bytes. batch_size,
+    learning_rate: instead of the recipe's. Errors: `RunError` or `ShapeError` for what does not fit.
+
+    `generator` is the network that learns; `artist` is the one to draw with and to keep: the moving average of the generator
+    if the recipe has one, else the generator itself.
     """
 
     def __init__(
-        self, recipe, images, *, generator=None, discriminator=None, seed=0, device="cpu", batch_size=None, learning_rate=None
-    ):
+        self, recipe, images, labels=None, *, generator=None, discriminator=None, seed=0, device="cpu", batch_size=None,
+        learning_rate=None,
+    ):  # fmt: skip
         self.recipe = recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
         self.batch_size = recipe.batch_size if batch_size is None else batch_size
         self.learning_rate = recipe.learning_rate if learning_rate is None else learning_rate
@@ -46,26 +51,28 @@ class Trainer:
             raise RunError(f"learning rate: expected a finite number above 0, got {self.learning_rate}")
         self.ops = get_ops(device)
         g_seed, d_seed, order_seed, noise_seed, fixed_seed = np.random.SeedSequence(seed).spawn(5)
-        self._batches = Batches(images, self.batch_size, recipe.image_range, self.ops, self.ops.stream(order_seed))
+        order = self.ops.stream(order_seed)
+        self._batches = Batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.classes)
         self.generator = self._built(generator or recipe.generator(), g_seed, "G")
         self.discriminator = self._built(discriminator or recipe.discriminator(), d_seed, "D")
+        average = self._copy_of_generator() if recipe.average else None
+        self.artist = average or self.generator
         self._step = AdversarialStep(
-            self.generator, self.discriminator, recipe, self.batch_size, self.learning_rate, self.ops.stream(noise_seed)
+            self.generator, self.discriminator, recipe, self.batch_size, self.learning_rate, self.ops.stream(noise_seed), average
         )
         if self._batches.n_pixels != self._step.real_rows.shape[1]:
             raise RunError(
                 f"images: expected {self._step.real_rows.shape[1]} pixels each, as the generator makes them, "
                 f"got {self._batches.n_pixels}"
             )
-        self.fixed_noise = recipe.latent.draw_(
-            self.ops.empty((N_FIXED, recipe.latent.size), self.generator.dtype), self.ops.stream(fixed_seed)
-        )
+        self.fixed_inputs = self._fixed_inputs(self.ops.stream(fixed_seed))
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
         self.steps_per_epoch = self._batches.per_epoch
         self.step_count, self.last_step = 0, None
         self._stopped = False
-        networks, optimizers = (self.generator, self.discriminator), (self._step.g_optimizer, self._step.d_optimizer)
-        self._weights = [b for net in networks for b in (net.parameters.value.flat, net.parameters.statistics.flat)]
+        optimizers = self._step.g_optimizer, self._step.d_optimizer
+        networks = {id(net): net for net in (self.generator, self.discriminator, self.artist)}
+        self._weights = [b for net in networks.values() for b in (net.parameters.value.flat, net.parameters.statistics.flat)]
         self._good = Snapshot(self.ops, self._weights + [b for optimizer in optimizers for b in optimizer.state.values()])
 
     def step(self):
@@ -73,8 +80,9 @@ class Trainer:
         if self.log.is_full:
             self._read_log()
         with np.errstate(over="ignore", invalid="ignore"):  # a number that is not finite is found when the log is read
-            self._batches.gather(self.step_count, out=self._step.real_rows)
-            self._step(self.log.next_row())
+            one_hot = self._step.labels if self.recipe.classes else None
+            self._batches.gather(self.step_count, out=self._step.real_rows, one_hot=one_hot)
+            self._step(self.log.next_row(), self.step_count)
         self.step_count += 1
 
     def fit(self, epochs=None, *, steps=None, minutes=None, callbacks=()):
@@ -109,8 +117,9 @@ class Trainer:
         self._stopped = True
 
     def fixed_images(self):
-        """The fixed noise, drawn by the generator as it is now: float32 (N_FIXED, ...) in [0, 1]."""
-        return make_images(self.generator, self.fixed_noise, self.recipe.image_range)
+        """What the artist, as it is now, makes of inputs that never change: float32 (64, ...) in [0, 1], or for ten classes
+        (100, ...), a class in each column of ten."""
+        return make_images(self.artist, self.fixed_inputs, self.recipe.image_range)
 
     def _epoch(self, deadline, callbacks):
         """Steps to the end of the epoch, or of training; returns their record."""
@@ -144,6 +153,24 @@ class Trainer:
             f"step {step}: a loss or a weight is no longer finite; training stopped, and the weights are those of step "
             f"{self.step_count}, the last known to be good. Try a learning rate below {self.learning_rate:g}"
         )
+
+    def _fixed_inputs(self, stream):
+        classes, latent = self.recipe.classes, self.recipe.latent
+        n = classes * classes or N_FIXED
+        z = latent.draw_(self.ops.empty((n, latent.size), self.generator.dtype), stream)
+        if not classes:
+            return z
+        return self.ops.asarray(np.concatenate([self.ops.to_host(z), np.tile(np.eye(classes, dtype=z.dtype), (classes, 1))], axis=1))
+
+    def _copy_of_generator(self):
+        """A network like the generator, with the same values in memory of its own."""
+        twin = rebuild(describe(self.generator)).build(seed=0, device=self.ops, dtype=self.generator.dtype, name="average")
+        for ours, its in (
+            (twin.parameters.value, self.generator.parameters.value),
+            (twin.parameters.statistics, self.generator.parameters.statistics),
+        ):
+            self.ops.copy_(ours.flat, its.flat)
+        return twin
 
     def _built(self, network, seed, name):
         if not isinstance(network, Sequential):

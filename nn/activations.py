@@ -24,6 +24,9 @@ class LeakyReLU(Layer):
         if need_dx:
             return self.ops.leaky_relu_backward_(dy, cache.y, self.slope)  # dL/dx = dy (1 if y > 0 else slope)
 
+    def double_backward(self, v, cache):
+        return self.ops.leaky_relu_backward_(v, cache.y, self.slope), None  # dP/d(dy) = v (1 if y > 0 else slope)
+
 
 class ReLU(LeakyReLU):
     """y = max(x, 0); dy/dx = 1 where x > 0, else 0. Source: Nair & Hinton 2010."""
@@ -46,7 +49,14 @@ class Sigmoid(Layer):
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if need_dx:
+            cache.dy = cache.kept("dy", dy)
             return self.ops.sigmoid_backward_(dy, cache.logits)  # dL/dx = dy e / (1 + e)^2
+
+    def double_backward(self, v, cache):
+        v = self.ops.sigmoid_backward_(v, cache.logits)  # dP/d(dy) = v y'
+        ddx = self.ops.multiply(v, cache.dy, out=cache.like("ddx", v))  # dP/dx = v dy y'', y'' = y' (1 - 2 y)
+        curved = self.ops.multiply(ddx, cache.y, out=cache.like("curved", v))
+        return v, self.ops.add_(ddx, self.ops.multiply(curved, -2.0, out=curved))
 
 
 class Tanh(Layer):
@@ -58,4 +68,10 @@ class Tanh(Layer):
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if need_dx:
+            cache.dy = cache.kept("dy", dy)
             return self.ops.tanh_backward_(dy, cache.y)  # dL/dx = dy (1 - y^2)
+
+    def double_backward(self, v, cache):
+        v = self.ops.tanh_backward_(v, cache.y)  # dP/d(dy) = v (1 - y^2)
+        ddx = self.ops.multiply(v, cache.dy, out=cache.like("ddx", v))  # dP/dx = v dy (-2 y) (1 - y^2)
+        return v, self.ops.multiply(self.ops.multiply(ddx, cache.y, out=ddx), -2.0, out=ddx)

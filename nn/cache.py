@@ -12,11 +12,12 @@ class Cache:
 
     tracks_statistics: whether a training pass updates running statistics. They shall move once per training step, so
     where a step sends several passes through a network, the trainer lets one cache track.
+    twice: whether `double_backward` may follow `backward`, which then keeps what that needs.
     """
 
-    def __init__(self, owner, tracks_statistics=True):
+    def __init__(self, owner, tracks_statistics=True, twice=False):
         self.owner, self.ops, self.dtype = owner, owner.ops, owner.dtype
-        self.tracks_statistics = tracks_statistics
+        self.tracks_statistics, self.twice = tracks_statistics, twice
         self.parts = ()  # the caches of a network's layers, in their order
         self.y_shape = None  # of a network's last forward pass
         self._buffers = {}
@@ -52,6 +53,14 @@ class Cache:
         y = self.buffer(name, x.shape)
         self.ops.copy_(y, x)
         return y
+
+    def kept(self, name, x):
+        """A copy of x that nobody overwrites, for `double_backward`; None in a cache that is not for it."""
+        if not self.twice:
+            return None
+        copy = self.like(name, x)
+        self.ops.copy_(copy, x)
+        return copy
 
     @property
     def last(self):

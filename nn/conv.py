@@ -81,6 +81,7 @@ class Conv2d(Convolution):
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         dy = cache.contiguous("dy", channels_last(dy))
+        cache.dy = dy if cache.twice else None
         if grads != "skip":
             add = grads == "add"
             self.ops.conv_weight_grad(cache.x, dy, self._stride, self._padding, out=self.dW, add=add)  # dL/dW = dY^T X
@@ -89,6 +90,13 @@ class Conv2d(Convolution):
             dx = cache.buffer("dx", cache.x.shape)
             self.ops.conv_transpose(dy, self.W, None, self._stride, self._padding, out=dx)
             return dx.transpose(0, 3, 1, 2)
+
+    def double_backward(self, v, cache):
+        v = cache.contiguous("v", channels_last(v))  # dx is dy sent back along W; <v, dx> = <v conv W, dy>
+        self.ops.conv_weight_grad(v, cache.dy, self._stride, self._padding, out=self.dW, add=True)  # dP/dW = dY^T V
+        ddy = cache.buffer("ddy", cache.dy.shape)
+        self.ops.conv(v, self.W, None, self._stride, self._padding, out=ddy)  # dP/d(dy) = the convolution of v with W
+        return ddy.transpose(0, 3, 1, 2), None
 
 
 class ConvTranspose2d(Convolution):
@@ -121,6 +129,7 @@ class ConvTranspose2d(Convolution):
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         dy = cache.contiguous("dy", channels_last(dy))
+        cache.dy = dy if cache.twice else None
         if grads != "skip":
             add = grads == "add"  # x and dy have changed places: dL/dW = X^T dY, with the columns of dy
             self.ops.conv_weight_grad(dy, cache.x, self._stride, self._padding, out=self.dW, add=add)
@@ -129,3 +138,10 @@ class ConvTranspose2d(Convolution):
             dx = cache.buffer("dx", cache.x.shape)
             self.ops.conv(dy, self.W, None, self._stride, self._padding, out=dx)
             return dx.transpose(0, 3, 1, 2)
+
+    def double_backward(self, v, cache):
+        v = cache.contiguous("v", channels_last(v))  # dx is the convolution of dy with W
+        self.ops.conv_weight_grad(cache.dy, v, self._stride, self._padding, out=self.dW, add=True)  # dP/dW = V^T dY
+        ddy = cache.buffer("ddy", cache.dy.shape)
+        self.ops.conv_transpose(v, self.W, None, self._stride, self._padding, out=ddy)  # dP/d(dy): v goes back along W
+        return ddy.transpose(0, 3, 1, 2), None

@@ -38,8 +38,13 @@ class Dense(Layer):
         return self.ops.add_(y, self.b)
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
+        cache.dy = dy if cache.twice else None
         if grads != "skip":
             self.ops.gemm(cache.x, dy, trans_a=True, out=self.dW, add=grads == "add")  # dL/dW = x^T dy
             self.ops.sum_rows(dy, out=self.db, add=grads == "add")  # dL/db = sum_n dy_n
         if need_dx:
             return self.ops.gemm(dy, self.W, trans_b=True, out=cache.buffer("dx", cache.x.shape))  # dL/dx = dy W^T
+
+    def double_backward(self, v, cache):
+        self.ops.gemm(v, cache.dy, trans_a=True, out=self.dW, add=True)  # dx = dy W^T: dP/dW = v^T dy
+        return self.ops.gemm(v, self.W, out=cache.buffer("v", cache.dy.shape)), None  # dP/d(dy) = v W

@@ -26,3 +26,6 @@ class Dropout(Layer):
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if need_dx:
             return dy if cache.mask is None else self.ops.multiply(dy, cache.mask, out=dy)  # dL/dx = dy m
+
+    def double_backward(self, v, cache):
+        return (v if cache.mask is None else self.ops.multiply(v, cache.mask, out=v)), None  # dP/d(dy) = v m

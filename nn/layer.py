@@ -34,6 +34,10 @@ class Layer:
     backward(dy, cache, *, grads="write", need_dx=True) -> dx, or None without need_dx
         From dy = dL/dy to dx = dL/dx. May overwrite dy. `grads` says what happens to the parameter gradients: "write",
         "add" to what is there, or "skip", which is what frozen means: they are not computed, and dx is the same.
+    double_backward(v, cache) -> (dP/d(dy), dP/dx or None)
+        The backward pass of `backward`, for a penalty P on its result dx: v = dP/d(dx). Adds dP/dW to the parameter gradients;
+        dP/dx is what a curved function adds, None for one that is linear in pieces. May overwrite v. The cache must be one
+        of `cache(twice=True)` that `backward` has just gone through. Only some layers have it.
     """
 
     def __init__(self):
@@ -56,6 +60,9 @@ class Layer:
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         raise TypeError(f"{type(self).__name__} does not define backward(dy, cache, *, grads='write', need_dx=True)")
+
+    def double_backward(self, v, cache):
+        raise ShapeError(f"{self.label}: no penalty on gradients can go through it, {type(self).__name__} has no double_backward")
 
     # ---- what every layer has -----------------------------------------------------------------------------------
 
@@ -87,11 +94,11 @@ class Layer:
             leaf.initialize(weights_rng)
         return self
 
-    def cache(self, *, tracks_statistics=True):
+    def cache(self, *, tracks_statistics=True, twice=False):
         """A new cache for passes through this layer; see `Cache`."""
         if self.ops is None:
             raise ShapeError(f"{type(self).__name__} has no memory yet: call .build(seed=...) before its first pass")
-        return Cache(self, tracks_statistics)
+        return Cache(self, tracks_statistics, twice)
 
     def leaves(self, path=""):
         """Each (path, layer) that is not itself a network: ("0.", Dense(784, 128)), ..."""

@@ -8,6 +8,7 @@ and gradient. target: a number, or an array of y's shape and dtype; for classes,
 made y. `dy=` and `value=` say where the results go; otherwise they lie in the cache, valid until its next pass.
 """
 
+import math
 from numbers import Real
 
 from nn.errors import DtypeError, ShapeError
@@ -16,13 +17,20 @@ from nn.errors import DtypeError, ShapeError
 class Loss:
     """What the losses share: where their results go, and whether target and y fit."""
 
+    targets = "in [0, 1]"
+
+    @staticmethod
+    def allows(target):
+        """Whether this number may be a target."""
+        return 0 <= target <= 1
+
     def prepare(self, y, target, cache, dy, value):
         """Check the target; return it, a number as a float, and the arrays for gradient and value."""
         name = type(self).__name__
         if isinstance(target, Real):
             target = float(target)  # a NumPy float64 would widen what it meets
-            if not 0 <= target <= 1:
-                raise ShapeError(f"{name}: expected a target in [0, 1], got {target}")
+            if not self.allows(target):
+                raise ShapeError(f"{name}: expected a target {self.targets}, got {target}")
         elif getattr(target, "shape", None) != y.shape:
             raise ShapeError(f"{name}: expected a number or an array of shape {y.shape} as target, got {_shape(target)}")
         elif target.dtype != y.dtype:
@@ -63,6 +71,45 @@ class BCE(Loss):
         else:
             cache.ops.bce(p, target, float(weight), dp=dp, value=value)
         return value, dp
+
+
+class MeanSquaredError(Loss):
+    """L = mean((y - t)^2); dL/dy = 2 (y - t) / N. t is any finite number, or an array."""
+
+    targets = "that is finite"
+    allows = staticmethod(math.isfinite)
+
+    def __call__(self, y, target, cache, *, weight=1.0, dy=None, value=None):
+        target, dy, value = self.prepare(y, target, cache, dy, value)
+        cache.ops.squared_error(y, target, float(weight), dy=dy, value=value)
+        return value, dy
+
+
+class Hinge(Loss):
+    """L = mean(max(0, 1 - t y)) with t = 1 or -1; dL/dy = -t / N where t y < 1, else 0.
+
+    What is on its side of the margin by 1 or more asks for nothing. Source: Lim & Ye 2017, for GANs.
+    """
+
+    targets = "of 1 or -1"
+
+    @staticmethod
+    def allows(target):
+        return target in (1, -1)
+
+    def __call__(self, y, target, cache, *, weight=1.0, dy=None, value=None):
+        target, dy, value = self.prepare(y, target, cache, dy, value)
+        cache.ops.hinge(y, target, float(weight), dy=dy, value=value)
+        return value, dy
+
+
+class Mean(Loss):
+    """L = mean(y); dL/dy = 1 / N. With a weight of -1, y is raised. There is no target."""
+
+    def __call__(self, y, cache, *, weight=1.0, dy=None, value=None):
+        _, dy, value = self.prepare(y, 0, cache, dy, value)
+        cache.ops.mean(y, float(weight), dy=dy, value=value)
+        return value, dy
 
 
 class SoftmaxCrossEntropy(Loss):

@@ -83,6 +83,12 @@ class AvgPool2d(Pool2d):
             self.ops.avg_pool_backward(dy, self._kernel, self._stride, self._padding, out=channels_last(dx))
             return dx
 
+    def double_backward(self, v, cache):
+        ddy = cache.images("ddy", (len(v), *self.output_shape(v.shape[1:])))
+        v = cache.contiguous("v", channels_last(v))
+        self.ops.avg_pool(v, self._kernel, self._stride, self._padding, out=channels_last(ddy))  # dP/d(dy) = means of v
+        return ddy, None
+
 
 class Upsample(Layer):
     """y[n, c, h, w] = x[n, c, h // fh, w // fw]: the nearest pixel; dL/dx is the sum of dL/dy over a pixel's fh fw copies.
@@ -114,3 +120,8 @@ class Upsample(Layer):
             dy = cache.contiguous("dy", channels_last(dy))
             self.ops.upsample_backward(dy, self._factor, out=channels_last(dx))  # dL/dx = sum of dy over the copies
             return dx
+
+    def double_backward(self, v, cache):
+        ddy = cache.images("ddy", (len(v), *self.output_shape(v.shape[1:])))
+        self.ops.upsample(cache.contiguous("v", channels_last(v)), self._factor, out=channels_last(ddy))  # dP/d(dy) = v's pixel
+        return ddy, None

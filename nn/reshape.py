@@ -31,6 +31,9 @@ class Reshape(Layer):
         if need_dx:
             return cache.contiguous("dx", dy).reshape(cache.x_shape)
 
+    def double_backward(self, v, cache):
+        return cache.contiguous("v", v).reshape(len(v), *self.shape), None  # dP/d(dy) = v
+
 
 class Flatten(Layer):
     """y = x, each sample as a vector in C order: x: (N, ...) -> y: (N, number of elements)."""
@@ -45,3 +48,6 @@ class Flatten(Layer):
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if need_dx:
             return cache.contiguous("dx", dy).reshape(cache.x_shape)
+
+    def double_backward(self, v, cache):
+        return cache.contiguous("v", v).reshape(len(v), -1), None  # dP/d(dy) = v

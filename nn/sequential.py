@@ -49,9 +49,25 @@ class Sequential(Layer):
             dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need_dx or i > last)
         return dy if need_dx else None
 
-    def cache(self, *, tracks_statistics=True):
-        cache = super().cache(tracks_statistics=tracks_statistics)
-        cache.parts = [layer.cache(tracks_statistics=tracks_statistics) for layer in self.layers]
+    def double_backward(self, v, cache):
+        self._check_cache(cache)
+        if not cache.twice:
+            raise ShapeError(f"{self.label}: expected a cache made by cache(twice=True) for double_backward, got another")
+        curved = []
+        for layer, part in zip(self.layers, cache.parts):  # `backward` went down through the layers, so its derivative goes up
+            v, ddx = layer.double_backward(v, part)
+            curved.append(ddx)
+        dx = None
+        for layer, part, ddx in zip(reversed(self.layers), reversed(cache.parts), reversed(curved)):
+            if dx is not None:  # what a layer above adds to the gradient of its x comes down like any gradient
+                dx = layer.backward(dx, part, grads="add")
+            if ddx is not None:
+                dx = ddx if dx is None else self.ops.add_(dx, ddx)
+        return v, None if dx is None else cache.kept("ddx", dx)  # a backward pass after this one writes where dx lies
+
+    def cache(self, *, tracks_statistics=True, twice=False):
+        cache = super().cache(tracks_statistics=tracks_statistics, twice=twice)
+        cache.parts = [layer.cache(tracks_statistics=tracks_statistics, twice=twice) for layer in self.layers]
         return cache
 
     def output_shape(self, shape):

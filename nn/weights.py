@@ -32,9 +32,10 @@ REMEDY = "copy the file anew from where it was made, or train again"
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # zip's zero: equal weights make equal files
 
 
-def save_weights(path, networks, info=None):
+def save_weights(path, networks, info=None, *, dtype=None):
     """Write networks, {"G": G, "D": D}, and a dict of your own that JSON can hold. The file appears whole or not at all.
 
+    dtype: round the arrays to another element type; "float16" halves the file, and is read as float32 again.
     Errors: `WeightsError` for a network without memory, with a layer that no file can describe, or with values that are not
     finite, and for an info that is not JSON's; what was at `path` stays.
     """
@@ -54,7 +55,9 @@ def save_weights(path, networks, info=None):
             raise WeightsError(f"{path}: the network {name!r} has no memory yet, call .build(seed=...) before saving it")
         for prefix, leaf in network.leaves():
             for key in leaf.parameter_shapes | leaf.statistic_shapes:
-                arrays[f"{name}/{prefix}{key}"] = leaf.ops.to_host(getattr(leaf, key))
+                array = leaf.ops.to_host(getattr(leaf, key))
+                with np.errstate(over="ignore"):  # what is too large for a smaller dtype is infinite, and refused below
+                    arrays[f"{name}/{prefix}{key}"] = array.astype(dtype or array.dtype, copy=False)
                 if not np.isfinite(arrays[f"{name}/{prefix}{key}"]).all():
                     raise WeightsError(f"{path}: {leaf.label} {key} holds NaN or infinity; such a network is not saved")
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

@@ -44,6 +44,8 @@ def cases(dtype):
         yield name + " aT", "gemm", {"a": normal(7, 5), "b": normal(7, 3), "out": out(5, 3), "trans_a": True, "add": add}
         yield name + " bT", "gemm", {"a": normal(5, 7), "b": normal(3, 7), "out": out(5, 3), "trans_b": True, "add": add}
         yield name + " column", "gemm", {"a": normal(9, 4), "b": normal(4, 1), "out": out(9, 1), "add": add}
+        yield name + " outer", "gemm", {"a": normal(9, 1), "b": normal(1, 4), "out": out(9, 4), "add": add}
+        yield name + " inner", "gemm", {"a": normal(1, 300), "b": normal(300, 1), "out": out(1, 1), "add": add}
         for rows, columns in ((1, 1), (17, 5), (64, 32), (100, 33)):
             yield f"{name} {rows}x{columns}", "sum_rows", {"x": normal(rows, columns), "out": out(columns), "add": add}
 
@@ -66,6 +68,15 @@ def cases(dtype):
         yield images, name, {"dy": normal(2, 3, 4, 5), "x": normal(2, 3, 4, 5)}
     yield "", "multiply", {"x": normal(6, 11), "y": normal(6, 11), "out": unset(6, 11)}
     yield "row", "multiply", {"x": normal(6, 11), "y": normal(11), "out": unset(6, 11)}
+    yield "number", "multiply", {"x": normal(6, 11), "y": -2.0, "out": unset(6, 11)}
+    yield "column", "multiply", {"x": normal(6, 11), "y": normal(6, 1), "out": unset(6, 11)}
+    yield "", "subtract", {"x": normal(6, 11), "y": normal(6, 11), "out": unset(6, 11)}
+    yield "", "divide", {"x": normal(6, 11), "y": positive(6, 11), "out": unset(6, 11)}
+    yield "one", "divide", {"x": normal(2, 3, 4, 5), "y": positive(1), "out": unset(2, 3, 4, 5)}
+    for n in (1, 5, 700):
+        yield f"{n}", "normalize_vector_", {"x": normal(n), "tiny": 1e-12}
+    yield "zero", "normalize_vector_", {"x": 0 * normal(5), "tiny": 1e-12}
+    yield "tiny", "normalize_vector_", {"x": 1e-10 * normal(5), "tiny": 1e-3}
     yield "images", "multiply", {"x": normal(2, 3, 4, 5), "y": normal(2, 3, 4, 5), "out": unset(2, 3, 4, 5)}
 
     for n, c in ((2, 1), (17, 5), (64, 32), (100, 33)):
@@ -87,6 +98,14 @@ def cases(dtype):
         target = labels[: len(sharp)] if name == "each" else target
         output = {"dp": unset(*sharp.shape), "value": unset(1)}
         yield name, "bce", {"p": sharp, "target": target, "weight": 0.5, **output}
+    for name, target in (("real", 1.0), ("fake", -1.0), ("each", np.sign(logits + 0.5).astype(dtype))):
+        output = {"dy": unset(*logits.shape), "value": unset(1)}
+        yield name, "squared_error", {"y": logits, "target": target, "weight": 0.5, **output}
+        yield name, "hinge", {"y": logits, "target": target, "weight": 2, **output}
+    yield "", "mean", {"y": logits, "weight": -0.5, "dy": unset(*logits.shape), "value": unset(1)}
+    for case, columns, target in (("zero", 3, 0.0), ("one", 300, 1.0)):
+        g = np.concatenate([normal(7, columns), 0 * normal(1, columns)])
+        yield case, "norm_penalty", {"g": g, "target": target, "weight": 10, "dg": unset(*g.shape), "value": unset(1)}
     many = normal(1000, 1)
     output = {"dz": unset(1000, 1), "value": unset(1)}
     yield "many", "bce_with_logits", {"z": many, "target": 1.0, "weight": 1, **output}
@@ -138,6 +157,17 @@ def cases(dtype):
         x, dy = normal(2, 3, 4, 5), normal(2, 3 * fh, 4 * fw, 5)
         yield f"{fh}x{fw}", "upsample", {"x": x, "factor": (fh, fw), "out": unset(2, 3 * fh, 4 * fw, 5)}
         yield f"{fh}x{fw}", "upsample_backward", {"dy": dy, "factor": (fh, fw), "out": unset(2, 3, 4, 5)}
+
+    edge = np.nextafter(np.ones(2), 0, dtype=dtype)  # times a number it may round to it, and is no step more
+    for (N, H, W, C), reach in (((5, 4, 6, 3), 2), ((40, 7, 5, 1), 3), ((3, 29, 31, 1), 14)):
+        x, draws = normal(N, H, W, C), rng.random((N, 2)).astype(dtype)
+        draws[0], draws[1], draws[2] = 0, edge, (0, edge[0])
+        for back in (False, True):
+            arguments = {"x": x, "draws": draws, "reach": reach, "fill": -1.0, "out": unset(N, H, W, C), "back": back}
+            yield f"{H}x{W} {reach} {back}", "shift_images", arguments
+        for size in (reach, reach + 1):
+            yield f"{H}x{W} {size}", "cut_out", {"x": x, "draws": draws, "size": size, "fill": 0.5, "out": unset(N, H, W, C)}
+    yield images, "cut_out", {"x": x[:3], "draws": draws[:3], "size": 9, "fill": 0.0, "out": unset(*x[:3].shape)}
 
     flat = 1000
     for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):

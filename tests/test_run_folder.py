@@ -49,12 +49,12 @@ def test_the_weights_are_the_trainers_and_tell_how_to_draw(run):
     assert info["training"] == {**CONFIG, "steps_done": 12}
 
 
-def test_the_pictures_are_of_the_fixed_noise(run):
+def test_the_pictures_are_of_the_fixed_inputs(run):
     path, t, _ = run
     with np.load(path / "fixed_samples.npz", allow_pickle=False) as fixed:
         images, noise = fixed["images"], fixed["noise"]
     assert images.shape == (3, N_FIXED, 28, 28) and images.dtype == np.uint8
-    assert np.array_equal(noise, t.fixed_noise)
+    assert np.array_equal(noise, t.fixed_inputs)
     assert np.array_equal(images[-1], np.rint(255 * t.fixed_images()).reshape(N_FIXED, 28, 28))
     assert not np.array_equal(images[0], images[1])
     for k, frame in enumerate(images, 1):

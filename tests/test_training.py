@@ -49,13 +49,13 @@ def real_batches(t, n=3):
 def test_each_stream_is_its_own():
     """More draws for dropout, or a longer batch, move nothing else."""
     plain, dropping = trainer(), trainer(replace(TINY, discriminator=lambda: more_dropout(TINY.discriminator())))
-    assert np.array_equal(plain.fixed_noise, dropping.fixed_noise)
+    assert np.array_equal(plain.fixed_inputs, dropping.fixed_inputs)
     assert np.array_equal(real_batches(plain), real_batches(dropping))
     assert np.array_equal(plain._step.z, dropping._step.z)
 
     plain, longer = trainer(), trainer(batch_size=16)
     assert weights(plain) == weights(longer)
-    assert np.array_equal(plain.fixed_noise, longer.fixed_noise)
+    assert np.array_equal(plain.fixed_inputs, longer.fixed_inputs)
 
 
 def more_dropout(network):
@@ -72,24 +72,24 @@ def test_the_streams_differ_from_each_other(monkeypatch):
 
 def test_the_fixed_noise_is_fixed_and_the_trainings_is_not():
     t = trainer()
-    fixed, first = t.fixed_noise.copy(), t.fixed_images()
+    fixed, first = t.fixed_inputs.copy(), t.fixed_images()
     assert fixed.shape == (N_FIXED, 4)
     drawn = []
     for _ in range(3):
         t.step()
         drawn.append(t._step.z.copy())
     assert len(np.unique(drawn)) == 3 * BATCH * 4
-    assert np.array_equal(t.fixed_noise, fixed)
+    assert np.array_equal(t.fixed_inputs, fixed)
     assert not np.array_equal(t.fixed_images(), first)
 
 
-def test_fixed_images_are_of_the_fixed_noise_in_evaluation_mode():
+def test_fixed_images_are_of_the_fixed_inputs_in_evaluation_mode():
     t = trainer()
     t.fit(steps=2)
     images = t.fixed_images()
     assert images.dtype == np.float32 and 0 <= images.min() < images.max() <= 1
     assert np.array_equal(images, t.fixed_images())  # no dropout
-    assert np.allclose(images, (t.generator(t.fixed_noise) + 1) / 2, atol=1e-6)
+    assert np.allclose(images, (t.generator(t.fixed_inputs) + 1) / 2, atol=1e-6)
 
 
 def test_looking_at_images_changes_nothing():
@@ -111,7 +111,7 @@ def test_epochs_and_their_records():
     assert [record["step"] for record in history] == [5, 10] and t.step_count == 10
     assert [record["epoch"] for record in history] == [1, 2]
     assert watcher.epochs == history
-    names = {"epoch", "step", "seconds", "images_per_second", "d_loss", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"}
+    names = {"epoch", "step", "seconds", "images_per_second", "d_loss", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty"}
     for record in history:
         assert set(record) == names
         assert record["seconds"] > 0
@@ -292,7 +292,7 @@ def test_networks_in_float64_train_in_float64():
     G, D = (make().build(seed=1, dtype="float64") for make in (TINY.generator, TINY.discriminator))
     t = trainer(generator=G, discriminator=D)
     t.fit(steps=2)
-    assert t.fixed_noise.dtype == t._step.images.dtype == np.float64
+    assert t.fixed_inputs.dtype == t._step.images.dtype == np.float64
 
 
 @pytest.mark.parametrize("networks, error, words", [

@@ -5,6 +5,7 @@ float or double; inputs broadcast, so a number or a row may stand beside a matri
 written; a `raw` array is indexed by hand, and `i` is the index of the element in C order.
 """
 
+from nn.ops.cuda_augmentation import AUGMENTATION
 from nn.ops.cuda_pooling import POOLING
 
 ELEMENTWISE = {
@@ -17,6 +18,8 @@ ELEMENTWISE = {
     "tanh_forward": ("T x", "T y", "y = tanh(x)"),
     "tanh_backward": ("T y", "T dy", "dy *= 1 - y * y"),
     "multiply": ("T a, T b", "T y", "y = a * b"),
+    "divide": ("T a, T b", "T y", "y = a / b"),
+    "subtract": ("T a, T b", "T y", "y = a - b"),
     "add": ("T x", "T y", "y += x"),
     # ---- batch normalisation
     "normalize_backward": (
@@ -129,6 +132,7 @@ ELEMENTWISE = {
         "}",
     ),
     **POOLING,
+    **AUGMENTATION,
 }
 
 # Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": Philox 4x32 of ten rounds.

@@ -107,6 +107,55 @@ template <typename T> __global__ void bce(const T* p, const T* target, T* dp, T*
     if (threadIdx.x == 0) value[0] = -(sum * scale);
 }
 
+// value = (weight / n) sum((y - t)^2), dy = (weight / n) 2 (y - t)
+template <typename T> __global__ void squared_error(const T* y, const T* target, T* dy, T* value,
+                                                    long long each, double number, long long n, double weight) {
+    T scale = T(weight / n), sum = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) {
+        T error = y[i] - (each ? target[i] : T(number));
+        dy[i] = 2 * scale * error;
+        sum += error * error;
+    }
+    sum = sum_of_block(sum);
+    if (threadIdx.x == 0) value[0] = sum * scale;
+}
+
+// value = (weight / n) sum(max(1 - t y, 0)), dy = -(weight / n) t where t y < 1, else 0
+template <typename T> __global__ void hinge(const T* y, const T* target, T* dy, T* value,
+                                            long long each, double number, long long n, double weight) {
+    T scale = T(weight / n), sum = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) {
+        T t = each ? target[i] : T(number), gap = 1 - t * y[i];
+        dy[i] = gap > 0 ? -scale * t : T(0);
+        sum += gap < 0 ? T(0) : gap;
+    }
+    sum = sum_of_block(sum);
+    if (threadIdx.x == 0) value[0] = sum * scale;
+}
+
+// value = (weight / n) sum(y), dy = weight / n
+template <typename T> __global__ void mean(const T* y, T* dy, T* value, long long n, double weight) {
+    T scale = T(weight / n), sum = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) {
+        sum += y[i];
+        dy[i] = scale;
+    }
+    sum = sum_of_block(sum);
+    if (threadIdx.x == 0) value[0] = sum * scale;
+}
+
+// each[n] = (|g_n| - target)^2, dg_n = scale (1 - target / |g_n|) g_n; block n does row n
+template <typename T> __global__ void norm_penalty(const T* g, T* dg, T* each, long long columns,
+                                                   double target, double scale, double tiny) {
+    const T* row = g + blockIdx.x * columns;
+    T sum = 0;
+    for (long long j = threadIdx.x; j < columns; j += THREADS) sum += row[j] * row[j];
+    T norm = sqrt(sum_of_block(sum)), beyond = norm - T(target);
+    T factor = T(scale) * beyond / (norm < T(tiny) ? T(tiny) : norm);
+    for (long long j = threadIdx.x; j < columns; j += THREADS) dg[blockIdx.x * columns + j] = factor * row[j];
+    if (threadIdx.x == 0) each[blockIdx.x] = beyond * beyond;
+}
+
 // value = (weight / n) sum(log sum_j exp(z_j - m) - (z_t - m)), dz = (weight / n) (softmax(z) - [k = t]), m = max(z): thread k
 // takes rows k, k + THREADS, ...; a class that is not there makes its row and the value NaN
 template <typename T> __global__ void softmax_cross_entropy(const T* z, T* dz, T* value, const long long* classes,
@@ -139,6 +188,20 @@ template <typename T> __global__ void mean_sigmoid(const T* z, T* out, long long
 }
 """
 
-SOURCE = f"constexpr int WIDTH = {WIDTH}, DEPTH = {DEPTH}, THREADS = {THREADS};\n{COLUMNS}{LOSSES}"
-REDUCTIONS = ("sum_rows", "sum_product_rows", "normalize", "bce_with_logits", "bce", "softmax_cross_entropy", "mean_sigmoid")
+VECTORS = r"""
+// x /= max(|x|, tiny), by one block
+template <typename T> __global__ void normalize_vector(T* x, long long n, double tiny) {
+    T sum = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) sum += x[i] * x[i];
+    T norm = sqrt(sum_of_block(sum));
+    norm = norm < T(tiny) ? T(tiny) : norm;
+    for (long long i = threadIdx.x; i < n; i += THREADS) x[i] /= norm;
+}
+"""
+
+SOURCE = f"constexpr int WIDTH = {WIDTH}, DEPTH = {DEPTH}, THREADS = {THREADS};\n{COLUMNS}{LOSSES}{VECTORS}"
+REDUCTIONS = (
+    *("sum_rows", "sum_product_rows", "normalize", "bce_with_logits", "bce", "squared_error", "hinge", "mean", "norm_penalty"),
+    *("softmax_cross_entropy", "mean_sigmoid", "normalize_vector"),
+)
 TYPES = ("float", "double")

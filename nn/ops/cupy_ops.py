@@ -13,6 +13,7 @@ from cupy import cublas
 
 from nn.errors import DeviceError, DtypeError, ShapeError
 from nn.ops.base import Ops, first_line
+from nn.ops.cuda_augmentation import CudaAugmentation
 from nn.ops.cuda_conv import CudaConv
 from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
 from nn.ops.cuda_pooling import CudaPooling
@@ -39,7 +40,7 @@ def reduction(name, dtype):
     return reductions().get_function(f"{name}<{'float' if dtype == np.float32 else 'double'}>")
 
 
-class CupyOps(CudaConv, CudaPooling, Ops):
+class CupyOps(CudaConv, CudaPooling, CudaAugmentation, Ops):
     """All primitives on CuPy arrays; what each computes stands in the docstrings of `NumpyOps`.
 
     Errors: `DeviceError` without a driver, a device, or the CUDA libraries that CuPy compiles with.
@@ -106,6 +107,10 @@ class CupyOps(CudaConv, CudaPooling, Ops):
         self._sum_columns("sum_rows", (x, out), x.shape, int(add))
         return out
 
+    def normalize_vector_(self, x, tiny):
+        self._launch("normalize_vector", (1,), (THREADS,), (x,), x.size, float(tiny))
+        return x
+
     # ---- activations --------------------------------------------------------------------------------------------
 
     def leaky_relu(self, x, slope, *, out):
@@ -138,6 +143,14 @@ class CupyOps(CudaConv, CudaPooling, Ops):
 
     def multiply(self, x, y, *, out):
         self._kernel("multiply")(x, y, out)
+        return out
+
+    def divide(self, x, y, *, out):
+        self._kernel("divide")(x, y, out)
+        return out
+
+    def subtract(self, x, y, *, out):
+        self._kernel("subtract")(x, y, out)
         return out
 
     # ---- batch normalisation ------------------------------------------------------------------------------------
@@ -178,6 +191,21 @@ class CupyOps(CudaConv, CudaPooling, Ops):
     def bce(self, p, target, weight, *, dp, value):
         limits = np.finfo(p.dtype)
         self._loss("bce", p, target, weight, dp, value, float(limits.tiny), float(1 - limits.epsneg))
+
+    def squared_error(self, y, target, weight, *, dy, value):
+        self._loss("squared_error", y, target, weight, dy, value)
+
+    def hinge(self, y, target, weight, *, dy, value):
+        self._loss("hinge", y, target, weight, dy, value)
+
+    def mean(self, y, weight, *, dy, value):
+        self._launch("mean", (1,), (THREADS,), (y, dy, value), y.size, float(weight))
+
+    def norm_penalty(self, g, target, weight, *, dg, value):
+        n, tiny = len(g), float(np.finfo(g.dtype).tiny)
+        each, unread = self._scratch(f"each {g.dtype}", n, g.dtype), self._scratch(f"unread {g.dtype}", n, g.dtype)
+        self._launch("norm_penalty", (n,), (THREADS,), (g, dg, each), g.size // n, float(target), weight / n, tiny)
+        self.mean(each, weight / 2, dy=unread, value=value)
 
     def softmax_cross_entropy(self, z, target, weight, *, dz, value):
         n, n_classes = z.shape

@@ -68,6 +68,12 @@ class NumpyActivations(NumpyArrays):
     def multiply(self, x, y, *, out):
         return np.multiply(x, y, out=out)
 
+    def divide(self, x, y, *, out):
+        return np.divide(x, y, out=out)
+
+    def subtract(self, x, y, *, out):
+        return np.subtract(x, y, out=out)
+
     def _sigmoid_slope(self, x):
         """e / (1 + e)^2 + tiny with e = exp(-|x|): y (1 - y) where y would round to 1, and nowhere 0."""
         e = self._exp_minus_abs(x)

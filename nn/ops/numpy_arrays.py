@@ -80,6 +80,10 @@ class NumpyArrays(Ops):
         total = np.matmul(ones, x, out=self._scratch(out.shape, out.dtype))
         return np.add(out, total, out=out)
 
+    def normalize_vector_(self, x, tiny):
+        """x /= max(|x|, tiny), which makes x one long."""
+        return np.divide(x, max(math.sqrt(np.dot(x, x)), tiny), out=x)
+
     def _scratch(self, shape, dtype, name=""):
         """A buffer for use inside one primitive; `name` tells apart those that are alive together.
 

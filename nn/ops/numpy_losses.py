@@ -45,6 +45,39 @@ class NumpyLosses(NumpyActivations):
         each = np.add(p, q, out=p)  # log q + t (log p - log q)
         np.multiply(np.sum(each.reshape(-1), keepdims=True, out=value), -scale, out=value)
 
+    def squared_error(self, y, target, weight, *, dy, value):
+        """value = (weight / n) sum((y - t)^2), dy = (weight / n) 2 (y - t)."""
+        scale = weight / y.size
+        np.subtract(y, target, out=dy)
+        square = np.multiply(dy, dy, out=self._scratch(y.shape, y.dtype, "square"))
+        np.multiply(np.sum(square.reshape(-1), keepdims=True, out=value), scale, out=value)
+        np.multiply(dy, 2 * scale, out=dy)
+
+    def hinge(self, y, target, weight, *, dy, value):
+        """value = (weight / n) sum(max(1 - t y, 0)), dy = -(weight / n) t where t y < 1, else 0; t is 1 or -1."""
+        scale = weight / y.size
+        gap = np.multiply(y, target, out=self._scratch(y.shape, y.dtype, "gap"))
+        np.maximum(np.subtract(1, gap, out=gap), 0, out=gap)
+        np.copyto(dy, np.greater(gap, 0, out=self._scratch(y.shape, bool)))
+        np.multiply(np.multiply(dy, target, out=dy), -scale, out=dy)
+        np.multiply(np.sum(gap.reshape(-1), keepdims=True, out=value), scale, out=value)
+
+    def mean(self, y, weight, *, dy, value):
+        """value = (weight / n) sum(y), dy = weight / n."""
+        np.multiply(np.sum(y.reshape(-1), keepdims=True, out=value), weight / y.size, out=value)
+        dy.fill(weight / y.size)
+
+    def norm_penalty(self, g, target, weight, *, dg, value):
+        """value = (weight / 2) mean_n (|g_n| - target)^2, dg_n = (weight / N) (1 - target / |g_n|) g_n, for the rows of g."""
+        n = len(g)
+        norm = np.sum(np.multiply(g, g, out=dg), axis=1, keepdims=True, out=self._scratch((n, 1), g.dtype, "norm"))
+        np.sqrt(norm, out=norm)
+        beyond = np.subtract(norm, target, out=self._scratch((n, 1), g.dtype, "beyond"))
+        np.maximum(norm, np.finfo(g.dtype).tiny, out=norm)  # a gradient of 0 has no direction: it stays
+        np.multiply(g, np.multiply(np.divide(beyond, norm, out=norm), weight / n, out=norm), out=dg)
+        np.multiply(beyond, beyond, out=beyond)
+        np.multiply(np.sum(beyond.reshape(-1), keepdims=True, out=value), weight / (2 * n), out=value)
+
     def softmax_cross_entropy(self, z, target, weight, *, dz, value):
         """value = (weight / n) sum(log sum_j exp(z_j - m) - (z_t - m)), dz = (weight / n) (softmax(z) - [k = t]), m = max(z)."""
         n, n_classes = z.shape

@@ -7,6 +7,7 @@ elementwise chains are walked in blocks, so that the second pass over a block fi
 
 import numpy as np
 
+from nn.ops.numpy_augmentation import NumpyAugmentation
 from nn.ops.numpy_conv import NumpyConv
 from nn.ops.numpy_losses import NumpyLosses
 from nn.ops.numpy_normalization import NumpyNormalization
@@ -15,7 +16,7 @@ from nn.ops.numpy_pooling import NumpyPooling
 from nn.ops.numpy_stream import NumpyStream
 
 
-class NumpyOps(NumpyConv, NumpyPooling, NumpyLosses, NumpyNormalization, NumpyOptimizers):
+class NumpyOps(NumpyConv, NumpyPooling, NumpyAugmentation, NumpyLosses, NumpyNormalization, NumpyOptimizers):
     """All primitives on NumPy arrays."""
 
     device = "cpu"
