@@ -99,6 +99,8 @@ def describe(layer):
         raise WeightsError(f"{layer.label} cannot be saved: a file describes layers of type {', '.join(LAYERS)}")
     settings = layer.settings()
     settings.pop("init", None)  # how the first values were drawn does not matter to a file that holds the values
+    if "layer" in settings:  # one within another
+        settings["layer"] = describe(settings["layer"])
     return {"type": type(layer).__name__, **settings}
 
 
@@ -111,6 +113,8 @@ def rebuild(description):
         if description["type"] == "Sequential":
             parts = [rebuild(part) for part in settings.pop("layers")]
             return Sequential(*parts, **settings)
+        if "layer" in settings:
+            settings["layer"] = rebuild(settings["layer"])
         return LAYERS[description["type"]](**settings)
     except (TypeError, KeyError, ByhandError) as problem:
         raise WeightsError(f"the description of a {description['type']} does not make one ({problem})") from None

@@ -31,6 +31,11 @@ CASES = {
     "max_pool": (lambda: nn.MaxPool2d(3, stride=2, padding=1), (4, 2, 5, 6)),
     "avg_pool": (lambda: nn.AvgPool2d(2), (4, 2, 4, 6)),
     "upsample": (lambda: nn.Upsample(2), (4, 2, 3, 2)),
+    "spectral": (lambda: nn.SpectralNorm(nn.Dense(6, 4)), (5, 6)),
+    "spectral_conv": (lambda: nn.SpectralNorm(nn.Conv2d(2, 3, 3, stride=2, padding=1)), (4, 2, 5, 6)),
+    "spectral_conv_transpose": (lambda: nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1)), (4, 2, 3, 2)),
+    "shift": (lambda: nn.RandomShift(2, fill=-1.0), (4, 2, 5, 6)),
+    "cutout": (lambda: nn.Cutout(3, fill=-1.0), (4, 2, 5, 6)),
     "own": (lambda: Vector(6), (5, 6)),
     "network": (
         lambda: nn.Sequential(
@@ -56,10 +61,10 @@ def a_case(name, dtype="float32"):
 
 
 def same_draws(layer, action):
-    """The action's result, with dropout's stream put back afterwards."""
-    state = layer.stream.state
+    """The action's result, with the stream and the statistics put back afterwards."""
+    state, statistics = layer.stream.state, layer.parameters.statistics.flat.copy()
     result = action()
-    layer.stream.state = state
+    layer.stream.state, layer.parameters.statistics.flat[...] = state, statistics
     return result
 
 
@@ -178,6 +183,14 @@ def test_settings_of_numpys_float64_do_not_widen(name):
     assert y.dtype == dx.dtype == np.float32
 
 
+class Draws:
+    """The same numbers in float32 and float64."""
+
+    def uniform_(self, out):
+        out[...] = np.random.default_rng(6).random(out.shape)
+        return out
+
+
 @each
 def test_float32_agrees_with_float64(name):
     results = []
@@ -186,6 +199,8 @@ def test_float32_agrees_with_float64(name):
         for _, leaf in layer.leaves():
             if isinstance(leaf, nn.Dropout):
                 leaf.p = 0.0
+            elif isinstance(leaf, (nn.RandomShift, nn.Cutout)):
+                leaf.stream = Draws()
         results.append([*one_pass(layer, x, dy), *layer.parameters.grad.views.values()])
     for narrow, wide in zip(*results, strict=True):
         assert np.abs(narrow - wide).max() < 1e-4 * np.abs(wide).max() + 1e-7  # a bias before batch norm has none

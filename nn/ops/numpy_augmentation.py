@@ -21,7 +21,7 @@ class NumpyAugmentation(NumpyArrays):
         if back:
             np.negative(down, out=down), np.negative(right, out=right)
         out.fill(fill)
-        for x_, y_, i, j in zip(x, out, down, right):
+        for x_, y_, i, j in zip(x, out, down.data, right.data):  # .data: as Python's ints, which slice faster
             y_[max(i, 0) : max(H + i, 0), max(j, 0) : max(W + j, 0)] = x_[max(-i, 0) : max(H - i, 0), max(-j, 0) : max(W - j, 0)]
         return out
 
@@ -32,7 +32,7 @@ class NumpyAugmentation(NumpyArrays):
         top = self._whole(draws[:, 0], H + 1 - size % 2, -(size // 2), "down")
         left = self._whole(draws[:, 1], W + 1 - size % 2, -(size // 2), "right")
         np.copyto(out, x)
-        for y_, i, j in zip(out, top, left):
+        for y_, i, j in zip(out, top.data, left.data):
             y_[max(i, 0) : i + size, max(j, 0) : j + size] = fill
         return out
 

@@ -1,0 +1,42 @@
+"""Make the reference vectors of spectral normalisation: ``python -m tests.oracles.make_spectral_oracles``.
+
+Needs PyTorch, like make_oracles.py; the tests need only spectral_norm.npz. All in float64.
+"""
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from tests.oracles.make_oracles import passed, save
+
+# name: (kind, arguments, settings, shape of x); the tests make the same layers
+LAYERS = {
+    "dense": ("Linear", (6, 4), {}, (5, 6)),
+    "dense_one": ("Linear", (6, 1), {}, (5, 6)),
+    "conv": ("Conv2d", (2, 3, (3, 2)), {"stride": 2, "padding": 1}, (3, 2, 5, 6)),
+    "transposed": ("ConvTranspose2d", (3, 2, (4, 3)), {"stride": (2, 1), "padding": 1}, (3, 3, 3, 4)),
+}
+
+
+def main():
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(20240302)
+    out = {}
+    for name, (kind, args, settings, shape) in LAYERS.items():
+        module = spectral_norm(getattr(nn, kind)(*args, **settings))
+        state = module.parametrizations.weight[0]
+        for vector in (state._u, state._v):  # far from the singular vectors, so that each iteration shows
+            vector.copy_(nn.functional.normalize(torch.randn(vector.shape), dim=0))
+        for part, train in (("first", True), ("second", True), ("evaluation", False)):
+            out |= passed(f"{name}.{part}", module, torch.randn(shape), train=train)
+            module.zero_grad()
+    save("spectral_norm", {key: value for key, value in out.items() if not known(key)})
+
+
+def known(key):
+    """Weights before the later passes, and after any: none of them moves the weights."""
+    return (".before." in key and ".first." not in key) or (".after." in key and "0._" not in key)
+
+
+if __name__ == "__main__":
+    main()
