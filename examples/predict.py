@@ -1,17 +1,18 @@
 """Draw new digits with a trained generator.
 
+    python examples/predict.py                                        # by a generator that comes with the package
+    python examples/predict.py --digits 314159                        # a number
     python examples/predict.py --weights runs/mlp-dropout-20260101-120000/weights.npz
     python examples/predict.py --weights weights.npz --interpolate --out walk.png
 """
 
 import argparse
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from gan.command_line import Parser, positive_int, run, seed
+from gan.command_line import Parser, checked, free_name, named, positive_int, run, seed
 from gan.pictures import grid, save_picture
 from gan.sampling import load_sampler
 from nn import RunError
@@ -21,13 +22,20 @@ from nn.ops import DEVICES, get_ops
 MOST = 100_000  # images in one call: 300 MB
 MOST_SHOWN = 2_400  # images in one picture, whole rows of STEPS too
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
+MOST_DIGITS = 100  # of --digits
+COLUMNS = 10  # of --classes
+PRETRAINED = Path(__file__).resolve().parent.parent / "data" / "weights"  # of the default recipe, trained for an hour
 
 
 def arguments():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--weights", required=True, help="weights.npz of a training")
+    add("--weights", help="weights.npz of a training (default: those that come with the package)")
     add("--count", type=positive_int, help=f"how many digits (default: 64); with --interpolate, walks (default: {WALKS})")
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--digit", type=digit, metavar="D", help="draw this digit only; as all three, by weights of a recipe with classes")
+    asked.add_argument("--digits", type=number, metavar="NUMBER", help="draw a number, such as 314159, in one row")
+    asked.add_argument("--classes", action="store_true", help=f"draw a row of each digit, {COLUMNS} or --count of them long")
     add("--seed", type=seed, help="equal seeds give equal digits (default: a new one each time)")
     add("--out", help="picture to write, a .png (default: digits.png, digits-2.png ...)")
     add("--save-samples", metavar="FILE", help="write the images, float32 (N, 28, 28) in [0, 1], to an .npz")
@@ -41,13 +49,17 @@ def main():
     args = arguments()
     out = free_name(Path("digits.png")) if args.out is None else checked(args.out, ".png")
     samples = args.save_samples and checked(args.save_samples, ".npz")
-    count = args.count or (WALKS if args.interpolate else 64)
-    most = MOST // (STEPS if args.interpolate else 1)
+    count = args.count or (WALKS if args.interpolate else COLUMNS if args.classes else 64)
+    most = MOST // (STEPS if args.interpolate else 10 if args.classes else 1)
     if count > most:
         raise RunError(f"--count: expected at most {most:,} at once, got {count:,}; call again with another --seed")
-    sampler = load_sampler(args.weights, get_ops(args.device))
-    images = sampler.walks(count, STEPS, args.seed) if args.interpolate else sampler.images(sampler.noise(count, args.seed))
-    sheet = grid(images[:MOST_SHOWN], STEPS if args.interpolate else None)
+    digits, columns = asked_for(args, count)
+    sampler = load_sampler(args.weights or pretrained(digits is not None), get_ops(args.device))
+    if args.interpolate:
+        images, columns = sampler.walks(count, STEPS, args.seed, digits), STEPS
+    else:
+        images = sampler.images(sampler.inputs(count if digits is None else len(digits), args.seed, digits))
+    sheet = grid(images[:MOST_SHOWN], columns)
     with named(out):
         save_picture(out, sheet)
     if samples:
@@ -59,34 +71,41 @@ def main():
     return 0
 
 
-def checked(name, suffix):
-    """A path that may be written: with the right ending, and nothing there that would be lost."""
-    path = Path(name)
-    if path.suffix != suffix:
-        raise RunError(f"{path}: expected a name that ends in {suffix}")
-    with named(path):
-        path.parent.stat()  # a folder that is not there shows now, not after the work
-        if path.exists():
-            raise RunError(f"{path}: it exists already; name another file, or remove it first")
+def asked_for(args, count):
+    """-> the digit of each image, or None where anything may come, and the columns of the picture, or None for a square."""
+    if args.digits:
+        if args.count or args.interpolate:
+            raise RunError("--digits: expected neither --count nor --interpolate beside it; the number says how many")
+        return np.array([int(each) for each in args.digits]), len(args.digits)
+    if args.digit is not None:
+        return np.full(count, args.digit), None
+    if args.classes:
+        if args.interpolate:
+            raise RunError("--classes: expected no --interpolate beside it; its rows are each of one digit already")
+        return np.arange(10).repeat(count), count
+    return None, None
+
+
+def pretrained(with_classes):
+    """The weights file that comes with the package."""
+    path = PRETRAINED / ("digits-by-class.npz" if with_classes else "digits.npz")
+    if not path.exists():
+        raise RunError(f"{path}: it is missing from this copy of the package; name a training's weights with --weights")
     return path
 
 
-@contextmanager
-def named(path):
-    """Make what the system says inside the block an error that names the path."""
-    try:
-        yield
-    except OSError as problem:
-        raise RunError(f"{path}: cannot be written ({problem.strerror}); name another file") from None
+def digit(text):
+    """An argparse type: one digit."""
+    if text not in tuple("0123456789"):
+        raise argparse.ArgumentTypeError(f"expected a digit, 0 to 9, got {text!r}")
+    return int(text)
 
 
-def free_name(path):
-    """The path, or the first of path-2, path-3 ... that is not taken."""
-    name, k = path, 1
-    while name.exists():
-        k += 1
-        name = path.with_stem(f"{path.stem}-{k}")
-    return name
+def number(text):
+    """An argparse type: a number of up to MOST_DIGITS digits, as text, since it may begin with 0."""
+    if not 1 <= len(text) <= MOST_DIGITS or set(text) - set("0123456789"):
+        raise argparse.ArgumentTypeError(f"expected up to {MOST_DIGITS} digits, got {text!r}")
+    return text
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ from tqdm import tqdm
 
 from gan.command_line import Parser, on_signals, positive_float, positive_int, run, seed
 from gan.datasets import load
+from gan.metrics.watch import FidWatch
 from gan.recipes import DEFAULT, get_recipe, table
 from gan.run_folder import RunFolder, check_new
 from gan.training import Callback, Trainer
+from nn import RunError
 from nn.ops import DEVICES, get_ops
 
 
@@ -46,6 +48,7 @@ def arguments():
     add("--dataset", default="mnist", help="mnist, fashion-mnist or kmnist (default: %(default)s)")
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
     add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
+    add("--evaluate-every", type=positive_int, metavar="N", help="measure FID every N epochs, and keep the best weights: best.npz")
     add("--seed", type=seed, default=0, help="equal seeds give equal results (default: %(default)s)")
     add("--out", help="folder for what the training makes (default: runs/RECIPE-TIME)")
     add("--quiet", action="store_true", help="print errors and warnings only")
@@ -61,9 +64,11 @@ def main():
     recipe, ops = get_recipe(args.recipe), get_ops(args.device)
     out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     check_new(out)  # before the data are fetched
-    images, _ = load(args.dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
+    if args.evaluate_every and args.dataset not in ("mnist", "mnist-sample"):
+        raise RunError(f"--evaluate-every: expected a dataset of digits, which FID is measured on here, got {args.dataset}")
+    images, labels = load(args.dataset, "train", data_dir=args.data_dir, flat=False, quiet=args.quiet)
     trainer = Trainer(
-        recipe, images, seed=args.seed, device=ops, batch_size=args.batch_size, learning_rate=args.learning_rate
+        recipe, images, labels, seed=args.seed, device=ops, batch_size=args.batch_size, learning_rate=args.learning_rate
     )
     length = {"epochs": args.epochs, "steps": args.steps, "minutes": args.minutes}
     if not any(length.values()):
@@ -72,7 +77,11 @@ def main():
         "recipe": recipe.name, "dataset": args.dataset, "images": len(images), **length, "batch_size": trainer.batch_size,
         "learning_rate": trainer.learning_rate, "seed": args.seed, "device": ops.device,
     }  # fmt: skip
-    folder = RunFolder(out, config)
+    fid = None
+    if args.evaluate_every:
+        test_images, _ = load(args.dataset, "test", data_dir=args.data_dir, flat=False, quiet=args.quiet)
+        fid = FidWatch(test_images, args.evaluate_every, ops)
+    folder = RunFolder(out, config, fid)
     say(f"{recipe.name} on {len(images):,} images of {args.dataset}, on {ops!r}; pictures in {folder.path}/samples")
 
     caught = []

@@ -1,11 +1,12 @@
-"""What the command lines share: kinds of arguments, and errors as one line with exit status 2."""
+"""What the command lines share: kinds of arguments, files to write, and errors as one line with exit status 2."""
 
 import argparse
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
-from nn import ByhandError
+from nn import ByhandError, RunError
 
 ERROR = 2
 
@@ -74,3 +75,33 @@ def on_signals(handler):
     finally:
         for number, old in previous.items():
             signal.signal(number, old)
+
+
+def checked(name, suffix):
+    """A path that may be written: with the right ending, and nothing there that would be lost."""
+    path = Path(name)
+    if path.suffix != suffix:
+        raise RunError(f"{path}: expected a name that ends in {suffix}")
+    with named(path):
+        path.parent.stat()  # a folder that is not there shows now, not after the work
+        if path.exists():
+            raise RunError(f"{path}: it exists already; name another file, or remove it first")
+    return path
+
+
+@contextmanager
+def named(path):
+    """Make what the system says inside the block an error that names the path."""
+    try:
+        yield
+    except OSError as problem:
+        raise RunError(f"{path}: cannot be written ({problem.strerror}); name another file") from None
+
+
+def free_name(path):
+    """The path, or the first of path-2, path-3 ... that is not taken."""
+    name, k = path, 1
+    while name.exists():
+        k += 1
+        name = path.with_stem(f"{path.stem}-{k}")
+    return name

@@ -45,20 +45,22 @@ def save_film(path, sheets):
 
 
 def save_curves(path, history):
-    """Plot each epoch's losses, and D's mean outputs, from a list of records; as a PNG."""
+    """Plot each epoch's losses, D's mean outputs, and FID where it was measured, from a list of records; as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure  # here, since it takes half a second: nobody waits for it to see digits
 
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    epochs = [record["epoch"] for record in history]
     marker = "o" if len(history) < 20 else None
     panels = (
         ("loss", {"d_loss_real": "D on real", "d_loss_fake": "D on generated", "g_loss": "G"}),
         ("D's mean output (a probability)", {"d_real": "on real", "d_fake": "on generated"}),
     )
-    for axes, (title, columns) in zip(figure.subplots(1, 2), panels):
+    if any(record.get("fid") for record in history):
+        panels += (("FID", {"fid": "of the generated images"}),)
+    figure = Figure(figsize=(4.5 * len(panels), 4), layout="constrained")
+    for axes, (title, columns) in zip(figure.subplots(1, len(panels)), panels):
         for column, label in columns.items():
-            axes.plot(epochs, [record[column] for record in history], label=label, marker=marker)
+            points = [(record["epoch"], record[column]) for record in history if record[column] is not None]
+            axes.plot(*zip(*points), label=label, marker=marker)
         axes.set(xlabel="epoch", title=title)
         axes.grid(alpha=0.3)
         axes.legend()

@@ -58,15 +58,16 @@ def unwritable(folder, problem):
 class RunFolder(Callback):
     """Writes into a folder as training goes on, each file whole or not at all.
 
-    weights.npz (G and D, the newest), samples/epoch_001.png ... and fixed_samples.npz (the fixed noise, and the images made
-    of it after each epoch as uint8 (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif,
-    config.json. Errors: `RunError` as soon as a file cannot be written.
+    weights.npz (G and D, the newest), samples/epoch_001.png ... and fixed_samples.npz (the fixed inputs, and the images made
+    of them after each epoch as uint8 (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif,
+    config.json. fid: a `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the
+    lowest. Errors: `RunError` as soon as a file cannot be written.
     """
 
-    def __init__(self, path, config):
+    def __init__(self, path, config, fid=None):
         self.path = new_folder(path)
         new_folder(self.path / "samples")
-        self.config = config
+        self.config, self.fid, self.best = config, fid, float("inf")
         self.history, self.frames = [], []
         self._curves_drawn = time.monotonic()
         try:
@@ -77,11 +78,16 @@ class RunFolder(Callback):
     def on_epoch(self, trainer, record):
         images = trainer.fixed_images()
         sheet = grid(images)
+        if self.fid:
+            record["fid"] = self.fid(trainer, record["epoch"])
         self.history.append(record)
         self.frames.append(np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8))
         try:
             save_picture(self.path / "samples" / f"epoch_{len(self.history):03}.png", sheet)
             self.save_weights(trainer)
+            if (record.get("fid") or self.best) < self.best:
+                self.best = record["fid"]
+                self.save_weights(trainer, "best.npz")
             write_history(self.path, self.history)
             if len(self.history) == 1 or time.monotonic() - self._curves_drawn > CURVES_EVERY:
                 save_curves(self.path / "losses.png", self.history)
@@ -99,21 +105,22 @@ class RunFolder(Callback):
                 shown = self.frames[:-1:every] + self.frames[-1:]
                 save_film(self.path / "progress.gif", [grid(frame / 255) for frame in shown])
                 with atomic_write(self.path / "fixed_samples.npz") as file:
-                    noise = trainer.ops.to_host(trainer.fixed_inputs)
-                    np.savez_compressed(file, noise=noise, images=np.stack(self.frames))
+                    inputs = trainer.ops.to_host(trainer.fixed_inputs)
+                    np.savez_compressed(file, noise=inputs, images=np.stack(self.frames))
         except OSError as problem:
             raise unwritable(self.path, problem) from None
 
-    def save_weights(self, trainer):
-        """Write both networks and what a reader needs to draw with them."""
+    def save_weights(self, trainer, name="weights.npz"):
+        """Write both networks, G as it is to be drawn with, and what a reader needs for that."""
         recipe = trainer.recipe
         info = {
             "recipe": recipe.name,
             "latent": {"size": recipe.latent.size, "distribution": recipe.latent.distribution},
+            "classes": recipe.classes,
             "image_range": recipe.image_range,
             "training": {**self.config, "steps_done": trainer.step_count},
         }
-        save_weights(self.path / "weights.npz", {"G": trainer.generator, "D": trainer.discriminator}, info)
+        save_weights(self.path / name, {"G": trainer.artist, "D": trainer.discriminator}, info)
 
     def _write_json(self, name, content):
         with atomic_write(self.path / name) as file:

@@ -20,21 +20,21 @@ def sampler(recipe=TINY, distribution="normal"):
 
 def test_equal_seeds_give_equal_noise_and_other_seeds_other():
     s = sampler()
-    a, b, c = s.noise(5, 1), s.noise(5, 1), s.noise(5, 2)
+    a, b, c = s.inputs(5, 1), s.inputs(5, 1), s.inputs(5, 2)
     assert a.shape == (5, 4) and a.dtype == np.float32
     assert np.array_equal(a, b) and not np.intersect1d(a, c).size
-    assert not np.array_equal(s.noise(5, None), s.noise(5, None))
+    assert not np.array_equal(s.inputs(5, None), s.inputs(5, None))
 
 
 def test_noise_is_of_the_latents_distribution():
-    assert np.abs(sampler(distribution="uniform").noise(500, 1)).max() <= 1
-    assert np.abs(sampler(distribution="normal").noise(500, 1)).max() > 2
+    assert np.abs(sampler(distribution="uniform").inputs(500, 1)).max() <= 1
+    assert np.abs(sampler(distribution="normal").inputs(500, 1)).max() > 2
 
 
 @pytest.mark.parametrize("recipe", [TINY, TINY_BATCHNORM])
 def test_images_are_the_generators_in_evaluation_mode_in_zero_to_one(recipe):
     s = sampler(recipe)
-    z = s.noise(9, 3)
+    z = s.inputs(9, 3)
     images = s.images(z)
     assert images.shape == (9, 28, 28) and images.dtype == np.float32
     assert 0 <= images.min() < images.max() <= 1
@@ -44,7 +44,7 @@ def test_images_are_the_generators_in_evaluation_mode_in_zero_to_one(recipe):
 
 def test_images_in_parts_are_those_of_one_pass(monkeypatch):
     s = sampler(TINY_BATCHNORM)
-    z = s.noise(10, 3)
+    z = s.inputs(10, 3)
     whole = s.images(z)
     for at_once in (1, 3, 5, 10):
         monkeypatch.setattr(sampling, "AT_ONCE", at_once)
@@ -62,13 +62,13 @@ def test_the_image_range_becomes_zero_to_one():
 def test_a_float64_generator_gives_float32_images():
     G = Sequential(Dense(4, 784), Tanh()).build(seed=0, dtype="float64")
     s = Sampler(G, Latent(4), (-1, 1))
-    assert s.images(s.noise(2, 0)).dtype == np.float32
+    assert s.images(s.inputs(2, 0)).dtype == np.float32
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform"])
 def test_a_walk_begins_and_ends_with_the_images_of_its_noise(distribution):
     s = sampler(distribution=distribution)
-    walks, ends = s.walks(3, 5, 7).reshape(3, 5, 28, 28), s.images(s.noise(6, 7))
+    walks, ends = s.walks(3, 5, 7).reshape(3, 5, 28, 28), s.images(s.inputs(6, 7))
     assert np.allclose(walks[:, 0], ends[0::2], atol=1e-5)
     assert np.allclose(walks[:, -1], ends[1::2], atol=1e-5)
     steps = np.abs(np.diff(walks, axis=1)).max(axis=(2, 3))
@@ -80,7 +80,7 @@ def test_a_sampler_comes_from_the_file_alone(tmp_path):
     save_weights(tmp_path / "w.npz", {"G": s.generator}, {**INFO, "note": 5})
     loaded = load_sampler(tmp_path / "w.npz")
     assert loaded.latent == Latent(4, "normal") and loaded.image_range == (-1, 1)
-    assert np.array_equal(loaded.images(loaded.noise(4, 1)), s.images(s.noise(4, 1)))
+    assert np.array_equal(loaded.images(loaded.inputs(4, 1)), s.images(s.inputs(4, 1)))
 
 
 @pytest.mark.parametrize("info", [

@@ -1,0 +1,24 @@
+"""FID while a training goes on."""
+
+from gan.metrics.judge import Judge
+from gan.sampling import Sampler
+
+SAMPLES, SEED = 10_000, 0
+
+
+class FidWatch:
+    """The FID of what a trainer's artist draws, every so many epochs and at the end, with the same noise each time.
+
+    test_images: what `Judge` takes. every: epochs between two measurements.
+    """
+
+    def __init__(self, test_images, every, device="cpu"):
+        self._judge, self._every = Judge(test_images, device), every
+
+    def __call__(self, trainer, epoch):
+        """The FID after that epoch; None where it is not its turn."""
+        if epoch % self._every and trainer.step_count < trainer.last_step:
+            return None
+        recipe = trainer.recipe
+        sampler = Sampler(trainer.artist, recipe.latent, recipe.image_range, recipe.classes)
+        return self._judge.fid(sampler.images(sampler.inputs(SAMPLES, SEED)))
