@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from gan.metrics import precision_recall
+from gan.metrics import rows as rows_module
+from gan.metrics.rows import distance_blocks
+from nn import DataError
+
+
+def column(*values):
+    return np.array(values, float)[:, None]
+
+
+def by_loops(real, fake, k):
+    """Precision and recall point by point."""
+
+    def inside(point, points):
+        for i, centre in enumerate(points):
+            reach = sorted(np.linalg.norm(centre - other) for j, other in enumerate(points) if j != i)[k - 1]
+            if np.linalg.norm(point - centre) <= reach:
+                return True
+        return False
+
+    return np.mean([inside(x, real) for x in fake]), np.mean([inside(x, fake) for x in real])
+
+
+def test_points_on_a_line():
+    real = column(0, 1, 2, 13)  # k = 1: reaches of 1, 1, 1 and 11
+    assert precision_recall(real, column(-1, -1.5, 3.5, 5), k=1) == (3 / 4, 1 / 4)
+    # -1 is just within reach of 0, and 3.5 and 5 of 13; the fake reach 0.5, 0.5, 1.5 and 1.5, 2 just within that of 3.5
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_against_loops(k, monkeypatch):
+    monkeypatch.setattr(rows_module, "AT_ONCE", 7)  # several blocks, the last one short
+    rng = np.random.default_rng(k)
+    real, fake = rng.standard_normal((60, 3)), rng.standard_normal((50, 3)) + 1.5
+    precision, recall = precision_recall(real, fake, k)
+    assert (precision, recall) == by_loops(real, fake, k)
+    assert 0 < precision < 1 and 0 < recall < 1 and precision != recall
+    assert precision_recall(fake, real, k) == (recall, precision)
+
+
+def test_a_set_has_all_of_itself_and_one_far_away_nothing():
+    x = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
+    assert precision_recall(x, x) == (1, 1)
+    assert precision_recall(x, x + 100) == (0, 0)
+
+
+def test_one_point_repeated_is_precise_and_recalls_no_other():
+    real = np.random.default_rng(0).standard_normal((200, 16))
+    assert precision_recall(real, np.repeat(real[:1], 50, axis=0)) == (1, 1 / 200)
+    repeated = np.repeat(1e3 * real, 5, axis=0)  # every reach is 0, and must be so exactly
+    assert precision_recall(repeated, repeated) == (1, 1)
+
+
+def test_half_the_clusters_are_half_the_recall():
+    rng = np.random.default_rng(0)
+    real = rng.standard_normal((400, 4)) + 50 * np.repeat(np.eye(4), 100, axis=0)
+    fake = rng.standard_normal((200, 4)) + 50 * np.repeat(np.eye(4)[:2], 100, axis=0)
+    precision, recall = precision_recall(real, fake)
+    assert precision > 0.8 and 0.4 < recall < 0.5
+
+
+def test_distances_and_progress(monkeypatch):
+    monkeypatch.setattr(rows_module, "AT_ONCE", 3)
+    x, y = np.random.default_rng(0).standard_normal((2, 8, 5))
+    done = []
+    for rows, d in distance_blocks(x, y, done.append):
+        assert np.allclose(d, ((x[rows, None] - y) ** 2).sum(axis=2), rtol=1e-12)
+    assert done == [3, 3, 2]
+    done.clear()
+    precision_recall(x, y[:5], progress=done.append)
+    assert sum(done) == 8 + 2 * 5
+
+
+@pytest.mark.parametrize("real, fake, told", [
+    (np.zeros((3, 2)), np.zeros((9, 2)), "real: expected at least 4 rows, got 3"),
+    (np.zeros((9, 2)), np.zeros((3, 2)), "fake: expected at least 4 rows, got 3"),
+    (np.zeros((9, 2)), np.zeros((9, 3)), r"fake: expected numbers of shape \(N, 2\), got float64 \(9, 3\)"),
+    (np.zeros((9, 2)), np.full((9, 2), np.inf), "fake: expected finite"),
+])  # fmt: skip
+def test_points_that_cannot_be_are_refused(real, fake, told):
+    with pytest.raises(DataError, match=told):
+        precision_recall(real, fake)
