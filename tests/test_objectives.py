@@ -1,55 +1,110 @@
+"""Each objective's values and gradients against its formula, and finite differences."""
+
 import numpy as np
 import pytest
 
-from gan.objectives import NonSaturating
+from gan.objectives import HingeLoss, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from nn import Dense
 
 LOGITS = np.array([[-2.0], [0.5], [3.0], [-0.1]])
+OTHERS = np.array([[1.2], [-0.4], [2.0], [0.7]])
 P = 1 / (1 + np.exp(-LOGITS))
 
 
-def cross_entropy(p, target):
-    return np.mean(-target * np.log(p) - (1 - target) * np.log(1 - p))
+def softplus(t):
+    return np.log1p(np.exp(-np.abs(t))) + np.maximum(t, 0)
 
 
-def call(part, objective):
-    cache = Dense(1, 1).build(seed=0, dtype="float64").cache()
-    value, dy = getattr(objective, part)(LOGITS.copy(), cache)
-    return value[0], dy
+# L_D on real logits r and fake logits f, and L_G, straight from the papers
+FORMULAS = {
+    Minimax(): (lambda r, f: np.mean(softplus(-r)) + np.mean(softplus(f)), lambda f, r: -np.mean(softplus(f))),
+    NonSaturating(): (lambda r, f: np.mean(softplus(-r)) + np.mean(softplus(f)), lambda f, r: np.mean(softplus(-f))),
+    LeastSquares(): (lambda r, f: np.mean((r - 1) ** 2) / 2 + np.mean(f**2) / 2, lambda f, r: np.mean((f - 1) ** 2) / 2),
+    HingeLoss(): (lambda r, f: np.mean(np.maximum(0, 1 - r)) + np.mean(np.maximum(0, 1 + f)), lambda f, r: -np.mean(f)),
+    Wasserstein(): (lambda r, f: np.mean(f) - np.mean(r), lambda f, r: -np.mean(f)),
+    Relativistic(): (lambda r, f: np.mean(softplus(-(r - f))), lambda f, r: np.mean(softplus(-(f - r)))),
+}
 
 
-@pytest.mark.parametrize("part, target", [("real", 1.0), ("fake", 0.0), ("generator", 1.0)])
-def test_each_part_is_a_cross_entropy(part, target):
-    value, dy = call(part, NonSaturating())
-    assert np.isclose(value, cross_entropy(P, target), rtol=1e-14)
-    assert np.allclose(dy, (P - target) / 4, rtol=1e-14)
+def a_cache():
+    return Dense(1, 1).build(seed=0, dtype="float64").cache()
+
+
+def discriminator(objective, real, fake):
+    """L_D and its gradients for both."""
+    d_real, d_fake, value = np.full_like(real, np.nan), np.full_like(fake, np.nan), np.full(2, np.nan)
+    objective.discriminator(
+        real.copy(), fake.copy(), a_cache(), d_real=d_real, d_fake=d_fake, real_value=value[:1], fake_value=value[1:]
+    )
+    return value.sum(), d_real, d_fake
+
+
+def generator(objective, fake, real):
+    """L_G and its gradient."""
+    more = {"real": real.copy()} if objective.pairs else {}
+    value, dy = objective.generator(fake.copy(), a_cache(), **more)
+    return value[0], dy.copy()
+
+
+def differences(function, y):
+    """dL/dy by central differences."""
+    h, slopes = 1e-6, np.zeros_like(y)
+    for i in range(len(y)):
+        step = np.zeros_like(y)
+        step[i] = h
+        slopes[i] = (function(y + step) - function(y - step)) / (2 * h)
+    return slopes
+
+
+@pytest.mark.parametrize("objective", FORMULAS, ids=lambda o: type(o).__name__)
+def test_losses_and_gradients_are_those_of_the_paper(objective):
+    L_D, L_G = FORMULAS[objective]
+    value, d_real, d_fake = discriminator(objective, LOGITS, OTHERS)
+    assert np.isclose(value, L_D(LOGITS, OTHERS), rtol=1e-14)
+    assert np.allclose(d_real, differences(lambda r: L_D(r, OTHERS), LOGITS), atol=1e-9)
+    assert np.allclose(d_fake, differences(lambda f: L_D(LOGITS, f), OTHERS), atol=1e-9)
+    value, dy = generator(objective, LOGITS, OTHERS)
+    assert np.isclose(value, L_G(LOGITS, OTHERS), rtol=1e-14)
+    assert np.allclose(dy, differences(lambda f: L_G(f, OTHERS), LOGITS), atol=1e-9)
+
+
+@pytest.mark.parametrize("objective", FORMULAS, ids=lambda o: type(o).__name__)
+def test_y_is_never_written_and_results_go_where_they_are_asked_to(objective):
+    cache, fake, real, dy, value = a_cache(), LOGITS.copy(), OTHERS.copy(), np.full((4, 1), np.nan), np.full(1, np.nan)
+    got = objective.generator(fake, cache, dy=dy, value=value, **({"real": real} if objective.pairs else {}))
+    assert got[0] is value and got[1] is dy and np.isfinite(dy).all() and np.isfinite(value).all()
+    discriminator(objective, real, fake)
+    assert np.array_equal(fake, LOGITS) and np.array_equal(real, OTHERS)
+
+
+def test_the_relativistic_loss_is_put_down_by_halves():
+    value = np.full(2, np.nan)
+    Relativistic().discriminator(
+        LOGITS, OTHERS, a_cache(), d_real=np.empty((4, 1)), d_fake=np.empty((4, 1)), real_value=value[:1], fake_value=value[1:]
+    )
+    assert value[0] == value[1] > 0
 
 
 def test_smoothing_is_of_the_real_target_only():
     smooth = NonSaturating(real_target=0.9)
-    value, dy = call("real", smooth)
-    assert np.isclose(value, cross_entropy(P, 0.9), rtol=1e-14) and np.allclose(dy, (P - 0.9) / 4, rtol=1e-14)
+    value, dy = smooth.real(LOGITS, a_cache())
+    assert np.isclose(value[0], np.mean(-0.9 * np.log(P) - 0.1 * np.log(1 - P)), rtol=1e-14)
+    assert np.allclose(dy, (P - 0.9) / 4, rtol=1e-14)
     for part in ("fake", "generator"):
-        assert call(part, smooth)[0] == call(part, NonSaturating())[0]
+        assert getattr(smooth, part)(LOGITS, a_cache())[0] == getattr(NonSaturating(), part)(LOGITS, a_cache())[0]
 
 
 def test_the_weight_is_of_ds_losses_only():
     for part, factor in (("real", 0.5), ("fake", 0.5), ("generator", 1.0)):
-        value, dy = call(part, NonSaturating(weight=0.5))
-        plain_value, plain_dy = call(part, NonSaturating())
-        assert np.isclose(value, factor * plain_value, rtol=1e-14)
+        value, dy = getattr(NonSaturating(weight=0.5), part)(LOGITS, a_cache())
+        plain_value, plain_dy = getattr(NonSaturating(), part)(LOGITS, a_cache())
+        assert np.isclose(value[0], factor * plain_value[0], rtol=1e-14)
         assert np.allclose(dy, factor * plain_dy, rtol=1e-14)
 
 
-def test_results_go_where_they_are_asked_to():
-    cache = Dense(1, 1).build(seed=0, dtype="float64").cache()
-    dy, value = np.full((4, 1), np.nan), np.full(1, np.nan)
-    got = NonSaturating().real(LOGITS, cache, dy=dy, value=value)
-    assert got[0] is value and got[1] is dy
-    assert np.isfinite(dy).all() and np.isfinite(value).all()
-
-
-def test_a_confident_discriminator_leaves_the_generator_its_gradient():
+def test_a_confident_discriminator_leaves_the_generator_its_gradient_unless_minimax():
+    far = np.full((4, 1), -25, np.float32)
     cache = Dense(1, 1).build(seed=0).cache()
-    _, dy = NonSaturating().generator(np.full((4, 1), -25, np.float32), cache)
-    assert np.allclose(dy, -1 / 4, rtol=1e-6)
+    assert np.allclose(NonSaturating().generator(far, cache)[1], -1 / 4, rtol=1e-6)
+    assert np.allclose(Relativistic().generator(far, cache, real=np.zeros_like(far))[1], -1 / 4, rtol=1e-6)
+    assert np.abs(Minimax().generator(far, cache)[1]).max() < 1e-10  # as its formula has it

@@ -203,3 +203,63 @@ def test_a_damaged_weights_file_is_named(run, weights, tmp_path, tmp_path_factor
 def test_a_folder_is_no_weights_file(run, tmp_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("folder")
     assert_refused(run("--weights", folder), folder)
+
+
+# ---- digits on demand
+
+
+@pytest.fixture
+def by_class(tmp_path_factory):
+    """Weights of a generator with classes: the ink of an image of class k is (k + 1) / 10, whatever the noise."""
+    G = Sequential(Dense(14, 784)).build(seed=0)
+    G[0].W[...], G[0].b[...] = 0, 0
+    G[0].W[4:] = np.arange(1, 11)[:, None] / 10
+    path = tmp_path_factory.mktemp("weights") / "w.npz"
+    info = {"latent": {"size": 4, "distribution": "normal"}, "classes": 10, "image_range": [0, 1]}
+    save_weights(path, {"G": G}, info)
+    return path
+
+
+def drawn(path):
+    """The class of each image."""
+    return list(np.rint(samples_of(path)[:, 0, 0] * 10).astype(int) - 1)
+
+
+@pytest.mark.parametrize("words, want, picture", [
+    (["--digit", 7, "--count", 3], [7, 7, 7], size(2, 2)), (["--digit", 0, "--count", 1], [0], size(1, 1)),
+    (["--digits", "314159"], [3, 1, 4, 1, 5, 9], size(1, 6)), (["--digits", "007"], [0, 0, 7], size(1, 3)),
+    (["--classes"], [k for k in range(10) for _ in range(10)], size(10, 10)),
+    (["--classes", "--count", 2], [k for k in range(10) for _ in range(2)], size(10, 2)),
+])  # fmt: skip
+def test_the_digits_that_were_asked_for_are_drawn(run, by_class, words, want, picture):
+    status, out, err = run("--weights", by_class, *words, "--save-samples", "s.npz")
+    assert (status, err) == (0, "") and f"{len(want)} digits" in out
+    assert drawn("s.npz") == want and picture_of("digits.png").shape == picture[::-1]
+
+
+def test_a_walk_can_be_of_one_digit(run, by_class):
+    assert run("--weights", by_class, "--interpolate", "--digit", 4, "--count", 2, "--save-samples", "s.npz")[0] == 0
+    assert drawn("s.npz") == [4] * 24
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--digit", 10], "expected a digit, 0 to 9, got '10'"), (["--digit", "x"], "expected a digit"), (["--digits", "12a"], "'12a'"),
+    (["--digits", ""], "up to 100 digits"), (["--digits", "1" * 101], "up to 100 digits"),
+    (["--digits", "12", "--count", 2], "expected neither --count nor --interpolate"),
+    (["--digits", "12", "--interpolate"], "expected neither --count nor --interpolate"),
+    (["--classes", "--interpolate"], "expected no --interpolate"), (["--digit", 1, "--classes"], "not allowed with"),
+    (["--classes", "--count", 10_001], "at most 10,000"),
+])  # fmt: skip
+def test_what_cannot_be_drawn_is_one_line(run, by_class, words, told, tmp_path):
+    assert_refused(run("--weights", by_class, *words), told)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_generator_without_classes_is_not_asked_for_a_digit(run, weights):
+    assert_refused(run("--weights", weights, "--digit", 3), "expected a generator that was trained with classes")
+
+
+def test_a_package_without_its_weights_says_so(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(predict, "PRETRAINED", tmp_path / "nowhere")
+    assert_refused(run(), "digits.npz", "name a training's weights with --weights")
+    assert_refused(run("--digit", 3), "digits-by-class.npz")

@@ -6,7 +6,7 @@ import pytest
 from gan import sampling
 from gan.latent import Latent
 from gan.sampling import Sampler, load_sampler, make_images
-from nn import Dense, Sequential, Tanh, WeightsError, save_weights
+from nn import Dense, RunError, Sequential, Tanh, WeightsError, save_weights
 from tests.small import TINY, TINY_BATCHNORM, trainer
 
 INFO = {"latent": {"size": 4, "distribution": "normal"}, "image_range": [-1, 1]}
@@ -107,4 +107,64 @@ def test_a_generator_of_other_images_is_refused(tmp_path):
 def test_a_file_without_a_generator_is_refused(tmp_path):
     save_weights(tmp_path / "w.npz", {"D": TINY.discriminator().build(seed=0)}, INFO)
     with pytest.raises(WeightsError, match="expected a generator 'G' in it, found D"):
+        load_sampler(tmp_path / "w.npz")
+
+
+# ---- generators that draw what they are asked for
+
+
+def class_sampler(classes=3):
+    """A generator whose images tell its input: pixel 0 is the first number of the noise, pixels 100, 101, ... the class."""
+    G = Sequential(Dense(4 + classes, 784)).build(seed=0)
+    G[0].W[...], G[0].b[...] = 0, 0
+    G[0].W[0, 0] = 0.1
+    for k in range(classes):
+        G[0].W[4 + k, 100 + k] = 1
+    return Sampler(G, Latent(4), (-1, 1), classes)
+
+
+def named(images):
+    """The class that each image was asked for."""
+    flat = images.reshape(len(images), -1)
+    return flat[:, 100:110].argmax(axis=1)
+
+
+def test_the_asked_digits_are_drawn_with_the_same_noise():
+    s = class_sampler()
+    asked = s.images(s.inputs(5, 1, [2, 0, 1, 1, 2]))
+    assert list(named(asked)) == [2, 0, 1, 1, 2]
+    free = s.images(s.inputs(5, 1))
+    assert np.array_equal(asked[:, 0, 0], free[:, 0, 0]) and len(np.unique(asked[:, 0, 0])) == 5
+
+
+def test_digits_that_nobody_asked_for_are_equally_likely_and_come_from_the_seed():
+    s = class_sampler()
+    a, b, c = (named(s.images(s.inputs(900, seed))) for seed in (1, 1, 2))
+    assert np.array_equal(a, b) and not np.array_equal(a, c)
+    assert np.abs(np.bincount(a, minlength=3) - 300).max() < 5 * 15
+
+
+def test_a_walk_stays_with_its_digit():
+    s = class_sampler()
+    assert list(named(s.walks(5, 4, 7))) == [k for k in (0, 1, 2, 0, 1) for _ in range(4)]
+    assert list(named(s.walks(2, 3, 7, [2, 1]))) == [2, 2, 2, 1, 1, 1]
+
+
+def test_digits_that_the_generator_does_not_know_are_refused():
+    with pytest.raises(RunError, match="digits: expected numbers in 0..2, got"):
+        class_sampler().inputs(2, 0, [1, 3])
+    with pytest.raises(RunError, match="digits: expected a generator that was trained with classes"):
+        sampler().inputs(2, 0, [1, 3])
+
+
+def test_classes_come_from_the_file(tmp_path):
+    save_weights(tmp_path / "w.npz", {"G": class_sampler().generator}, {**INFO, "classes": 3})
+    loaded = load_sampler(tmp_path / "w.npz")
+    assert loaded.classes == 3 and list(named(loaded.images(loaded.inputs(2, 0, [2, 1])))) == [2, 1]
+
+
+@pytest.mark.parametrize("classes", [-1, "3", 3.0, None, 10**9, 2])
+def test_a_number_of_classes_that_cannot_be_is_refused(tmp_path, classes):
+    save_weights(tmp_path / "w.npz", {"G": class_sampler().generator}, {**INFO, "classes": classes})
+    with pytest.raises(WeightsError, match="does not tell how to draw"):
         load_sampler(tmp_path / "w.npz")
