@@ -5,12 +5,13 @@ and since the gradient goes back through what was done, the generator learns to 
 Source: Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN training" (DiffAugment).
 """
 
-import math
 from numbers import Real
 
 from nn.conv import channels_last
 from nn.errors import ShapeError
 from nn.layer import Layer, check_sizes
+
+LARGEST = 3.4e38  # that float32 holds
 
 
 class Augmentation(Layer):
@@ -18,9 +19,9 @@ class Augmentation(Layer):
 
     def __init__(self, fill):
         super().__init__()
-        if not isinstance(fill, Real) or not math.isfinite(fill):
+        if not isinstance(fill, Real) or not -LARGEST < fill < LARGEST:
             raise ShapeError(f"{type(self).__name__}: expected fill as a finite number, got {fill!r}")
-        self.fill = fill
+        self.fill = float(fill)
 
     def prepare(self, x, cache, train):
         """Check x; in training, draw into `cache.draws`, which is None in evaluation."""

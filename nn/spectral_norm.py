@@ -13,12 +13,12 @@ TINY = 1e-12  # no vector is divided by a smaller norm; PyTorch's number too
 
 
 class SpectralNorm(Layer):
-    """A layer with W_hat = W / sigma in place of W, sigma the largest singular value of W: it stretches no x - x' (times W).
+    """A layer with W_hat = W / sigma in place of W, sigma being W's largest singular value: y moves no further than x does.
 
-    layer: a `Dense`, `Conv2d` or `ConvTranspose2d`; x, y, W and b are its own. W is meant as a matrix M with a row for each
-    output, (n_out, n_in), or (c_out, c_in kh kw) for both convolutions, where sigma bounds the stretch of one patch. Its first
-    singular vectors are statistics, u: (outputs,) and v: (inputs,): a training pass whose cache tracks statistics brings them
-    nearer by one power iteration, u = M v / |M v|, v = M^T u / |M^T u|, and every pass takes sigma = u^T M v.
+    layer: a `Dense`, `Conv2d` or `ConvTranspose2d`; x, y, W and b are its own. W is taken as a matrix M with a row for each
+    output: (n_out, n_in), or (c_out, c_in kh kw) for both convolutions, where sigma bounds what happens to one patch. M's first
+    singular vectors, u: (rows,) and v: (columns,), are statistics: a training pass whose cache tracks statistics brings them
+    nearer by one power iteration, u = M v / |M v|, v = M^T u / |M^T u|; every pass takes sigma = u^T M v.
     Errors: those of the layer; `ShapeError` for a layer of another kind, or a W that starts as zero.
     Source: Miyato et al. 2018, algorithm 1 and eq. 12, with PyTorch's definition of M.
     """

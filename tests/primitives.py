@@ -158,7 +158,7 @@ def cases(dtype):
         yield f"{fh}x{fw}", "upsample", {"x": x, "factor": (fh, fw), "out": unset(2, 3 * fh, 4 * fw, 5)}
         yield f"{fh}x{fw}", "upsample_backward", {"dy": dy, "factor": (fh, fw), "out": unset(2, 3, 4, 5)}
 
-    edge = np.nextafter(np.ones(2), 0, dtype=dtype)  # times a number it may round to it, and is no step more
+    edge = np.nextafter(np.ones(2), 0, dtype=dtype)  # the largest draw
     for (N, H, W, C), reach in (((5, 4, 6, 3), 2), ((40, 7, 5, 1), 3), ((3, 29, 31, 1), 14)):
         x, draws = normal(N, H, W, C), rng.random((N, 2)).astype(dtype)
         draws[0], draws[1], draws[2] = 0, edge, (0, edge[0])

@@ -81,7 +81,10 @@ def test_u_and_v_are_near_the_singular_vectors_from_the_start(name):
 
 
 def test_other_seeds_begin_with_other_vectors():
-    (first, *_), (again, *_), (other, *_) = (a_case("dense", seed=seed) for seed in (1, 1, 2))
+    """Where all singular values are one, the power iteration stays where it began."""
+    first, again, other = (
+        nn.SpectralNorm(nn.Dense(4, 4, init=lambda rng, shape, **fans: np.eye(*shape))).build(seed=seed) for seed in (1, 1, 2)
+    )
     assert (first.u == again.u).all() and (first.v == again.v).all()
     assert (first.u != other.u).any()
 
@@ -140,13 +143,13 @@ sizes = st.integers(1, 4)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["dense", "conv", "transposed"]), sizes, sizes, st.tuples(sizes, sizes), st.integers(0, 99))
+@given(st.sampled_from([nn.Dense, nn.Conv2d, nn.ConvTranspose2d]), sizes, sizes, st.tuples(sizes, sizes), st.integers(0, 99))
 def test_any_geometry_divides_by_the_largest_singular_value(kind, n_in, n_out, kernel, seed):
-    inner = nn.Dense(n_in, n_out) if kind == "dense" else {"conv": nn.Conv2d, "transposed": nn.ConvTranspose2d}[kind](n_in, n_out, kernel)
-    layer = in_float64(nn.SpectralNorm(inner), seed)
+    more, shape = ((), (n_in,)) if kind is nn.Dense else ((kernel,), (n_in, 4, 4))
+    layer = in_float64(nn.SpectralNorm(kind(n_in, n_out, *more)), seed)
     converge(layer)
     cache = layer.cache()
-    layer.forward(normal(2, n_in, *([] if kind == "dense" else [4, 4])), cache, train=True)
+    layer.forward(normal(2, *shape), cache, train=True)
     assert_close(np.linalg.svd(matrix(layer, cache.layer.W))[1][0], 1, 1e-13)
 
 
@@ -209,7 +212,7 @@ def test_pytorch_agrees(name):
     set_parameters(layer, **{ours: theirs(want, f"{name}.first.before.{key}", layer) for ours, key in names.items()})
     cache = layer.cache()
     for part in ("first", "second", "evaluation"):
-        get = lambda key: theirs(want, f"{name}.{part}.{key}", layer)  # noqa: B023, E731
+        get = lambda key: theirs(want, f"{name}.{part}.{key}", layer)  # noqa: B023
         y = layer.forward(get("x"), cache, train=part != "evaluation")
         assert_close(y, get("y"), 1e-13)
         assert_close(layer.backward(get("dy").copy(), cache), get("dx"), 1e-13)
@@ -331,8 +334,8 @@ def test_the_layer_that_was_given_may_be_given_again():
 
 def test_a_weights_file_brings_back_weights_and_vectors(tmp_path):
     net = nn.Sequential(
-        nn.SpectralNorm(nn.Conv2d(1, 2, (3, 2), padding=1)), nn.SpectralNorm(nn.ConvTranspose2d(2, 1, 2, stride=2)), nn.Flatten(),
-        nn.SpectralNorm(nn.Dense(96, 3, init=nn.HeNormal())), input_shape=(1, 4, 5),
+        nn.SpectralNorm(nn.Conv2d(1, 2, (3, 2), padding=1)), nn.SpectralNorm(nn.ConvTranspose2d(2, 1, 2, stride=2)),
+        nn.Flatten(), nn.SpectralNorm(nn.Dense(96, 3, init=nn.HeNormal())), input_shape=(1, 4, 5),
     ).build(seed=0)  # fmt: skip
     x = normal(4, 1, 4, 5, dtype="float32")
     net.forward(x, net.cache(), train=True)
@@ -390,7 +393,7 @@ def test_a_layer_that_no_file_can_describe_is_refused_within_it_too():
         describe(nn.SpectralNorm(Own(2, 2)))
 
 
-@pytest.mark.parametrize("layer", [nn.ReLU(), nn.BatchNorm(3), nn.Sequential(nn.Dense(2, 2)), 5, nn.SpectralNorm(nn.Dense(2, 2))])
+@pytest.mark.parametrize("layer", [nn.ReLU(), nn.BatchNorm(3), nn.Sequential(nn.Dense(2, 2)), nn.SpectralNorm(nn.Dense(2, 2))])
 def test_another_layer_is_refused(layer):
     with pytest.raises(nn.ShapeError, match="SpectralNorm: expected a Dense, Conv2d or ConvTranspose2d, got"):
         nn.SpectralNorm(layer)
@@ -422,8 +425,8 @@ def test_a_network_in_pytorchs_names_is_not_known_and_says_so():
 def training(ops, dtype="float32", n_hidden=30):
     """A step of D on two batches and one through the frozen D, as a function; and D."""
     D = nn.Sequential(
-        nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 3)), nn.LeakyReLU(0.2), nn.SpectralNorm(nn.Conv2d(3, 4, 3)), nn.Tanh(), nn.Flatten(),
-        nn.SpectralNorm(nn.Dense(100, n_hidden)), nn.LeakyReLU(0.2), nn.SpectralNorm(nn.Dense(n_hidden, 1)),
+        nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 3)), nn.LeakyReLU(0.2), nn.SpectralNorm(nn.Conv2d(3, 4, 3)), nn.Tanh(),
+        nn.Flatten(), nn.SpectralNorm(nn.Dense(100, n_hidden)), nn.LeakyReLU(0.2), nn.SpectralNorm(nn.Dense(n_hidden, 1)),
     ).build(seed=1, device=ops, dtype=dtype)  # fmt: skip
     caches = [D.cache(tracks_statistics=i == 0) for i in range(3)]
     real, fake = (ops.asarray(normal(64, 2, 5, 5, seed=seed, dtype=dtype)) for seed in (2, 3))

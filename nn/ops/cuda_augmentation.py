@@ -5,8 +5,8 @@ Images lie channels-last, (N, H, W, C). Offsets are worked out from the draws in
 
 
 def whole(draw, n):
-    """A uniform draw on [0, 1) as a whole number from 0 to n - 1; the largest draw times n may round to n."""
-    return f"({draw} * ({n}) < ({n}) ? (long long)({draw} * ({n})) : ({n}) - 1)"
+    """A uniform draw on [0, 1) as a whole number from 0 to n - 1."""
+    return f"(long long)({draw} * ({n}))"
 
 
 PIXEL = "long long w = i / C % W, h = i / C / W % H, n = i / C / W / H;"  # of a thread

@@ -1,7 +1,7 @@
 """Random shifts and cut-outs of images on the CPU; images lie channels-last, (N, H, W, C).
 
 draws (N, 2) are uniform on [0, 1): image n gets the whole number floor(draws[n, 0] k) for its rows and floor(draws[n, 1] k)
-for its columns, each of 0..k-1 being as likely.
+for its columns, each of 0..k-1 being as likely: below 1, a draw times k is below k in floating point, too.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ class NumpyAugmentation(NumpyArrays):
 
     def shift_images(self, x, draws, reach, fill, *, out, back=False):
         """out[n, h, w] = x[n, h - down, w - right], fill where that lies outside; down and right are whole numbers from
-        -reach to reach. back: by -down and -right instead."""
+        -reach to reach, which is less than H and W. back: by -down and -right instead."""
         _, H, W, _ = x.shape
         down = self._whole(draws[:, 0], 2 * reach + 1, -reach, "down")
         right = self._whole(draws[:, 1], 2 * reach + 1, -reach, "right")
@@ -22,7 +22,7 @@ class NumpyAugmentation(NumpyArrays):
             np.negative(down, out=down), np.negative(right, out=right)
         out.fill(fill)
         for x_, y_, i, j in zip(x, out, down.data, right.data):  # .data: as Python's ints, which slice faster
-            y_[max(i, 0) : max(H + i, 0), max(j, 0) : max(W + j, 0)] = x_[max(-i, 0) : max(H - i, 0), max(-j, 0) : max(W - j, 0)]
+            y_[max(i, 0) : H + i, max(j, 0) : W + j] = x_[max(-i, 0) : H - i, max(-j, 0) : W - j]
         return out
 
     def cut_out(self, x, draws, size, fill, *, out):
@@ -41,5 +41,4 @@ class NumpyAugmentation(NumpyArrays):
         steps = np.multiply(draws, n, out=self._scratch(draws.shape, draws.dtype))
         whole = self._scratch(draws.shape, np.int64, name)
         np.copyto(whole, steps, casting="unsafe")
-        np.minimum(whole, n - 1, out=whole)  # the largest draw times n may round to n
         return np.add(whole, first, out=whole)
