@@ -14,6 +14,7 @@ from nn import RunError, save_weights
 from nn.files import atomic_write
 
 CURVES_EVERY = 15  # seconds: drawing them takes half a second
+LOOK_EVERY = 4  # seconds, until the first epoch is over
 LONGEST_FILM = 300  # frames; a longer training shows every second epoch, or third
 
 
@@ -58,7 +59,8 @@ def unwritable(folder, problem):
 class RunFolder(Callback):
     """Writes into a folder as training goes on, each file whole or not at all.
 
-    weights.npz (G and D, the newest), samples/epoch_001.png ... and fixed_samples.npz (the fixed inputs, and the images made
+    weights.npz (G and D, the newest), samples/epoch_001.png ..., with an epoch_000.png of how far the first one is for those
+    who wait for it, and fixed_samples.npz (the fixed inputs, and the images made
     of them after each epoch as uint8 (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif,
     config.json. fid: a `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the
     lowest. Errors: `RunError` as soon as a file cannot be written.
@@ -69,11 +71,20 @@ class RunFolder(Callback):
         new_folder(self.path / "samples")
         self.config, self.fid, self.best = config, fid, float("inf")
         self.history, self.frames = [], []
-        self._curves_drawn = time.monotonic()
+        self._curves_drawn = self._looked = time.monotonic()
         try:
             self._write_json("config.json", config)
         except OSError as problem:
             raise unwritable(self.path, problem) from None
+
+    def on_log(self, trainer, record):
+        if self.history or time.monotonic() - self._looked < LOOK_EVERY:
+            return
+        try:
+            save_picture(self.path / "samples" / "epoch_000.png", grid(trainer.fixed_images()))
+        except OSError as problem:
+            raise unwritable(self.path, problem) from None
+        self._looked = time.monotonic()
 
     def on_epoch(self, trainer, record):
         images = trainer.fixed_images()

@@ -165,3 +165,17 @@ def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(tmp_path, monkey
     assert str(tmp_path / "run") in str(error.value)
     assert (tmp_path / "run" / "weights.npz").read_bytes() == before
     assert not list((tmp_path / "run").rglob(".*"))  # no temporary files
+
+
+def test_who_waits_for_the_first_epoch_can_look(tmp_path, monkeypatch, no_curves):
+    monkeypatch.setattr(run_folder, "LOOK_EVERY", 0)
+    t, folder = trainer(), RunFolder(tmp_path / "run", CONFIG)
+    look, seen = tmp_path / "run" / "samples" / "epoch_000.png", []
+
+    class Watch(run_folder.Callback):
+        def on_log(self, trainer, record):
+            seen.append(look.read_bytes())
+
+    t.fit(epochs=2, callbacks=[folder, Watch()])
+    assert len(seen) == 2 and seen[0] == seen[1]  # one look an epoch here, and none after the first
+    assert seen[0] == (look.parent / "epoch_001.png").read_bytes()
