@@ -12,14 +12,15 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from gan.command_line import Parser, checked, free_name, named, run, seed
 from gan.datasets import load
-from gan.metrics import Judge, as_images, evaluate, n_rows, read_images
+from gan.metrics import Judge, evaluate, n_rows, read_images
 from gan.metrics.evaluation import table
 from gan.metrics.frozen import ACCURACY, SHA256
-from gan.sampling import load_sampler
+from gan.sampling import AT_ONCE, load_sampler
 from nn.files import atomic_write
 from nn.ops import DEVICES, get_ops
 
@@ -49,25 +50,24 @@ def main():
     say = (lambda *words: None) if args.quiet else print
     began, ops = time.monotonic(), get_ops(args.device)
     out = free_name(Path("metrics.json")) if args.out is None else checked(args.out, ".json")
-    if args.weights:
-        sampler = load_sampler(args.weights, ops)
-        given = as_images(sampler.images(sampler.inputs(COUNT, args.seed)))
-    else:
-        given = read_images(args.samples, LEAST)
+    sampler = args.weights and load_sampler(args.weights, ops)
+    given = read_images(args.samples, LEAST) if args.samples else None
+    count = min(len(given), COUNT) if args.samples else COUNT
     train, _ = load(args.dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
     test, _ = load(args.dataset, "test", data_dir=args.data_dir, quiet=args.quiet)
-    images = given[:COUNT]
     validation = train[VALIDATION:][:N_VALIDATION] if len(train) > VALIDATION else train[-N_VALIDATION:]
-    floor = train[: min(len(images), len(train) - N_VALIDATION)]
-    say(f"{args.weights or args.samples}: {len(images):,} images{f', the first of {len(given):,},' if len(given) > COUNT else ''} "
-        f"against {len(test):,} test images; floor: {len(floor):,} of {len(train):,} training images")  # fmt: skip
-    total = len(test) + sum(n_rows(len(x), len(validation), len(test)) for x in (images, floor))
+    floor = train[: min(count, len(train) - N_VALIDATION)]
+    first = f", the first of {len(given):,}," if args.samples and len(given) > count else ""
+    say(f"{args.weights or args.samples}: {count:,} images{first} against {len(test):,} test images; "
+        f"floor: {len(floor):,} of {len(train):,} training images")  # fmt: skip
+    total = (count if sampler else 0) + len(test) + sum(n_rows(n, len(validation), len(test)) for n in (count, len(floor)))
     with tqdm(total=total, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=args.quiet, leave=False) as bar:
+        images = drawn(sampler, args.seed, bar.update) if sampler else given[:count]
         judge = Judge(test, ops, bar.update)
         ours, real = (evaluate(x, judge, validation, bar.update) for x in (images, floor))
     report = {
         "weights": args.weights, "samples": args.samples, "seed": args.seed if args.weights else None,
-        "images": len(images), "test_images": len(test), "train_images": len(train), "floor_images": len(floor),
+        "images": count, "test_images": len(test), "train_images": len(train), "floor_images": len(floor),
         "validation_images": len(validation), "classifier": {"sha256": SHA256, "accuracy": ACCURACY},
         "metrics": ours, "floor": real, "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
@@ -76,6 +76,15 @@ def main():
     say(table(ours, real))
     say(f"{out}: these figures; {report['seconds']:.0f} s")
     return 0
+
+
+def drawn(sampler, seed, progress):
+    """COUNT images of the generator: float32 (COUNT, 28, 28) in [0, 1]."""
+    inputs, parts = sampler.inputs(COUNT, seed), []
+    for i in range(0, COUNT, AT_ONCE):
+        parts.append(sampler.images(inputs[i : i + AT_ONCE]))
+        progress(len(parts[-1]))
+    return np.concatenate(parts)
 
 
 if __name__ == "__main__":

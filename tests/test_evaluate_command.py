@@ -32,7 +32,7 @@ def run(command, sample, monkeypatch):  # noqa: F811
         loads.append((name, split, data_dir, quiet))
         return sample[split], None
 
-    for name, value in {"load": little, "N_VALIDATION": N_VALIDATION, "LEAST": LEAST, "COUNT": 400}.items():
+    for name, value in {"load": little, "N_VALIDATION": N_VALIDATION, "LEAST": LEAST, "COUNT": 400, "AT_ONCE": 150}.items():
         monkeypatch.setattr(evaluate_command, name, value)
 
     def call(*words):
@@ -73,6 +73,7 @@ def test_the_table_and_the_file_hold_the_same_figures(run, samples, sample):
     assert lines[1].split() == ["metric", "images", "floor", "better"]
     for (key, label, form, better), line in zip(ROWS, lines[2:]):
         assert line.startswith(label.rstrip()) and line.endswith(better)
+        assert len(line.removesuffix(better).rstrip()) == lines[1].index("floor") + len("floor")  # the columns stand
         assert line[len(label) :].split()[:2] == [form.format(report["metrics"][key]), form.format(report["floor"][key])]
     assert lines[-2].split()[1:] == [f"{100 * share:.1f}" for share in report["floor"]["class_histogram"]]
     assert lines[-1].startswith("metrics.json: ")

@@ -12,7 +12,7 @@ import pytest
 
 from gan.classifier import CLASSES, digit_classifier, load_classifier, probabilities, save_classifier
 from gan.datasets import load
-from gan.metrics import Judge, as_images, class_histogram, evaluate, fid, frozen, n_rows
+from gan.metrics import Judge, as_images, class_histogram, evaluate, fid, frozen, n_rows, parzen, precision_recall
 from nn import DataError, WeightsError
 
 N = 500
@@ -126,6 +126,15 @@ def test_the_test_images_themselves_are_perfect(judge, sample):
     assert sum(rows) == n_rows(N, 50, N)
     histogram = figures["class_histogram"]
     assert np.allclose(histogram, np.bincount(sample[3][:N], minlength=10) / N, atol=0.006) and len(CLASSES) == 10
+
+
+def test_what_is_judged_is_judged_against_the_test_images(whole, judge, sample):
+    train, test = as_images(sample[0]), as_images(sample[2][:N])
+    figures = parzen(train[:N], train[-100:], test)
+    names = ("parzen_log_likelihood", "parzen_standard_error", "parzen_sigma")
+    assert [whole[name] for name in names] == pytest.approx(figures)
+    figures = precision_recall(judge.features(test), judge.features(train[:N]))
+    assert (whole["precision"], whole["recall"]) == pytest.approx(figures, abs=2 / N)
 
 
 def test_real_images_are_good(whole):

@@ -50,8 +50,14 @@ def test_a_set_has_all_of_itself_and_one_far_away_nothing():
 def test_one_point_repeated_is_precise_and_recalls_no_other():
     real = np.random.default_rng(0).standard_normal((200, 16))
     assert precision_recall(real, np.repeat(real[:1], 50, axis=0)) == (1, 1 / 200)
-    repeated = np.repeat(1e3 * real, 5, axis=0)  # every reach is 0, and must be so exactly
+    repeated = np.repeat(1e3 * real, 5, axis=0)
     assert precision_recall(repeated, repeated) == (1, 1)
+
+
+def test_equal_points_are_at_0_whatever_rounding_leaves():
+    x = 1e3 * np.random.default_rng(0).standard_normal((150, 128))
+    for rows, d in distance_blocks(x, x.copy()):
+        assert (d.diagonal(rows.start) == 0).all() and (d == 0).sum() == len(d)
 
 
 def test_half_the_clusters_are_half_the_recall():

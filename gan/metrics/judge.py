@@ -30,7 +30,7 @@ class Judge:
         ops, cache, parts = self._network.ops, self._body.cache(tracks_statistics=False), []
         for i in range(0, len(images), AT_ONCE):
             x = ops.asarray(images[i : i + AT_ONCE])
-            parts.append(ops.to_host(self._body.forward(x, cache)).copy())
+            parts.append(ops.to_host(self._body.forward(x, cache)))
             if progress:
                 progress(len(x))
         return np.concatenate(parts)
