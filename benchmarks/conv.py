@@ -31,14 +31,20 @@ def convolutions(recipe):
     """[(name, layer, shape of a sample of its input), ...] of both networks, built."""
     found = []
     for name, network, shape in (
-        ("G", recipe.generator(), (recipe.latent.size,)),
-        ("D", recipe.discriminator(), recipe.generator().output_shape((recipe.latent.size,))),
+        ("G", recipe.generator(), (recipe.inputs,)),
+        ("D", recipe.discriminator(), recipe.generator().output_shape((recipe.inputs,))),
     ):
         for layer in network.build(seed=0, name=name):
             if isinstance(layer, Conv2d | ConvTranspose2d):
-                found.append((f"{layer.path} {layer!r}".partition(", init=")[0] + ")", layer, shape))
+                found.append((f"{layer.path} {without_init(layer)}", layer, shape))
             shape = layer.output_shape(shape)
     return found
+
+
+def without_init(layer):
+    """The layer's repr, less how its weights were drawn."""
+    text, comma, _ = repr(layer).partition(", init=")
+    return text + ")" * bool(comma)
 
 
 def arrays(recipe, layer, shape):

@@ -1,12 +1,15 @@
 """A recipe's training step in PyTorch: eager, as the projects that the recipes come from write it, and tuned by hand."""
 
+import copy
 import os
 
 import torch
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from benchmarks.torch_networks import peer_of
-from nn import Sigmoid
+from gan.objectives import NonSaturating
+from gan.penalties import ZeroCentered
+from nn import RunError, Sigmoid
 
 
 class Eager:
@@ -22,6 +25,8 @@ class Eager:
     def __init__(self, recipe, images):
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
         torch.manual_seed(0)
+        if recipe.classes or type(recipe.objective) is not NonSaturating or not isinstance(recipe.penalty, ZeroCentered | None):
+            raise RunError(f"{recipe.name}: its objective, penalty or classes have no PyTorch side in benchmarks/torch_steps.py")
         generator, discriminator = recipe.generator().build(0), recipe.discriminator().build(1)
         image_shape = generator.output_shape((recipe.latent.size,))
         self.recipe, self.n = recipe, recipe.batch_size
@@ -31,9 +36,32 @@ class Eager:
         low, high = recipe.image_range
         self.images = torch.from_numpy(images).reshape(len(images), *image_shape).float() * ((high - low) / 255) + low
         self.order, self.place = torch.randperm(len(images)), 0
-        adam = {"lr": recipe.learning_rate, "betas": (recipe.beta1, 0.999), **self.adam_options()}
+        adam = {"lr": recipe.learning_rate, "betas": (recipe.beta1, recipe.beta2), **self.adam_options()}
         self.g_optimizer = torch.optim.Adam(self.G.parameters(), **adam)
         self.d_optimizer = torch.optim.Adam(self.D.parameters(), **adam)
+        self.average = copy.deepcopy(self.G) if recipe.average else None
+        self.count = -1
+
+    def penalty(self, real, fake):
+        """R1, R2 or both, where it is their turn, else 0: autograd differentiates its own backward pass."""
+        setting = self.recipe.penalty
+        self.count += 1
+        if not setting or self.count % setting.every:
+            return 0.0
+        total = 0.0
+        for x in [real] * setting.real + [fake] * setting.fake:
+            x = x.detach().requires_grad_()
+            (g,) = torch.autograd.grad(self.D(x).sum(), x, create_graph=True)
+            total = total + g.square().flatten(1).sum(1).mean()
+        return total * (setting.gamma * setting.every / 2)
+
+    @torch.no_grad()
+    def follow(self):
+        """The moving average of G, where the recipe has one."""
+        if self.average:
+            for ours, its in ((self.average.parameters(), self.G.parameters()), (self.average.buffers(), self.G.buffers())):
+                floats = [pair for pair in zip(ours, its) if pair[0].is_floating_point()]
+                torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - self.recipe.average)
 
     def adam_options(self):
         return {}
@@ -59,14 +87,17 @@ class Eager:
         real_loss = self.loss(self.D(real), objective.real_target)
         fake = self.G(self.noise())
         fake_loss = self.loss(self.D(fake.detach()), 0.0)
-        d_loss = (real_loss + fake_loss) * objective.weight
+        d_loss = (real_loss + fake_loss) * objective.weight + self.penalty(real, fake)
         d_loss.backward()
         self.d_optimizer.step()
 
         self.g_optimizer.zero_grad()
-        g_loss = self.loss(self.D(self.G(self.noise())), 1.0)
+        if self.recipe.fresh_noise:
+            fake = self.G(self.noise())
+        g_loss = self.loss(self.D(fake), 1.0)
         g_loss.backward()
         self.g_optimizer.step()
+        self.follow()
 
 
 class Tuned(Eager):
@@ -91,8 +122,9 @@ class Tuned(Eager):
         weight, real = self.recipe.objective.weight, self.batch()
 
         self.d_optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            fake = self.G(self.noise())
+        with torch.set_grad_enabled(not self.recipe.fresh_noise):  # else G learns from these very images
+            made = self.G(self.noise())
+        fake = made.detach()
         if self.has_batchnorm:
             real_loss, fake_loss = (
                 self.loss(self.D(x), labels) for x, labels in zip((real, fake), self.d_labels.split(self.n))
@@ -100,11 +132,14 @@ class Tuned(Eager):
             d_loss = (real_loss + fake_loss) * weight
         else:
             d_loss = self.loss(self.D(torch.cat([real, fake])), self.d_labels) * (2 * weight)  # a mean over twice as many
+        d_loss = d_loss + self.penalty(real, fake)
         d_loss.backward()
         self.d_optimizer.step()
 
         self.D.requires_grad_(False)
         self.g_optimizer.zero_grad(set_to_none=True)
-        self.loss(self.D(self.G(self.noise())), self.ones).backward()
+        made = self.G(self.noise()) if self.recipe.fresh_noise else made
+        self.loss(self.D(made), self.ones).backward()
         self.g_optimizer.step()
         self.D.requires_grad_(True)
+        self.follow()

@@ -34,7 +34,8 @@ class Trainer:
     recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. labels: integers (N,), for a recipe with
     classes. generator, discriminator: networks of your own instead of the recipe's, built or not. seed: weights, data order,
     noise and dropout each get a stream of their own from it; on the CPU, equal seeds give equal bytes. batch_size,
-    learning_rate: instead of the recipe's. Errors: `RunError` or `ShapeError` for what does not fit.
+    learning_rate: instead of the recipe's. batches: what makes batches of the images, called as `Batches` is. Errors:
+    `RunError` or `ShapeError` for what does not fit.
 
     `generator` is the network that learns; `artist` is the one to draw with and to keep: the moving average of the generator
     if the recipe has one, else the generator itself.
@@ -42,7 +43,7 @@ class Trainer:
 
     def __init__(
         self, recipe, images, labels=None, *, generator=None, discriminator=None, seed=0, device="cpu", batch_size=None,
-        learning_rate=None,
+        learning_rate=None, batches=Batches,
     ):  # fmt: skip
         self.recipe = recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
         self.batch_size = recipe.batch_size if batch_size is None else batch_size
@@ -52,7 +53,7 @@ class Trainer:
         self.ops = get_ops(device)
         g_seed, d_seed, order_seed, noise_seed, fixed_seed = np.random.SeedSequence(seed).spawn(5)
         order = self.ops.stream(order_seed)
-        self._batches = Batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.classes)
+        self._batches = batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.classes)
         self.generator = self._built(generator or recipe.generator(), g_seed, "G")
         self.discriminator = self._built(discriminator or recipe.discriminator(), d_seed, "D")
         average = self._copy_of_generator() if recipe.average else None

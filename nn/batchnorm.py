@@ -61,6 +61,8 @@ class BatchNorm(Layer):
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         dx = cache.like("dx", dy) if len(dy.shape) == 2 else cache.images("dx", dy.shape)
         dy, dx_rows = self._rows(dy, cache, "dy"), self._rows(dx, cache, "dx")
+        if grads == "skip" and not cache.train:  # neither for the parameters nor for dx
+            return self._backward_of_constants(dy, cache, dx, dx_rows) if need_dx else None
         dW = self.ops.sum_product_rows(dy, cache.xhat, out=cache.buffer("dW", (self.n,)))  # dL/dW = sum_n dy_n xhat_n
         db = self.ops.sum_rows(dy, out=cache.buffer("db", (self.n,)))  # dL/db = sum_n dy_n
         if grads == "write":
@@ -73,9 +75,13 @@ class BatchNorm(Layer):
             return None
         if cache.train:  # mean and var depend on x: dL/dx = W / std (dy - db / n - xhat dW / n)
             self.ops.normalize_backward(dy, cache.xhat, self.W, cache.inv_std, dW, db, out=dx_rows)
-        else:  # they are constants: dL/dx = W / std dy
-            scale = self.ops.multiply(self.W, cache.inv_std, out=cache.buffer("scale", (self.n,)))
-            self.ops.multiply(dy, scale, out=dx_rows)
+            return dx
+        return self._backward_of_constants(dy, cache, dx, dx_rows)
+
+    def _backward_of_constants(self, dy, cache, dx, dx_rows):
+        """mean and var are the running ones, which do not depend on x: dL/dx = W / std dy."""
+        scale = self.ops.multiply(self.W, cache.inv_std, out=cache.buffer("scale", (self.n,)))
+        self.ops.multiply(dy, scale, out=dx_rows)
         return dx
 
     def _rows(self, x, cache, name):

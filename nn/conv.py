@@ -1,21 +1,23 @@
 """Convolutions of images."""
 
-import operator
+from numbers import Integral
 
 from nn.errors import ShapeError
 from nn.initializers import Constant, TorchDefault
-from nn.layer import Layer
+from nn.layer import Layer, check_sizes
 
 
 def pair(value, name, least, layer):
-    """(vertical, horizontal) of an int or a pair of ints."""
-    try:
-        both = (value, value) if not isinstance(value, tuple | list) else tuple(value)
-        if len(both) == 2 and min(map(operator.index, both)) >= least:
-            return both
-    except TypeError:
-        pass
+    """(vertical, horizontal), two ints, of an int or a pair of ints."""
+    both = (value, value) if not isinstance(value, tuple | list) else tuple(value)
+    if len(both) == 2 and all(isinstance(n, Integral) and not isinstance(n, bool) and n >= least for n in both):
+        return int(both[0]), int(both[1])
     raise ShapeError(f"{layer}: expected {name} to be an int of at least {least}, or two, got {value!r}")
+
+
+def plain(value, both):
+    """A checked setting as it was given, an int or a pair: what a layer keeps, and a weights file can hold."""
+    return both if isinstance(value, tuple | list) else both[0]
 
 
 def channels_last(x):
@@ -29,12 +31,13 @@ class Convolution(Layer):
     def __init__(self, c_in, c_out, kernel, stride, padding, init):
         super().__init__()
         name = type(self).__name__
-        if min(c_in, c_out) < 1:
-            raise ShapeError(f"{name}: expected at least 1 channel, got c_in={c_in}, c_out={c_out}")
-        self.c_in, self.c_out, self.kernel, self.stride, self.padding, self.init = c_in, c_out, kernel, stride, padding, init
+        check_sizes(name, c_in=c_in, c_out=c_out)
+        self.c_in, self.c_out, self.init = int(c_in), int(c_out), init
         self._kernel = pair(kernel, "kernel", 1, name)
         self._stride = pair(stride, "stride", 1, name)
         self._padding = pair(padding, "padding", 0, name)
+        self.kernel, self.stride = plain(kernel, self._kernel), plain(stride, self._stride)
+        self.padding = plain(padding, self._padding)
 
     def initialize(self, rng):
         outer, kh, kw, inner = self.W.shape  # PyTorch's fans: its weights begin with the same axis as these
@@ -66,7 +69,7 @@ class Conv2d(Convolution):
 
     def __init__(self, c_in, c_out, kernel, stride=1, padding=0, init=None):
         super().__init__(c_in, c_out, kernel, stride, padding, init)
-        self.parameter_shapes = {"W": (c_out, *self._kernel, c_in), "b": (c_out,)}
+        self.parameter_shapes = {"W": (self.c_out, *self._kernel, self.c_in), "b": (self.c_out,)}
 
     def _size(self, axis, name, size):
         k, s, p = self._kernel[axis], self._stride[axis], self._padding[axis]
@@ -75,11 +78,13 @@ class Conv2d(Convolution):
     def forward(self, x, cache, *, train=False):
         self.check_input(x, (None, self.c_in, None, None))
         y = cache.images("y", (len(x), *self.output_shape(x.shape[1:])))
+        cache.y_shape = y.shape
         cache.x = cache.contiguous("x", channels_last(x))
         self.ops.conv(cache.x, self.W, self.b, self._stride, self._padding, out=channels_last(y))
         return y
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
+        self.check_dy(dy, cache.y_shape)
         dy = cache.contiguous("dy", channels_last(dy))
         cache.dy = dy if cache.twice else None
         if grads != "skip":
@@ -110,11 +115,11 @@ class ConvTranspose2d(Convolution):
 
     def __init__(self, c_in, c_out, kernel, stride=1, padding=0, output_padding=0, init=None):
         super().__init__(c_in, c_out, kernel, stride, padding, init)
-        self.output_padding = output_padding
         self._output_padding = pair(output_padding, "output_padding", 0, "ConvTranspose2d")
+        self.output_padding = plain(output_padding, self._output_padding)
         if any(extra >= step for extra, step in zip(self._output_padding, self._stride)):
             raise ShapeError(f"ConvTranspose2d: expected output_padding below stride, got {output_padding} >= {stride}")
-        self.parameter_shapes = {"W": (c_in, *self._kernel, c_out), "b": (c_out,)}
+        self.parameter_shapes = {"W": (self.c_in, *self._kernel, self.c_out), "b": (self.c_out,)}
 
     def _size(self, axis, name, size):
         k, s, p, extra = self._kernel[axis], self._stride[axis], self._padding[axis], self._output_padding[axis]
@@ -123,11 +128,13 @@ class ConvTranspose2d(Convolution):
     def forward(self, x, cache, *, train=False):
         self.check_input(x, (None, self.c_in, None, None))
         y = cache.images("y", (len(x), *self.output_shape(x.shape[1:])))
+        cache.y_shape = y.shape
         cache.x = cache.contiguous("x", channels_last(x))
         self.ops.conv_transpose(cache.x, self.W, self.b, self._stride, self._padding, out=channels_last(y))
         return y
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
+        self.check_dy(dy, cache.y_shape)
         dy = cache.contiguous("dy", channels_last(dy))
         cache.dy = dy if cache.twice else None
         if grads != "skip":

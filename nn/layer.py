@@ -139,6 +139,14 @@ class Layer:
         if len(x.shape) != len(shape) or any(want not in (None, got) for want, got in zip(shape, x.shape)):
             wanted = ", ".join(axis if size is None else str(size) for axis, size in zip("NCHW", shape))
             raise ShapeError(f"{self.label}: expected x of shape ({wanted}), got {x.shape}")
+        if len(shape) == 4 and 0 in x.shape:
+            raise ShapeError(f"{self.label}: expected at least one image, and no empty ones, got x of shape {x.shape}")
+
+    def check_dy(self, dy, shape):
+        """Raise unless dy is such an array, of y's shape."""
+        self.check_array(dy, "dy")
+        if dy.shape != shape:
+            raise ShapeError(f"{self.label}: expected dy of y's shape {shape}, got {dy.shape}")
 
     def _bind(self, parameters, ops, dtype, stream, path, prefix=""):
         """Take the network's backend and element type, and this layer's views out of the network's buffers."""

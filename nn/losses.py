@@ -122,8 +122,8 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
-        if len(z.shape) != 2:
-            raise ShapeError(f"SoftmaxCrossEntropy: expected logits of shape (N, K), got {z.shape}")
+        if len(z.shape) != 2 or not len(z):
+            raise ShapeError(f"SoftmaxCrossEntropy: expected logits of shape (N, K), at least one row, got {z.shape}")
         if getattr(target, "shape", None) != z.shape[:1]:
             raise ShapeError(f"SoftmaxCrossEntropy: expected an array of shape {z.shape[:1]} as target, got {_shape(target)}")
         if target.dtype.kind not in "iu":

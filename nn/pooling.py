@@ -1,6 +1,6 @@
 """Layers that make images smaller or larger, channel by channel, without parameters."""
 
-from nn.conv import channels_last, pair
+from nn.conv import channels_last, pair, plain
 from nn.errors import ShapeError
 from nn.layer import Layer
 
@@ -11,10 +11,11 @@ class Pool2d(Layer):
     def __init__(self, kernel, stride=None, padding=0):
         super().__init__()
         name = type(self).__name__
-        self.kernel, self.stride, self.padding = kernel, stride, padding
         self._kernel = pair(kernel, "kernel", 1, name)
         self._stride = self._kernel if stride is None else pair(stride, "stride", 1, name)
         self._padding = pair(padding, "padding", 0, name)
+        self.kernel, self.padding = plain(kernel, self._kernel), plain(padding, self._padding)
+        self.stride = None if stride is None else plain(stride, self._stride)
         if any(2 * p > k for p, k in zip(self._padding, self._kernel)):
             raise ShapeError(f"{name}: expected a padding of at most half the kernel, got {padding} for {kernel}")
 
@@ -33,7 +34,8 @@ class Pool2d(Layer):
         """x and y, both channels-last, for a forward pass."""
         self.check_input(x, (None, None, None, None))
         cache.x_shape = x.shape
-        y = channels_last(cache.images("y", (len(x), *self.output_shape(x.shape[1:]))))
+        cache.y_shape = (len(x), *self.output_shape(x.shape[1:]))
+        y = channels_last(cache.images("y", cache.y_shape))
         return cache.contiguous("x", channels_last(x)), y
 
 
@@ -58,6 +60,7 @@ class MaxPool2d(Pool2d):
         return y.transpose(0, 3, 1, 2)
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
+        self.check_dy(dy, cache.y_shape)
         if need_dx:
             dx = cache.images("dx", cache.x_shape)
             dy = cache.contiguous("dy", channels_last(dy))
@@ -68,7 +71,7 @@ class MaxPool2d(Pool2d):
 class AvgPool2d(Pool2d):
     """y[n, c, p, q] = the mean of x over the window, padding counted as zeros; dL/dx = sum of dL/dy / (kh kw) over windows.
 
-    Shapes, settings and errors are those of `MaxPool2d`.
+    Shapes, settings and errors are those of `MaxPool2d`, but for the limit on taps.
     """
 
     def forward(self, x, cache, *, train=False):
@@ -77,6 +80,7 @@ class AvgPool2d(Pool2d):
         return y.transpose(0, 3, 1, 2)
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
+        self.check_dy(dy, cache.y_shape)
         if need_dx:
             dx = cache.images("dx", cache.x_shape)
             dy = cache.contiguous("dy", channels_last(dy))
@@ -99,8 +103,8 @@ class Upsample(Layer):
 
     def __init__(self, factor=2):
         super().__init__()
-        self.factor = factor
         self._factor = pair(factor, "factor", 1, "Upsample")
+        self.factor = plain(factor, self._factor)
 
     def output_shape(self, shape):
         if len(shape) != 3:
@@ -110,11 +114,13 @@ class Upsample(Layer):
     def forward(self, x, cache, *, train=False):
         self.check_input(x, (None, None, None, None))
         cache.x_shape = x.shape
-        y = cache.images("y", (len(x), *self.output_shape(x.shape[1:])))
+        cache.y_shape = (len(x), *self.output_shape(x.shape[1:]))
+        y = cache.images("y", cache.y_shape)
         self.ops.upsample(cache.contiguous("x", channels_last(x)), self._factor, out=channels_last(y))
         return y
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
+        self.check_dy(dy, cache.y_shape)
         if need_dx:
             dx = cache.images("dx", cache.x_shape)
             dy = cache.contiguous("dy", channels_last(dy))

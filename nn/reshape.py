@@ -14,7 +14,7 @@ class Reshape(Layer):
 
     def __init__(self, shape):
         super().__init__()
-        self.shape = tuple(shape)
+        self.shape = tuple(map(int, shape))
         if not self.shape or min(self.shape) < 1:
             raise ShapeError(f"{type(self).__name__}: expected sizes of at least 1, got {self.shape}")
 

@@ -14,6 +14,7 @@ from gan.classifier import CLASSES, digit_classifier, load_classifier, probabili
 from gan.datasets import load
 from gan.metrics import Judge, as_images, class_histogram, evaluate, fid, frozen, n_rows, parzen, precision_recall
 from nn import DataError, WeightsError
+from tests.strict import StrictOps
 
 N = 500
 
@@ -67,6 +68,12 @@ def test_features_are_what_the_last_layer_sees(judge, sample):
     assert np.allclose(features, judge.test_features[:150], atol=1e-5)
     expected = probabilities(load_classifier(frozen.PATH), images)
     assert np.allclose(judge.probabilities(features), expected, atol=1e-6)
+
+
+def test_images_go_to_the_device_and_figures_come_back(judge, sample):
+    there = Judge(sample[2][:150], StrictOps())
+    assert np.array_equal(there.test_features, judge.test_features[:150]) and type(there.test_features) is np.ndarray
+    assert np.array_equal(there.probabilities(there.test_features), judge.probabilities(there.test_features))
 
 
 def test_another_classifier_is_refused(monkeypatch, tmp_path):

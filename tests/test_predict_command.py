@@ -54,7 +54,7 @@ def picture_of(path):
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipes_digits_are_drawn_from_the_file_alone(run, tmp_path_factory, tmp_path, name):
     path = tmp_path_factory.mktemp("run") / "run"
-    t = Trainer(RECIPES[name], np.zeros((2, 784), np.uint8), batch_size=2)
+    t = Trainer(RECIPES[name], np.zeros((2, 784), np.uint8), np.arange(2), batch_size=2)
     RunFolder(path, {}).save_weights(t)
     status, out, err = run("--weights", path / "weights.npz", "--count", 3, "--seed", 1, "--save-samples", "s.npz")
     assert (status, err) == (0, "") and "digits.png: 3 digits; s.npz: 3 images" in out

@@ -77,7 +77,7 @@ def test_two_layers_weights_are_normal_002_and_its_biases_zero():
 def test_every_recipes_networks_fit_each_other_and_its_images(name):
     recipe = get_recipe(name)
     G, D = recipe.generator(), recipe.discriminator()
-    shape = G.output_shape((recipe.latent.size,))
+    shape = G.output_shape((recipe.inputs,))
     assert int(np.prod(shape)) == 784
     assert D.output_shape(shape) == (1,)
     assert (recipe.epochs is None) != (recipe.steps is None)

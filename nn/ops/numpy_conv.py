@@ -9,8 +9,9 @@ outside the image. All rows make the column matrix X (N P Q, kh kw C), and with 
     transposed convolution   X = Y W, each element added to the pixel that it was taken from (col2im)
 
 The last is the convolution's input gradient too, and the convolution is that of the transposed one: three primitives do
-for both layers. X is kh kw times as large as x, so it never exists as a whole: the batch is cut into slices whose columns
-take about COLUMN_BYTES, and the product finds them in the cache. Three forms of this, chosen by measurement, and a fourth
+for both layers. X is kh kw times as large as x, so it is not made as a whole: the batch is cut into slices, of one image at
+least, whose columns take about COLUMN_BYTES, and the product finds them in the cache. All layers of a backend share this
+working memory; what a pass must remember lies in its cache. Three forms of this, chosen by measurement, and a fourth
 that multiplies less, for 3x3 kernels between many channels (numpy_winograd.py):
 
 - rows: X as above. In channels-last memory a window's row is kw C numbers on end, so copying it is cheap from a few

@@ -81,8 +81,8 @@ class NumpyLosses(NumpyActivations):
     def softmax_cross_entropy(self, z, target, weight, *, dz, value):
         """value = (weight / n) sum(log sum_j exp(z_j - m) - (z_t - m)), dz = (weight / n) (softmax(z) - [k = t]), m = max(z)."""
         n, n_classes = z.shape
-        if n and not 0 <= target.min() <= target.max() < n_classes:
-            raise ShapeError(f"softmax_cross_entropy: expected classes in 0..{n_classes - 1}, got {target.min()}..{target.max()}")
+        if not 0 <= target.min() <= target.max() < n_classes:
+            raise ShapeError(f"SoftmaxCrossEntropy: expected classes in 0..{n_classes - 1}, got {target.min()}..{target.max()}")
         place = self._scratch((n,), np.int64, "place")  # of z_t in z: t, K + t, 2 K + t, ...
         place.fill(n_classes)
         place[:1] = 0
