@@ -24,7 +24,7 @@ MOST_SHOWN = 2_400  # images in one picture, whole rows of STEPS too
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
 MOST_DIGITS = 100  # of --digits
 COLUMNS = 10  # of --classes
-PRETRAINED = Path(__file__).resolve().parent.parent / "data" / "weights"  # of the default recipe, trained for an hour
+PRETRAINED = Path(__file__).resolve().parent.parent / "data" / "weights"  # of conv-r1r2 and conv-r1r2-classes; see gan/ship.py
 
 
 def arguments():

@@ -37,7 +37,7 @@ class BatchNorm(Layer):
 
     def forward(self, x, cache, *, train=False):
         self.check_input(x, (None, self.n, None, None) if len(getattr(x, "shape", ())) == 4 else (None, self.n))
-        cache.train = train
+        cache.train, cache.y_shape = train, x.shape
         y = cache.like("y", x) if len(x.shape) == 2 else cache.images("y", x.shape)
         x, y_rows = self._rows(x, cache, "x"), self._rows(y, cache, "y")
         row = (self.n,)
@@ -59,12 +59,12 @@ class BatchNorm(Layer):
         return y
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
+        self.check_dy(dy, cache.y_shape)
         dx = cache.like("dx", dy) if len(dy.shape) == 2 else cache.images("dx", dy.shape)
         dy, dx_rows = self._rows(dy, cache, "dy"), self._rows(dx, cache, "dx")
-        if grads == "skip" and not cache.train:  # neither for the parameters nor for dx
-            return self._backward_of_constants(dy, cache, dx, dx_rows) if need_dx else None
-        dW = self.ops.sum_product_rows(dy, cache.xhat, out=cache.buffer("dW", (self.n,)))  # dL/dW = sum_n dy_n xhat_n
-        db = self.ops.sum_rows(dy, out=cache.buffer("db", (self.n,)))  # dL/db = sum_n dy_n
+        if grads != "skip" or cache.train:  # in training, dx is made of them too
+            dW = self.ops.sum_product_rows(dy, cache.xhat, out=cache.buffer("dW", (self.n,)))  # dL/dW = sum_n dy_n xhat_n
+            db = self.ops.sum_rows(dy, out=cache.buffer("db", (self.n,)))  # dL/db = sum_n dy_n
         if grads == "write":
             self.ops.copy_(self.dW, dW)
             self.ops.copy_(self.db, db)
@@ -75,13 +75,9 @@ class BatchNorm(Layer):
             return None
         if cache.train:  # mean and var depend on x: dL/dx = W / std (dy - db / n - xhat dW / n)
             self.ops.normalize_backward(dy, cache.xhat, self.W, cache.inv_std, dW, db, out=dx_rows)
-            return dx
-        return self._backward_of_constants(dy, cache, dx, dx_rows)
-
-    def _backward_of_constants(self, dy, cache, dx, dx_rows):
-        """mean and var are the running ones, which do not depend on x: dL/dx = W / std dy."""
-        scale = self.ops.multiply(self.W, cache.inv_std, out=cache.buffer("scale", (self.n,)))
-        self.ops.multiply(dy, scale, out=dx_rows)
+        else:  # they are constants: dL/dx = W / std dy
+            scale = self.ops.multiply(self.W, cache.inv_std, out=cache.buffer("scale", (self.n,)))
+            self.ops.multiply(dy, scale, out=dx_rows)
         return dx
 
     def _rows(self, x, cache, name):

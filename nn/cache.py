@@ -19,7 +19,7 @@ class Cache:
         self.owner, self.ops, self.dtype = owner, owner.ops, owner.dtype
         self.tracks_statistics, self.twice = tracks_statistics, twice
         self.parts = ()  # the caches of a network's layers, in their order
-        self.y_shape = None  # of a network's last forward pass
+        self.y_shape = None  # in the last forward pass, of layers that check dy against it
         self._buffers = {}
 
     def __repr__(self):

@@ -1,16 +1,14 @@
 """Convolutions of images."""
 
-from numbers import Integral
-
 from nn.errors import ShapeError
 from nn.initializers import Constant, TorchDefault
-from nn.layer import Layer, check_sizes
+from nn.layer import Layer, check_sizes, is_whole
 
 
 def pair(value, name, least, layer):
     """(vertical, horizontal), two ints, of an int or a pair of ints."""
-    both = (value, value) if not isinstance(value, tuple | list) else tuple(value)
-    if len(both) == 2 and all(isinstance(n, Integral) and not isinstance(n, bool) and n >= least for n in both):
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(both) == 2 and all(is_whole(n, least) for n in both):
         return int(both[0]), int(both[1])
     raise ShapeError(f"{layer}: expected {name} to be an int of at least {least}, or two, got {value!r}")
 

@@ -15,10 +15,15 @@ GRADS = ("write", "add", "skip")
 DTYPES = ("float32", "float64")
 
 
+def is_whole(number, least):
+    """Whether it is a whole number, Python's or NumPy's, of at least so much."""
+    return isinstance(number, Integral) and not isinstance(number, bool) and number >= least
+
+
 def check_sizes(layer, **sizes):
     """Raise `ShapeError` unless each size is a whole number of at least 1."""
     for name, size in sizes.items():
-        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+        if not is_whole(size, 1):
             raise ShapeError(f"{layer}: expected {name} as a whole number of at least 1, got {size!r}")
 
 
@@ -143,8 +148,10 @@ class Layer:
             raise ShapeError(f"{self.label}: expected at least one image, and no empty ones, got x of shape {x.shape}")
 
     def check_dy(self, dy, shape):
-        """Raise unless dy is such an array, of y's shape."""
+        """Raise unless dy is such an array, of y's shape in the last forward pass; None where there was none."""
         self.check_array(dy, "dy")
+        if shape is None:
+            raise ShapeError(f"{self.label}: expected a forward pass before backward, no forward pass went through this cache yet")
         if dy.shape != shape:
             raise ShapeError(f"{self.label}: expected dy of y's shape {shape}, got {dy.shape}")
 

@@ -3,20 +3,21 @@
 import math
 
 from nn.errors import ShapeError
-from nn.layer import Layer
+from nn.layer import Layer, is_whole
 
 
 class Reshape(Layer):
     """y = x, each sample in the given shape: x: (N, ...) -> y: (N, *shape).
 
-    Errors: `ShapeError` where the number of elements differs.
+    shape: ints, or one of them for a vector. Errors: `ShapeError` where the number of elements differs.
     """
 
     def __init__(self, shape):
         super().__init__()
-        self.shape = tuple(map(int, shape))
-        if not self.shape or min(self.shape) < 1:
-            raise ShapeError(f"{type(self).__name__}: expected sizes of at least 1, got {self.shape}")
+        sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+        if not sizes or not all(is_whole(size, 1) for size in sizes):
+            raise ShapeError(f"Reshape: expected sizes of at least 1, whole numbers, got {shape!r}")
+        self.shape = tuple(map(int, sizes))
 
     def output_shape(self, shape):
         if math.prod(shape) != math.prod(self.shape):

@@ -40,10 +40,7 @@ class Sequential(Layer):
         if grads not in GRADS:
             raise ShapeError(f"{self.label}: expected grads to be one of {', '.join(GRADS)}, got {grads!r}")
         self._check_cache(cache)
-        self.check_array(dy, "dy")
-        if dy.shape != cache.y_shape:
-            what = "no forward pass went through this cache yet" if cache.y_shape is None else f"got {dy.shape}"
-            raise ShapeError(f"{self.label}: expected dy of y's shape {cache.y_shape or ''}, {what}")
+        self.check_dy(dy, cache.y_shape)
         last = 0 if need_dx else self._first_with_parameters if grads != "skip" else len(self.layers)
         for i in range(len(self.layers) - 1, last - 1, -1):
             dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need_dx or i > last)

@@ -120,6 +120,20 @@ def test_frozen_is_not_evaluation():
     assert np.abs(written - evaluated).max() > 0.1
 
 
+@pytest.mark.parametrize("train", [True, False])
+def test_frozen_sums_over_the_batch_only_where_dx_needs_it(train, monkeypatch):
+    layer, x, dy, summed = layer_with_values(3), normal(6, 3), normal(6, 3, seed=1), []
+    for name in ("sum_rows", "sum_product_rows"):
+        usual = getattr(layer.ops, name)
+        monkeypatch.setattr(layer.ops, name, lambda *a, _usual=usual, _name=name, **k: summed.append(_name) or _usual(*a, **k))
+    _, written = one_pass(layer, x, dy, train=train)
+    assert sorted(summed) == ["sum_product_rows", "sum_rows"]
+    summed.clear()
+    _, skipped = one_pass(layer, x, dy, train=train, grads="skip")
+    assert sorted(summed) == (["sum_product_rows", "sum_rows"] if train else [])
+    assert (written == skipped).all()
+
+
 def test_a_float32_batch_far_from_zero_is_normalised():
     layer = nn.BatchNorm(3).build(seed=0)
     x = (1000 + normal(64, 3)).astype(np.float32)

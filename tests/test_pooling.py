@@ -21,7 +21,7 @@ ORACLES = {
 
 def plain_pool(layer, x, dy):
     """y and dx, one window after another."""
-    (N, C, H, W), (kh, kw), (sh, sw), (ph, pw) = x.shape, layer._kernel, layer._stride, layer._padding
+    (H, W), (kh, kw), (sh, sw), (ph, pw) = x.shape[2:], layer._kernel, layer._stride, layer._padding
     y, dx = np.zeros_like(dy), np.zeros_like(x)
     for n, c, p, q in np.ndindex(dy.shape):
         rows = [p * sh + i - ph for i in range(kh)]

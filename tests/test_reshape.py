@@ -51,6 +51,7 @@ def test_gradients_are_the_finite_differences(layer):
 def test_output_shapes():
     assert nn.Flatten().output_shape((3, 4, 5)) == (60,)
     assert nn.Reshape([3, 20]).output_shape((60,)) == (3, 20)
+    assert nn.Reshape(60).output_shape((3, 20)) == (60,)
 
 
 def test_samples_of_another_size_are_named():
