@@ -17,8 +17,8 @@ class Dense(Layer):
         super().__init__()
         check_sizes("Dense", n_in=n_in, n_out=n_out)
         self.n_in, self.n_out, self.init = int(n_in), int(n_out), init
-        self.input_shape = (n_in,)
-        self.parameter_shapes = {"W": (n_in, n_out), "b": (n_out,)}
+        self.input_shape = (self.n_in,)
+        self.parameter_shapes = {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
 
     def initialize(self, rng):
         fans = {"fan_in": self.n_in, "fan_out": self.n_out}
@@ -34,10 +34,12 @@ class Dense(Layer):
     def forward(self, x, cache, *, train=False):
         self.check_input(x, (None, self.n_in))
         cache.x = x
-        y = self.ops.gemm(x, self.W, out=cache.buffer("y", (len(x), self.n_out)))
+        cache.y_shape = len(x), self.n_out
+        y = self.ops.gemm(x, self.W, out=cache.buffer("y", cache.y_shape))
         return self.ops.add_(y, self.b)
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
+        self.check_dy(dy, cache.y_shape)
         cache.dy = dy if cache.twice else None
         if grads != "skip":
             self.ops.gemm(cache.x, dy, trans_a=True, out=self.dW, add=grads == "add")  # dL/dW = x^T dy
