@@ -1,9 +1,12 @@
 """Weights in PyTorch's names and layouts, as NumPy arrays: PyTorch itself is not needed here.
 
 A network goes over by ``torch_net.load_state_dict({k: torch.from_numpy(v) for k, v in to_torch_state(net).items()})`` and
-comes back by ``from_torch_state(net, {k: v.numpy() for k, v in torch_net.state_dict().items()})``. The PyTorch network is a
-`torch.nn.Sequential` of the same layers in the same places, those without weights included: places are names, "0.weight".
+comes back by ``from_torch_state(net, {k: v.detach().cpu().numpy() for k, v in torch_net.state_dict().items()})``. The PyTorch
+network is a `torch.nn.Sequential` of the same layers in the same places, those without weights included: places are names,
+"0.weight".
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -36,27 +39,50 @@ def to_torch_state(network):
 def from_torch_state(network, arrays):
     """Copy arrays, named and laid out as in a PyTorch `state_dict`, into a built network of the same layers.
 
-    Nothing is copied unless everything fits. Errors: `WeightsError` for an array that is missing, not expected, of another
-    shape, or not finite.
+    A `Dense` or a convolution whose bias is missing, PyTorch's ``bias=False``, gets one of zeros. Nothing is copied unless
+    everything fits. Errors: `WeightsError` for an array that is missing, not expected, of another shape, not finite in the
+    network's dtype, or a running variance below 0.
     """
+    if not isinstance(arrays, Mapping):
+        raise WeightsError(f"from_torch_state: expected arrays by name, as a state_dict has them, got {type(arrays).__name__}")
+    for name in arrays:
+        if not isinstance(name, str):
+            raise WeightsError(f"from_torch_state: expected names, such as '0.weight', got {name!r}")
     places = list(_places(network))
     expected = {theirs for _, _, theirs, _ in places}
+    required = {theirs for leaf, ours, theirs, _ in places if ours != "b" or isinstance(leaf, BatchNorm)}
     found = {name for name in arrays if not name.endswith(COUNTER)}
-    for what, names in (("is missing", expected - found), ("was not expected", found - expected)):
+    for what, names in (("is missing", required - found), ("was not expected", found - expected)):
         if names:
             raise WeightsError(f"from_torch_state: the array {min(names)!r} {what}; expected {', '.join(sorted(expected))}")
     copies = []
     for leaf, ours, theirs, axes in places:
-        values, target = np.asarray(arrays[theirs]), getattr(leaf, ours)
+        target = getattr(leaf, ours)
         shape = tuple(target.shape[axis] for axis in axes)
-        if values.shape != shape:
-            raise WeightsError(f"from_torch_state: {theirs!r}: expected shape {shape}, got {values.shape}")
-        if values.dtype.kind != "f" or not np.isfinite(values).all():
-            what = "NaN or infinity among them" if values.dtype.kind == "f" else values.dtype
-            raise WeightsError(f"from_torch_state: {theirs!r}: expected finite floats, got {what}")
+        values = _checked(arrays[theirs], theirs, shape, target.dtype) if theirs in found else np.zeros(shape, target.dtype)
         copies.append((leaf, target, values.transpose(np.argsort(axes))))
     for leaf, target, values in copies:
-        leaf.ops.copy_(target, leaf.ops.asarray(values, target.dtype))
+        leaf.ops.copy_(target, leaf.ops.asarray(values))
+
+
+def _checked(given, name, shape, dtype):
+    """The array as NumPy's, in the network's dtype."""
+    try:
+        values = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as problem:  # a tensor on a GPU, or one that needs its gradient
+        remedy = "v.detach().cpu().numpy() makes one of a tensor v"
+        raise WeightsError(f"from_torch_state: {name!r}: expected a NumPy array ({problem}); {remedy}") from None
+    if values.shape != shape:
+        raise WeightsError(f"from_torch_state: {name!r}: expected shape {shape}, got {values.shape}")
+    if values.dtype.kind != "f":
+        raise WeightsError(f"from_torch_state: {name!r}: expected finite floats, got {values.dtype}")
+    with np.errstate(over="ignore"):  # what is too large for the dtype is infinite, and refused here
+        values = values.astype(dtype)
+    if not np.isfinite(values).all():
+        raise WeightsError(f"from_torch_state: {name!r}: expected finite floats, got NaN or what is infinite in {dtype}")
+    if name.endswith("running_var") and values.min() < 0:
+        raise WeightsError(f"from_torch_state: {name!r}: expected variances of at least 0, got {values.min()}")
+    return values
 
 
 def _places(network):

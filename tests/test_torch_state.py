@@ -15,6 +15,13 @@ with np.load(Path(__file__).parent / "oracles" / "torch_state.npz") as stored:
     STATE = {name.removeprefix("state/"): stored[name] for name in stored.files if name.startswith("state/")}
 
 
+class Tensor:
+    """What a PyTorch tensor that needs its gradient does when NumPy asks for it."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
 def network():
     return nn.Sequential(
         nn.Dense(10, 128), nn.Reshape((8, 4, 4)), nn.BatchNorm(8), nn.LeakyReLU(0.2),
@@ -50,11 +57,16 @@ def test_the_state_is_a_copy():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s.pop("6.bias"), "'6.bias' is missing"),
+        (lambda s: s.pop("6.weight"), "'6.weight' is missing"),
+        (lambda s: s.pop("9.bias"), "'9.bias' is missing"),  # of a batch norm, which has none only where it has no weight
+        (lambda s: s.update({0: s["0.weight"]}), "expected names, such as '0.weight', got 0"),
         (lambda s: s.update({"12.weight": s["0.weight"]}), "'12.weight' was not expected"),
         (lambda s: s.update({"0.weight": s["0.weight"].T}), r"'0.weight': expected shape \(128, 10\), got \(10, 128\)"),
         (lambda s: s.update({"8.bias": np.full(20, np.nan)}), "'8.bias': expected finite floats"),
-        (lambda s: s.update({"8.bias": np.ones(20, int)}), "'8.bias': expected finite floats"),
+        (lambda s: s.update({"8.bias": np.ones(20, int)}), "'8.bias': expected finite floats, got int64"),
+        (lambda s: s.update({"8.bias": np.full(20, 1e300)}), "'8.bias': expected finite floats, .* infinite in float32"),
+        (lambda s: s.update({"9.running_var": -s["9.running_var"]}), "'9.running_var': expected variances of at least 0, got -"),
+        (lambda s: s.update({"8.bias": Tensor()}), r"'8.bias': expected a NumPy array \(Can't call .* v\.detach\(\)\.cpu\(\)\.numpy"),
     ],
 )
 def test_a_state_that_does_not_fit_is_named_and_changes_nothing(change, words):
@@ -64,6 +76,26 @@ def test_a_state_that_does_not_fit_is_named_and_changes_nothing(change, words):
     with pytest.raises(nn.WeightsError, match=words):
         from_torch_state(net, state)
     np.testing.assert_array_equal(net.parameters.value.flat, before)
+
+
+def test_what_holds_no_names_is_an_error():
+    with pytest.raises(nn.WeightsError, match="expected arrays by name, as a state_dict has them, got list"):
+        from_torch_state(network(), list(STATE.items()))
+
+
+def test_a_bias_that_is_not_there_is_zero():
+    net, state = network(), {name: array for name, array in STATE.items() if name not in ("0.bias", "4.bias", "6.bias", "8.bias")}
+    from_torch_state(net, state)
+    assert not any(net[i].b.any() for i in (0, 4, 6, 8)) and net[10][1].b.any()
+    zeros = network()
+    from_torch_state(zeros, STATE | {name: np.zeros_like(STATE[name]) for name in STATE.keys() - state.keys()})
+    np.testing.assert_array_equal(net(X), zeros(X))
+
+
+def test_a_network_in_float64_takes_what_float32_cannot_hold():
+    net = network().build(seed=0, dtype="float64")
+    from_torch_state(net, STATE | {"8.bias": np.full(20, 1e300)})
+    assert (net[8].b == 1e300).all()
 
 
 def test_a_network_without_memory_is_an_error():
