@@ -1,6 +1,6 @@
 """Measure generated digits against MNIST's test images: those of a trained generator, or of any project's file.
 
-    python examples/evaluate.py --weights runs/mlp-smoothed-20260101-120000/weights.npz
+    python examples/evaluate.py --weights runs/conv-r1r2-20260101-120000/weights.npz
     python examples/evaluate.py --samples images.npz
 
 prints a table and writes metrics.json. Beside each figure stands its floor: what real training images get. The file of

@@ -150,7 +150,7 @@ CONV_R1R2 = Recipe(
     batch_size=16,
     average=0.999,
     fresh_noise=False,
-    steps=26_000,
+    steps=16_000,
 )
 
 ALL = [

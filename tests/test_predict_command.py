@@ -141,10 +141,6 @@ def test_an_argument_that_cannot_be_is_named(run, weights, tmp_path, words, told
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_are_asked_for(run):
-    assert_refused(run(), "--weights")
-
-
 @pytest.mark.parametrize("option, name", [("--out", "a.png"), ("--save-samples", "a.npz")])
 def test_what_is_there_is_never_overwritten(run, weights, tmp_path, option, name):
     (tmp_path / name).write_bytes(b"mine")
