@@ -4,6 +4,7 @@ The steps are those by which MNIST itself was made: the digit is cut out, scaled
 kept, and placed into 28 x 28 with its centre of mass at pixel (14, 14). Source: LeCun, Cortes & Burges 1998.
 """
 
+import math
 import warnings
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from nn.errors import DataError
 
 SIDE, BOX, CENTRE = 28, 20, 14
 MOST_PIXELS = 50_000_000  # in a file: more than a phone's camera takes, little enough for a laptop's memory
-ENOUGH = 1_000  # pixels a side: a larger picture is made smaller before anything else is done
+ENOUGH = 1_000  # pixels a side: a larger picture is made smaller to find the digit, and the digit if it is still larger
 LEAST_CONTRAST = 16  # of 255, between ink and paper: below this, a picture is blank
 GRAIN = 0.2  # of the strongest ink: what is weaker is the paper's grain, or a shadow
+SPECK = 0.05  # of the ink of the largest part: what has less, and stands apart, is dirt
+EDGE = 0.01  # of a side: what is no wider, touches the border and stands apart is the scanner's edge
 
 
 def read_digits(paths):
@@ -37,10 +40,12 @@ def read_digit(path):
 
 
 def like_mnist(grey):
-    """A grey picture (H, W), of any real dtype and range -> uint8 (28, 28), as MNIST has it. `DataError` if it is blank."""
+    """A grey picture (H, W), of any real dtype and range -> uint8 (28, 28), as MNIST has it. `DataError` if it is blank.
+
+    Specks, and a scanner's edge, that stand apart from the digit do not count as parts of it.
+    """
     ink = _ink(np.asarray(grey, np.float32))
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = ink[_box(ink)]
     scale = BOX / max(ink.shape)
     height, width = (max(1, round(size * scale)) for size in ink.shape)
     small = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)  # the mean of what falls into each pixel
@@ -66,6 +71,25 @@ def _ink(grey):
     ink = (paper - grey if darker >= lighter else grey - paper) / contrast
     ink[ink < GRAIN] = 0
     return ink
+
+
+def _box(ink):
+    """The rows and the columns of the digit."""
+    rows, columns = slice(None), slice(None)
+    for _ in range(2):  # a speck beside the digit hides one below it from the first look
+        rows = _extent(ink[:, columns].sum(axis=1, dtype=np.float64))
+        columns = _extent(ink[rows].sum(axis=0, dtype=np.float64))
+    return rows, columns
+
+
+def _extent(mass):
+    """Where the ink lies, given its mass in each row or column: a slice, without runs of dirt before and after it."""
+    starts, ends = np.flatnonzero(np.diff(mass > 0, prepend=False, append=False)).reshape(-1, 2).T
+    runs = np.add.reduceat(mass, starts)  # nothing lies between them
+    at_border = (starts == 0) | (ends == len(mass))
+    runs[at_border & (ends - starts <= max(1, EDGE * len(mass)))] = 0
+    kept = runs >= SPECK * runs.max()
+    return slice(starts[kept][0], ends[kept][-1])
 
 
 def _first(small, axis):
@@ -105,7 +129,13 @@ def _to_grey(image):
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("L").reduce(max(1, max(image.size) // ENOUGH)))  # by averages of blocks
+    image = image.convert("L")
+    step = max(1, math.isqrt(image.width * image.height) // ENOUGH)
+    rows, columns = _box(_ink(np.asarray(image.reduce(step), np.float32)))  # reduced by averages of blocks
+    left, top = max(0, columns.start - 1) * step, max(0, rows.start - 1) * step  # with a block of paper around it
+    right, bottom = min(image.width, (columns.stop + 1) * step), min(image.height, (rows.stop + 1) * step)
+    image = image.crop((left, top, right, bottom))
+    return np.asarray(image.reduce(max(1, max(image.size) // ENOUGH)))
 
 
 def _too_large(size):

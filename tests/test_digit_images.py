@@ -77,6 +77,56 @@ def test_the_size_of_a_picture_does_not_matter(tmp_path, size):
     assert_alike(read(seven(size), tmp_path / "a.png"), read(seven(200), tmp_path / "b.png"), 0.12)
 
 
+@pytest.mark.parametrize("canvas, place", [((20_060, 60), (9_000, 5)), ((60, 20_060), (5, 3)), ((6_000, 5_000), (4_444, 3_333))])
+def test_a_small_digit_on_large_paper_keeps_its_details(tmp_path, canvas, place):
+    digit = seven(25, stroke=0.04)  # a pixel wide
+    page = Image.new("L", canvas, 255)
+    page.paste(digit, place)
+    assert_alike(read(page, tmp_path / "a.png"), read(digit, tmp_path / "b.png"), 0.01)
+
+
+def dirty(ink, kind):
+    """The picture, light on dark, with what is not of the digit."""
+    ink = ink.copy()
+    if kind == "speck":
+        ink[-1, -1] = 255
+    elif kind == "specks":
+        ink[0, 5] = ink[-2, 3] = ink[100, -1] = ink[100, 2] = 255
+    elif kind == "edge":
+        ink[:, :2] = 255
+    else:
+        ink[-2:, :] = ink[0, 5] = 255
+    return ink
+
+
+@pytest.mark.parametrize("kind", ["speck", "specks", "edge", "an edge below and a speck"])
+@pytest.mark.parametrize("size", [100, 1_100])  # the larger one is reduced first
+def test_dirt_apart_from_the_digit_does_not_move_it(tmp_path, kind, size):
+    clean = 255 - np.asarray(seven(size))
+    scale = size // 100
+    spoiled = dirty(clean[::scale, ::scale], kind).repeat(scale, 0).repeat(scale, 1)
+    clean = clean[::scale, ::scale].repeat(scale, 0).repeat(scale, 1)
+    assert_alike(like_mnist(spoiled), like_mnist(clean), 0.01)
+    assert_alike(read(Image.fromarray(spoiled), tmp_path / "a.png"), read(Image.fromarray(clean), tmp_path / "b.png"), 0.01)
+
+
+@pytest.mark.parametrize("gap", [0, 4, 20])
+def test_the_parts_of_a_digit_stay_together(gap):
+    """A 5 whose bar is drawn apart from it."""
+    ink = np.zeros((120, 80))
+    ink[20:26, 30:60] = 255
+    ink[26 + gap : 90 + gap, 20:28] = 255
+    ink[82 + gap : 90 + gap, 20:60] = 255
+    height, width = 70 + gap, 40
+    assert box(like_mnist(ink)) == (20, round(20 * width / height))
+
+
+def test_a_line_at_the_border_that_is_all_there_is_stays():
+    ink = np.zeros((100, 100))
+    ink[10:90, 0] = 255
+    assert box(like_mnist(ink)) == (20, 1)
+
+
 def test_a_picture_smaller_than_the_box_is_enlarged():
     small = np.zeros((5, 4))
     small[1:4, 1:3] = 255
