@@ -151,7 +151,7 @@ class Layer:
         """Raise unless dy is such an array, of y's shape in the last forward pass; None where there was none."""
         self.check_array(dy, "dy")
         if shape is None:
-            raise ShapeError(f"{self.label}: expected one before backward, but no forward pass went through this cache yet")
+            raise ShapeError(f"{self.label}: no forward pass went through this cache yet, expected one before backward")
         if dy.shape != shape:
             raise ShapeError(f"{self.label}: expected dy of y's shape {shape}, got {dy.shape}")
 

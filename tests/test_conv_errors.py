@@ -48,7 +48,7 @@ def test_a_gradient_of_other_rows_is_refused(make):
 @pytest.mark.parametrize("make", [*LAYERS.values(), *ROWS.values()], ids=[*LAYERS, *ROWS])
 def test_a_gradient_without_a_forward_pass_is_refused(make):
     layer = make().build(seed=0, dtype="float64", name="D")
-    with pytest.raises(nn.ShapeError, match="'D': .* no forward pass went through this cache yet"):
+    with pytest.raises(nn.ShapeError, match="'D': no forward pass went through this cache yet"):
         layer.backward(normal(1, 1, 1, 1), layer.cache())
 
 
