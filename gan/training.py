@@ -14,6 +14,7 @@ from nn import RunError, Sequential, get_ops
 from nn.weights import describe, rebuild
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
+COLDEST = 1e-6  # the least part of training that is still to go, so that no learning rate is 0
 N_FIXED = 64  # images of the fixed inputs, drawn again and again as training goes on
 
 
@@ -100,13 +101,14 @@ class Trainer:
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise RunError(f"callbacks: expected a list of Callback objects, got {callback!r} in it")
+        began = time.monotonic()
         ends = [self.step_count + n for n in (steps, epochs and epochs * self.steps_per_epoch) if n is not None]
         self.last_step = min(ends, default=float("inf"))
-        deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
+        self._began, self._deadline = began, began + 60 * minutes if minutes is not None else float("inf")
         history = []
         try:
-            while not (self._stopped or self.step_count >= self.last_step or history and time.monotonic() >= deadline):
-                history.append(self._epoch(deadline, callbacks))
+            while not (self._stopped or self.step_count >= self.last_step or history and time.monotonic() >= self._deadline):
+                history.append(self._epoch(callbacks))
                 for callback in callbacks:
                     callback.on_epoch(self, history[-1])
         finally:
@@ -122,13 +124,22 @@ class Trainer:
         (100, ...), a class in each column of ten."""
         return make_images(self.artist, self.fixed_inputs, self.recipe.image_range)
 
-    def _epoch(self, deadline, callbacks):
+    def _cool(self):
+        """The learning rate falls linearly over the recipe's last part of this training, by steps or by time."""
+        share = (time.monotonic() - self._began) / (self._deadline - self._began)
+        left = 1 - max(self.step_count / self.last_step, share)
+        rate = self.learning_rate * min(1.0, max(left, COLDEST) / self.recipe.cooling)
+        self._step.d_optimizer.learning_rate = self._step.g_optimizer.learning_rate = rate
+
+    def _epoch(self, callbacks):
         """Steps to the end of the epoch, or of training; returns their record."""
         first, began, ended = self.step_count, time.monotonic(), False
         while not ended:
+            if self.recipe.cooling:
+                self._cool()
             self.step()
             ended = self._stopped or self.step_count >= self.last_step or self.step_count % self.steps_per_epoch == 0
-            ended = ended or time.monotonic() >= deadline
+            ended = ended or time.monotonic() >= self._deadline
             if ended or self.log.is_full:
                 means = self._read_log()
                 for callback in callbacks:
