@@ -44,7 +44,7 @@ def row(recipe, peers, times):
 
 def main():
     args = arguments()
-    recipes = [get_recipe(name).name for name in args.recipe or [name for name, each in RECIPES.items() if not each.classes]]
+    recipes = [get_recipe(name).name for name in args.recipe or RECIPES]
     peers, peer_version = PEERS[args.peers], "no peer"
     if peers:
         if importlib.util.find_spec("torch") is None:

@@ -4,7 +4,7 @@ import copy
 import os
 
 import torch
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, one_hot
 
 from benchmarks.torch_networks import peer_of
 from gan.objectives import NonSaturating
@@ -25,12 +25,13 @@ class Eager:
     def __init__(self, recipe, images):
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
         torch.manual_seed(0)
-        if recipe.classes or type(recipe.objective) is not NonSaturating or not isinstance(recipe.penalty, ZeroCentered | None):
-            raise RunError(f"{recipe.name}: its objective, penalty or classes have no PyTorch side in benchmarks/torch_steps.py")
+        if type(recipe.objective) is not NonSaturating or not isinstance(recipe.penalty, ZeroCentered | None):
+            raise RunError(f"{recipe.name}: its objective or penalty has no PyTorch side in benchmarks/torch_steps.py")
         generator, discriminator = recipe.generator().build(0), recipe.discriminator().build(1)
-        image_shape = generator.output_shape((recipe.latent.size,))
+        image_shape = generator.output_shape((recipe.inputs,))
         self.recipe, self.n = recipe, recipe.batch_size
-        self.G, self.D = peer_of(generator, (recipe.latent.size,)), peer_of(discriminator, image_shape)
+        self.G, self.D = peer_of(generator, (recipe.inputs,)), peer_of(discriminator, image_shape)
+        self.kinds = torch.arange(len(images)) % max(recipe.kinds, 1)  # of each image
         self.on_probabilities = isinstance(discriminator[-1], Sigmoid)
         self.has_batchnorm = any(leaf.statistic_shapes for _, leaf in discriminator.leaves())
         low, high = recipe.image_range
@@ -51,7 +52,7 @@ class Eager:
         total = 0.0
         for x in [real] * setting.real + [fake] * setting.fake:
             x = x.detach().requires_grad_()
-            (g,) = torch.autograd.grad(self.D(x).sum(), x, create_graph=True)
+            (g,) = torch.autograd.grad(self.judged(x).sum(), x, create_graph=True)
             total = total + g.square().flatten(1).sum(1).mean()
         return total * (setting.gamma * setting.every / 2)
 
@@ -68,13 +69,22 @@ class Eager:
 
     def noise(self):
         size = (self.n, self.recipe.latent.size)
-        return torch.randn(size) if self.recipe.latent.distribution == "normal" else torch.rand(size) * 2 - 1
+        z = torch.randn(size) if self.recipe.latent.distribution == "normal" else torch.rand(size) * 2 - 1
+        return torch.cat([z, self.asked], dim=1) if self.recipe.kinds else z
 
     def batch(self):
         if self.place + self.n > len(self.order):
             self.order, self.place = torch.randperm(len(self.images)), 0
         self.place += self.n
-        return self.images[self.order[self.place - self.n : self.place]]
+        drawn = self.order[self.place - self.n : self.place]
+        if self.recipe.kinds:
+            self.asked = one_hot(self.kinds[drawn], self.recipe.kinds).float()
+        return self.images[drawn]
+
+    def judged(self, x):
+        """D's logit for each image; where there are kinds, the one for the kind that is asked."""
+        y = self.D(x)
+        return (y * self.asked.repeat(len(x) // self.n, 1)).sum(dim=1, keepdim=True) if self.recipe.kinds else y
 
     def loss(self, output, target):
         labels = torch.full_like(output, target)
@@ -84,9 +94,9 @@ class Eager:
         objective, real = self.recipe.objective, self.batch()
 
         self.d_optimizer.zero_grad()
-        real_loss = self.loss(self.D(real), objective.real_target)
+        real_loss = self.loss(self.judged(real), objective.real_target)
         fake = self.G(self.noise())
-        fake_loss = self.loss(self.D(fake.detach()), 0.0)
+        fake_loss = self.loss(self.judged(fake.detach()), 0.0)
         d_loss = (real_loss + fake_loss) * objective.weight + self.penalty(real, fake)
         d_loss.backward()
         self.d_optimizer.step()
@@ -94,7 +104,7 @@ class Eager:
         self.g_optimizer.zero_grad()
         if self.recipe.fresh_noise:
             fake = self.G(self.noise())
-        g_loss = self.loss(self.D(fake), 1.0)
+        g_loss = self.loss(self.judged(fake), 1.0)
         g_loss.backward()
         self.g_optimizer.step()
         self.follow()
@@ -127,11 +137,11 @@ class Tuned(Eager):
         fake = made.detach()
         if self.has_batchnorm:
             real_loss, fake_loss = (
-                self.loss(self.D(x), labels) for x, labels in zip((real, fake), self.d_labels.split(self.n))
+                self.loss(self.judged(x), labels) for x, labels in zip((real, fake), self.d_labels.split(self.n))
             )
             d_loss = (real_loss + fake_loss) * weight
         else:
-            d_loss = self.loss(self.D(torch.cat([real, fake])), self.d_labels) * (2 * weight)  # a mean over twice as many
+            d_loss = self.loss(self.judged(torch.cat([real, fake])), self.d_labels) * (2 * weight)  # a mean over twice as many
         d_loss = d_loss + self.penalty(real, fake)
         d_loss.backward()
         self.d_optimizer.step()
@@ -139,7 +149,7 @@ class Tuned(Eager):
         self.D.requires_grad_(False)
         self.g_optimizer.zero_grad(set_to_none=True)
         made = self.G(self.noise()) if self.recipe.fresh_noise else made
-        self.loss(self.D(made), self.ones).backward()
+        self.loss(self.judged(made), self.ones).backward()
         self.g_optimizer.step()
         self.D.requires_grad_(True)
         self.follow()

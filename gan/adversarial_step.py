@@ -11,7 +11,7 @@ class AdversarialStep:
 
     generator, discriminator: built networks on one device. noise_stream: where z comes from. average: a built copy of the
     generator that follows it, or None. Errors: `RunError` where G's images do not fit D, D does not give one number for an
-    image (one for each class if the recipe has classes), or the recipe asks of them what they cannot do; `ShapeError` from
+    image (one for each class if the recipe has kinds), or the recipe asks of them what they cannot do; `ShapeError` from
     the layer that does not fit.
     """
 
@@ -38,7 +38,7 @@ class AdversarialStep:
             return self.ops.empty(shape, generator.dtype)
 
         self.inputs = empty(batch_size, recipe.inputs)  # G's: noise, then the class as a row of zeros with a one in it
-        self.z = empty(batch_size, recipe.latent.size) if recipe.classes else self.inputs
+        self.z = empty(batch_size, recipe.latent.size) if recipe.kinds else self.inputs
         self.labels = self.inputs[:, recipe.latent.size :]
         self.images = empty(2 * batch_size, *image_shape)  # real ones, then generated
         self.real, self.fake = self.images[:batch_size], self.images[batch_size:]
@@ -48,15 +48,15 @@ class AdversarialStep:
         self.d_images = self.images.reshape(2 * self.judged, recipe.pack * image_shape[0], *image_shape[1:])
         self.d_real, self.d_fake = self.d_images[: self.judged], self.d_images[self.judged :]
         self.logits, self.dlogits = empty(2 * self.judged, 1), empty(2 * self.judged, 1)
-        self.asked = empty(2 * self.judged, recipe.classes or 1)  # which of D's outputs is asked, for each image
+        self.asked = empty(2 * self.judged, recipe.kinds or 1)  # which of D's outputs is asked, for each image
         self.ops.fill_(self.asked, 1)
-        self.one = self.ops.zeros((recipe.classes or 1, 1), generator.dtype)
+        self.one = self.ops.zeros((recipe.kinds or 1, 1), generator.dtype)
         self.ops.fill_(self.one, 1)
 
     def __call__(self, log, number=0):
-        """One step, the number-th counted from 0, on the training images in `self.real_rows`, and, if the recipe has classes,
+        """One step, the number-th counted from 0, on the training images in `self.real_rows`, and, if the recipe has kinds,
         their classes in `self.labels`; losses and D's outputs go into the arrays of `log`."""
-        if self.recipe.classes:  # generated images are asked for in the classes of the real ones
+        if self.recipe.kinds:  # generated images are asked for in the classes of the real ones
             self.ops.copy_(self.asked[: self.judged], self.labels)
             self.ops.copy_(self.asked[self.judged :], self.labels)
         self.update_discriminator(log, number)
@@ -121,7 +121,7 @@ class AdversarialStep:
 
     def answers(self, outputs, rows):
         """D's logits (n, 1) for the images of these rows: its only output, or that for the class which is asked."""
-        if not self.recipe.classes:
+        if not self.recipe.kinds:
             return outputs
         asked = self.D.ops.multiply(outputs, self.asked[rows], out=self.frozen_cache.buffer("asked", outputs.shape))
         return self.ops.gemm(asked, self.one, out=self.logits[rows])  # sum over k of asked_k D_k
@@ -129,7 +129,7 @@ class AdversarialStep:
     def backward(self, cache, rows, **how):
         """Through D from the gradients of these logits."""
         dlogits = self.dlogits[rows]
-        if self.recipe.classes:  # an output that is not asked for has no gradient
+        if self.recipe.kinds:  # an output that is not asked for has no gradient
             outputs = self.asked[rows]
             dlogits = self.ops.multiply(outputs, dlogits, out=cache.buffer("doutputs", outputs.shape))
         return self.D.backward(dlogits, cache, **how)
@@ -153,11 +153,11 @@ class AdversarialStep:
             raise RunError(f"batch size: expected at least 2, which batch norm needs in {recipe.name}, got {batch_size}")
         if batch_size % recipe.pack:
             raise RunError(f"batch size: expected a multiple of {recipe.pack}, the images that D judges at once, got {batch_size}")
-        if recipe.pack > 1 and recipe.classes:
+        if recipe.pack > 1 and recipe.kinds:
             raise RunError(f"recipe {recipe.name}: expected pack=1 with classes, got {recipe.pack}")
         outputs = self.D.output_shape((recipe.pack * image_shape[0], *image_shape[1:]))
-        if outputs != (recipe.classes or 1,):
-            wanted = f"{recipe.classes} numbers, one for each class," if recipe.classes else "one number"
+        if outputs != (recipe.kinds or 1,):
+            wanted = f"{recipe.kinds} numbers, one for each class," if recipe.kinds else "one number"
             raise RunError(f"discriminator: expected {wanted} an image, got shape {outputs}")
         for _, leaf in self.D.leaves() if recipe.penalty else ():
             if type(leaf).double_backward is Layer.double_backward:

@@ -16,9 +16,7 @@ class Batches:
     """
 
     def __init__(self, images, batch_size, image_range, ops, stream, labels=None, classes=0):
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim < 2:
-            got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-            raise RunError(f"images: expected a uint8 array of shape (N, ...), got {got}")
+        check_images(images)
         if not isinstance(batch_size, Integral) or not 1 <= batch_size <= len(images):
             raise RunError(f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}")
         self.batch_size, self.per_epoch = batch_size, len(images) // batch_size
@@ -42,6 +40,13 @@ class Batches:
         self._ops.gather_rows(self._images, index, self._scale, self._shift, out=out)
         if one_hot is not None:
             self._ops.gather_rows(self._one_hot, index, 1.0, 0.0, out=one_hot)
+
+
+def check_images(images):
+    """Raise `RunError` unless they are uint8 (N, ...)."""
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim < 2:
+        got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise RunError(f"images: expected a uint8 array of shape (N, ...), got {got}")
 
 
 def one_hot(labels, n, classes):

@@ -128,6 +128,7 @@ class RunFolder(Callback):
             "recipe": recipe.name,
             "latent": {"size": recipe.latent.size, "distribution": recipe.latent.distribution},
             "classes": recipe.classes,
+            "shares": trainer.sampler.shares,
             "image_range": recipe.image_range,
             "training": {**self.config, "steps_done": trainer.step_count},
         }

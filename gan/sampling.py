@@ -7,7 +7,7 @@ import numpy as np
 from gan.latent import Latent
 from nn import ByhandError, RunError, Sequential, WeightsError, load_weights
 
-MOST_CLASSES = 1000  # that a file may ask for
+MOST_KINDS = 1000  # that a file may ask for
 AT_ONCE = 1000  # images in one pass: enough to be fast, few enough to need little memory
 
 
@@ -22,27 +22,32 @@ def make_images(generator, inputs, image_range):
 class Sampler:
     """A generator with what it needs to draw: read from a weights file by `load_sampler`.
 
-    classes: how many kinds of image it can be asked for, 0 if it draws what it likes. Errors: `RunError` for a class asked of
-    a generator that does not know it.
+    classes: how many kinds of image it can be asked for by name, 0 if it draws what it likes. shares: of a generator that was
+    trained with clusters, how often each is to be drawn; numbers that sum to 1. Errors: `RunError` for a class asked of a
+    generator that does not know it.
     """
 
     generator: Sequential
     latent: Latent
     image_range: tuple[float, float]
     classes: int = 0
+    shares: tuple[float, ...] | None = None
+
+    @property
+    def kinds(self):
+        return self.classes or len(self.shares or ())
 
     def inputs(self, count, seed, digits=None):
-        """What G makes so many images of: noise, and the classes, (count, latent size + classes) of its dtype on its device.
+        """What G makes so many images of: noise, and the kinds, (count, latent size + kinds) of its dtype on its device.
 
-        digits: the class of each image, integers (count,); None draws them, all equally likely. Equal seeds give equal inputs.
+        digits: the class of each image, integers (count,); None draws them: clusters by their shares, classes equally often.
+        seed: an int, a `SeedSequence`, or None for a new one each time. Equal seeds give equal inputs.
         """
-        sequence = np.random.SeedSequence(seed)
-        noise = self._noise(count, sequence)
-        if digits is None:
-            digits = np.random.default_rng(sequence.spawn(1)[0]).integers(0, self.classes or 1, count)
-        elif not self.classes:
+        if digits is not None and not self.classes:
             raise RunError("digits: expected a generator that was trained with classes, this one draws what it likes")
-        return self._asked(noise, digits)
+        sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        noise = self._noise(count, sequence)
+        return self._asked(noise, self._any_kinds(count, sequence) if digits is None else digits)
 
     def images(self, inputs):
         """Images of such inputs: float32 (N, 28, 28) in [0, 1]."""
@@ -52,12 +57,17 @@ class Sampler:
     def walks(self, rows, columns, seed, digits=None):
         """A walk between two points of noise in each row: images of shape (rows * columns, 28, 28).
 
-        digits: the class of each row; None lets them follow one another, from 0.
+        digits: the class of each row; None lets them follow one another, from 0. Clusters are drawn.
         """
-        ends = self._noise(2 * rows, np.random.SeedSequence(seed))
+        sequence = np.random.SeedSequence(seed)
+        ends = self._noise(2 * rows, sequence)
         points = [self.latent.walk(ends[2 * i], ends[2 * i + 1], columns) for i in range(rows)]
-        digits = np.arange(rows) % max(self.classes, 1) if digits is None else np.asarray(digits)
-        return self.images(self._asked(np.concatenate(points), digits.repeat(columns)))
+        if digits is None:
+            digits = np.arange(rows) % self.classes if self.classes else self._any_kinds(rows, sequence)
+        return self.images(self._asked(np.concatenate(points), np.repeat(digits, columns)))
+
+    def _any_kinds(self, count, sequence):
+        return np.random.default_rng(sequence.spawn(1)[0]).choice(self.kinds or 1, count, p=self.shares)
 
     def _noise(self, count, sequence):
         """z, on the host."""
@@ -65,12 +75,12 @@ class Sampler:
         return ops.to_host(self.latent.draw_(ops.empty((count, self.latent.size), self.generator.dtype), ops.stream(sequence)))
 
     def _asked(self, noise, digits):
-        """Noise with a one at the place of each image's class, on the device."""
-        if not self.classes:
+        """Noise with a one at the place of each image's kind, on the device."""
+        if not self.kinds:
             return self.generator.ops.asarray(noise)
-        one_hot = np.equal.outer(digits, np.arange(self.classes)).astype(noise.dtype)
+        one_hot = np.equal.outer(digits, np.arange(self.kinds)).astype(noise.dtype)
         if not one_hot.any(axis=1).all():
-            raise RunError(f"digits: expected numbers in 0..{self.classes - 1}, got {digits}")
+            raise RunError(f"digits: expected numbers in 0..{self.kinds - 1}, got {digits}")
         return self.generator.ops.asarray(np.concatenate([noise, one_hot], axis=1))
 
 
@@ -82,12 +92,16 @@ def load_sampler(path, device="cpu"):
     try:
         latent = Latent(info["latent"]["size"], info["latent"]["distribution"])
         low, high = map(float, info["image_range"])
-        classes = info.get("classes", 0)
-        if not isinstance(classes, int) or not 0 <= classes <= MOST_CLASSES:
-            raise WeightsError(f"expected a number of classes up to {MOST_CLASSES}, got {classes!r}")
-        made = int(np.prod(networks["G"].output_shape((latent.size + classes,))))
+        classes, shares = info.get("classes", 0), info.get("shares")
+        if not isinstance(classes, int) or not 0 <= classes <= MOST_KINDS:
+            raise WeightsError(f"expected a number of classes up to {MOST_KINDS}, got {classes!r}")
+        if shares is not None:
+            shares = tuple(map(float, shares))
+            if classes or not len(shares) <= MOST_KINDS or not min(shares) >= 0 or not abs(sum(shares) - 1) < 1e-9:
+                raise WeightsError(f"expected shares of up to {MOST_KINDS} clusters that sum to 1, and no classes beside them")
+        made = int(np.prod(networks["G"].output_shape((latent.size + (classes or len(shares or ())),))))
         if not -np.inf < low < high < np.inf or made != 784:
             raise WeightsError(f"expected 784 pixels in a range of two rising, finite numbers, got {made} in [{low}, {high}]")
     except (KeyError, TypeError, ValueError, ByhandError) as problem:
         raise WeightsError(f"{path}: it does not tell how to draw images with its generator ({problem})") from None
-    return Sampler(networks["G"], latent, (low, high), classes)
+    return Sampler(networks["G"], latent, (low, high), classes, shares)

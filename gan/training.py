@@ -6,9 +6,10 @@ import numpy as np
 
 from gan.adversarial_step import AdversarialStep
 from gan.batches import Batches
+from gan.clusters import clusters
 from gan.loss_log import LossLog
 from gan.recipes import get_recipe
-from gan.sampling import make_images
+from gan.sampling import Sampler, make_images
 from gan.snapshot import Snapshot
 from nn import RunError, Sequential, get_ops
 from nn.weights import describe, rebuild
@@ -39,7 +40,7 @@ class Trainer:
     `RunError` or `ShapeError` for what does not fit.
 
     `generator` is the network that learns; `artist` is the one to draw with and to keep: the moving average of the generator
-    if the recipe has one, else the generator itself.
+    if the recipe has one, else the generator itself; `sampler` draws with it.
     """
 
     def __init__(
@@ -52,9 +53,12 @@ class Trainer:
         if not 0 < self.learning_rate < float("inf"):
             raise RunError(f"learning rate: expected a finite number above 0, got {self.learning_rate}")
         self.ops = get_ops(device)
-        g_seed, d_seed, order_seed, noise_seed, fixed_seed = np.random.SeedSequence(seed).spawn(5)
-        order = self.ops.stream(order_seed)
-        self._batches = batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.classes)
+        g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed = np.random.SeedSequence(seed).spawn(6)
+        order, shares = self.ops.stream(order_seed), None
+        if recipe.clusters:
+            labels = clusters(images, recipe.clusters, cluster_seed)
+            shares = tuple((np.bincount(labels, minlength=recipe.clusters) / len(labels)).tolist())
+        self._batches = batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.kinds)
         self.generator = self._built(generator or recipe.generator(), g_seed, "G")
         self.discriminator = self._built(discriminator or recipe.discriminator(), d_seed, "D")
         average = self._copy_of_generator() if recipe.average else None
@@ -67,7 +71,9 @@ class Trainer:
                 f"images: expected {self._step.real_rows.shape[1]} pixels each, as the generator makes them, "
                 f"got {self._batches.n_pixels}"
             )
-        self.fixed_inputs = self._fixed_inputs(self.ops.stream(fixed_seed))
+        self.sampler = Sampler(self.artist, recipe.latent, recipe.image_range, recipe.classes, shares)
+        each_class = np.tile(np.arange(recipe.classes), recipe.classes) if recipe.classes else None
+        self.fixed_inputs = self.sampler.inputs(N_FIXED if each_class is None else len(each_class), fixed_seed, each_class)
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
         self.steps_per_epoch = self._batches.per_epoch
         self.step_count, self.last_step = 0, None
@@ -82,7 +88,7 @@ class Trainer:
         if self.log.is_full:
             self._read_log()
         with np.errstate(over="ignore", invalid="ignore"):  # a number that is not finite is found when the log is read
-            one_hot = self._step.labels if self.recipe.classes else None
+            one_hot = self._step.labels if self.recipe.kinds else None
             self._batches.gather(self.step_count, out=self._step.real_rows, one_hot=one_hot)
             self._step(self.log.next_row(), self.step_count)
         self.step_count += 1
@@ -165,14 +171,6 @@ class Trainer:
             f"step {step}: a loss or a weight is no longer finite; training stopped, and the weights are those of step "
             f"{self.step_count}, the last known to be good. Try a learning rate below {self.learning_rate:g}"
         )
-
-    def _fixed_inputs(self, stream):
-        classes, latent = self.recipe.classes, self.recipe.latent
-        n = classes * classes or N_FIXED
-        z = latent.draw_(self.ops.empty((n, latent.size), self.generator.dtype), stream)
-        if not classes:
-            return z
-        return self.ops.asarray(np.concatenate([self.ops.to_host(z), np.tile(np.eye(classes, dtype=z.dtype), (classes, 1))], axis=1))
 
     def _copy_of_generator(self):
         """A network like the generator, with the same values in memory of its own."""

@@ -12,10 +12,15 @@ from gan.metrics import watch
 from gan.metrics.judge import Judge
 from gan.metrics.watch import FidWatch
 from gan.run_folder import RunFolder
-from gan.sampling import load_sampler
+from gan.sampling import Sampler, load_sampler
 from nn import load_weights
-from tests.small import STEPS_PER_EPOCH, example, held, trainer
-from tests.small import command  # noqa: F401
+from tests.small import (
+    STEPS_PER_EPOCH,
+    command,  # noqa: F401
+    example,
+    held,
+    trainer,
+)
 from tests.test_adversarial_options import AVERAGED
 
 
@@ -34,7 +39,7 @@ def test_it_is_the_judges_figure_for_the_artist(test_images):
     t.fit(epochs=1)
     t.last_step = 10 * STEPS_PER_EPOCH
     assert measure(t, 1) is None and measure(t, 3) is None
-    folder_sampler = watch.Sampler(t.artist, t.recipe.latent, t.recipe.image_range)
+    folder_sampler = Sampler(t.artist, t.recipe.latent, t.recipe.image_range)
     want = Judge(test_images).fid(folder_sampler.images(folder_sampler.inputs(200, watch.SEED)))
     assert measure(t, 2) == measure(t, 4) == want
     t.last_step = t.step_count

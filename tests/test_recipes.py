@@ -79,7 +79,7 @@ def test_every_recipes_networks_fit_each_other_and_its_images(name):
     G, D = recipe.generator(), recipe.discriminator()
     shape = G.output_shape((recipe.inputs,))
     assert int(np.prod(shape)) == 784
-    assert D.output_shape(shape) == (recipe.classes or 1,)
+    assert D.output_shape(shape) == (recipe.kinds or 1,)
     assert (recipe.epochs is None) != (recipe.steps is None)
     last = {Tanh: (-1, 1), Sigmoid: (0, 1)}
     assert recipe.image_range == last[type(G[-1])]

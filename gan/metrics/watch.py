@@ -1,7 +1,6 @@
 """FID while a training goes on."""
 
 from gan.metrics.judge import Judge
-from gan.sampling import Sampler
 
 SAMPLES, SEED = 10_000, 0
 
@@ -19,6 +18,4 @@ class FidWatch:
         """The FID after that epoch; None where it is not its turn."""
         if epoch % self._every and trainer.step_count < trainer.last_step:
             return None
-        recipe = trainer.recipe
-        sampler = Sampler(trainer.artist, recipe.latent, recipe.image_range, recipe.classes)
-        return self._judge.fid(sampler.images(sampler.inputs(SAMPLES, SEED)))
+        return self._judge.fid(trainer.sampler.images(trainer.sampler.inputs(SAMPLES, SEED)))
