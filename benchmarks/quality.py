@@ -2,15 +2,18 @@
 
     python -m benchmarks.quality --out quality
     python -m benchmarks.quality --out quality --recipe dcgan --recipe two-layer --seed 1 --markdown
+    python -m benchmarks.quality --out quality --recipe conv-clusters --dataset mnist-sample
 
 Runs the two commands that everyone has, examples/train_mnist_gan.py and examples/evaluate.py, for each recipe and seed, into
 a folder of its own in --out. A run that is there already is not trained again, so the table grows from call to call; it
-shows all runs in the folder. Hours, for all recipes: the minutes of each training stand in the table.
+shows all runs in the folder. Whatever the training saw, all of MNIST judges it. Hours, for all recipes: the minutes of each
+training stand in the table.
 """
 
 import argparse
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +25,7 @@ from gan.recipes import RECIPES, get_recipe
 from nn import RunError
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-HEADER = ("recipe", "seed", "minutes", "FID", "MNIST score", "precision", "recall", "digits", "KL", "Parzen")
+HEADER = ("recipe", "images", "seed", "minutes", "FID", "MNIST score", "precision", "recall", "digits", "KL", "Parzen")
 KEYS = ("fid", "mnist_score", "precision", "recall", "digits_drawn", "kl_to_uniform", "parzen_log_likelihood")
 
 
@@ -33,7 +36,7 @@ def arguments():
     add("--recipe", action="append", metavar="R", help="may be given several times (default: all)")
     add("--seed", action="append", type=seed, help="may be given several times (default: 0)")
     add("--minutes", type=positive_float, help="train for so many minutes (default: the recipe's length)")
-    add("--dataset", default="mnist", help="mnist or mnist-sample (default: %(default)s)")
+    add("--dataset", default="mnist", choices=("mnist", "mnist-sample"), help="what to train on (default: %(default)s)")
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
     add("--markdown", action="store_true", help="print the table as Markdown")
     return parser.parse_args()
@@ -47,10 +50,14 @@ def call(example, *words):
 
 def judge(folder, recipe, seed, args):
     """Train and judge one recipe, unless it is done."""
-    data = ["--dataset", args.dataset, *(["--data-dir", args.data_dir] if args.data_dir else [])]
-    if not (folder / "weights.npz").exists():
+    data = ["--data-dir", args.data_dir] if args.data_dir else []
+    if not folder.exists():
+        unfinished = folder.with_name(folder.name + ".part")
+        shutil.rmtree(unfinished, ignore_errors=True)
         length = ["--minutes", args.minutes] if args.minutes else []
-        call("train_mnist_gan.py", "--recipe", recipe, "--seed", seed, "--out", folder, *length, *data)
+        what = "--recipe", recipe, "--seed", seed, "--dataset", args.dataset
+        call("train_mnist_gan.py", *what, "--out", unfinished, *length, *data)
+        unfinished.rename(folder)
     if not (folder / "metrics.json").exists():
         call("evaluate.py", "--weights", folder / "weights.npz", "--out", folder / "metrics.json", *data)
 
@@ -60,7 +67,7 @@ def row(folder):
     report, config = (json.loads((folder / name).read_text()) for name in ("metrics.json", "config.json"))
     with open(folder / "history.csv", newline="") as file:
         minutes = sum(float(record["seconds"]) for record in csv.DictReader(file)) / 60
-    return [config["recipe"], config["seed"], f"{minutes:.1f}", *cells(report["metrics"])], report["floor"]
+    return [config["recipe"], f"{config['images']:,}", config["seed"], f"{minutes:.1f}", *cells(report["metrics"])], report["floor"]
 
 
 def cells(metrics):
@@ -72,14 +79,15 @@ def main():
     args = arguments()
     recipes = [get_recipe(name).name for name in args.recipe or RECIPES]
     print(machine(), file=sys.stderr)
+    variant = f"-{args.dataset}" * (args.dataset != "mnist") + (f"-{args.minutes:g}-minutes" if args.minutes else "")
     for each in args.seed or [0]:
         for recipe in recipes:
-            judge(args.out / f"{recipe}-{each}", recipe, each, args)
+            judge(args.out / f"{recipe}-{each}{variant}", recipe, each, args)
     rows, floor = [], None
     for folder in sorted(path.parent for path in args.out.glob("*/metrics.json")):
         line, floor = row(folder)
         rows.append(line)
-    print(render(HEADER, [*rows, ["training images", "", "", *cells(floor)]], args.markdown))
+    print(render(HEADER, [*rows, ["training images", "", "", "", *cells(floor)]], args.markdown))
     return 0
 
 

@@ -24,7 +24,7 @@ MOST_SHOWN = 2_400  # images in one picture, whole rows of STEPS too
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
 MOST_DIGITS = 100  # of --digits
 COLUMNS = 10  # of --classes
-PRETRAINED = Path(__file__).resolve().parent.parent / "data" / "weights"  # of conv-r1r2 and conv-r1r2-classes; see gan/ship.py
+PRETRAINED = Path(__file__).resolve().parent.parent / "data" / "weights"  # made by gan/ship.py
 
 
 def arguments():
@@ -50,7 +50,7 @@ def main():
     out = free_name(Path("digits.png")) if args.out is None else checked(args.out, ".png")
     samples = args.save_samples and checked(args.save_samples, ".npz")
     count = args.count or (WALKS if args.interpolate else COLUMNS if args.classes else 64)
-    most = MOST // (STEPS if args.interpolate else 10 if args.classes else 1)
+    most = MOST_SHOWN // 10 if args.classes else MOST // (STEPS if args.interpolate else 1)
     if count > most:
         raise RunError(f"--count: expected at most {most:,} at once, got {count:,}; call again with another --seed")
     digits, columns = asked_for(args, count)

@@ -96,7 +96,7 @@ class RunFolder(Callback):
         try:
             save_picture(self.path / "samples" / f"epoch_{len(self.history):03}.png", sheet)
             self.save_weights(trainer)
-            if (record.get("fid") or self.best) < self.best:
+            if record.get("fid") is not None and record["fid"] < self.best:
                 self.best = record["fid"]
                 self.save_weights(trainer, "best.npz")
             write_history(self.path, self.history)

@@ -15,7 +15,6 @@ from nn import RunError, Sequential, get_ops
 from nn.weights import describe, rebuild
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
-COLDEST = 1e-6  # the least part of training that is still to go, so that no learning rate is 0
 N_FIXED = 64  # images of the fixed inputs, drawn again and again as training goes on
 
 
@@ -76,7 +75,7 @@ class Trainer:
         self.fixed_inputs = self.sampler.inputs(N_FIXED if each_class is None else len(each_class), fixed_seed, each_class)
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
         self.steps_per_epoch = self._batches.per_epoch
-        self.step_count, self.last_step = 0, None
+        self.step_count, self.last_step, self.ended = 0, None, False  # of the `fit` that goes on, or went last
         self._stopped = False
         optimizers = self._step.g_optimizer, self._step.d_optimizer
         networks = {id(net): net for net in (self.generator, self.discriminator, self.artist)}
@@ -107,13 +106,12 @@ class Trainer:
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise RunError(f"callbacks: expected a list of Callback objects, got {callback!r} in it")
-        began = time.monotonic()
         ends = [self.step_count + n for n in (steps, epochs and epochs * self.steps_per_epoch) if n is not None]
         self.last_step = min(ends, default=float("inf"))
-        self._began, self._deadline = began, began + 60 * minutes if minutes is not None else float("inf")
-        history = []
+        self._deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
+        self.ended, history = self.step_count >= self.last_step, []
         try:
-            while not (self._stopped or self.step_count >= self.last_step or history and time.monotonic() >= self._deadline):
+            while not (self.ended or self._stopped):
                 history.append(self._epoch(callbacks))
                 for callback in callbacks:
                     callback.on_epoch(self, history[-1])
@@ -130,22 +128,13 @@ class Trainer:
         (100, ...), a class in each column of ten."""
         return make_images(self.artist, self.fixed_inputs, self.recipe.image_range)
 
-    def _cool(self):
-        """The learning rate falls linearly over the recipe's last part of this training, by steps or by time."""
-        share = (time.monotonic() - self._began) / (self._deadline - self._began)
-        left = 1 - max(self.step_count / self.last_step, share)
-        rate = self.learning_rate * min(1.0, max(left, COLDEST) / self.recipe.cooling)
-        self._step.d_optimizer.learning_rate = self._step.g_optimizer.learning_rate = rate
-
     def _epoch(self, callbacks):
         """Steps to the end of the epoch, or of training; returns their record."""
         first, began, ended = self.step_count, time.monotonic(), False
         while not ended:
-            if self.recipe.cooling:
-                self._cool()
             self.step()
-            ended = self._stopped or self.step_count >= self.last_step or self.step_count % self.steps_per_epoch == 0
-            ended = ended or time.monotonic() >= self._deadline
+            self.ended = self._stopped or self.step_count >= self.last_step or time.monotonic() >= self._deadline
+            ended = self.ended or self.step_count % self.steps_per_epoch == 0
             if ended or self.log.is_full:
                 means = self._read_log()
                 for callback in callbacks:

@@ -13,6 +13,7 @@ from gan.metrics.judge import Judge
 from gan.metrics.watch import FidWatch
 from gan.run_folder import RunFolder
 from gan.sampling import Sampler, load_sampler
+from gan.training import Callback
 from nn import load_weights
 from tests.small import (
     STEPS_PER_EPOCH,
@@ -37,12 +38,12 @@ def few(monkeypatch):
 def test_it_is_the_judges_figure_for_the_artist(test_images):
     t, measure = trainer(AVERAGED), FidWatch(test_images, 2)
     t.fit(epochs=1)
-    t.last_step = 10 * STEPS_PER_EPOCH
+    t.ended = False
     assert measure(t, 1) is None and measure(t, 3) is None
     folder_sampler = Sampler(t.artist, t.recipe.latent, t.recipe.image_range)
     want = Judge(test_images).fid(folder_sampler.images(folder_sampler.inputs(200, watch.SEED)))
     assert measure(t, 2) == measure(t, 4) == want
-    t.last_step = t.step_count
+    t.ended = True
     assert measure(t, 3) == want  # the end is always measured
 
 
@@ -99,3 +100,26 @@ def test_the_command_measures(command):  # noqa: F811
 def test_fid_is_of_digits_only(command, tmp_path):  # noqa: F811
     status, out, err = command(example("train_mnist_gan"), "--dataset", "fashion-mnist", "--evaluate-every", 1)
     assert status == 2 and "expected a dataset of digits" in err and not list(tmp_path.iterdir())
+
+
+def test_a_training_by_the_clock_is_measured_at_its_end(test_images):
+    t, found = trainer(AVERAGED), []
+    measure = FidWatch(test_images, 1000)
+    watching = Callback()
+    watching.on_epoch = lambda trainer, record: found.append(measure(trainer, record["epoch"]))
+    t.fit(minutes=1e-9, callbacks=[watching])
+    assert len(found) == 1 and found[0] > 0
+    t.stop()
+    assert t.fit(epochs=3) == []  # and a stop before the first step leaves nothing to measure
+
+
+def test_a_stopped_training_is_measured_at_its_end(test_images):
+    t, found = trainer(AVERAGED), []
+    measure, watching = FidWatch(test_images, 1000), Callback()
+    watching.on_epoch = lambda trainer, record: found.append(measure(trainer, record["epoch"])) or trainer.stop()
+    t.fit(epochs=3, callbacks=[watching])
+    assert found == [None]  # stopped between two epochs, after the figure's turn
+    step = t.step
+    t.step = lambda: (step(), t.stop())
+    t.fit(epochs=3, callbacks=[watching])
+    assert len(found) == 2 and found[1] > 0

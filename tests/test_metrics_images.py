@@ -122,3 +122,9 @@ def test_a_file_that_cannot_be_judged_is_named(tmp_path, kind):
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
+
+
+def test_zeros_and_ones_as_bytes_are_refused():
+    with pytest.raises(DataError, match="uint8 in 0..255, got none above 1"):
+        as_images(np.eye(784, dtype=np.uint8))
+    assert not as_images(np.zeros((3, 784), np.uint8)).any()  # black is an image

@@ -24,7 +24,7 @@ def finished(folder, recipe, seed):
 
 
 def trained(folder, recipe, seed):
-    t, run = trainer(), RunFolder(folder, {"recipe": recipe, "seed": seed})
+    t, run = trainer(), RunFolder(folder, {"recipe": recipe, "seed": seed, "images": 43})
     t.fit(epochs=1, callbacks=[run])
 
 
@@ -48,13 +48,16 @@ def called(monkeypatch, tmp_path):
 
 
 def test_a_recipe_is_trained_once_and_judged_once(command, called, tmp_path):  # noqa: F811
-    words = "--recipe", "two-layer", "--minutes", 2, "--data-dir", "D", "--out", "q"
+    words = "--recipe", "two-layer", "--minutes", 2, "--data-dir", "D", "--out", "q", "--dataset", "mnist-sample"
     status, out, err = command(quality, *words)
     assert status == 0
     train, evaluate = called
     assert train[0].endswith("train_mnist_gan.py") and evaluate[0].endswith("evaluate.py")
-    assert train[1:] == ["--recipe", "two-layer", "--seed", "0", "--out", "q/two-layer-0", "--minutes", "2.0", "--dataset", "mnist", "--data-dir", "D"]
-    assert evaluate[1:] == ["--weights", "q/two-layer-0/weights.npz", "--out", "q/two-layer-0/metrics.json", "--dataset", "mnist", "--data-dir", "D"]
+    name = "q/two-layer-0-mnist-sample-2-minutes"
+    assert train[1:] == [
+        "--recipe", "two-layer", "--seed", "0", "--dataset", "mnist-sample", "--out", f"{name}.part", "--minutes", "2.0", "--data-dir", "D"
+    ]  # fmt: skip
+    assert evaluate[1:] == ["--weights", f"{name}/weights.npz", "--out", f"{name}/metrics.json", "--data-dir", "D"]
     again = command(quality, *words)
     assert len(called) == 2 and again[1] == out
 
@@ -65,7 +68,7 @@ def test_the_table_has_every_run_of_the_folder_and_the_floor(command, called, tm
     status, out, err = command(quality, "--recipe", "mlp-leaky", "--out", "q", "--markdown")
     lines = out.splitlines()
     assert status == 0 and not called and len(lines) == 5
-    assert [line.split(" | ")[0:2] for line in lines[2:4]] == [["| dcgan", "3"], ["| mlp-leaky", "0"]]
+    assert [line.split(" | ")[0:2] for line in lines[2:4]] == [["| dcgan", "43"], ["| mlp-leaky", "43"]]
     assert lines[2].endswith("| 12.346 | 9.500 | 0.7123 | 0.6500 | 10 | 0.0051 | 226.0 |") and "| 0.700 |" in lines[4]
 
 
@@ -73,3 +76,10 @@ def test_a_training_that_fails_ends_it(command, monkeypatch):  # noqa: F811
     monkeypatch.setattr(subprocess, "run", lambda words: types.SimpleNamespace(returncode=2))
     status, out, err = command(quality, "--recipe", "dcgan")
     assert status == 2 and out == "" and "error: train_mnist_gan.py did not finish" in err
+
+
+def test_a_run_that_was_interrupted_is_trained_anew(command, called, tmp_path):  # noqa: F811
+    (tmp_path / "q" / "dcgan-0.part").mkdir(parents=True)
+    (tmp_path / "q" / "dcgan-0.part" / "weights.npz").write_bytes(b"half of it")
+    assert command(quality, "--recipe", "dcgan", "--out", "q")[0] == 0
+    assert len(called) == 2 and [path.name for path in (tmp_path / "q").iterdir()] == ["dcgan-0"]

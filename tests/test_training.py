@@ -430,34 +430,3 @@ def test_the_test_above_sees_one_small_array():
     G = Sequential(Dense(4, 32), Wasteful(), Dense(32, 784))
     t = Trainer(replace(TINY, generator=lambda: G, batch_size=64), digits(200))
     assert min(peaks_of_steps(t)) >= SMALLEST_BATCH
-
-
-def learning_rates(recipe, n_steps=8, **length):
-    """The rate of each step."""
-    trainer = Trainer(recipe, np.zeros((64, 784), np.uint8), batch_size=4)
-    rates, step = [], trainer.step
-
-    def noted():
-        rates.append(trainer._step.g_optimizer.learning_rate)
-        assert trainer._step.d_optimizer.learning_rate == rates[-1]
-        step()
-        trainer._stopped = len(rates) == n_steps
-
-    trainer.step = noted
-    trainer.fit(**length)
-    return rates
-
-
-def test_cooling_takes_the_learning_rate_down_over_the_last_part_of_the_steps():
-    recipe = replace(RECIPES["mlp-leaky"], learning_rate=0.1, cooling=0.5)
-    assert learning_rates(recipe, steps=8) == pytest.approx([0.1] * 5 + [0.075, 0.05, 0.025])
-    assert learning_rates(replace(recipe, cooling=0.0), steps=8) == [0.1] * 8
-
-
-def test_cooling_by_the_clock_where_minutes_say_how_long_training_is(monkeypatch):
-    clock = iter(range(100))  # seconds: one is read when the training begins, and two for each step
-    monkeypatch.setattr("gan.training.time.monotonic", lambda: next(clock))
-    recipe = replace(RECIPES["mlp-leaky"], learning_rate=0.1, cooling=0.5)
-    rates = learning_rates(recipe, n_steps=100, minutes=20 / 60)
-    assert rates[0] == 0.1 and 0 < rates[-1] < 0.02
-    assert np.all(np.diff(rates) <= 0) and len(set(rates)) > 3

@@ -30,6 +30,8 @@ def as_images(images, at_least=1):
         )
     images = images.reshape(len(images), 784)
     if images.dtype == np.uint8:
+        if images.size and images.max() == 1:
+            raise DataError("images: expected uint8 in 0..255, got none above 1; give those in [0, 1] as floats")
         return np.multiply(images, 1 / 255, dtype=np.float32)
     if not np.isfinite(images).all():
         bad = int(len(images) - np.isfinite(images).all(axis=1).sum())
