@@ -4,8 +4,8 @@
     python -m benchmarks.quality --out quality --recipe dcgan --recipe two-layer --seed 1 --markdown
     python -m benchmarks.quality --out quality --recipe conv-clusters --dataset mnist-sample
 
-Runs the two commands that everyone has, examples/train_mnist_gan.py and examples/evaluate.py, for each recipe and seed, into
-a folder of its own in --out. A run that is there already is not trained again, so the table grows from call to call; it
+Runs the commands that everyone has, train_mnist_gan.py, evaluate.py and predict.py, for each recipe and seed, into a folder
+of its own in --out; its digits.png are the first 16 of seed 0, unpicked. A run that is there already is not trained again, so the table grows from call to call; it
 shows all runs in the folder. Whatever the training saw, all of MNIST judges it. Hours, for all recipes: the minutes of each
 training stand in the table.
 """
@@ -60,6 +60,8 @@ def judge(folder, recipe, seed, args):
         unfinished.rename(folder)
     if not (folder / "metrics.json").exists():
         call("evaluate.py", "--weights", folder / "weights.npz", "--out", folder / "metrics.json", *data)
+    if not (folder / "digits.png").exists():
+        call("predict.py", "--weights", folder / "weights.npz", "--out", folder / "digits.png", "--count", 16, "--seed", 0)
 
 
 def row(folder):

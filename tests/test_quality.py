@@ -21,6 +21,7 @@ def finished(folder, recipe, seed):
     """What both commands leave behind."""
     trained(folder, recipe, seed)
     judged(folder)
+    (folder / "digits.png").touch()
 
 
 def trained(folder, recipe, seed):
@@ -40,7 +41,12 @@ def called(monkeypatch, tmp_path):
     def run(words):
         commands.append([str(word) for word in words][1:])
         out = tmp_path / words[words.index("--out") + 1]
-        trained(out, words[words.index("--recipe") + 1], 0) if "--recipe" in words else judged(out.parent)
+        if "--recipe" in words:
+            trained(out, words[words.index("--recipe") + 1], 0)
+        elif out.name == "metrics.json":
+            judged(out.parent)
+        else:
+            out.touch()
         return types.SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -51,15 +57,16 @@ def test_a_recipe_is_trained_once_and_judged_once(command, called, tmp_path):  #
     words = "--recipe", "two-layer", "--minutes", 2, "--data-dir", "D", "--out", "q", "--dataset", "mnist-sample"
     status, out, err = command(quality, *words)
     assert status == 0
-    train, evaluate = called
+    train, evaluate, predict = called
     assert train[0].endswith("train_mnist_gan.py") and evaluate[0].endswith("evaluate.py")
     name = "q/two-layer-0-mnist-sample-2-minutes"
     assert train[1:] == [
         "--recipe", "two-layer", "--seed", "0", "--dataset", "mnist-sample", "--out", f"{name}.part", "--minutes", "2.0", "--data-dir", "D"
     ]  # fmt: skip
     assert evaluate[1:] == ["--weights", f"{name}/weights.npz", "--out", f"{name}/metrics.json", "--data-dir", "D"]
+    assert predict[1:] == ["--weights", f"{name}/weights.npz", "--out", f"{name}/digits.png", "--count", "16", "--seed", "0"]
     again = command(quality, *words)
-    assert len(called) == 2 and again[1] == out
+    assert len(called) == 3 and again[1] == out
 
 
 def test_the_table_has_every_run_of_the_folder_and_the_floor(command, called, tmp_path):  # noqa: F811
@@ -82,4 +89,4 @@ def test_a_run_that_was_interrupted_is_trained_anew(command, called, tmp_path): 
     (tmp_path / "q" / "dcgan-0.part").mkdir(parents=True)
     (tmp_path / "q" / "dcgan-0.part" / "weights.npz").write_bytes(b"half of it")
     assert command(quality, "--recipe", "dcgan", "--out", "q")[0] == 0
-    assert len(called) == 2 and [path.name for path in (tmp_path / "q").iterdir()] == ["dcgan-0"]
+    assert len(called) == 3 and [path.name for path in (tmp_path / "q").iterdir()] == ["dcgan-0"]
