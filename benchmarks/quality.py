@@ -89,6 +89,7 @@ def main():
     for folder in sorted(path.parent for path in args.out.glob("*/metrics.json")):
         line, floor = row(folder)
         rows.append(line)
+    rows.sort(key=lambda line: list(RECIPES).index(line[0]))
     print(render(HEADER, [*rows, ["training images", "", "", "", *cells(floor)]], args.markdown))
     return 0
 

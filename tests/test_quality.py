@@ -71,12 +71,13 @@ def test_a_recipe_is_trained_once_and_judged_once(command, called, tmp_path):  #
 
 def test_the_table_has_every_run_of_the_folder_and_the_floor(command, called, tmp_path):  # noqa: F811
     finished(tmp_path / "q" / "dcgan-3", "dcgan", 3)
+    finished(tmp_path / "q" / "a-0", "mlp-leaky", 0)
     finished(tmp_path / "q" / "mlp-leaky-0", "mlp-leaky", 0)
     status, out, err = command(quality, "--recipe", "mlp-leaky", "--out", "q", "--markdown")
     lines = out.splitlines()
-    assert status == 0 and not called and len(lines) == 5
+    assert status == 0 and not called and len(lines) == 6
     assert [line.split(" | ")[0:2] for line in lines[2:4]] == [["| dcgan", "43"], ["| mlp-leaky", "43"]]
-    assert lines[2].endswith("| 12.346 | 9.500 | 0.7123 | 0.6500 | 10 | 0.0051 | 226.0 |") and "| 0.700 |" in lines[4]
+    assert lines[2].endswith("| 12.346 | 9.500 | 0.7123 | 0.6500 | 10 | 0.0051 | 226.0 |") and "| 0.700 |" in lines[5]
 
 
 def test_a_training_that_fails_ends_it(command, monkeypatch):  # noqa: F811
