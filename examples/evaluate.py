@@ -36,7 +36,7 @@ def arguments():
     what.add_argument("--weights", help="weights.npz of a training")
     what.add_argument("--samples", help="an .npz of images")
     add = parser.add_argument
-    add("--seed", type=seed, default=0, help="of what the generator draws; equal seeds give equal ones (default: %(default)s)")
+    add("--seed", type=seed, default=0, help="of what is judged, where there is a choice; equal seeds judge equal images (default: %(default)s)")
     add("--out", help="file to write, a .json (default: metrics.json, metrics-2.json ...)")
     add("--dataset", default="mnist", choices=DATASETS, help="all of MNIST, or the bundled sample (default: %(default)s)")
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
@@ -51,22 +51,24 @@ def main():
     began, ops = time.monotonic(), get_ops(args.device)
     out = free_name(Path("metrics.json")) if args.out is None else checked(args.out, ".json")
     sampler = args.weights and load_sampler(args.weights, ops)
-    given = read_images(args.samples, LEAST) if args.samples else None
-    count = min(len(given), COUNT) if args.samples else COUNT
+    given, chosen = read_images(args.samples, LEAST) if args.samples else None, ""
+    if args.samples and len(given) > COUNT:  # any of them: a file may be sorted
+        chosen = f", drawn from {len(given):,},"
+        given = given[np.random.default_rng(args.seed).choice(len(given), COUNT, replace=False)]
+    count = len(given) if args.samples else COUNT
     train, _ = load(args.dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
     test, _ = load(args.dataset, "test", data_dir=args.data_dir, quiet=args.quiet)
     validation = train[VALIDATION:][:N_VALIDATION] if len(train) > VALIDATION else train[-N_VALIDATION:]
     floor = train[: min(count, len(train) - N_VALIDATION)]
-    first = f", the first of {len(given):,}," if args.samples and len(given) > count else ""
-    say(f"{args.weights or args.samples}: {count:,} images{first} against {len(test):,} test images; "
+    say(f"{args.weights or args.samples}: {count:,} images{chosen} against {len(test):,} test images; "
         f"floor: {len(floor):,} of {len(train):,} training images")  # fmt: skip
     total = (count if sampler else 0) + len(test) + sum(n_rows(n, len(validation), len(test)) for n in (count, len(floor)))
     with tqdm(total=total, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=args.quiet, leave=False) as bar:
-        images = drawn(sampler, args.seed, bar.update) if sampler else given[:count]
+        images = drawn(sampler, args.seed, bar.update) if sampler else given
         judge = Judge(test, ops, bar.update)
         ours, real = (evaluate(x, judge, validation, bar.update) for x in (images, floor))
     report = {
-        "weights": args.weights, "samples": args.samples, "seed": args.seed if args.weights else None,
+        "weights": args.weights, "samples": args.samples, "seed": args.seed,
         "images": count, "test_images": len(test), "train_images": len(train), "floor_images": len(floor),
         "validation_images": len(validation), "classifier": {"sha256": SHA256, "accuracy": ACCURACY},
         "metrics": ours, "floor": real, "seconds": round(time.monotonic() - began, 1),

@@ -17,6 +17,7 @@ from nn import DataError, WeightsError
 from tests.strict import StrictOps
 
 N = 500
+FLOOR_FID, PARZEN = 0.137, 237.75  # of the bundled training images
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,19 @@ def test_it_names_test_images_as_rightly_as_it_says(judge, sample):
     right = (p.argmax(axis=1) == labels).mean()
     assert frozen.ACCURACY >= 0.994 and abs(right - frozen.ACCURACY) < 0.004
     assert p.shape == (2000, 10) and np.allclose(p.sum(axis=1), 1)
+
+
+def test_of_all_test_images_it_names_as_many_as_it_says_and_training_images_come_out_as_the_floor(sample):
+    train, _, test, labels = sample
+    judge = Judge(test)
+    assert (judge.probabilities(judge.test_features).argmax(axis=1) == labels).mean() == frozen.ACCURACY
+    assert judge.fid(train) == pytest.approx(FLOOR_FID, abs=0.002)
+
+
+def test_parzens_figure_of_training_images_is_the_papers_kind_of_figure(sample):
+    train, test = as_images(sample[0]), as_images(sample[2])
+    log_likelihood, error, sigma = parzen(train[:9000], train[9000:], test[::4])
+    assert log_likelihood == pytest.approx(PARZEN, abs=0.5) and abs(log_likelihood - 243) < 4 * 2.5 and 0.15 < sigma < 0.2
 
 
 def test_features_are_what_the_last_layer_sees(judge, sample):

@@ -65,3 +65,12 @@ def test_the_protocol_tries_ten_sigmas():
 def test_what_cannot_be_is_refused(images, points, told):
     with pytest.raises(DataError, match=told):
         parzen_log_likelihoods(images, points, [1.0])
+
+
+@pytest.mark.parametrize("place, name", list(enumerate(("images", "validation", "test"))))
+@pytest.mark.parametrize("value", [255, -0.5])
+def test_values_that_sigma_is_not_made_for_are_refused(place, name, value):
+    sets = [np.full((4, 3), 0.5) for _ in range(3)]
+    sets[place][1, 1] = value
+    with pytest.raises(DataError, match=rf"{name}: expected values in \[0, 1\], got .*{value}"):
+        parzen(*sets)

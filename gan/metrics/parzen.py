@@ -7,6 +7,7 @@ the first GANs were reported in it: never tune on it.
 import numpy as np
 
 from gan.metrics.rows import check_rows, distance_blocks
+from nn import DataError
 
 SIGMAS = np.logspace(-1, 0, 10)
 
@@ -15,8 +16,13 @@ def parzen(images, validation, test, progress=None):
     """Images, (N, D) each, in [0, 1] -> the mean log-likelihood of `test` in nats, its standard error, and the sigma used.
 
     sigma is that of SIGMAS under which `validation`, no part of `images`, is the most likely. progress(n): called as n more
-    rows of `validation` and `test` are done. Errors: as `parzen_log_likelihoods`. Source: Goodfellow et al. 2014, section 5.
+    rows of `validation` and `test` are done. Errors: as `parzen_log_likelihoods`, and `DataError` for values outside [0, 1],
+    which SIGMAS are made for. Source: Goodfellow et al. 2014, section 5.
     """
+    for name, rows in (("images", images), ("validation", validation), ("test", test)):
+        low, high = (np.min(rows), np.max(rows)) if np.size(rows) else (0, 0)
+        if low < 0 or high > 1:
+            raise DataError(f"{name}: expected values in [0, 1], got {low:g} to {high:g}; scale them first")
     sigma = SIGMAS[parzen_log_likelihoods(images, validation, SIGMAS, progress).mean(axis=1).argmax()]
     (values,) = parzen_log_likelihoods(images, test, [sigma], progress)
     return float(values.mean()), float(values.std() / np.sqrt(len(values))), float(sigma)
