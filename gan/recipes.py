@@ -164,18 +164,12 @@ CONV_CLUSTERS = replace(
     generator=lambda: small_generator(16 + 200),
     discriminator=lambda: small_discriminator(200),
     latent=Latent(16, "normal"),
+    penalty=ZeroCentered(0.2, every=8),
     clusters=200,
     steps=12_000,
 )
 
-HOUR = replace(
-    CONV_CLUSTERS,
-    name="conv-clusters-hour",
-    origin="ours: the default for longer, where a weaker penalty leaves D more to say",
-    penalty=ZeroCentered(0.2, every=8),
-    average=0.9995,
-    steps=100_000,
-)
+HOUR = replace(CONV_CLUSTERS, name="conv-clusters-hour", origin="ours: the default for longer", average=0.9995, steps=100_000)
 
 CONV_CLASSES = replace(
     CONV_R1R2,
