@@ -27,7 +27,7 @@ PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
 def arguments():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--recipe", action="append", metavar="R", help="may be given several times (default: all without classes)")
+    add("--recipe", action="append", metavar="R", help="may be given several times (default: all)")
     add("--rounds", type=positive_int, default=40, help="turns of each side (default: %(default)s)")
     add("--steps", type=positive_int, default=10, help="timed steps a turn (default: %(default)s)")
     add("--peers", choices=PEERS, default="tuned", help="eager alone, tuned as well, or none (default: %(default)s)")
