@@ -61,12 +61,17 @@ def test_a_recipe_is_trained_once_and_judged_once(command, called, tmp_path):  #
     assert train[0].endswith("train_mnist_gan.py") and evaluate[0].endswith("evaluate.py")
     name = "q/two-layer-0-mnist-sample-2-minutes"
     assert train[1:] == [
-        "--recipe", "two-layer", "--seed", "0", "--dataset", "mnist-sample", "--out", f"{name}.part", "--minutes", "2.0", "--data-dir", "D"
+        "--recipe", "two-layer", "--seed", "0", "--dataset", "mnist-sample", "--out", f"{name}.part", "--minutes", "2.0"
     ]  # fmt: skip
     assert evaluate[1:] == ["--weights", f"{name}/weights.npz", "--out", f"{name}/metrics.json", "--data-dir", "D"]
     assert predict[1:] == ["--weights", f"{name}/weights.npz", "--out", f"{name}/digits.png", "--count", "16", "--seed", "0"]
     again = command(quality, *words)
     assert len(called) == 3 and again[1] == out
+
+
+def test_the_data_folder_serves_the_training_on_all_of_mnist(command, called):  # noqa: F811
+    assert command(quality, "--recipe", "dcgan", "--data-dir", "D", "--out", "q")[0] == 0
+    assert all(words[-2:] == ["--data-dir", "D"] for words in called[:2])
 
 
 def test_the_table_has_every_run_of_the_folder_and_the_floor(command, called, tmp_path):  # noqa: F811
