@@ -2,6 +2,7 @@
 
     python examples/train_mnist_gan.py
     python examples/train_mnist_gan.py --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
+    python examples/train_mnist_gan.py --resume runs/NAME
 """
 
 import argparse
@@ -10,10 +11,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gan.command_line import Parser, on_signals, positive_float, positive_int, run, seed
+from gan.checkpoint import digest
+from gan.command_line import Parser, free_name, on_signals, positive_float, positive_int, run, seed
 from gan.datasets import load
 from gan.metrics.watch import FidWatch
 from gan.recipes import DEFAULT, get_recipe, table
+from gan.resume import length_left, open_run, restore, same_data, settings
 from gan.run_folder import RunFolder, check_new
 from gan.training import Callback, Trainer
 from nn import RunError
@@ -38,19 +41,21 @@ class Bar(Callback):
 def arguments():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--recipe", default=DEFAULT, help="networks and settings; --list-recipes names them (default: %(default)s)")
+    add("--recipe", help=f"networks and settings; --list-recipes names them (default: {DEFAULT})")
     add("--list-recipes", action="store_true", help="print the recipes and exit")
     add("--epochs", type=positive_int, help="train for so many epochs (default: the recipe's length)")
     add("--steps", type=positive_int, help="train for so many steps")
     add("--minutes", type=positive_float, help="train for so many minutes; what comes first ends the training")
     add("--batch-size", type=positive_int, help="images a step (default: the recipe's)")
     add("--learning-rate", type=positive_float, help="of Adam, for both networks (default: the recipe's)")
-    add("--dataset", default="mnist", help="mnist, fashion-mnist or kmnist (default: %(default)s)")
+    add("--dataset", help="mnist, fashion-mnist or kmnist (default: mnist)")
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
-    add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
+    add("--device", choices=DEVICES, help="where to compute (default: auto)")
     add("--evaluate-every", type=positive_int, metavar="N", help="measure FID every N epochs, and keep the best weights: best.npz")
-    add("--seed", type=seed, default=0, help="equal seeds give equal results (default: %(default)s)")
+    add("--seed", type=seed, help="equal seeds give equal results (default: 0)")
     add("--out", help="folder for what the training makes (default: runs/RECIPE-TIME)")
+    add("--resume", metavar="RUN", help="go on with the training in this folder; what the options say is changed, such as a length")
+    add("--checkpoint-minutes", type=positive_float, metavar="M", help="save all that --resume needs so often (default: 2)")
     add("--quiet", action="store_true", help="print errors and warnings only")
     return parser.parse_args()
 
@@ -61,28 +66,41 @@ def main():
         print(table())
         return 0
     say = (lambda *words: None) if args.quiet else print
-    recipe, ops = get_recipe(args.recipe), get_ops(args.device)
-    out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    check_new(out)  # before the data are fetched
-    if args.evaluate_every and args.dataset not in ("mnist", "mnist-sample"):
-        raise RunError(f"--evaluate-every: expected a dataset of digits, which FID is measured on here, got {args.dataset}")
-    images, labels = load(args.dataset, "train", data_dir=args.data_dir, flat=False, quiet=args.quiet)
+    lock = checkpoint = None
+    if args.resume:
+        out = Path(args.resume)
+        lock, checkpoint = open_run(out)
+    config = settings(args, checkpoint)
+    recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"])
+    if not checkpoint:
+        out = Path(args.out) if args.out else free_name(Path(f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"))
+        check_new(out)  # before the data are fetched
+    if config["evaluate_every"] and config["dataset"] not in ("mnist", "mnist-sample"):
+        raise RunError(
+            f"--evaluate-every: expected a dataset of digits, which FID is measured on here, got {config['dataset']}"
+        )
+    data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
+    images, labels = load(config["dataset"], "train", data_dir=data_dir, flat=False, quiet=args.quiet)
+    same_data(checkpoint, digest(images))
     trainer = Trainer(
-        recipe, images, labels, seed=args.seed, device=ops, batch_size=args.batch_size, learning_rate=args.learning_rate
-    )
-    length = {"epochs": args.epochs, "steps": args.steps, "minutes": args.minutes}
-    if not any(length.values()):
-        length |= {"epochs": recipe.epochs, "steps": recipe.steps}
-    config = {
-        "recipe": recipe.name, "dataset": args.dataset, "images": len(images), **length, "batch_size": trainer.batch_size,
-        "learning_rate": trainer.learning_rate, "seed": args.seed, "device": ops.device,
+        recipe, images, labels, seed=config["seed"], device=ops, batch_size=config["batch_size"],
+        learning_rate=config["learning_rate"], found=checkpoint and checkpoint.clusters,
+    )  # fmt: skip
+    config |= {
+        "images": len(images), "data": digest(images), "batch_size": trainer.batch_size,
+        "learning_rate": trainer.learning_rate, "device": ops.device,
     }  # fmt: skip
     fid = None
-    if args.evaluate_every:
-        test_images, _ = load(args.dataset, "test", data_dir=args.data_dir, flat=False, quiet=args.quiet)
-        fid = FidWatch(test_images, args.evaluate_every, ops)
-    folder = RunFolder(out, config, fid)
-    say(f"{recipe.name} on {len(images):,} images of {args.dataset}, on {ops!r}; pictures in {folder.path}/samples")
+    if config["evaluate_every"]:
+        test_images, _ = load(config["dataset"], "test", data_dir=data_dir, flat=False, quiet=args.quiet)
+        fid = FidWatch(test_images, config["evaluate_every"], ops)
+    keeping = {"minutes": config["checkpoint_minutes"], "data_dir": data_dir and str(Path(data_dir).absolute())}
+    if checkpoint:
+        restore(trainer, checkpoint, out)
+        folder = RunFolder.resumed(out, lock, checkpoint, config, fid, **keeping)
+    else:
+        folder = RunFolder(out, config, fid, **keeping)
+    say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; pictures in {folder.path}/samples")
 
     caught = []
 
@@ -90,14 +108,19 @@ def main():
         caught.append(signum)
         trainer.stop()
 
-    with on_signals(stop), tqdm(unit="step", disable=args.quiet) as bar:
+    with on_signals(stop), tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
         try:
-            trainer.fit(**length, callbacks=[folder, Bar(bar)])
+            if left := length_left(config, trainer):
+                trainer.fit(**left, callbacks=[folder, Bar(bar)])
         finally:
             folder.finish(trainer)
-    say(f"{'stopped' if caught else 'done'} after {trainer.step_count:,} steps; draw digits with")
+    if caught:
+        say(f"stopped after {trainer.step_count:,} steps; go on with")
+        say(f"  python examples/train_mnist_gan.py --resume {folder.path}")
+        return 128 + caught[0]
+    say(f"done after {trainer.step_count:,} steps; draw digits with")
     say(f"  python examples/predict.py --weights {folder.path}/weights.npz")
-    return 128 + caught[0] if caught else 0
+    return 0
 
 
 if __name__ == "__main__":

@@ -41,6 +41,10 @@ class Batches:
         if one_hot is not None:
             self._ops.gather_rows(self._one_hot, index, 1.0, 0.0, out=one_hot)
 
+    def orders(self):
+        """The vectors that `gather` shuffles, on the device, and the streams that it shuffles them with: what a checkpoint holds."""
+        return [self._order], [self._stream]
+
 
 def check_images(images):
     """Raise `RunError` unless they are uint8 (N, ...)."""

@@ -37,11 +37,31 @@ class LossLog:
         bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
         return named(rows.mean(axis=0)), len(rows), (int(bad[0]) if len(bad) else None)
 
+    @property
+    def is_empty(self):
+        return not self._used
+
+    def means(self):
+        """The means of all rows read since `take_means`: of an epoch so far."""
+        return named(self._sums / max(self._steps, 1))
+
     def take_means(self):
-        """The means of all rows read since the last call: an epoch's."""
-        means = named(self._sums / max(self._steps, 1))
+        """`means`, which begin anew: an epoch is over."""
+        means = self.means()
         self._sums, self._steps = np.zeros(len(COLUMNS)), 0
         return means
+
+    @property
+    def state(self):
+        """The means so far, as JSON has it; rows that are not read yet are no part of it."""
+        return {"sums": self._sums.tolist(), "steps": self._steps}
+
+    @state.setter
+    def state(self, state):
+        sums = np.array(state["sums"], np.float64)
+        if sums.shape != self._sums.shape:
+            raise ValueError(f"expected {len(self._sums)} sums of losses, got shape {sums.shape}")
+        self._sums, self._steps = sums, int(state["steps"])
 
 
 def named(means):

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from gan import checkpoint as checkpoints
 from gan.pictures import grid, save_curves, save_film, save_picture
+from gan.run_lock import RunLock
 from gan.training import Callback
 from nn import RunError, save_weights
-from nn.files import atomic_write
+from nn.files import atomic_write, remove_temporaries
 
+CHECKPOINT_MINUTES = 2  # from one checkpoint to the next within an epoch
 CURVES_EVERY = 15  # seconds: drawing them takes half a second
 LOOK_EVERY = 4  # seconds, until the first epoch is over
 LONGEST_FILM = 300  # frames; a longer training shows every second epoch, or third
@@ -62,35 +65,68 @@ class RunFolder(Callback):
     weights.npz (G and D, the newest), samples/epoch_001.png ..., with an epoch_000.png of how far the first one is for those
     who wait for it, and fixed_samples.npz (the fixed inputs, and the images made
     of them after each epoch as uint8 (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif,
-    config.json. fid: a `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the
-    lowest. Errors: `RunError` as soon as a file cannot be written.
+    config.json, and checkpoint.npz, from which `resumed` goes on: after each epoch, and every so many minutes. fid: a
+    `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the lowest. data_dir: where
+    the images came from, for the checkpoint. The folder is locked until `finish`. Errors: `RunError` as soon as a file
+    cannot be written, and for a folder that holds files already or belongs to another run.
     """
 
-    def __init__(self, path, config, fid=None):
-        self.path = new_folder(path)
-        new_folder(self.path / "samples")
-        self.config, self.fid, self.best = config, fid, float("inf")
-        self.history, self.frames = [], []
-        self._curves_drawn = self._looked = time.monotonic()
+    def __init__(self, path, config, fid=None, *, minutes=CHECKPOINT_MINUTES, data_dir=None):
+        path = new_folder(path)
+        self._open(path, RunLock(path), config, fid, minutes, data_dir)
+        check_new(path)  # another run may have come and gone before the lock was ours
+        new_folder(path / "samples")
+        self._write_config()
+
+    @classmethod
+    def resumed(cls, path, lock, checkpoint, config, fid=None, *, minutes=CHECKPOINT_MINUTES, data_dir=None):
+        """A folder that goes on where a checkpoint of it was written; the lock is already held."""
+        folder = cls.__new__(cls)
+        folder._open(Path(path), lock, config, fid, minutes, data_dir)
+        folder.history, folder.frames = list(checkpoint.history), list(checkpoint.frames)
+        folder.best = float("inf") if checkpoint.best is None else checkpoint.best
         try:
-            self._write_json("config.json", config)
+            (folder.path / "samples").mkdir(exist_ok=True)
+            remove_temporaries(folder.path)
+            remove_temporaries(folder.path / "samples")
+            if folder.history:  # epochs that are later than the checkpoint will come again
+                write_history(folder.path, folder.history)
+        except OSError as problem:
+            raise unwritable(folder.path, problem) from None
+        folder._write_config()
+        return folder
+
+    def _open(self, path, lock, config, fid, minutes, data_dir):
+        self.path, self.config, self.fid, self.best = path, config, fid, float("inf")
+        self._lock, self._minutes, self._data_dir = lock, minutes, data_dir
+        self.history, self.frames = [], []
+        self._curves_drawn = self._looked = self._saved = time.monotonic()
+
+    def on_start(self, trainer):
+        try:
+            self._save_checkpoint(trainer)
         except OSError as problem:
             raise unwritable(self.path, problem) from None
 
     def on_log(self, trainer, record):
-        if self.history or time.monotonic() - self._looked < LOOK_EVERY:
-            return
         try:
-            save_picture(self.path / "samples" / "epoch_000.png", grid(trainer.fixed_images()))
+            if not self.history and time.monotonic() - self._looked >= LOOK_EVERY:
+                save_picture(self.path / "samples" / "epoch_000.png", grid(trainer.fixed_images()))
+                self._looked = time.monotonic()
+            within_epoch = trainer.step_count % trainer.steps_per_epoch  # at its end, the history wants its record first
+            if within_epoch and time.monotonic() - self._saved >= 60 * self._minutes:
+                self._save_checkpoint(trainer)
         except OSError as problem:
             raise unwritable(self.path, problem) from None
-        self._looked = time.monotonic()
 
     def on_epoch(self, trainer, record):
         images = trainer.fixed_images()
         sheet = grid(images)
         if self.fid:
             record["fid"] = self.fid(trainer, record["epoch"])
+        if self.history and self.history[-1]["epoch"] == record["epoch"]:  # which an earlier end of training cut short
+            self.history.pop()
+            self.frames.pop()
         self.history.append(record)
         self.frames.append(np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8))
         try:
@@ -103,11 +139,12 @@ class RunFolder(Callback):
             if len(self.history) == 1 or time.monotonic() - self._curves_drawn > CURVES_EVERY:
                 save_curves(self.path / "losses.png", self.history)
                 self._curves_drawn = time.monotonic()
+            self._save_checkpoint(trainer)
         except OSError as problem:
             raise unwritable(self.path, problem) from None
 
     def finish(self, trainer):
-        """Write what is made once, at the end: the curves, the film and the fixed samples."""
+        """Write what is made once, at the end: the curves, the film and the fixed samples; the folder is let go."""
         try:
             self.save_weights(trainer)
             if self.history:
@@ -120,6 +157,8 @@ class RunFolder(Callback):
                     np.savez_compressed(file, noise=inputs, images=np.stack(self.frames))
         except OSError as problem:
             raise unwritable(self.path, problem) from None
+        finally:
+            self._lock.release()
 
     def save_weights(self, trainer, name="weights.npz"):
         """Write both networks, G as it is to be drawn with, and what a reader needs for that."""
@@ -134,6 +173,19 @@ class RunFolder(Callback):
         }
         save_weights(self.path / name, {"G": trainer.artist, "D": trainer.discriminator}, info)
 
-    def _write_json(self, name, content):
-        with atomic_write(self.path / name) as file:
-            file.write((json.dumps(content, indent=2) + "\n").encode())
+    def _save_checkpoint(self, trainer):
+        arrays, rest = trainer.state()
+        frames = np.stack(self.frames) if self.frames else np.empty((0, len(trainer.fixed_inputs), 28, 28), np.uint8)
+        best = None if self.best == float("inf") else self.best
+        held = checkpoints.Checkpoint(
+            self.config, self._data_dir, arrays, rest, frames, trainer.clusters, self.history, best
+        )
+        checkpoints.write_checkpoint(self.path / checkpoints.NAME, held)
+        self._saved = time.monotonic()
+
+    def _write_config(self):
+        try:
+            with atomic_write(self.path / "config.json") as file:
+                file.write((json.dumps(self.config, indent=2) + "\n").encode())
+        except OSError as problem:
+            raise unwritable(self.path, problem) from None

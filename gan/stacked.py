@@ -58,6 +58,9 @@ class StackedBatches(Batches):
             channel = out[:, c * self.digit_pixels : (c + 1) * self.digit_pixels]
             self._ops.gather_rows(self._images, digits, self._scale, self._shift, out=channel)
 
+    def orders(self):
+        return self._channels, self._streams
+
 
 def check_triples(triples, n_digits):
     if not isinstance(triples, np.ndarray) or triples.dtype.kind not in "iu" or triples.shape[1:] != (CHANNELS,):

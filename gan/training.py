@@ -20,13 +20,17 @@ N_FIXED = 64  # images of the fixed inputs, drawn again and again as training go
 
 class Callback:
     """What a training tells; override what you need. A record holds the mean losses and outputs, step (all steps so far),
-    seconds (since the epoch began) and images_per_second."""
+    seconds (of training in the epoch) and images_per_second."""
+
+    def on_start(self, trainer):
+        """Before the first step of `fit`."""
 
     def on_log(self, trainer, record):
         """Every LOG_EVERY steps, and at the end of an epoch: the means since the last call."""
 
     def on_epoch(self, trainer, record):
-        """After each epoch, and after the steps of an epoch that the end of `fit` cuts short: the means over them."""
+        """After each epoch, and where the end of `fit` cuts one short: the means over its steps so far. A later `fit` goes on
+        in that epoch, and tells of it again."""
 
 
 class Trainer:
@@ -35,16 +39,18 @@ class Trainer:
     recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. labels: integers (N,), for a recipe with
     classes. generator, discriminator: networks of your own instead of the recipe's, built or not. seed: weights, data order,
     noise and dropout each get a stream of their own from it; on the CPU, equal seeds give equal bytes. batch_size,
-    learning_rate: instead of the recipe's. batches: what makes batches of the images, called as `Batches` is. Errors:
-    `RunError` or `ShapeError` for what does not fit.
+    learning_rate: instead of the recipe's. batches: what makes batches of the images, called as `Batches` is. found: for a
+    recipe with clusters, each image's, integers (N,), as an earlier trainer found them. Errors: `RunError` or `ShapeError` for
+    what does not fit.
 
     `generator` is the network that learns; `artist` is the one to draw with and to keep: the moving average of the generator
-    if the recipe has one, else the generator itself; `sampler` draws with it.
+    if the recipe has one, else the generator itself; `sampler` draws with it. `state` is all that decides what comes next:
+    a new trainer of the same settings that has got it by `restore` goes on to the same bytes, on the CPU.
     """
 
     def __init__(
         self, recipe, images, labels=None, *, generator=None, discriminator=None, seed=0, device="cpu", batch_size=None,
-        learning_rate=None, batches=Batches,
+        learning_rate=None, batches=Batches, found=None,
     ):  # fmt: skip
         self.recipe = recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
         self.batch_size = recipe.batch_size if batch_size is None else batch_size
@@ -53,9 +59,9 @@ class Trainer:
             raise RunError(f"learning rate: expected a finite number above 0, got {self.learning_rate}")
         self.ops = get_ops(device)
         g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed = np.random.SeedSequence(seed).spawn(6)
-        order, shares = self.ops.stream(order_seed), None
+        order, shares, self.clusters = self.ops.stream(order_seed), None, None
         if recipe.clusters:
-            labels = clusters(images, recipe.clusters, cluster_seed)
+            labels = self.clusters = clusters(images, recipe.clusters, cluster_seed) if found is None else found
             shares = tuple((np.bincount(labels, minlength=recipe.clusters) / len(labels)).tolist())
         self._batches = batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.kinds)
         self.generator = self._built(generator or recipe.generator(), g_seed, "G")
@@ -77,10 +83,16 @@ class Trainer:
         self.steps_per_epoch = self._batches.per_epoch
         self.step_count, self.last_step, self.ended = 0, None, False  # of the `fit` that goes on, or went last
         self._stopped = False
-        optimizers = self._step.g_optimizer, self._step.d_optimizer
-        networks = {id(net): net for net in (self.generator, self.discriminator, self.artist)}
-        self._weights = [b for net in networks.values() for b in (net.parameters.value.flat, net.parameters.statistics.flat)]
-        self._good = Snapshot(self.ops, self._weights + [b for optimizer in optimizers for b in optimizer.state.values()])
+        self._epoch_seconds = self._earlier_seconds = 0.0  # in the epoch that goes on, and in those before it
+        networks = {"G": self.generator, "D": self.discriminator} | ({"average": average} if average else {})
+        self._weights = {
+            f"{name}.{part}": getattr(net.parameters, part).flat for name, net in networks.items() for part in ("value", "statistics")
+        }
+        optimizers = {"G": self._step.g_optimizer, "D": self._step.d_optimizer}
+        self._learnt = self._weights | {
+            f"{name}.adam.{slot}": array for name, optimizer in optimizers.items() for slot, array in optimizer.state.items()
+        }
+        self._good = Snapshot(self.ops, list(self._learnt.values()))
 
     def step(self):
         """One update of D and one of G."""
@@ -111,6 +123,8 @@ class Trainer:
         self._deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
         self.ended, history = self.step_count >= self.last_step, []
         try:
+            for callback in callbacks:
+                callback.on_start(self)
             while not (self.ended or self._stopped):
                 history.append(self._epoch(callbacks))
                 for callback in callbacks:
@@ -128,28 +142,95 @@ class Trainer:
         (100, ...), a class in each column of ten."""
         return make_images(self.artist, self.fixed_inputs, self.recipe.image_range)
 
+    @property
+    def seconds(self):
+        """How long it has trained, in all."""
+        return self._earlier_seconds + self._epoch_seconds
+
+    def state(self):
+        """All that decides what comes next: (arrays on the host by name, the rest as JSON has it).
+
+        Errors: `RunError` as from `fit` where a loss or a weight is no longer finite: such a state is of no use.
+        """
+        if not self.log.is_empty:
+            self._read_log()
+        arrays = {name: np.array(self.ops.to_host(array)) for name, array in (self._learnt | self._orders()).items()}
+        rest = {
+            "step": self.step_count,
+            "streams": {name: stream.state for name, stream in self._streams().items()},
+            "log": self.log.state,
+            "seconds": [self._earlier_seconds, self._epoch_seconds],
+        }
+        return arrays, rest
+
+    def restore(self, arrays, rest):
+        """Go on from what `state` gave, of a trainer with the same settings; the learning rate stays this trainer's own.
+
+        Errors: `RunError` for a state of other networks, images or settings; the trainer is then of no use.
+        """
+        mine = self._learnt | self._orders()
+        if arrays.keys() != mine.keys():
+            odd = min(arrays.keys() ^ mine.keys())
+            raise RunError(f"state: expected the arrays {', '.join(mine)}; {odd!r} is {'extra' if odd in arrays else 'missing'}")
+        for name, array in mine.items():
+            given = arrays[name]
+            if (given.shape, given.dtype) != (array.shape, array.dtype):
+                raise RunError(f"state: expected {name} of {array.dtype} {array.shape}, got {given.dtype} {given.shape}")
+            if name not in self._learnt and not np.array_equal(np.sort(given), np.sort(self.ops.to_host(array))):
+                raise RunError(f"state: expected {name} as another order of the training images")
+            self.ops.copy_(array, self.ops.asarray(given))
+        for optimizer in (self._step.g_optimizer, self._step.d_optimizer):
+            optimizer.learning_rate = self.learning_rate
+        try:
+            for name, stream in self._streams().items():
+                stream.state = rest["streams"][name]
+            self.step_count, self.log.state = int(rest["step"]), rest["log"]
+            self._earlier_seconds, self._epoch_seconds = map(float, rest["seconds"])
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
+            raise RunError(f"state: it is not one that a trainer gave ({type(problem).__name__}: {problem})") from None
+        if self.step_count < 0 or not self._is_finite():
+            raise RunError("state: expected finite weights and a step of at least 0")
+        self._good.keep(self.step_count)
+
+    def _orders(self):
+        return {f"order.{k}": vector for k, vector in enumerate(self._batches.orders()[0])}
+
+    def _streams(self):
+        """Every stream that training draws from, by name. The layers of a network share one; dropout draws from it."""
+        leaves = [leaf for net in (self.generator, self.discriminator) for _, leaf in net.leaves()]
+        streams = [self._step.noise_stream, *self._batches.orders()[1], *(leaf.stream for leaf in leaves)]
+        return {str(k): stream for k, stream in enumerate({id(stream): stream for stream in streams}.values())}
+
     def _epoch(self, callbacks):
         """Steps to the end of the epoch, or of training; returns their record."""
-        first, began, ended = self.step_count, time.monotonic(), False
+        began, ended = time.monotonic() - self._epoch_seconds, False
         while not ended:
             self.step()
             self.ended = self._stopped or self.step_count >= self.last_step or time.monotonic() >= self._deadline
-            ended = self.ended or self.step_count % self.steps_per_epoch == 0
+            whole = self.step_count % self.steps_per_epoch == 0
+            ended = self.ended or whole
             if ended or self.log.is_full:
                 means = self._read_log()
                 for callback in callbacks:
-                    callback.on_log(self, {**self._progress(first, began), **means})
-        return {"epoch": -(-self.step_count // self.steps_per_epoch), **self._progress(first, began), **self.log.take_means()}
+                    callback.on_log(self, {**self._progress(began), **means})
+        progress = self._progress(began)
+        if whole:
+            self._earlier_seconds, self._epoch_seconds = self.seconds, 0.0
+        means = self.log.take_means() if whole else self.log.means()
+        return {"epoch": -(-self.step_count // self.steps_per_epoch), **progress, **means}
 
-    def _progress(self, first, began):
-        seconds = time.monotonic() - began
-        rate = (self.step_count - first) * self.batch_size / max(seconds, 1e-9)
-        return {"step": self.step_count, "seconds": seconds, "images_per_second": rate}
+    def _progress(self, began):
+        self._epoch_seconds = seconds = time.monotonic() - began
+        steps = (self.step_count - 1) % self.steps_per_epoch + 1  # of the epoch
+        return {"step": self.step_count, "seconds": seconds, "images_per_second": steps * self.batch_size / max(seconds, 1e-9)}
+
+    def _is_finite(self):
+        return all(self.ops.all_finite(buffer) for buffer in self._weights.values())
 
     def _read_log(self):
         """The mean losses since the last look; keeps the state if all is finite, else goes back to the last good one."""
         means, n_steps, bad = self.log.read()
-        if bad is None and all(self.ops.all_finite(buffer) for buffer in self._weights):
+        if bad is None and self._is_finite():
             self._good.keep(self.step_count)
             return means
         step = self.step_count if bad is None else self.step_count - n_steps + bad + 1
@@ -158,7 +239,8 @@ class Trainer:
         self.log.take_means()
         raise RunError(
             f"step {step}: a loss or a weight is no longer finite; training stopped, and the weights are those of step "
-            f"{self.step_count}, the last known to be good. Try a learning rate below {self.learning_rate:g}"
+            f"{self.step_count}, the last known to be good, {self.step_count // self.steps_per_epoch} whole epochs. "
+            f"Try a learning rate below {self.learning_rate:g}"
         )
 
     def _copy_of_generator(self):

@@ -1,9 +1,12 @@
 """Files that are whole or not there."""
 
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+
+TEMPORARY = re.compile(r"\..+\.[a-z]{3,4}\.[a-z0-9_]{8}")  # .weights.npz.x1y2z3ab
 
 
 @contextmanager
@@ -24,6 +27,13 @@ def atomic_write(path):
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_temporaries(folder):
+    """Remove what a killed process has left of `atomic_write` in a folder that nobody else writes into."""
+    for path in Path(folder).iterdir():
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _umask():

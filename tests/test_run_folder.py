@@ -35,7 +35,8 @@ def no_curves(monkeypatch):
 
 def test_everything_is_there_and_nothing_else(run):
     path, _, _ = run
-    names = {"weights.npz", "samples", "fixed_samples.npz", "losses.png", "progress.gif", "history.csv", "config.json"}
+    pictures = {"samples", "losses.png", "progress.gif"}
+    names = pictures | {"weights.npz", "checkpoint.npz", "fixed_samples.npz", "history.csv", "config.json"}
     assert {p.name for p in path.iterdir()} == names
     assert {p.name for p in (path / "samples").iterdir()} == {f"epoch_00{k}.png" for k in (1, 2, 3)}
 

@@ -49,6 +49,8 @@ class NumpyStream:
                 "go on on the device where it was saved"
             )
         words = np.array(state["state"]["state"], np.uint64)
+        if words.shape != (4,):  # of which NumPy would read four, whatever lies there
+            raise ValueError(f"random state: expected four words, got shape {words.shape}")
         self._generator.bit_generator.state = {**state, "state": {"state": words}}
 
 

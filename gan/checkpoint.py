@@ -1,0 +1,83 @@
+"""Checkpoints: one file from which a training goes on as if it had never stopped.
+
+`checkpoint.npz` is an archive as nn/archive.py has it: in its arrays `learnt/...`, all that a `Trainer` has learnt and the order
+of its images; `frames`, the film so far; `clusters`, where the recipe has them. Its header holds the configuration, the
+history, and the rest of the trainer's state: steps, means of the losses, random streams.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+
+from nn import WeightsError
+from nn.archive import REMEDY, open_archive, write_archive
+
+NAME = "checkpoint.npz"
+FORMAT = 1
+MAX_HEADER_BYTES = 30_000_000  # a hundred thousand epochs of history
+DTYPES = ("float64", "float32", "int64", "uint16", "uint8")
+
+
+@dataclass
+class Checkpoint:
+    """config: the run's settings. data_dir: where its data lie, or None. arrays, rest: the trainer's state. frames: uint8
+    (epochs, images, 28, 28). clusters: each image's, or None. history: a record an epoch. best: the lowest FID, or None."""
+
+    config: dict
+    data_dir: str | None
+    arrays: dict
+    rest: dict
+    frames: np.ndarray
+    clusters: np.ndarray | None
+    history: list
+    best: float | None
+
+
+def write_checkpoint(path, checkpoint):
+    """Write it whole or not at all: what was at `path` stays until then."""
+    header = {"format": FORMAT, **{name: getattr(checkpoint, name) for name in ("config", "data_dir", "rest", "history", "best")}}
+    arrays = {f"learnt/{name}": array for name, array in checkpoint.arrays.items()} | {"frames": checkpoint.frames}
+    if checkpoint.clusters is not None:
+        arrays["clusters"] = checkpoint.clusters.astype(np.uint16)
+    write_archive(path, header, arrays)
+
+
+def read_checkpoint(path):
+    """The `Checkpoint` of a file. Errors: `WeightsError`, which names the file and what is wrong with it."""
+    with open_archive(path, "a checkpoint") as archive:
+        header = archive.header(FORMAT, MAX_HEADER_BYTES)
+        arrays = {name: archive.array(name, dtypes=DTYPES) for name in archive.names}
+        frames, clusters = arrays.pop("frames", None), arrays.pop("clusters", None)
+        odd = [name for name in arrays if not name.startswith("learnt/")]
+        if odd or not _is_sound(header, frames):
+            raise WeightsError(f"it is not a checkpoint that a training wrote; {REMEDY}")
+    return Checkpoint(
+        header["config"], header["data_dir"], {name.removeprefix("learnt/"): array for name, array in arrays.items()},
+        header["rest"], frames, clusters, header["history"], header["best"],
+    )  # fmt: skip
+
+
+def digest(*arrays):
+    """A name for data that only the same data have."""
+    whole = sha256()
+    for array in arrays:
+        whole.update(f"{array.dtype} {array.shape}".encode())
+        whole.update(np.ascontiguousarray(array).data)
+    return whole.hexdigest()[:16]
+
+
+def _is_sound(header, frames):
+    """Whether all that the program looks into before the trainer does is there, and of its kind."""
+    kinds = {"config": dict, "data_dir": str | None, "rest": dict, "history": list, "best": float | None}
+    return (
+        all(name in header and isinstance(header[name], kind) for name, kind in kinds.items())
+        and all(isinstance(record, dict) and isinstance(record.get("epoch"), int) for record in header["history"])
+        and len({tuple(record) for record in header["history"]}) <= 1
+        and all(isinstance(figure, int | float | None) for record in header["history"] for figure in record.values())
+        and frames is not None
+        and frames.dtype == np.uint8
+        and len(frames.shape) == 4
+        and len(frames) == len(header["history"])
+        and frames.shape[2:] == (28, 28)
+    )

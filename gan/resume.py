@@ -1,0 +1,74 @@
+"""What a training run needs to go on where it was: its settings, its data, and how much of it is left."""
+
+from gan.checkpoint import NAME, read_checkpoint
+from gan.recipes import DEFAULT, get_recipe
+from gan.run_folder import CHECKPOINT_MINUTES
+from gan.run_lock import RunLock
+from nn import RunError, WeightsError
+
+LENGTHS = ("epochs", "steps", "minutes")
+DEFAULTS = {
+    "recipe": DEFAULT, "dataset": "mnist", "batch_size": None, "learning_rate": None, "seed": 0, "device": "auto",
+    "evaluate_every": None, "checkpoint_minutes": CHECKPOINT_MINUTES,
+}  # fmt: skip
+FIXED = ("recipe", "dataset", "batch_size", "seed", "out")  # another one of these is another run
+
+
+def open_run(path):
+    """(lock, checkpoint) of a run's folder. Errors: `RunError` for no such folder, one without a checkpoint, or one in use."""
+    if not path.is_dir():
+        raise RunError(f"{path}: expected the folder of a training, there is none; --resume takes the one that --out named")
+    lock = RunLock(path)
+    if not (path / NAME).exists():
+        raise RunError(f"{path}: expected a {NAME} in it, there is none: no training went so far; start it anew with another --out")
+    return lock, read_checkpoint(path / NAME)
+
+
+def settings(args, checkpoint):
+    """A run's configuration: what the options say, else what the checkpoint does, else the defaults.
+
+    Errors: `RunError` for an option that a run cannot change, `WeightsError` for a checkpoint without a setting.
+    """
+    said = {name: value for name, value in vars(args).items() if value is not None}
+    length = {name: said.get(name) for name in LENGTHS}
+    if checkpoint is None:
+        config = {name: said.get(name, default) for name, default in DEFAULTS.items()}
+        if not any(length.values()):
+            recipe = get_recipe(config["recipe"])
+            length |= {"epochs": recipe.epochs, "steps": recipe.steps}
+        return config | length
+    config = checkpoint.config
+    for name in (*DEFAULTS, *LENGTHS, "images", "data"):
+        if name not in config:
+            raise WeightsError(f"{args.resume}/{NAME}: it does not say the run's {name}; it is not one that a training wrote")
+    for name in FIXED:
+        if name in said and said[name] != config.get(name):
+            option = f"--{name.replace('_', '-')}"
+            raise RunError(f"{option}: a run that goes on keeps its {name}, {config.get(name, args.resume)}; start another for that")
+    config = {name: said.get(name, config[name]) if name in DEFAULTS else config[name] for name in config}
+    return config | (length if any(length.values()) else {})
+
+
+def same_data(checkpoint, data):
+    """Raise `RunError` unless the images are those that the run was trained on."""
+    if checkpoint and data != checkpoint.config["data"]:
+        raise RunError(
+            f"data: expected the {checkpoint.config['images']} images of {checkpoint.config['dataset']} that the run was "
+            "trained on, got others; name the folder that holds them with --data-dir"
+        )
+
+
+def restore(trainer, checkpoint, path):
+    """Put a checkpoint's state into the trainer. Errors: `RunError`, which names the file."""
+    try:
+        trainer.restore(checkpoint.arrays, checkpoint.rest)
+    except RunError as problem:
+        raise RunError(f"{path / NAME}: {problem}") from None
+
+
+def length_left(config, trainer):
+    """What `fit` is to be told for the run to be as long in all as its configuration says; None if it is that already."""
+    ends = [config["steps"], config["epochs"] and config["epochs"] * trainer.steps_per_epoch]
+    steps = min((end for end in ends if end), default=None)
+    left = {"steps": steps and steps - trainer.step_count, "minutes": config["minutes"] and config["minutes"] - trainer.seconds / 60}
+    return left if all(value is None or value > 0 for value in left.values()) else None
