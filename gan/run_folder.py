@@ -63,12 +63,13 @@ class RunFolder(Callback):
     """Writes into a folder as training goes on, each file whole or not at all.
 
     weights.npz (G and D, the newest), samples/epoch_001.png ..., with an epoch_000.png of how far the first one is for those
-    who wait for it, and fixed_samples.npz (the fixed inputs, and the images made
-    of them after each epoch as uint8 (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif,
-    config.json, and checkpoint.npz, from which `resumed` goes on: after each epoch, and every so many minutes. fid: a
-    `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the lowest. data_dir: where
-    the images came from, for the checkpoint. The folder is locked until `finish`. Errors: `RunError` as soon as a file
-    cannot be written, and for a folder that holds files already or belongs to another run.
+    who wait for it, fixed_samples.npz (the fixed inputs, and the images made of them after each epoch as uint8
+    (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif, config.json, and checkpoint.npz, from which
+    `resumed` goes on: after each epoch, and every so many minutes.
+
+    fid: a `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the lowest.
+    data_dir: where the images came from, for the checkpoint. The folder is locked until `finish`. Errors: `RunError` as soon
+    as a file cannot be written, and for a folder that holds files already or belongs to another run.
     """
 
     def __init__(self, path, config, fid=None, *, minutes=CHECKPOINT_MINUTES, data_dir=None):
@@ -83,7 +84,8 @@ class RunFolder(Callback):
         """A folder that goes on where a checkpoint of it was written; the lock is already held."""
         folder = cls.__new__(cls)
         folder._open(Path(path), lock, config, fid, minutes, data_dir)
-        folder.history, folder.frames = list(checkpoint.history), list(checkpoint.frames)
+        column = {"fid": None} if fid else {}  # which epochs before an --evaluate-every lack
+        folder.history, folder.frames = [{**record, **column, **record} for record in checkpoint.history], list(checkpoint.frames)
         folder.best = float("inf") if checkpoint.best is None else checkpoint.best
         try:
             (folder.path / "samples").mkdir(exist_ok=True)
@@ -177,9 +179,7 @@ class RunFolder(Callback):
         arrays, rest = trainer.state()
         frames = np.stack(self.frames) if self.frames else np.empty((0, len(trainer.fixed_inputs), 28, 28), np.uint8)
         best = None if self.best == float("inf") else self.best
-        held = checkpoints.Checkpoint(
-            self.config, self._data_dir, arrays, rest, frames, trainer.clusters, self.history, best
-        )
+        held = checkpoints.Checkpoint(self.config, self._data_dir, arrays, rest, frames, trainer.clusters, self.history, best)
         checkpoints.write_checkpoint(self.path / checkpoints.NAME, held)
         self._saved = time.monotonic()
 

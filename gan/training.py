@@ -81,9 +81,10 @@ class Trainer:
         self.fixed_inputs = self.sampler.inputs(N_FIXED if each_class is None else len(each_class), fixed_seed, each_class)
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
         self.steps_per_epoch = self._batches.per_epoch
-        self.step_count, self.last_step, self.ended = 0, None, False  # of the `fit` that goes on, or went last
+        self.step_count, self.last_step, self.ended = 0, None, False  # ended: the `fit` has reached its length
         self._stopped = False
-        self._epoch_seconds = self._earlier_seconds = 0.0  # in the epoch that goes on, and in those before it
+        self._epoch_seconds = 0.0  # of steps, in the epoch that goes on
+        self._spent, self._began = 0.0, None  # seconds in every `fit` that is over, and when the present one began
         networks = {"G": self.generator, "D": self.discriminator} | ({"average": average} if average else {})
         self._weights = {
             f"{name}.{part}": getattr(net.parameters, part).flat for name, net in networks.items() for part in ("value", "statistics")
@@ -118,9 +119,10 @@ class Trainer:
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise RunError(f"callbacks: expected a list of Callback objects, got {callback!r} in it")
+        self._began = time.monotonic()
         ends = [self.step_count + n for n in (steps, epochs and epochs * self.steps_per_epoch) if n is not None]
         self.last_step = min(ends, default=float("inf"))
-        self._deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
+        self._deadline = self._began + 60 * minutes if minutes is not None else float("inf")
         self.ended, history = self.step_count >= self.last_step, []
         try:
             for callback in callbacks:
@@ -130,7 +132,7 @@ class Trainer:
                 for callback in callbacks:
                     callback.on_epoch(self, history[-1])
         finally:
-            self._stopped = False
+            self._spent, self._began, self._stopped = self.seconds, None, False
         return history
 
     def stop(self):
@@ -144,8 +146,8 @@ class Trainer:
 
     @property
     def seconds(self):
-        """How long it has trained, in all."""
-        return self._earlier_seconds + self._epoch_seconds
+        """How long `fit` has gone on in all, with all that its callbacks did."""
+        return self._spent + (0.0 if self._began is None else time.monotonic() - self._began)
 
     def state(self):
         """All that decides what comes next: (arrays on the host by name, the rest as JSON has it).
@@ -159,7 +161,7 @@ class Trainer:
             "step": self.step_count,
             "streams": {name: stream.state for name, stream in self._streams().items()},
             "log": self.log.state,
-            "seconds": [self._earlier_seconds, self._epoch_seconds],
+            "seconds": [self.seconds, self._epoch_seconds],
         }
         return arrays, rest
 
@@ -185,7 +187,7 @@ class Trainer:
             for name, stream in self._streams().items():
                 stream.state = rest["streams"][name]
             self.step_count, self.log.state = int(rest["step"]), rest["log"]
-            self._earlier_seconds, self._epoch_seconds = map(float, rest["seconds"])
+            self._spent, self._epoch_seconds = map(float, rest["seconds"])
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
             raise RunError(f"state: it is not one that a trainer gave ({type(problem).__name__}: {problem})") from None
         if self.step_count < 0 or not self._is_finite():
@@ -206,16 +208,16 @@ class Trainer:
         began, ended = time.monotonic() - self._epoch_seconds, False
         while not ended:
             self.step()
-            self.ended = self._stopped or self.step_count >= self.last_step or time.monotonic() >= self._deadline
+            self.ended = self.step_count >= self.last_step or time.monotonic() >= self._deadline
             whole = self.step_count % self.steps_per_epoch == 0
-            ended = self.ended or whole
+            ended = self.ended or self._stopped or whole
             if ended or self.log.is_full:
                 means = self._read_log()
                 for callback in callbacks:
                     callback.on_log(self, {**self._progress(began), **means})
         progress = self._progress(began)
         if whole:
-            self._earlier_seconds, self._epoch_seconds = self.seconds, 0.0
+            self._epoch_seconds = 0.0
         means = self.log.take_means() if whole else self.log.means()
         return {"epoch": -(-self.step_count // self.steps_per_epoch), **progress, **means}
 

@@ -45,6 +45,8 @@ def test_it_is_the_judges_figure_for_the_artist(test_images):
     assert measure(t, 2) == measure(t, 4) == want
     t.ended = True
     assert measure(t, 3) == want  # the end is always measured
+    t.ended, t.step_count = False, t.step_count - 1
+    assert measure(t, 2) is None  # an epoch that a signal cut short is measured when it is whole
 
 
 class Told:

@@ -73,6 +73,33 @@ def test_a_longer_training(run, tmp_path):
     assert (info["steps_done"], info["steps"], info["epochs"], info["learning_rate"]) == (13, 13, None, 0.5)
 
 
+def test_the_best_weights_are_those_of_a_run_that_never_stopped(run, tmp_path, monkeypatch):
+    """FID is measured of whole epochs, and the lowest so far is kept in the checkpoint."""
+    monkeypatch.setattr("gan.metrics.watch.SAMPLES", 200)
+    monkeypatch.setattr(train, "load", lambda name, split, **how: (
+        digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28), None))  # fmt: skip
+    words = *QUICK, "--epochs", 4, "--evaluate-every", 2
+    assert run(*words, "--out", "whole")[0] == 0
+    for stop in 6, 8, 9:
+        step, broken = Trainer.step, f"broken-{stop}"
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "step", lambda self: (step(self), self.step_count == stop and self.stop()))
+            assert run(*words, "--out", broken)[0] == 0
+        assert run("--resume", broken, "--quiet")[0] == 0
+        assert_same_run(tmp_path / "whole", tmp_path / broken)
+        assert (tmp_path / "whole" / "best.npz").read_bytes() == (tmp_path / broken / "best.npz").read_bytes()
+
+
+def test_fid_may_be_asked_for_later(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("gan.metrics.watch.SAMPLES", 200)
+    monkeypatch.setattr(train, "load", lambda name, split, **how: (
+        digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28), None))  # fmt: skip
+    assert run(*QUICK, "--epochs", 1, "--out", "here")[0] == 0
+    assert run("--resume", "here", "--epochs", 2, "--evaluate-every", 1, "--quiet") == (0, "", "")
+    header, first, second = rows(tmp_path / "here")
+    assert header[-1] == "fid" and first[-1] == "" and float(second[-1]) > 0
+
+
 def test_minutes_are_those_of_the_whole_run(run, tmp_path):
     assert run(*QUICK, "--minutes", 0.002, "--out", "here")[0] == 0
     done = load_weights("here/weights.npz")[1]["training"]["steps_done"]

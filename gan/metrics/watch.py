@@ -15,7 +15,8 @@ class FidWatch:
         self._judge, self._every = Judge(test_images, device), every
 
     def __call__(self, trainer, epoch):
-        """The FID after that epoch; None where it is not its turn."""
-        if epoch % self._every and not trainer.ended:
+        """The FID after that epoch; None where it is not its turn, or where a signal cut the epoch short."""
+        whole = trainer.step_count % trainer.steps_per_epoch == 0
+        if not (trainer.ended or (whole and epoch % self._every == 0)):
             return None
         return self._judge.fid(trainer.sampler.images(trainer.sampler.inputs(SAMPLES, SEED)))
