@@ -11,6 +11,12 @@ DEFAULTS = {
     "recipe": DEFAULT, "dataset": "mnist", "batch_size": None, "learning_rate": None, "seed": 0, "device": "auto",
     "evaluate_every": None, "checkpoint_minutes": CHECKPOINT_MINUTES,
 }  # fmt: skip
+NUMBER, NONE = int | float, type(None)
+KINDS = {
+    "recipe": str, "dataset": str, "batch_size": int, "learning_rate": NUMBER, "seed": int, "device": str,
+    "evaluate_every": int | NONE, "checkpoint_minutes": NUMBER, "epochs": int | NONE, "steps": int | NONE,
+    "minutes": NUMBER | NONE, "images": int, "data": str,
+}  # fmt: skip
 FIXED = ("recipe", "dataset", "batch_size", "seed", "out")  # another one of these is another run
 
 
@@ -38,9 +44,10 @@ def settings(args, checkpoint):
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
         return config | length
     config = checkpoint.config
-    for name in (*DEFAULTS, *LENGTHS, "images", "data"):
-        if name not in config:
-            raise WeightsError(f"{args.resume}/{NAME}: it does not say the run's {name}; it is not one that a training wrote")
+    for name, kind in KINDS.items():
+        value = config.get(name, "none")
+        if name not in config or not isinstance(value, kind) or (not isinstance(value, str | NONE) and not value >= 0):
+            raise WeightsError(f"{args.resume}/{NAME}: expected the run's {name}, got {value!r:.80}; no training wrote this file")
     for name in FIXED:
         if name in said and said[name] != config.get(name):
             option = f"--{name.replace('_', '-')}"

@@ -15,7 +15,7 @@ from gan.training import Callback
 from nn import RunError, save_weights
 from nn.files import atomic_write, remove_temporaries
 
-CHECKPOINT_MINUTES = 2  # from one checkpoint to the next within an epoch
+CHECKPOINT_MINUTES = 2.0  # from one checkpoint to the next within an epoch
 CURVES_EVERY = 15  # seconds: drawing them takes half a second
 LOOK_EVERY = 4  # seconds, until the first epoch is over
 LONGEST_FILM = 300  # frames; a longer training shows every second epoch, or third
