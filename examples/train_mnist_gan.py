@@ -6,7 +6,9 @@
 """
 
 import argparse
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,6 +20,7 @@ from gan.metrics.watch import FidWatch
 from gan.recipes import DEFAULT, get_recipe, table
 from gan.resume import length_left, open_run, restore, same_data, settings
 from gan.run_folder import RunFolder, check_new
+from gan.standstill import Standstill
 from gan.training import Callback, Trainer
 from nn import RunError
 from nn.ops import DEVICES, get_ops
@@ -111,7 +114,7 @@ def main():
     with on_signals(stop), tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
         try:
             if left := length_left(config, trainer):
-                trainer.fit(**left, callbacks=[folder, Bar(bar)])
+                trainer.fit(**left, callbacks=[folder, Bar(bar), Standstill(partial(tqdm.write, file=sys.stderr), fid)])
         finally:
             folder.finish(trainer)
     if caught:

@@ -6,8 +6,8 @@ COLUMNS = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty"
 
 
 class LossLog:
-    """A ring of rows on the device, one a step: D's loss on real and on generated images, G's loss, D's mean output on both, and the
-    penalty on D's slope (0 without one).
+    """A ring of rows on the device, one a step: D's loss on real and on generated images, G's loss, D's mean output on both, and
+    the penalty on D's slope (0 without one).
 
     A step writes into the row that `next_row` gives and waits for nothing; `read` fetches all rows written since.
     """
@@ -17,7 +17,7 @@ class LossLog:
         self._ring = ops.zeros((length, len(COLUMNS)), dtype)
         self._rows = [{name: self._ring[i, j : j + 1] for j, name in enumerate(COLUMNS)} for i in range(length)]
         self._used = 0
-        self._sums, self._steps = np.zeros(len(COLUMNS)), 0
+        self._begin()
 
     def next_row(self):
         """Where this step's figures go: an array of shape (1,) for each column's name."""
@@ -34,6 +34,7 @@ class LossLog:
         rows = self._ops.to_host(self._ring)[: self._used].astype(np.float64)
         self._used = 0
         self._sums, self._steps = self._sums + rows.sum(axis=0), self._steps + len(rows)
+        self._squares = self._squares + (losses(rows) ** 2).sum(axis=0)
         bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
         return named(rows.mean(axis=0)), len(rows), (int(bad[0]) if len(bad) else None)
 
@@ -45,23 +46,37 @@ class LossLog:
         """The means of all rows read since `take_means`: of an epoch so far."""
         return named(self._sums / max(self._steps, 1))
 
+    def spread(self):
+        """The standard deviations of the same rows' losses, of D and of G: sqrt(mean L^2 - (mean L)^2)."""
+        n = max(self._steps, 1)
+        variance = self._squares / n - (losses(self._sums) / n) ** 2
+        return dict(zip(("d_loss", "g_loss"), map(float, np.sqrt(np.maximum(variance, 0)))))
+
     def take_means(self):
-        """`means`, which begin anew: an epoch is over."""
+        """`means`, which begin anew, as `spread` does: an epoch is over."""
         means = self.means()
-        self._sums, self._steps = np.zeros(len(COLUMNS)), 0
+        self._begin()
         return means
+
+    def _begin(self):
+        self._sums, self._squares, self._steps = np.zeros(len(COLUMNS)), np.zeros(2), 0
 
     @property
     def state(self):
         """The means so far, as JSON has it; rows that are not read yet are no part of it."""
-        return {"sums": self._sums.tolist(), "steps": self._steps}
+        return {"sums": self._sums.tolist(), "squares": self._squares.tolist(), "steps": self._steps}
 
     @state.setter
     def state(self, state):
-        sums = np.array(state["sums"], np.float64)
-        if sums.shape != self._sums.shape:
-            raise ValueError(f"expected {len(self._sums)} sums of losses, got shape {sums.shape}")
-        self._sums, self._steps = sums, int(state["steps"])
+        sums, squares = np.array(state["sums"], np.float64), np.array(state["squares"], np.float64)
+        if (sums.shape, squares.shape) != (self._sums.shape, self._squares.shape):
+            raise ValueError(f"expected {len(self._sums)} sums of losses and 2 of squares, got {sums.shape} and {squares.shape}")
+        self._sums, self._squares, self._steps = sums, squares, int(state["steps"])
+
+
+def losses(rows):
+    """D's and G's loss of rows of figures: (..., 6) -> (..., 2)."""
+    return np.stack([rows[..., 0] + rows[..., 1], rows[..., 2]], axis=-1)
 
 
 def named(means):

@@ -82,6 +82,7 @@ class Trainer:
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
         self.steps_per_epoch = self._batches.per_epoch
         self.step_count, self.last_step, self.ended = 0, None, False  # ended: the `fit` has reached its length
+        self.spread = None  # of the losses over the last epoch's steps, as `LossLog.spread` gives it
         self._stopped = False
         self._epoch_seconds = 0.0  # of steps, in the epoch that goes on
         self._spent, self._began = 0.0, None  # seconds in every `fit` that is over, and when the present one began
@@ -218,6 +219,7 @@ class Trainer:
         progress = self._progress(began)
         if whole:
             self._epoch_seconds = 0.0
+        self.spread = self.log.spread()
         means = self.log.take_means() if whole else self.log.means()
         return {"epoch": -(-self.step_count // self.steps_per_epoch), **progress, **means}
 

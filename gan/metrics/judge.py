@@ -44,4 +44,8 @@ class Judge:
 
     def fid(self, images):
         """The Frechet distance of the images' features to the test images'; fewer images come out further away."""
-        return frechet_distance(moments(self.features(images)), self._test_moments)
+        return self.distance(self.features(images))
+
+    def distance(self, features):
+        """`fid`, of images whose features are known."""
+        return frechet_distance(moments(features), self._test_moments)
