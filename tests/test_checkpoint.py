@@ -159,7 +159,7 @@ def test_no_state_of_weights_that_are_not_finite():
     (lambda arrays, rest: rest.update(step="many"), "ValueError"),
     (lambda arrays, rest: rest.update(step=-1), "at least 0"),
     (lambda arrays, rest: rest.update(step=float("inf")), "OverflowError"),
-    (lambda arrays, rest: rest.update(log={"sums": [1.0], "steps": 1}), "sums"),
+    (lambda arrays, rest: rest.update(log={"sums": [1.0], "squares": [1.0, 1.0], "steps": 1}), "sums"),
     (lambda arrays, rest: rest.update(seconds=None), "TypeError"),
 ])  # fmt: skip
 def test_a_state_that_is_none_is_refused(change, words):

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from gan import datasets, run_folder
+from gan.checkpoint import read_checkpoint
 from gan.command_line import on_signals
 from gan.recipes import DEFAULT, RECIPES, table
 from gan.training import Trainer
@@ -231,6 +233,39 @@ def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
     monkeypatch.setattr(train, "load", interrupted)
     status, out, err = run(*QUICK)
     assert status == 130 and "Traceback" not in err
+
+
+def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_path):
+    """The first one is being served, which takes longer than the second waits."""
+    slow = "import runpy, time, gan.run_folder as folder, sys\n"
+    slow += "folder.RunFolder.finish = lambda *_: (print('finishing', flush=True), time.sleep(60))\n"
+    slow += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    words = [CHECKOUT / "examples" / "train_mnist_gan.py", *SAMPLE, "--recipe", "mlp-leaky", "--quiet", "--checkpoint-minutes", 1e-9]
+    process = subprocess.Popen(
+        [sys.executable, "-c", slow, *map(str, words), "--out", "here"], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "here" / "checkpoint.npz").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "finishing\n"
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == -signal.SIGINT  # which a shell calls 130
+        assert time.monotonic() - began < 5
+    finally:
+        process.kill()
+        process.communicate()
+    assert read_checkpoint(tmp_path / "here" / "checkpoint.npz").rest["step"] > 0
+
+
+def test_warnings_are_lines_on_stderr(run, monkeypatch):
+    monkeypatch.setattr("gan.standstill.PINNED", 1e9)
+    monkeypatch.setattr("gan.standstill.LEAST_STEPS", 1)
+    status, out, err = run(*QUICK, "--epochs", 1, "--batch-size", 2000, "--out", "here")
+    assert status == 0 and out == "" and err.count("\n") == err.count("warning: epoch 1: the ") == 2
 
 
 def test_ctrl_c_for_real(tmp_path):
