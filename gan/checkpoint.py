@@ -1,8 +1,8 @@
 """Checkpoints: one file from which a training goes on as if it had never stopped.
 
 `checkpoint.npz` is an archive as nn/archive.py has it: in its arrays `learnt/...`, all that a `Trainer` has learnt and the order
-of its images; `frames`, the film so far; `clusters`, where the recipe has them. Its header holds the configuration, the
-history, and the rest of the trainer's state: steps, means of the losses, random streams.
+of its images; `frames`, the film so far; `history`, a row an epoch; `clusters`, where the recipe has them. Its header holds
+the configuration, the history's columns, and the rest of the trainer's state: steps, means of the losses, random streams.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from nn.archive import REMEDY, open_archive, write_archive
 
 NAME = "checkpoint.npz"
 FORMAT = 1
-MAX_HEADER_BYTES = 30_000_000  # a hundred thousand epochs of history
+WHOLE = ("epoch", "step")  # the columns of the history that count; in the others, NaN stands for a figure not measured
 DTYPES = ("float64", "float32", "int64", "uint16", "uint8")
 
 
@@ -36,8 +36,11 @@ class Checkpoint:
 
 def write_checkpoint(path, checkpoint):
     """Write it whole or not at all: what was at `path` stays until then."""
-    header = {"format": FORMAT, **{name: getattr(checkpoint, name) for name in ("config", "data_dir", "rest", "history", "best")}}
+    header = {"format": FORMAT, **{name: getattr(checkpoint, name) for name in ("config", "data_dir", "rest", "best")}}
+    header["columns"] = list(checkpoint.history[0]) if checkpoint.history else []
+    table = [[np.nan if figure is None else figure for figure in record.values()] for record in checkpoint.history]
     arrays = {f"learnt/{name}": array for name, array in checkpoint.arrays.items()} | {"frames": checkpoint.frames}
+    arrays["history"] = np.array(table, np.float64).reshape(len(table), len(header["columns"]))
     if checkpoint.clusters is not None:
         arrays["clusters"] = checkpoint.clusters.astype(np.uint16)
     write_archive(path, header, arrays)
@@ -46,15 +49,15 @@ def write_checkpoint(path, checkpoint):
 def read_checkpoint(path):
     """The `Checkpoint` of a file. Errors: `WeightsError`, which names the file and what is wrong with it."""
     with open_archive(path, "a checkpoint") as archive:
-        header = archive.header(FORMAT, MAX_HEADER_BYTES)
+        header = archive.header(FORMAT)
         arrays = {name: archive.array(name, dtypes=DTYPES) for name in archive.names}
-        frames, clusters = arrays.pop("frames", None), arrays.pop("clusters", None)
+        frames, clusters, table = (arrays.pop(name, None) for name in ("frames", "clusters", "history"))
         odd = [name for name in arrays if not name.startswith("learnt/")]
-        if odd or not _is_sound(header, frames):
+        if odd or not _is_sound(header, frames, table):
             raise WeightsError(f"it is not a checkpoint that a training wrote; {REMEDY}")
     return Checkpoint(
         header["config"], header["data_dir"], {name.removeprefix("learnt/"): array for name, array in arrays.items()},
-        header["rest"], frames, clusters, header["history"], header["best"],
+        header["rest"], frames, clusters, _records(header["columns"], table), header["best"],
     )  # fmt: skip
 
 
@@ -67,17 +70,28 @@ def digest(*arrays):
     return whole.hexdigest()[:16]
 
 
-def _is_sound(header, frames):
+def _records(columns, table):
+    """The table's rows as a training keeps them: {"epoch": 1, "step": 600, "seconds": 1.5, ...}."""
+    values = [[int(v) if name in WHOLE else None if np.isnan(v) else float(v) for name, v in zip(columns, row)] for row in table]
+    return [dict(zip(columns, row)) for row in values]
+
+
+def _is_sound(header, frames, table):
     """Whether all that the program looks into before the trainer does is there, and of its kind."""
-    kinds = {"config": dict, "data_dir": str | None, "rest": dict, "history": list, "best": float | None}
+    kinds = {"config": dict, "data_dir": str | None, "rest": dict, "columns": list, "best": float | None}
+    if not all(name in header and isinstance(header[name], kind) for name, kind in kinds.items()):
+        return False
+    columns = header["columns"]
+    if not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
+        return False
+    if table is None or table.dtype != np.float64 or table.shape[1:] != (len(columns),):
+        return False
+    if len(table) and not all(name in columns and np.isfinite(table[:, columns.index(name)]).all() for name in WHOLE):
+        return False
     return (
-        all(name in header and isinstance(header[name], kind) for name, kind in kinds.items())
-        and all(isinstance(record, dict) and isinstance(record.get("epoch"), int) for record in header["history"])
-        and len({tuple(record) for record in header["history"]}) <= 1
-        and all(isinstance(figure, int | float | None) for record in header["history"] for figure in record.values())
-        and frames is not None
+        frames is not None
         and frames.dtype == np.uint8
         and len(frames.shape) == 4
-        and len(frames) == len(header["history"])
+        and len(frames) == len(table)
         and frames.shape[2:] == (28, 28)
     )

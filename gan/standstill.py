@@ -5,7 +5,7 @@ from gan.training import Callback
 PINNED = 1e-3  # a loss whose standard deviation over an epoch is below this stands still; from batch to batch, it moves by more
 LEAST_STEPS = 20  # in an epoch, for that to mean anything
 NETWORKS = {"d_loss": "discriminator", "g_loss": "generator"}
-ADVICE = "it learns no more; try another --seed or a lower --learning-rate"
+ADVICE = "try another --seed or a lower --learning-rate"
 
 
 class Standstill(Callback):
@@ -23,9 +23,9 @@ class Standstill(Callback):
         found = {}
         for loss, network in NETWORKS.items():
             if trainer.steps_per_epoch >= LEAST_STEPS and trainer.spread[loss] < PINNED:
-                found[network] = f"the {network}'s loss stood at {record[loss]:.4f} for all of it: {ADVICE}"
+                found[network] = f"the {network}'s loss stood at {record[loss]:.4f} for all of it, it learns no more; {ADVICE}"
         if self._fid and self._fid.digits is not None and self._fid.digits <= 1:
-            found["digits"] = f"the generator draws one digit only: {ADVICE}"
+            found["digits"] = f"the generator draws one digit only; if that lasts, {ADVICE}"
         for what in found.keys() - self._last:
             self._say(f"warning: epoch {record['epoch']}: {found[what]}")
         self._last = set(found)

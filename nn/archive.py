@@ -4,10 +4,12 @@ Nothing in a file is ever executed, and memory follows its real size: arrays are
 what unpacks to more than MOST_PACKED beyond the file itself is refused before it is unpacked.
 """
 
+import io
 import json
 import math
 import os
 import zipfile
+from collections import Counter
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,6 +20,8 @@ from nn.files import atomic_write
 HEADER = "header"
 MAX_HEADER_BYTES = 1_000_000
 MOST_PACKED = 32_000_000  # bytes that a compressed file may unpack to, beyond its own size
+MOST_LISTED = 1_000_000  # bytes of a zip file's list of members, which is read before anything else is known
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for memory that no header tells
 REMEDY = "copy the file anew from where it was made, or train again"
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # zip's zero: equal arrays make equal files
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}  # of .npy, by version
@@ -42,7 +46,7 @@ def open_archive(path, what):
     Whatever goes wrong in the block because of the file is a `WeightsError` that names it.
     """
     try:
-        with zipfile.ZipFile(path) as file:
+        with open_zip(path) as file:
             yield Archive(file, os.path.getsize(path))
     except WeightsError as problem:
         raise WeightsError(f"{path}: {problem}") from None
@@ -60,14 +64,39 @@ def open_archive(path, what):
         raise WeightsError(f"{path}: cannot be read ({problem}); {REMEDY}") from None
 
 
+@contextmanager
+def open_zip(path):
+    """A `ZipFile` whose members are few, have a name each, and are packed as `numpy.savez` does it; else `BadZipFile`."""
+    with _ShortReads(path) as source, zipfile.ZipFile(source) as file:
+        source.limit = None
+        names = Counter(member.filename for member in file.infolist())
+        for name, count in names.most_common(1):
+            if count > 1:
+                raise zipfile.BadZipFile(f"{name!r} is there twice")
+        if any(member.compress_type not in METHODS for member in file.infolist()):
+            raise zipfile.BadZipFile("it is packed in a way that is not read here")
+        yield file
+
+
+class _ShortReads(io.FileIO):
+    """A file that gives no more than `limit` bytes at once, while there is a limit."""
+
+    limit = MOST_LISTED
+
+    def read(self, size=-1):
+        if self.limit is not None and size > self.limit:
+            raise zipfile.BadZipFile(f"expected a list of members of at most {self.limit:,} bytes, got {size:,}")
+        return super().read(size)
+
+
 class Archive:
     """The arrays of an open zip file, by name, each checked before memory is taken for it."""
 
     def __init__(self, file, n_bytes):
         self._file, self._members = file, {}
         for member in file.infolist():
-            if member.filename in self._members or not member.filename.endswith(".npy"):
-                raise WeightsError(f"expected arrays (.npy), each once, got {member.filename!r}")
+            if not member.filename.endswith(".npy"):
+                raise WeightsError(f"expected arrays (.npy), got {member.filename!r}")
             self._members[member.filename] = member
         unpacked = sum(member.file_size for member in self._members.values())
         if unpacked > n_bytes + MOST_PACKED:

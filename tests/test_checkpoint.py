@@ -183,10 +183,11 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("change", [
-    {"config": None}, {"data_dir": 3}, {"rest": []}, {"best": "low"}, {"history": {}}, {"history": [{"epoch": 1}]},
+    {"config": None}, {"data_dir": 3}, {"rest": []}, {"best": "low"}, {"history": [{"epoch": 1, "step": 1}]},
     {"history": [{"step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)}, {"frames": np.zeros((0, 64, 28), np.uint8)},
-    {"frames": np.zeros((0, 64, 28, 28), np.float32)}, {"history": [[]], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [{"epoch": []}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"frames": np.zeros((0, 64, 28, 28), np.float32)}, {"frames": np.zeros((0, 64, 27, 28), np.uint8)},
+    {"history": [{"epoch": 1, "step": np.nan}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"history": [{3: 1, "epoch": 1, "step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
 ])  # fmt: skip
 def test_a_file_of_something_else_is_refused(tmp_path, change):
     path = tmp_path / "checkpoint.npz"
@@ -199,3 +200,11 @@ def test_data_have_a_name_of_their_own():
     a = np.arange(6, dtype=np.uint8)
     names = [digest(a), digest(a.reshape(2, 3)), digest(a.astype(np.int64)), digest(a + 1)]
     assert len(set(names)) == 4 and digest(a) == digest(a.copy())
+
+
+def test_the_history_comes_back_as_it_was(tmp_path):
+    rows = [{"epoch": k, "step": 5 * k, "d_loss": 0.1 / 3 * k, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))]
+    path = tmp_path / "checkpoint.npz"
+    write_checkpoint(path, replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)))
+    got = read_checkpoint(path).history
+    assert got == rows and [list(map(type, row.values())) for row in got] == [list(map(type, row.values())) for row in rows]

@@ -95,7 +95,7 @@ def test_fid_may_be_asked_for_later(run, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "load", lambda name, split, **how: (
         digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28), None))  # fmt: skip
     assert run(*QUICK, "--epochs", 1, "--out", "here")[0] == 0
-    assert run("--resume", "here", "--epochs", 2, "--evaluate-every", 1, "--quiet") == (0, "", "")
+    assert run("--resume", "here", "--epochs", 2, "--evaluate-every", 1, "--quiet")[0] == 0
     header, first, second = rows(tmp_path / "here")
     assert header[-1] == "fid" and first[-1] == "" and float(second[-1]) > 0
 

@@ -25,9 +25,9 @@ def test_a_discriminator_that_says_the_same_of_everything_is_told_once():
     t.discriminator.parameters.value.flat[:] = 0
     t.fit(epochs=3, callbacks=[Standstill(said.append)])
     assert sorted(said) == [
-        "warning: epoch 1: the discriminator's loss stood at 1.3863 for all of it: it learns no more; "
+        "warning: epoch 1: the discriminator's loss stood at 1.3863 for all of it, it learns no more; "
         "try another --seed or a lower --learning-rate",
-        "warning: epoch 1: the generator's loss stood at 0.6931 for all of it: it learns no more; "
+        "warning: epoch 1: the generator's loss stood at 0.6931 for all of it, it learns no more; "
         "try another --seed or a lower --learning-rate",
     ]
 

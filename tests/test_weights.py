@@ -310,7 +310,7 @@ def test_a_name_that_is_there_twice(path):
     with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         archive.writestr("G/0.W.npy", npy(np.zeros((2, 3), np.float32)))
-    assert_refused(path, "each once", "G/0.W.npy")
+    assert_refused(path, "G/0.W.npy", "twice")
 
 
 def test_a_member_that_is_no_array(path):

@@ -7,8 +7,10 @@ import zipfile
 import numpy as np
 
 from nn import DataError
+from nn.archive import MOST_PACKED, open_zip
 
 SHAPES = "(N, 28, 28), (N, 1, 28, 28) or (N, 784)"
+MOST_UNPACKED = 20  # bytes that a byte of a file becomes; of digits, it becomes ten
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}  # of .npy, by version
 
 
@@ -75,11 +77,14 @@ def _read(path):
         is_npy = file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
         if is_npy:
             return _array(file, os.fstat(file.fileno()).st_size)
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         name = "images" if "images" in members else next(iter(members)) if len(members) == 1 else None
         if name is None:
             raise DataError(f"expected one array, or one named 'images', got {', '.join(list(members)[:5]) or 'none'}")
+        packed, unpacked = os.path.getsize(path), members[name].file_size
+        if unpacked > MOST_UNPACKED * packed + MOST_PACKED:
+            raise DataError(f"it promises {unpacked:,} bytes of images in a file of {packed:,}; no images are so much alike")
         with archive.open(members[name]) as file:
             return _array(file, members[name].file_size)
 
