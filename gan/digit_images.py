@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from nn.errors import DataError
 
 SIDE, BOX, CENTRE = 28, 20, 14
-MOST_PIXELS = 50_000_000  # in a file: more than a phone's camera takes, little enough for a laptop's memory
+MOST_PIXELS = 30_000_000  # in a file: more than most cameras take, little enough to be read within a second and 200 MB
 ENOUGH = 1_000  # pixels a side: a larger picture is made smaller to find the digit, and the digit if it is still larger
 LEAST_CONTRAST = 16  # of 255, between ink and paper: below this, a picture is blank
 GRAIN = 0.2  # of the strongest ink: what is weaker is the paper's grain, or a shadow
@@ -127,8 +127,10 @@ def _to_grey(image):
         grey = np.asarray(image, np.float32)
         return grey * (255 / max(1.0, float(np.abs(grey).max())))
     if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = image if "A" in image.getbands() else image.convert("RGBA")
+        paper = Image.new("L", image.size, 255)
+        paper.paste(image.convert("L"), mask=image.getchannel("A"))
+        image = paper
     image = image.convert("L")
     step = max(1, math.isqrt(image.width * image.height) // ENOUGH)
     rows, columns = _box(_ink(np.asarray(image.reduce(step), np.float32)))  # reduced by averages of blocks

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import warnings
 import zipfile
 from collections import Counter
 from contextlib import contextmanager
@@ -133,7 +134,9 @@ class Archive:
             version = np.lib.format.read_magic(file)
             if version not in HEADERS:
                 raise WeightsError(f"the array {name!r} is in version {version} of .npy, which holds no weights; {REMEDY}")
-            got_shape, fortran, got_dtype = HEADERS[version](file)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # NumPy would read Python 2's headers, and complain
+                got_shape, fortran, got_dtype = HEADERS[version](file)
             if got_dtype.hasobject:
                 raise WeightsError(f"the array {name!r} is pickled; such a file can run code and is not read")
             if got_dtype.name not in dtypes:

@@ -79,7 +79,7 @@ def test_pictures_that_cannot_be_read_are_refused(command, weights, tmp_path, mo
     }.items():  # fmt: skip
         assert_refused(command(CLASSIFY, "--weights", weights, good, bad), f"{bad}: ", words)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # a decompression bomb by Pillow's own limit
-    assert_refused(command(CLASSIFY, "--weights", weights, good), "at most 50,000,000 pixels")
+    assert_refused(command(CLASSIFY, "--weights", weights, good), "at most 30,000,000 pixels")
 
 
 def test_weights_that_are_no_classifier_are_refused(command, weights, tmp_path):  # noqa: F811

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 import zipfile
 
 import numpy as np
@@ -95,7 +96,9 @@ def _array(file, n_bytes):
     read_header = HEADERS.get(np.lib.format.read_magic(file))
     if read_header is None:
         raise DataError("expected an .npy of version 1 or 2; write it with numpy.savez")
-    shape, _, dtype = read_header(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # NumPy would read Python 2's headers, and complain
+        shape, _, dtype = read_header(file)
     if dtype.hasobject:
         raise DataError("the array is pickled; such a file can run code and is not read; write it from a numeric array")
     if file.tell() + math.prod(shape) * dtype.itemsize != n_bytes:

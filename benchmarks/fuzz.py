@@ -1,0 +1,106 @@
+"""Coverage-guided fuzzing of the readers of files: whatever lies in a file, the documented error or an array.
+
+    pip install atheris
+    python -m benchmarks.fuzz weights -max_total_time=300
+
+What follows the reader's name is libFuzzer's; it ends with a traceback where anything else than the documented error comes
+out of a reader, and where one takes more than a second or 200 MB more than the program itself. `members` puts the bytes
+into a sound zip file, whose checksums would else stop every change: the first byte says as which array.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+WATCHED = ("nn", "gan", "zipfile", "gzip")  # whose branches lead the fuzzer
+for loaded in [name for name in sys.modules if name.split(".")[0] in WATCHED]:
+    del sys.modules[loaded]
+
+with atheris.instrument_imports(include=WATCHED):
+    import gzip
+    import zipfile
+
+    from benchmarks import fault_files
+    from gan.checkpoint import read_checkpoint, write_checkpoint
+    from gan.digit_images import read_digit
+    from gan.idx import read_idx, write_idx
+    from gan.metrics.images import read_images
+    from nn import DataError, Dense, Sequential, WeightsError, load_weights, save_weights
+
+import numpy as np
+from PIL import Image
+
+LIMITS = ("-timeout=1", "-rss_limit_mb=1000", "-max_len=20000")  # with all that is loaded the program itself takes 300 MB
+
+
+def members(path, read):
+    """A reader of what becomes of the bytes at `path` as an array, or as the header, of the sound file that lies there now."""
+    with zipfile.ZipFile(path) as archive:
+        whole = {name: archive.read(name) for name in archive.namelist()}
+
+    def inside(path):
+        data = path.read_bytes()
+        name = sorted(whole)[data[0] % len(whole)] if data else ""
+        with zipfile.ZipFile(path, "w") as archive:
+            for each, held in whole.items():
+                archive.writestr(each, data[1:] if each == name else held)
+        return read(path)
+
+    return inside, [bytes([k]) + whole[name] for k, name in enumerate(sorted(whole))]
+
+
+def target(name, path):
+    """-> the reader, its error, and files to begin with."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 28, 28)).astype(np.uint8)
+    if name == "idx":
+        write_idx(path, images)
+        return read_idx, DataError, [path.read_bytes(), gzip.compress(path.read_bytes())]
+    if name == "samples":
+        np.savez(path, images=images)
+        packed = path.read_bytes()
+        np.savez_compressed(path, images=images)
+        return read_images, DataError, [packed, path.read_bytes()]
+    if name == "pictures":
+        seeds = []
+        for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF"):
+            Image.fromarray(images[0]).save(path, kind)
+            seeds.append(path.read_bytes())
+        return read_digit, DataError, seeds
+    if name.startswith("weights"):
+        save_weights(path, {"net": Sequential(Dense(2, 3)).build(seed=0)})
+        read = load_weights
+    else:
+        write_checkpoint(path, fault_files.small_checkpoint())
+        read = read_checkpoint
+    inside, seeds = members(path, read)
+    return (inside, WeightsError, seeds) if name.endswith("-members") else (read, WeightsError, [path.read_bytes()])
+
+
+TARGETS = ("idx", "weights", "weights-members", "checkpoints", "checkpoints-members", "samples", "pictures")
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
+        sys.exit(f"error: expected a reader, one of {', '.join(TARGETS)}; then libFuzzer's options")
+    with tempfile.TemporaryDirectory() as folder:
+        path, corpus = Path(folder) / "file.npz", Path(folder) / "corpus"
+        read, error, seeds = target(sys.argv[1], path)
+        corpus.mkdir()
+        for k, seed in enumerate(seeds):
+            (corpus / str(k)).write_bytes(seed)
+
+        def one(data):
+            path.write_bytes(data)
+            try:
+                read(path)
+            except error as problem:
+                assert "\n" not in str(problem), problem
+
+        atheris.Setup([sys.argv[0], *LIMITS, *sys.argv[2:], str(corpus)], one)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
