@@ -160,7 +160,7 @@ def test_repr_names_the_card(backend):
 def test_get_ops():
     ops = StrictOps()
     assert get_ops(ops) is ops and get_ops("cpu").device == "cpu" and get_ops("auto").device in ("cpu", "cuda")
-    with pytest.raises(DeviceError, match="expected one of auto, cpu, cuda, got 'gpu'"):
+    with pytest.raises(DeviceError, match="expected one of auto, cpu, numpy, cuda, got 'gpu'"):
         get_ops("gpu")
 
 
