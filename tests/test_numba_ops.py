@@ -19,7 +19,7 @@ pytest.importorskip("numba")
 from nn.ops.numba_ops import NumbaOps, fits, flat  # noqa: E402
 
 ROOT = Path(nn.__file__).parent.parent
-OVERRIDDEN = sorted(name for name in vars(NumbaOps) if not name.startswith("_"))
+OVERRIDDEN = sorted(name for name in vars(NumbaOps) if not name.startswith("_") and name != "stream")
 LARGE = (300, 784)  # more than a block of the cache-sized ones
 
 
@@ -68,6 +68,30 @@ def test_a_primitive_gives_numpys_bytes(name, dtype):
             got = primitives.run(NumbaOps(), name, arguments, channels_last=channels_last)
             want = primitives.run(NumpyOps(), name, arguments, channels_last=channels_last)
             assert_same_bytes(got, want, f"{name} ({case})")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_stream_draws_numpys_numbers(dtype):
+    ours, its = (ops.stream(np.random.SeedSequence(8)) for ops in (NumbaOps(), NumpyOps()))
+    for _ in range(2):
+        for p, shape in ((0.3, (7, 11)), (0.5, (1, 8)), (0.01, (33, 100)), (0.3, (3, 5))):
+            drawn = [np.full(shape, np.nan, dtype) for _ in range(2)]
+            for stream, out in zip((ours, its), drawn):
+                assert stream.dropout_mask_(out, p) is out
+            assert np.array_equal(*drawn) and ours.state == its.state
+            images = [np.zeros((*shape, 2, 3), dtype).transpose(0, 3, 1, 2) for _ in range(2)]
+            for stream, out in zip((ours, its), images):
+                stream.dropout_mask_(out, p)
+            assert np.array_equal(*images) and images[0].any()
+            assert np.array_equal(ours.normal_(drawn[0]), its.normal_(drawn[1])) and ours.state == its.state
+        ours.state = its.state = ours.state
+
+
+def test_numpy_draws_where_its_state_lies_elsewhere(monkeypatch):
+    ours, its = (ops.stream(np.random.SeedSequence(8)) for ops in (NumbaOps(), NumpyOps()))
+    monkeypatch.setattr(ours, "_words_of_state", None)
+    a, b = np.empty((40, 90), np.float32), np.empty((40, 90), np.float32)
+    assert np.array_equal(ours.dropout_mask_(a, 0.3), its.dropout_mask_(b, 0.3)) and ours.state == its.state
 
 
 @pytest.mark.parametrize("name", ["add_", "leaky_relu", "sigmoid", "tanh_backward_", "sigmoid_backward_", "moving_average_"])

@@ -9,6 +9,7 @@ at once, and another library's would round differently.
 import math
 
 import numba
+import numpy as np
 
 
 def kernel(function):
@@ -186,3 +187,28 @@ def gather_rows(bytes_, index, scale, shift, out):
         row = bytes_[min(max(index[i], 0), last)]
         for j in range(out.shape[1]):
             out[i, j] = T(row[j]) * scale_ + shift_
+
+
+# ---- random numbers
+
+
+@kernel
+def sfc64(state, words):
+    """Doty-Humphrey's SFC64 as NumPy steps it: the same words, and the same state afterwards."""
+    a, b, c, counter = state[0], state[1], state[2], state[3]
+    for i in range(words.size):
+        word = a + b + counter
+        counter += np.uint64(1)
+        a = b ^ (b >> np.uint64(11))
+        b = c + (c << np.uint64(3))
+        c = ((c << np.uint64(24)) | (c >> np.uint64(40))) + word
+        words[i] = word
+    state[0], state[1], state[2], state[3] = a, b, c, counter
+
+
+@kernel
+def dropout_mask(draws, k, scale, mask):
+    T = mask.dtype.type
+    zero, scale_ = T(0), T(scale)
+    for i in range(mask.size):
+        mask[i] = scale_ if draws[i] >= k else zero

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from nn.ops import numba_kernels as kernels
+from nn.ops.numba_stream import NumbaStream
 from nn.ops.numpy_ops import NumpyOps
 from nn.ops.numpy_optimizers import adam_schedule
 
@@ -162,6 +163,9 @@ class NumbaOps(NumpyOps):
             kernels.gather_rows(rows, index, scale, shift, out.reshape(len(index), -1))
             return out
         return super().gather_rows(bytes_, index, scale, shift, out=out)
+
+    def stream(self, seed_sequence):
+        return NumbaStream(seed_sequence)
 
 
 def fits(*arrays, rows=()):
