@@ -15,7 +15,8 @@ MATMUL = np.matmul
 def record_products(step):
     """Run step() once; return the (a, b, out) of each matrix product in it, in order.
 
-    Products with a vector are left out: they are how the backend sums the rows of a matrix, not products of the step.
+    Products with a vector are left out: they are how the backend sums the rows of a matrix, not products of the step. So is
+    a column times a row, which the backend does not leave to BLAS.
     An `out` in working memory that an earlier product reads from is replaced by memory of its own, else each replay would
     start from the last one's results, and numbers that grow or vanish from one to the next take another time to multiply.
     """

@@ -13,9 +13,9 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (N_IMAGES, 28, 28), np.uint8)
 
 
-def ours(recipe):
+def ours(recipe, device="cpu"):
     """`Trainer.step`, which also records losses and D's mean outputs, and their reading when the log is full."""
-    trainer = Trainer(recipe, images(), np.arange(N_IMAGES) % max(recipe.classes, 1))
+    trainer = Trainer(recipe, images(), np.arange(N_IMAGES) % max(recipe.classes, 1), device=device)
 
     def step():
         trainer.step()
@@ -23,6 +23,11 @@ def ours(recipe):
             trainer.log.read()
 
     return step
+
+
+def numpy(recipe):
+    """The same without Numba."""
+    return ours(recipe, device="numpy")
 
 
 def floor(recipe):
@@ -47,7 +52,7 @@ def tuned(recipe):
     return Tuned(recipe, images())
 
 
-SIDES = {side.__name__: side for side in (ours, floor, eager, tuned)}
+SIDES = {side.__name__: side for side in (ours, numpy, floor, eager, tuned)}
 
 
 def make_step(side, recipe_name):

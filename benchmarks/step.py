@@ -5,7 +5,8 @@
 
 Milliseconds are medians of all rounds; a ratio is the median of the rounds' own ratios, with its quartiles. `eager` is
 PyTorch as tutorials write it, `tuned` what it offers a careful user (see torch_steps.py for both), `floor` the matrix
-products of our step alone, in the same order on the same buffers (floor.py). The sides take turns, each in a process of
+products of our step alone, in the same order on the same buffers (floor.py). `ours` has Numba's kernels where Numba is
+installed, `numpy` has not. The sides take turns, each in a process of
 its own and with all cores (turns.py). Images are random bytes, the same for all.
 """
 
@@ -37,7 +38,7 @@ def arguments():
 
 def row(recipe, peers, times):
     """A recipe's line of the table."""
-    cells = [recipe, *(f"{statistics.median(times[side]):.2f}" for side in ["ours", *peers])]
+    cells = [recipe, *(f"{statistics.median(times[side]):.2f}" for side in ["ours", "numpy", *peers])]
     cells += ["{:.2f} ({:.2f}-{:.2f})".format(*ratio(times[peer], times["ours"])) for peer in peers]
     return [*cells, "{:.2f} ({:.2f}-{:.2f})".format(*ratio(times["ours"], times["floor"]))]
 
@@ -51,11 +52,11 @@ def main():
             raise RunError("the peer is PyTorch, which is not installed: pip install -e '.[bench]'  (or give --peers none)")
         peer_version = f"PyTorch {version('torch')}"
     print(f"{machine()}, {peer_version}; {args.rounds} rounds of {args.steps} steps", file=sys.stderr)
-    header = ["recipe", "ours, ms", *(f"{peer}, ms" for peer in peers)]
+    header = ["recipe", "ours, ms", "numpy, ms", *(f"{peer}, ms" for peer in peers)]
     header += [*(f"{peer} / ours" for peer in peers), "ours / floor"]
     rows = []
     for recipe in recipes:
-        rows.append(row(recipe, peers, take_turns(["ours", "floor", *peers], recipe, args.rounds, args.steps)))
+        rows.append(row(recipe, peers, take_turns(["ours", "numpy", "floor", *peers], recipe, args.rounds, args.steps)))
         print(f"{recipe}: done", file=sys.stderr)
     print(render(header, rows, args.markdown))
     return 0

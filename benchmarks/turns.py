@@ -10,6 +10,7 @@ Run as a program, this module is one side: it writes "ready" after its warm-up, 
 over one turn, for each line that it reads.
 """
 
+import importlib
 import statistics
 import subprocess
 import sys
@@ -27,9 +28,9 @@ MIN_STEPS = 3  # and at least so many
 class Side:
     """A child process that takes a turn when asked to."""
 
-    def __init__(self, name, recipe):
+    def __init__(self, name, subject, sides="benchmarks.sides"):
         self.name = name
-        command = [sys.executable, "-m", "benchmarks.turns", name, recipe]
+        command = [sys.executable, "-m", "benchmarks.turns", sides, name, subject]
         root = Path(__file__).resolve().parent.parent
         self.process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()  # "ready"
@@ -55,14 +56,17 @@ class Side:
         self.process.wait()
 
 
-def take_turns(names, recipe, rounds, steps):
-    """{name: milliseconds of a step in each round}; every round, another side goes first."""
+def take_turns(names, subject, rounds, steps, sides="benchmarks.sides"):
+    """{name: milliseconds of a step in each round}; every round, another side goes first.
+
+    sides: the module whose make_step(name, subject) gives each its step; the subject is a recipe, say.
+    """
     times = {name: [] for name in names}
     with ExitStack() as stack:
-        sides = [stack.enter_context(Side(name, recipe)) for name in names]
+        players = [stack.enter_context(Side(name, subject, sides)) for name in names]
         for i in range(rounds):
-            first = i % len(sides)
-            for side in sides[first:] + sides[:first]:
+            first = i % len(players)
+            for side in players[first:] + players[:first]:
                 times[side.name].append(side.turn(steps))
     return times
 
@@ -92,9 +96,8 @@ def timed(step, steps):
 
 
 def main():
-    from benchmarks.sides import make_step
-
-    step = make_step(*sys.argv[1:])
+    sides, name, subject = sys.argv[1:]
+    step = importlib.import_module(sides).make_step(name, subject)
     run_for(step, WARM_UP)
     print("ready", flush=True)
     for line in sys.stdin:

@@ -14,11 +14,12 @@ from benchmarks.turns import Side, ratio, timed
 from gan.recipes import RECIPES, get_recipe
 from gan.training import Trainer
 
-TWO_LAYER = [  # (rows, inner, columns) of each product of one step; a batch is 64, D sees 128 images at once
+TWO_LAYER = [  # (rows, inner, columns) of each product of one step; a batch is 64, D sees 128 images at once.
+    # A column times a row, D's last layer backward, is no matrix product: NumPy multiplies them.
     (64, 100, 512), (64, 512, 784),  # G makes images for D
-    (128, 784, 512), (128, 512, 1), (512, 128, 1), (128, 1, 512), (784, 128, 512),  # D, forward and backward
+    (128, 784, 512), (128, 512, 1), (512, 128, 1), (784, 128, 512),  # D, forward and backward
     (64, 100, 512), (64, 512, 784), (64, 784, 512), (64, 512, 1),  # G's update, forward
-    (64, 1, 512), (64, 512, 784), (512, 64, 784), (64, 784, 512), (100, 64, 512),  # and backward, through D to G
+    (64, 512, 784), (512, 64, 784), (64, 784, 512), (100, 64, 512),  # and backward, through D to G
 ]  # fmt: skip
 
 

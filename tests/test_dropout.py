@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import nn
+from nn.ops.numpy_stream import threshold
 from tests.tools import assert_close, in_float64, normal
 
-P = 0.3
+P = 77 / 256  # what 0.3 is rounded to on the CPU
 N = 200_000
 
 
@@ -18,6 +19,7 @@ def mask_of(layer, shape):
 def test_an_element_is_zero_with_probability_p_and_scaled_otherwise():
     mask = mask_of(nn.Dropout(P).build(seed=0), (200, 1000))
     assert set(np.unique(mask)) == {np.float32(0), np.float32(1 / (1 - P))}
+    assert (mask == mask_of(nn.Dropout(0.3).build(seed=0), (200, 1000))).all()
     error = 5 * math.sqrt(P * (1 - P) / N)  # five standard deviations
     assert P - error < np.mean(mask == 0) < P + error
 
@@ -26,6 +28,22 @@ def test_the_expectation_is_kept():
     mask = mask_of(nn.Dropout(P).build(seed=1), (200, 1000)).astype(np.float64)
     error = 5 * math.sqrt(P / (1 - P) / N)
     assert 1 - error < mask.mean() < 1 + error
+
+
+@pytest.mark.parametrize("p", [1e-7, 0.001, 0.02, 0.1, 0.25, 0.3, 0.5, 0.7, 0.98, 0.999, 1 - 1e-7])
+def test_p_is_rounded_by_little(p):
+    bits, k = threshold(p)
+    assert bits in (8, 16) and 0 <= k < 2**bits
+    assert abs(k / 2**bits - p) <= max(0.01 * p * (1 - p), 2**-16)
+    assert bits == 8 or p in (1e-7, 0.001, 0.02, 0.1, 0.98, 0.999, 1 - 1e-7)
+
+
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+@pytest.mark.parametrize("p", [0.02, 0.9, 0.999])
+def test_unlikely_draws_are_as_likely_as_they_should_be(device, p):
+    mask = mask_of(nn.Dropout(p).build(seed=5, device=device), (1000, 1000))
+    assert abs((mask == 0).mean() - p) < 5 * (p * (1 - p) / mask.size) ** 0.5 + 2**-16
+    assert abs(mask.mean(dtype=np.float64) - 1) < 5 * (p / (1 - p) / mask.size) ** 0.5
 
 
 def test_each_element_of_each_sample_is_drawn_apart():

@@ -310,7 +310,7 @@ def test_another_dtype_is_refused(dtype):
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(nn.DeviceError, match="device: expected one of auto, cpu, cuda, got 'tpu'"):
+    with pytest.raises(nn.DeviceError, match="device: expected one of auto, cpu, numpy, cuda, got 'tpu'"):
         nn.Dense(3, 2).build(device="tpu")
 
 

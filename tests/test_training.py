@@ -9,7 +9,7 @@ from gan import training
 from gan.recipes import RECIPES
 from gan.training import LOG_EVERY, N_FIXED, Callback, Trainer
 from nn import Dense, Dropout, Layer, LeakyReLU, RunError, Sequential, ShapeError, Tanh
-from nn.ops import NumpyOps
+from nn.ops import get_ops
 from tests.small import BATCH, STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, held, trainer, weights
 
 
@@ -63,8 +63,9 @@ def more_dropout(network):
 
 
 def test_the_streams_differ_from_each_other(monkeypatch):
-    seeds, stream = [], NumpyOps.stream
-    monkeypatch.setattr(NumpyOps, "stream", lambda self, seed: seeds.append(tuple(seed.generate_state(4))) or stream(self, seed))
+    backend = type(get_ops())
+    seeds, stream = [], backend.stream
+    monkeypatch.setattr(backend, "stream", lambda self, seed: seeds.append(tuple(seed.generate_state(4))) or stream(self, seed))
     t = trainer(generator=Sequential(Dense(4, 784)), discriminator=Sequential(Dense(784, 4), Dense(4, 1)))
     assert len(seeds) == len(set(seeds)) == 5  # data order, noise, fixed noise, dropout in G and in D
     assert abs(np.corrcoef(t.generator[0].W.ravel(), t.discriminator[0].W.ravel())[0, 1]) < 0.1

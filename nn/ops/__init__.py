@@ -1,38 +1,50 @@
 """The backend seam: one set of primitives, on NumPy arrays or on CuPy arrays.
 
-A layer calls ``self.ops.gemm(...)`` and never asks which backend it is on. `NumpyOps` is the reference; `CupyOps`, in the
-one file that imports CuPy, has the same primitives as fused kernels.
+A layer calls ``self.ops.gemm(...)`` and never asks which backend it is on. `NumpyOps` is the reference; `NumbaOps` is the
+same with a few primitives compiled, byte for byte; `CupyOps`, in the one file that imports CuPy, has fused kernels.
 """
 
 from nn.errors import DeviceError
 from nn.ops.base import Ops, first_line
 from nn.ops.numpy_ops import NumpyOps
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "numpy", "cuda")
 
 
 def get_ops(device="cpu"):
     """Return the primitives of a device: "cpu", "cuda", or "auto" (CUDA if CuPy and a GPU are there, else the CPU).
 
-    An object that is a backend already is returned as it is. Errors: `DeviceError` for an unknown name, or for "cuda"
-    without CuPy or without a GPU.
+    Where Numba is installed, the CPU's backend is `NumbaOps`; the device "numpy" is the same CPU, and gives the same bytes,
+    without it. Importing Numba takes a third of a second, so it waits until here. An object that is a backend already is
+    returned as it is. Errors: `DeviceError` for an unknown name, or for "cuda" without CuPy or without a GPU.
     """
     if isinstance(device, Ops):
         return device
     if device not in DEVICES:
         raise DeviceError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}")
-    if device == "cpu":
+    if device == "numpy":
         return NumpyOps()
+    if device == "cpu":
+        return cpu_ops()
     try:
         from nn.ops.cupy_ops import CupyOps
 
         return CupyOps()
     except (ImportError, DeviceError) as problem:
         if device == "auto":
-            return NumpyOps()
+            return cpu_ops()
         if isinstance(problem, DeviceError):
             raise
         raise DeviceError(
             f"device 'cuda' needs CuPy, which cannot be imported ({first_line(problem)}); "
             "install it with  pip install -e '.[cuda13]'  (or '.[cuda12]'), or use device 'cpu'"
         ) from None
+
+
+def cpu_ops():
+    """`NumbaOps` if Numba can be imported, else `NumpyOps`."""
+    try:
+        from nn.ops.numba_ops import NumbaOps
+    except ImportError:  # not installed, or not made for this NumPy or Python
+        return NumpyOps()
+    return NumbaOps()

@@ -40,17 +40,21 @@ class NumpyOptimizers(NumpyArrays):
         passes, and those factors and the bias corrections 1 / (1 - beta^t) fold into two scalars:
         value -= rate m / (sqrt(v) + eps_t).
         """
-        clock[0] += 1
-        t, learning_rate = float(clock[0]), float(clock[1])
-        root = ((1 - beta2) / (1 - beta2**t)) ** 0.5  # sqrt(v_hat) = root sqrt(v)
-        rate = learning_rate * (1 - beta1) / (1 - beta1**t) / root
-        eps_t = eps / root
+        keep, rate, eps_t = adam_schedule(clock, beta1, beta2, eps, weight_decay)
         for value_, grad_, m_, v_ in self._blocks(value, grad, m, v):
             step = self._scratch(value_.shape, value_.dtype)
             if weight_decay:
-                np.multiply(value_, 1 - learning_rate * weight_decay, out=value_)
+                np.multiply(value_, keep, out=value_)
             np.add(np.multiply(m_, beta1, out=m_), grad_, out=m_)
             np.add(np.multiply(v_, beta2, out=v_), np.multiply(grad_, grad_, out=step), out=v_)
             np.add(np.sqrt(v_, out=step), eps_t, out=step)
             np.multiply(np.divide(m_, step, out=step), rate, out=step)
             np.subtract(value_, step, out=value_)
+
+
+def adam_schedule(clock, beta1, beta2, eps, weight_decay):
+    """Count the step; (what weight decay leaves of a value, rate, eps_t) of that step."""
+    clock[0] += 1
+    t, learning_rate = float(clock[0]), float(clock[1])
+    root = ((1 - beta2) / (1 - beta2**t)) ** 0.5  # sqrt(v_hat) = root sqrt(v)
+    return 1 - learning_rate * weight_decay, learning_rate * (1 - beta1) / (1 - beta1**t) / root, eps / root

