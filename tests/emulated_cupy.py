@@ -4,7 +4,7 @@ It has what `nn/ops/cupy_ops.py` uses of CuPy and no more. Arrays are the strict
 allocation inside a primitive is found too. The kernels' sources are wrapped as CuPy wraps them and compiled together:
 
 - the body of an `ElementwiseKernel` runs once for each element, its parameters being references at the element's place;
-- a thread of a `RawModule`'s kernel is a fiber (ucontext); `__syncthreads` hands over to the block's next thread.
+- a thread of a `RawModule`'s kernel is a fiber (ucontext and longjmp); `__syncthreads` hands over to the block's next thread.
 
 ``reverse(True)`` runs elements and threads from the last to the first: a kernel whose result then differs has a race, such
 as a missing barrier. What this cannot show: rounding of CUDA's own functions, and anything of speed.
@@ -32,6 +32,7 @@ FLOATS = {"float": np.dtype("float32"), "double": np.dtype("float64")}
 
 PRELUDE = r"""
 #include <cmath>
+#include <csetjmp>
 #include <cstddef>
 #include <ucontext.h>
 #include <vector>
@@ -60,34 +61,41 @@ struct Elements {
 // ---- one thread of a block after another, from barrier to barrier
 struct Index { unsigned x, y; };
 static Index threadIdx, blockIdx;
-static ucontext_t scheduler;
-static std::vector<ucontext_t> fibers;
+static jmp_buf scheduler;
+struct Fiber { jmp_buf place; };  // where it waits; it is made once, and then a thread of every block that comes
+static std::vector<Fiber*> fibers;
 static std::vector<char> finished;
 static int running;
 static void (*entry)(void**);
 static void** arguments;
-static void __syncthreads() { swapcontext(&fibers[running], &scheduler); }
-static void fiber() { entry(arguments); finished[running] = 1; }
+static void __syncthreads() { if (!_setjmp(fibers[running]->place)) _longjmp(scheduler, 1); }
+static void fiber() { for (;;) { entry(arguments); finished[running] = 1; __syncthreads(); } }
+
+// hand over to a fiber, until its next barrier; jumps, since swapcontext would ask the system at each
+static void run_fiber() {
+    if (_setjmp(scheduler)) return;
+    if (fibers[running]) _longjmp(fibers[running]->place, 1);
+    fibers[running] = new Fiber;
+    ucontext_t start;
+    getcontext(&start);
+    start.uc_stack.ss_size = 32768; start.uc_stack.ss_sp = new char[start.uc_stack.ss_size]; start.uc_link = nullptr;
+    makecontext(&start, fiber, 0);
+    setcontext(&start);
+}
 
 // 0, or 1 where some threads of a block wait at a barrier that others never reach
 static int launch(const int* grid, const int* block, void (*kernel)(void**), void** args) {
-    const int threads = block[0] * block[1], stack = 32768;
-    static std::vector<char> stacks;
-    stacks.resize((size_t)threads * stack); fibers.resize(threads); entry = kernel; arguments = args;
+    const int threads = block[0] * block[1];
+    entry = kernel; arguments = args;
+    if (threads > (int)fibers.size()) fibers.resize(threads);
     for (int b = 0; b < grid[0]; ++b) {
         blockIdx = {(unsigned)b, 0}; finished.assign(threads, 0);
-        for (int t = 0; t < threads; ++t) {
-            getcontext(&fibers[t]);
-            fibers[t].uc_stack.ss_sp = &stacks[(size_t)t * stack]; fibers[t].uc_stack.ss_size = stack;
-            fibers[t].uc_link = &scheduler;
-            makecontext(&fibers[t], fiber, 0);
-        }
         for (int done = 0; done < threads;) {
-            if (done) return 1;
+            if (done) { fibers.clear(); return 1; }
             for (int k = 0; k < threads; ++k) {
                 running = reversed ? threads - 1 - k : k;
                 threadIdx = {(unsigned)(running % block[0]), (unsigned)(running / block[0])};
-                swapcontext(&scheduler, &fibers[running]);
+                run_fiber();
                 done += finished[running];
             }
         }
@@ -142,7 +150,8 @@ def compile_kernels(folder):
     library = Path(folder, f"kernels-{hashlib.sha256(source.encode()).hexdigest()[:16]}.so")
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            command = ["g++", "-x", "c++", "-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-", "-o", f"{scratch}/k.so"]
+            options = ["-std=c++17", "-O1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"]  # a jump between stacks
+            command = ["g++", "-x", "c++", *options, "-", "-o", f"{scratch}/k.so"]  # is what fortified longjmp takes for a mistake
             result = subprocess.run(command, input=source, text=True, capture_output=True)
             if result.returncode:
                 raise RuntimeError(f"g++ cannot compile the kernels:\n{result.stderr}")
