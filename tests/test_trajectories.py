@@ -14,7 +14,6 @@ from tests.strict import StrictOps
 from tests.tools import assert_close
 
 RECIPES = recipes.RECIPES | stacked.RECIPES
-SLOW = ("dcgan", "stacked-dcgan")  # emulated
 
 
 def trainer_of(name, ops, batch_size, dtype="float32"):
@@ -61,7 +60,7 @@ def cuda(request):
 def test_ten_steps_agree_with_the_cpu(cuda, name):
     """In float32. Adam divides by the size of a gradient, so that one which is nothing but rounding takes as long a step as any,
     in a random direction, and may take a leaky ReLU over its kink: an eps of 0.01 keeps it where it belongs."""
-    assert_same_way(name, cuda, 1e-3, 10, 4 if name in SLOW else 8, "float32", 0.01)
+    assert_same_way(name, cuda, 1e-3, 10, 8, "float32", 0.01)
 
 
 @pytest.mark.parametrize("name", RECIPES)
