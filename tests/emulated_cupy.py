@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import types
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +266,8 @@ def _gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
         raise ValueError("gemm: expected matrices of one dtype, and out apart from the others")
     if not all(x.flags.c_contiguous or x.flags.f_contiguous for x in (a, b, c)):
         guard.refuse("a copy of a matrix with gaps, which cupy.cublas.gemm makes,")
+    if _math.mode == 3 and a.dtype == np.float32:
+        a, b = round_to_tf32(a), round_to_tf32(b)
     product = (a.T if transa == "T" else a) @ (b.T if transb == "T" else b)
     c[...] = alpha * product + (beta * c if beta else 0)
     return out
@@ -272,6 +275,7 @@ def _gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
 
 def _new(host):
     guard.allocate()
+    memory.take(host)
     return ndarray(host, guard)
 
 
@@ -309,12 +313,59 @@ def reverse(value):
     _library.set_reversed(ctypes.c_bool(value))
 
 
+def round_to_tf32(x):
+    """float32 with 10 bits behind the point instead of 23, as tensor cores read it."""
+    return ((x.view(np.uint32) + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+class OutOfMemoryError(MemoryError):
+    def __init__(self, size, total, limit):
+        super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes, limit set to: {limit:,} bytes).")
+        self._size, self._total, self._limit = size, total, limit
+
+
+class CUDARuntimeError(RuntimeError):
+    """CuPy's, whose text is CUDA's name of the error and what CUDA says of it."""
+
+
+class Memory:
+    """What arrays take, and how much there is."""
+
+    size, used = 80_000_000_000, 0
+
+    def take(self, x):
+        if self.used + x.nbytes > self.size:
+            raise OutOfMemoryError(x.nbytes, self.used, self.size)
+        self.used += x.nbytes
+        weakref.finalize(x, self._give_back, x.nbytes)
+
+    def _give_back(self, n):
+        self.used -= n
+
+
+class _Math:
+    mode = 0
+
+    def setMathMode(self, handle, mode):
+        self.mode = mode
+
+
 _library = None
-guard = Guard()
+guard, memory, _math = Guard(), Memory(), _Math()
 __version__ = "emulated"
 cublas = types.SimpleNamespace(gemm=_gemm)
 cuda = types.SimpleNamespace(
     runtime=types.SimpleNamespace(
-        getDeviceCount=lambda: 1, getDevice=lambda: 0, getDeviceProperties=lambda device: {"name": b"g++"}
-    )
+        getDeviceCount=lambda: 1,
+        getDevice=lambda: 0,
+        getDeviceProperties=lambda device: {"name": b"g++"},
+        driverGetVersion=lambda: 13020,
+        runtimeGetVersion=lambda: 13020,
+        memGetInfo=lambda: (memory.size - memory.used, memory.size),
+        CUDARuntimeError=CUDARuntimeError,
+    ),
+    Device=lambda: types.SimpleNamespace(compute_capability="80"),
+    device=types.SimpleNamespace(get_cublas_handle=lambda: 1),
+    cublas=_math,
+    memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
 )
