@@ -48,6 +48,7 @@ def arguments():
     add("--dataset", default="mnist", help="mnist, fashion-mnist or kmnist (default: %(default)s)")
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
     add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
+    add("--tf32", action="store_true", help="on a GPU: faster products, of factors rounded to TF32 (default: float32)")
     add("--evaluate-every", type=positive_int, metavar="N", help="measure FID every N epochs, and keep the best weights: best.npz")
     add("--seed", type=seed, default=0, help="equal seeds give equal results (default: %(default)s)")
     add("--out", help="folder for what the training makes (default: runs/RECIPE-TIME)")
@@ -61,7 +62,7 @@ def main():
         print(table())
         return 0
     say = (lambda *words: None) if args.quiet else print
-    recipe, ops = get_recipe(args.recipe), get_ops(args.device)
+    recipe, ops = get_recipe(args.recipe), get_ops(args.device, args.tf32)
     out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     check_new(out)  # before the data are fetched
     if args.evaluate_every and args.dataset not in ("mnist", "mnist-sample"):
