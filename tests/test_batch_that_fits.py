@@ -1,5 +1,6 @@
 """Where a batch is too large for a GPU's memory, the error says which one is not; on the emulated backend."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -32,19 +33,22 @@ def memory(emulated_cupy, monkeypatch):
     return lambda n: monkeypatch.setattr(emulated_cupy.memory, "size", emulated_cupy.memory.used + n)
 
 
-@pytest.mark.parametrize("name", ["mlp-dropout", "conv-r1r2", "mlp-batchnorm"])
+@pytest.mark.parametrize("name", ["conv-r1r2", "conv-r1r2-classes"])
 def test_the_batch_that_is_named_fits_and_twice_as_much_does_not(emulated_cupy_ops, emulated_cupy, memory, name):
     recipe = replace(get_recipe(name), epochs=1, steps=None)
     images = np.random.default_rng(0).integers(0, 256, (64, 28, 28)).astype(np.uint8)
 
     def trainer(batch_size):
-        return Trainer(recipe, images, device=emulated_cupy_ops.CupyOps(), batch_size=batch_size)
+        return Trainer(recipe, images, np.arange(64) % 10, device=emulated_cupy_ops.CupyOps(), batch_size=batch_size)
 
     def peak(batch_size):
         before = emulated_cupy.memory.used
         running = trainer(batch_size)
         running.step()
-        return emulated_cupy.memory.used - before
+        taken = emulated_cupy.memory.used - before
+        del running
+        gc.collect()
+        return taken
 
     memory((peak(16) + peak(32)) // 2)
     learning = trainer(64)

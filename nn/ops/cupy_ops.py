@@ -264,8 +264,10 @@ class CupyOps(CudaConv, CudaPooling, CudaAugmentation, Ops):
         try:
             return make(*what)
         except cupy.cuda.memory.OutOfMemoryError as problem:
-            self._scratch_buffers.clear()
-            raise out_of_memory(problem._size, *cupy.cuda.runtime.memGetInfo()) from None
+            asked = problem._size
+        error = out_of_memory(asked, *cupy.cuda.runtime.memGetInfo())
+        self._scratch_buffers.clear()
+        raise error  # outside the block above: CuPy's own error would keep the caller's arrays alive
 
     def _scratch(self, name, size, dtype):
         """A vector for use inside one primitive: the same memory each time, as long as it does not grow."""
