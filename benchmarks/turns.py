@@ -17,19 +17,21 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.clocks import WallClock, clock_of
 from nn import RunError
 
 WARM_UP = 1.0  # seconds of steps before the first turn: buffers, thread pools, the allocator
 LEAD_IN = 0.06  # seconds of untimed steps at the beginning of each turn
 MIN_STEPS = 3  # and at least so many
+WALL_CLOCK = WallClock()
 
 
 class Side:
     """A child process that takes a turn when asked to."""
 
-    def __init__(self, name, recipe):
+    def __init__(self, name, *what):
         self.name = name
-        command = [sys.executable, "-m", "benchmarks.turns", name, recipe]
+        command = [sys.executable, "-m", "benchmarks.turns", name, *what]
         root = Path(__file__).resolve().parent.parent
         self.process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()  # "ready"
@@ -55,11 +57,11 @@ class Side:
         self.process.wait()
 
 
-def take_turns(names, recipe, rounds, steps):
-    """{name: milliseconds of a step in each round}; every round, another side goes first."""
+def take_turns(names, what, rounds, steps):
+    """{name: milliseconds of a step in each round}; every round, another side goes first. what: `make_step`'s other words."""
     times = {name: [] for name in names}
     with ExitStack() as stack:
-        sides = [stack.enter_context(Side(name, recipe)) for name in names]
+        sides = [stack.enter_context(Side(name, *what)) for name in names]
         for i in range(rounds):
             first = i % len(sides)
             for side in sides[first:] + sides[:first]:
@@ -82,23 +84,24 @@ def run_for(step, seconds):
         done += 1
 
 
-def timed(step, steps):
+def timed(step, steps, clock=WALL_CLOCK):
     """Milliseconds of a step, the mean over so many, after some untimed ones."""
     run_for(step, LEAD_IN)
-    began = time.perf_counter()
+    began = clock.now()
     for _ in range(steps):
         step()
-    return (time.perf_counter() - began) / steps * 1e3
+    return clock.milliseconds(began, clock.now()) / steps
 
 
 def main():
     from benchmarks.sides import make_step
 
-    step = make_step(*sys.argv[1:])
+    side, _, *more = words = sys.argv[1:]
+    step, clock = make_step(*words), clock_of(side, *more[:1])
     run_for(step, WARM_UP)
     print("ready", flush=True)
     for line in sys.stdin:
-        print(timed(step, int(line)), flush=True)
+        print(timed(step, int(line), clock), flush=True)
 
 
 if __name__ == "__main__":
