@@ -9,7 +9,8 @@ WARM_UP = 3  # steps on a stream of their own before a capture, as PyTorch's man
 
 def set_precision(tf32):
     """Products and convolutions in TF32, or all in float32, which is not PyTorch's own choice for convolutions."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
 
 
 class Graphed(Tuned):

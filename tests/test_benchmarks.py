@@ -249,6 +249,7 @@ def test_graphs_are_replayed_where_it_is_their_turn_on_new_images(monkeypatch, n
         assert peer.graphs[0].replays == list(range(10))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's own, as it imports its compiler
 def test_the_compiled_side_compiles_both_networks_and_leaves_the_penalty_to_autograd(monkeypatch):
     torch = pytest.importorskip("torch")
     from benchmarks import torch_on_gpu
@@ -277,12 +278,10 @@ def test_the_compiled_side_compiles_both_networks_and_leaves_the_penalty_to_auto
     assert all(not torch.equal(p, q) for p, q in zip((*peer.G.parameters(), *peer.D.parameters()), before))
 
 
-@pytest.mark.parametrize("tf32", [True, False])
-def test_pytorch_is_told_its_precision(tf32, monkeypatch):
+def test_pytorch_is_told_its_precision():
     torch = pytest.importorskip("torch")
     from benchmarks.torch_on_gpu import set_precision
 
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", not tf32)
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", not tf32)
-    set_precision(tf32)
-    assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == tf32
+    for tf32, name in ((True, "high"), (False, "highest")):
+        set_precision(tf32)
+        assert torch.get_float32_matmul_precision() == name and torch.backends.cudnn.allow_tf32 == tf32
