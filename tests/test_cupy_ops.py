@@ -12,6 +12,7 @@ from nn.ops import get_ops
 from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
 from nn.ops.cuda_reductions import REDUCTIONS, SOURCE, TYPES
 from tests import primitives
+from tests.gan_step import GanStep
 
 # ---- compiled by NVRTC, where CuPy and it are installed; neither needs a GPU
 
@@ -170,6 +171,36 @@ def test_kernels_of_raw_pointers_refuse_what_they_cannot_read(ops):
 def test_kernels_are_made_once(emulated_cupy_ops, ops):
     assert emulated_cupy_ops.elementwise("sigmoid") is emulated_cupy_ops.elementwise("sigmoid")
     assert emulated_cupy_ops.reductions() is emulated_cupy_ops.reductions()
+
+
+def test_a_step_starts_the_same_kernels_with_the_same_numbers_each_time(ops, monkeypatch):
+    """Step count, learning rate, bias corrections and random counters lie on the device: what the host hands over is, from step
+    to step, the same, and yet every step takes other numbers and goes on."""
+    step, launches = GanStep(ops, "bce-adam"), []
+
+    def noting(name, start):
+        def call(*args, **kwargs):
+            launches.append((name, *(x if isinstance(x, (int, float)) else x._host.ctypes.data for x in args)))
+            return start(*args, **kwargs)
+
+        return call
+
+    kernel, launch = ops._kernel, ops._launch
+    monkeypatch.setattr(ops, "_kernel", lambda name: noting(name, kernel(name)), raising=False)
+    monkeypatch.setattr(ops, "_launch", lambda name, grid, block, arrays, *rest: (
+        launches.append((name, grid, block, *(x._host.ctypes.data for x in arrays), *map(str, rest)))
+        or launch(name, grid, block, arrays, *rest)
+    ))  # fmt: skip
+    step()
+    steps, results = [], []
+    for _ in range(3):
+        launches.clear()
+        step()
+        steps.append(list(launches))
+        results.append(step.results()[1])
+    assert steps[0] == steps[1] == steps[2] and {"adam", "adam_schedule", "dropout_mask", "normal"} <= {x[0] for x in steps[0]}
+    assert not np.array_equal(results[0], results[1]) and not np.array_equal(results[1], results[2])
+    assert ops.to_host(step.g_optimizer.clock)[0] == 4
 
 
 # ---- errors
