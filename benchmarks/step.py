@@ -36,7 +36,8 @@ def arguments():
     add("--recipe", action="append", metavar="R", help="may be given several times (default: all)")
     add("--rounds", type=positive_int, default=40, help="turns of each side (default: %(default)s)")
     add("--steps", type=positive_int, default=10, help="timed steps a turn (default: %(default)s)")
-    add("--peers", choices=PEERS, default="tuned", help="eager alone, tuned as well (on a GPU: graphs and compiled), or none (default: %(default)s)")
+    peers_help = "eager alone, tuned as well (on a GPU: graphs and compiled), or none (default: %(default)s)"
+    add("--peers", choices=PEERS, default="tuned", help=peers_help)
     add("--device", default="cpu", choices=("cpu", "cuda"), help="where to compute (default: %(default)s)")
     add("--tf32", action="store_true", help="on a GPU: products of factors rounded to TF32, on all sides")
     add("--markdown", action="store_true", help="print the table as Markdown")
@@ -56,8 +57,8 @@ def require_cuda_of_torch():
 
     if not torch.cuda.is_available():
         raise RunError(
-            f"PyTorch: expected one that can use the GPU, got {torch.__version__}, which finds none; install one for CUDA, or give "
-            "--peers none"
+            f"PyTorch: expected one that can use the GPU, got {torch.__version__}, which finds none; "
+            "install one for CUDA, or give --peers none"
         )
 
 

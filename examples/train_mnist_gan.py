@@ -48,7 +48,7 @@ def arguments():
     add("--dataset", default="mnist", help="mnist, fashion-mnist or kmnist (default: %(default)s)")
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
     add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
-    add("--tf32", action="store_true", help="on a GPU: faster products, of factors rounded to TF32 (default: float32)")
+    add("--tf32", action="store_true", help="on a GPU: products of factors rounded to TF32, which are faster")
     add("--evaluate-every", type=positive_int, metavar="N", help="measure FID every N epochs, and keep the best weights: best.npz")
     add("--seed", type=seed, default=0, help="equal seeds give equal results (default: %(default)s)")
     add("--out", help="folder for what the training makes (default: runs/RECIPE-TIME)")

@@ -166,8 +166,10 @@ class Trainer:
         )
 
     def _too_large(self, problem):
-        """The error of a step that finds no memory, with a batch size that does. It ends the training: the step is gone, and the
-        weights are the last good ones."""
+        """The error of a step that finds no memory, with a batch size that does.
+
+        It ends the training: the step is gone, and the weights are the last good ones.
+        """
         self._step, problem.__traceback__ = None, None  # both hold the step's memory
 
         def run_step(n):

@@ -151,8 +151,9 @@ def compile_kernels(folder):
     library = Path(folder, f"kernels-{hashlib.sha256(source.encode()).hexdigest()[:16]}.so")
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            options = ["-std=c++17", "-O1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"]  # a jump between stacks
-            command = ["g++", "-x", "c++", *options, "-", "-o", f"{scratch}/k.so"]  # is what fortified longjmp takes for a mistake
+            # a jump between stacks is what a fortified longjmp takes for a mistake
+            options = ["-std=c++17", "-O1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"]
+            command = ["g++", "-x", "c++", *options, "-", "-o", f"{scratch}/k.so"]
             result = subprocess.run(command, input=source, text=True, capture_output=True)
             if result.returncode:
                 raise RuntimeError(f"g++ cannot compile the kernels:\n{result.stderr}")
@@ -320,7 +321,7 @@ def round_to_tf32(x):
 
 class OutOfMemoryError(MemoryError):
     def __init__(self, size, total, limit):
-        super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes, limit set to: {limit:,} bytes).")
+        super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes).")
         self._size, self._total, self._limit = size, total, limit
 
 

@@ -222,7 +222,8 @@ BUSY = "cudaErrorDevicesUnavailable: CUDA-capable device(s) is/are busy or unava
 PROBLEMS = {
     "no driver": (OLD_DRIVER, 0, "there is no NVIDIA driver. Install one .*'.\\[cuda13\\]'"),
     "another CUDA": (
-        OLD_DRIVER, 12040, "CuPy is built for CUDA 13.2, and the driver is for CUDA 12.4. .*pip uninstall cupy-cuda13x .*'.\\[cuda12\\]'",
+        OLD_DRIVER, 12040,
+        "CuPy is built for CUDA 13.2, and the driver is for CUDA 12.4. .*pip uninstall cupy-cuda13x .*'.\\[cuda12\\]'",
     ),
     "no GPU": ("cudaErrorNoDevice: no CUDA-capable device is detected", 13020, "no CUDA-capable device is detected. .*nvidia-smi"),
     "in use": (BUSY, 13020, "in use by another process, which has it to itself. .*CUDA_VISIBLE_DEVICES"),
@@ -256,7 +257,8 @@ def test_memory_that_runs_out_is_an_error_that_says_how_much_was_asked(emulated_
     ops = emulated_cupy_ops.CupyOps()
     monkeypatch.setattr(emulated_cupy.memory, "size", 8_000_000_000)
     said = "out of memory: 80 GB were asked for, (8|7.99|7.98|7.97) GB of 8 GB are free; nvidia-smi"
-    monkeypatch.setattr(emulated_cupy, "empty", lambda shape, dtype: emulated_cupy.memory.take(types.SimpleNamespace(nbytes=8 * 10**10)))
+    eighty = types.SimpleNamespace(nbytes=80 * 10**9)
+    monkeypatch.setattr(emulated_cupy, "empty", lambda shape, dtype: emulated_cupy.memory.take(eighty))
     with pytest.raises(DeviceMemoryError, match=said):
         ops.empty((10**10,), "float64")
     with pytest.raises(DeviceError, match="cannot be used: its memory is full. Other programs"):

@@ -29,11 +29,14 @@ def cannot_use(problem, driver, runtime):
         remedy = "Wait for its end (nvidia-smi names it), choose another GPU with CUDA_VISIBLE_DEVICES"
     elif isinstance(problem, DeviceMemoryError) or name == "cudaErrorMemoryAllocation":
         what = "its memory is full"
-        remedy = "Other programs hold it: nvidia-smi lists them; wait for their end, choose another GPU with CUDA_VISIBLE_DEVICES"
+        remedy = (
+            "Other programs hold it: nvidia-smi lists them; wait for their end, choose another GPU with CUDA_VISIBLE_DEVICES"
+        )
     else:
         what = said
         remedy = (
-            "It needs an NVIDIA GPU with a driver (nvidia-smi lists it) and CuPy with CUDA's libraries, for that driver:  " + INSTALL
+            "It needs an NVIDIA GPU with a driver (nvidia-smi lists it) and CuPy with CUDA's libraries, for that driver:  "
+            + INSTALL
         )
     return DeviceError(f"device 'cuda' cannot be used: {what}. {remedy}; {ELSE}")
 
@@ -46,6 +49,6 @@ def version(number):
 def out_of_memory(asked, free, total):
     """The `DeviceMemoryError` where so many bytes were asked for."""
     return DeviceMemoryError(
-        f"device 'cuda' is out of memory: {asked / 1e9:.3g} GB were asked for, {free / 1e9:.3g} GB of {total / 1e9:.3g} GB are free; "
-        "nvidia-smi lists the programs that hold the rest"
+        f"device 'cuda' is out of memory: {asked / 1e9:.3g} GB were asked for, "
+        f"{free / 1e9:.3g} GB of {total / 1e9:.3g} GB are free; nvidia-smi lists the programs that hold the rest"
     )
