@@ -38,7 +38,7 @@ def main():
     print(f"{machine()}; {args.rounds} rounds of {args.calls} calls", file=sys.stderr)
     rows = []
     for case in args.case or CASES:
-        times = take_turns(sides, case, args.rounds, args.calls, "benchmarks.primitive_sides")
+        times = take_turns(sides, (case,), args.rounds, args.calls, "benchmarks.primitive_sides")
         cells = [f"{1e3 * statistics.median(times[side]):.1f}" for side in sides]
         rows.append([case, *cells, *("{:.2f} ({:.2f}-{:.2f})".format(*ratio(times[side], times[ours])) for side in others)])
     print(render(["primitive", *(f"{side}, us" for side in sides), *(f"{side} / {ours}" for side in others)], rows, args.markdown))

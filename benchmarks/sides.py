@@ -5,6 +5,7 @@ import numpy as np
 from benchmarks.floor import record_products, replay
 from gan.recipes import get_recipe
 from gan.training import Trainer
+from nn import get_ops
 
 N_IMAGES = 10_000  # random bytes, the same for every side; more than any cache holds
 
@@ -13,9 +14,9 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (N_IMAGES, 28, 28), np.uint8)
 
 
-def ours(recipe, device="cpu"):
+def ours(recipe, device="cpu", tf32=False):
     """`Trainer.step`, which also records losses and D's mean outputs, and their reading when the log is full."""
-    trainer = Trainer(recipe, images(), np.arange(N_IMAGES) % max(recipe.classes, 1), device=device)
+    trainer = Trainer(recipe, images(), np.arange(N_IMAGES) % max(recipe.classes, 1), device=get_ops(device, tf32))
 
     def step():
         trainer.step()
@@ -38,11 +39,13 @@ def floor(recipe):
     return lambda: replay(products)
 
 
-def eager(recipe):
+def eager(recipe, device="cpu", tf32=False):
     """PyTorch as a tutorial has it."""
+    from benchmarks.torch_on_gpu import set_precision
     from benchmarks.torch_steps import Eager
 
-    return Eager(recipe, images())
+    set_precision(tf32)
+    return Eager(recipe, images(), device)
 
 
 def tuned(recipe):
@@ -52,8 +55,27 @@ def tuned(recipe):
     return Tuned(recipe, images())
 
 
+def graphs(recipe, device, tf32):
+    """PyTorch captured into CUDA graphs."""
+    from benchmarks.torch_on_gpu import Graphed, set_precision
+
+    set_precision(tf32)
+    return Graphed(recipe, images(), device)
+
+
+def compiled(recipe, device, tf32):
+    """PyTorch compiled, with graphs of its own."""
+    from benchmarks.torch_on_gpu import Compiled, set_precision
+
+    set_precision(tf32)
+    return Compiled(recipe, images(), device)
+
+
 SIDES = {side.__name__: side for side in (ours, numpy, floor, eager, tuned)}
+GPU_SIDES = {side.__name__: side for side in (ours, eager, graphs, compiled)}
 
 
-def make_step(side, recipe_name):
-    return SIDES[side](get_recipe(recipe_name))
+def make_step(side, recipe_name, device="cpu", precision="float32"):
+    """A step of that side. precision: of products, float32 or tf32."""
+    recipe = get_recipe(recipe_name)
+    return SIDES[side](recipe) if device == "cpu" else GPU_SIDES[side](recipe, device, precision == "tf32")

@@ -8,6 +8,11 @@ PyTorch as tutorials write it, `tuned` what it offers a careful user (see torch_
 products of our step alone, in the same order on the same buffers (floor.py). `ours` has Numba's kernels where Numba is
 installed, `numpy` has not. The sides take turns, each in a process of
 its own and with all cores (turns.py). Images are random bytes, the same for all.
+
+    python -m benchmarks.step --device cuda --steps 200 --tf32
+
+On a GPU the peers are PyTorch eager, `graphs`, captured into CUDA graphs, and `compiled` by torch.compile, with everything
+on the device and in float32, or all in TF32 (torch_on_gpu.py); time is what events on the device say. Ours is not captured.
 """
 
 import argparse
@@ -20,8 +25,9 @@ from benchmarks.tables import machine, render
 from benchmarks.turns import ratio, take_turns
 from gan.command_line import Parser, positive_int, run
 from gan.recipes import RECIPES, get_recipe
-from nn import RunError
+from nn import RunError, get_ops
 
+GPU_PEERS = {"eager": ["eager"], "tuned": ["eager", "graphs", "compiled"], "none": []}
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
 
 
@@ -31,32 +37,53 @@ def arguments():
     add("--recipe", action="append", metavar="R", help="may be given several times (default: all)")
     add("--rounds", type=positive_int, default=40, help="turns of each side (default: %(default)s)")
     add("--steps", type=positive_int, default=10, help="timed steps a turn (default: %(default)s)")
-    add("--peers", choices=PEERS, default="tuned", help="eager alone, tuned as well, or none (default: %(default)s)")
+    peers_help = "eager alone, tuned as well (on a GPU: graphs and compiled), or none (default: %(default)s)"
+    add("--peers", choices=PEERS, default="tuned", help=peers_help)
+    add("--device", default="cpu", choices=("cpu", "cuda"), help="where to compute (default: %(default)s)")
+    add("--tf32", action="store_true", help="on a GPU: products of factors rounded to TF32, on all sides")
     add("--markdown", action="store_true", help="print the table as Markdown")
     return parser.parse_args()
 
 
 def row(recipe, peers, times):
     """A recipe's line of the table."""
-    cells = [recipe, *(f"{statistics.median(times[side]):.2f}" for side in ["ours", "numpy", *peers])]
-    cells += ["{:.2f} ({:.2f}-{:.2f})".format(*ratio(times[peer], times["ours"])) for peer in peers]
-    return [*cells, "{:.2f} ({:.2f}-{:.2f})".format(*ratio(times["ours"], times["floor"]))]
+    digits = 2 if "floor" in times else 3  # a GPU's steps are short
+    mine = ["ours", *(["numpy"] if "numpy" in times else [])]
+    cells = [recipe, *(f"{statistics.median(times[side]):.{digits}f}" for side in [*mine, *peers])]
+    pairs = [(peer, "ours") for peer in peers] + [("ours", "floor")] * ("floor" in times)
+    return cells + ["{:.2f} ({:.2f}-{:.2f})".format(*ratio(times[a], times[b])) for a, b in pairs]
+
+
+def require_cuda_of_torch():
+    import torch
+
+    if not torch.cuda.is_available():
+        raise RunError(
+            f"PyTorch: expected one that can use the GPU, got {torch.__version__}, which finds none; "
+            "install one for CUDA, or give --peers none"
+        )
 
 
 def main():
     args = arguments()
     recipes = [get_recipe(name).name for name in args.recipe or RECIPES]
-    peers, peer_version = PEERS[args.peers], "no peer"
+    on_gpu = args.device == "cuda"
+    card = repr(get_ops(args.device, args.tf32)) + ", " if on_gpu or args.tf32 else ""  # an error where it cannot be had
+    peers, peer_version = (GPU_PEERS if on_gpu else PEERS)[args.peers], "no peer"
     if peers:
         if importlib.util.find_spec("torch") is None:
             raise RunError("the peer is PyTorch, which is not installed: pip install -e '.[bench]'  (or give --peers none)")
         peer_version = f"PyTorch {version('torch')}"
-    print(f"{machine()}, {peer_version}; {args.rounds} rounds of {args.steps} steps", file=sys.stderr)
-    header = ["recipe", "ours, ms", "numpy, ms", *(f"{peer}, ms" for peer in peers)]
-    header += [*(f"{peer} / ours" for peer in peers), "ours / floor"]
-    rows = []
+        if on_gpu:
+            require_cuda_of_torch()
+    print(f"{card}{machine()}, {peer_version}; {args.rounds} rounds of {args.steps} steps", file=sys.stderr)
+    ours = ["ours"] if on_gpu else ["ours", "numpy"]
+    header = ["recipe", *(f"{side}, ms" for side in [*ours, *peers])]
+    header += [*(f"{peer} / ours" for peer in peers), *(["ours / floor"] if not on_gpu else [])]
+    sides, rows = [*ours, *([] if on_gpu else ["floor"]), *peers], []
+    words = (args.device, "tf32" if args.tf32 else "float32")
     for recipe in recipes:
-        rows.append(row(recipe, peers, take_turns(["ours", "numpy", "floor", *peers], recipe, args.rounds, args.steps)))
+        rows.append(row(recipe, peers, take_turns(sides, (recipe, *words), args.rounds, args.steps)))
         print(f"{recipe}: done", file=sys.stderr)
     print(render(header, rows, args.markdown))
     return 0

@@ -1,4 +1,7 @@
-"""A recipe's training step in PyTorch: eager, as the projects that the recipes come from write it, and tuned by hand."""
+"""A recipe's training step in PyTorch: eager, as the projects that the recipes come from write it, and tuned by hand.
+
+On a GPU (torch_on_gpu.py has what is there only) all that a step needs lies there, too.
+"""
 
 import copy
 import os
@@ -22,21 +25,24 @@ class Eager:
     D's loss is backpropagated into for want of a `detach`.
     """
 
-    def __init__(self, recipe, images):
+    def __init__(self, recipe, images, device="cpu"):
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
         torch.manual_seed(0)
         if type(recipe.objective) is not NonSaturating or not isinstance(recipe.penalty, ZeroCentered | None):
             raise RunError(f"{recipe.name}: its objective or penalty has no PyTorch side in benchmarks/torch_steps.py")
         generator, discriminator = recipe.generator().build(0), recipe.discriminator().build(1)
         image_shape = generator.output_shape((recipe.inputs,))
-        self.recipe, self.n = recipe, recipe.batch_size
-        self.G, self.D = peer_of(generator, (recipe.inputs,)), peer_of(discriminator, image_shape)
-        self.kinds = torch.arange(len(images)) % max(recipe.kinds, 1)  # of each image
+        self.recipe, self.n, self.device = recipe, recipe.batch_size, device
+        self.G = peer_of(generator, (recipe.inputs,)).to(device)
+        self.D = peer_of(discriminator, image_shape).to(device)
+        kinds = torch.arange(len(images), device=device) % max(recipe.kinds, 1)
+        self.kinds = one_hot(kinds, max(recipe.kinds, 1)).float()  # of each image
         self.on_probabilities = isinstance(discriminator[-1], Sigmoid)
         self.has_batchnorm = any(leaf.statistic_shapes for _, leaf in discriminator.leaves())
         low, high = recipe.image_range
-        self.images = torch.from_numpy(images).reshape(len(images), *image_shape).float() * ((high - low) / 255) + low
-        self.order, self.place = torch.randperm(len(images)), 0
+        pixels = torch.from_numpy(images).to(device).reshape(len(images), *image_shape)
+        self.images = pixels.float() * ((high - low) / 255) + low
+        self.order, self.place = torch.randperm(len(images), device=device), 0
         adam = {"lr": recipe.learning_rate, "betas": (recipe.beta1, recipe.beta2), **self.adam_options()}
         self.g_optimizer = torch.optim.Adam(self.G.parameters(), **adam)
         self.d_optimizer = torch.optim.Adam(self.D.parameters(), **adam)
@@ -69,16 +75,23 @@ class Eager:
 
     def noise(self):
         size = (self.n, self.recipe.latent.size)
-        z = torch.randn(size) if self.recipe.latent.distribution == "normal" else torch.rand(size) * 2 - 1
+        if self.recipe.latent.distribution == "normal":
+            z = torch.randn(size, device=self.device)
+        else:
+            z = torch.rand(size, device=self.device) * 2 - 1
         return torch.cat([z, self.asked], dim=1) if self.recipe.kinds else z
 
-    def batch(self):
+    def draw(self):
+        """Which images come next."""
         if self.place + self.n > len(self.order):
-            self.order, self.place = torch.randperm(len(self.images)), 0
+            self.order, self.place = torch.randperm(len(self.images), device=self.device), 0
         self.place += self.n
-        drawn = self.order[self.place - self.n : self.place]
+        return self.order[self.place - self.n : self.place]
+
+    def batch(self):
+        drawn = self.draw()
         if self.recipe.kinds:
-            self.asked = one_hot(self.kinds[drawn], self.recipe.kinds).float()
+            self.asked = self.kinds[drawn]
         return self.images[drawn]
 
     def judged(self, x):
@@ -117,9 +130,9 @@ class Tuned(Eager):
     D frozen in G's update; Adam fused into one kernel; labels made once; gradients freed instead of zeroed.
     """
 
-    def __init__(self, recipe, images):
-        super().__init__(recipe, images)
-        self.ones = torch.ones(self.n, 1)
+    def __init__(self, recipe, images, device="cpu"):
+        super().__init__(recipe, images, device)
+        self.ones = torch.ones(self.n, 1, device=device)
         self.d_labels = torch.cat([self.ones * recipe.objective.real_target, 0 * self.ones])
 
     def adam_options(self):

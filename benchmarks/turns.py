@@ -18,19 +18,21 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.clocks import WallClock, clock_of
 from nn import RunError
 
 WARM_UP = 1.0  # seconds of steps before the first turn: buffers, thread pools, the allocator
 LEAD_IN = 0.06  # seconds of untimed steps at the beginning of each turn
 MIN_STEPS = 3  # and at least so many
+WALL_CLOCK = WallClock()
 
 
 class Side:
     """A child process that takes a turn when asked to."""
 
-    def __init__(self, name, subject, sides="benchmarks.sides"):
+    def __init__(self, name, what, sides="benchmarks.sides"):
         self.name = name
-        command = [sys.executable, "-m", "benchmarks.turns", sides, name, subject]
+        command = [sys.executable, "-m", "benchmarks.turns", sides, name, *what]
         root = Path(__file__).resolve().parent.parent
         self.process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()  # "ready"
@@ -56,14 +58,14 @@ class Side:
         self.process.wait()
 
 
-def take_turns(names, subject, rounds, steps, sides="benchmarks.sides"):
+def take_turns(names, what, rounds, steps, sides="benchmarks.sides"):
     """{name: milliseconds of a step in each round}; every round, another side goes first.
 
-    sides: the module whose make_step(name, subject) gives each its step; the subject is a recipe, say.
+    sides: the module whose make_step(name, *what) gives each side its step; what: a recipe and where it runs, say.
     """
     times = {name: [] for name in names}
     with ExitStack() as stack:
-        players = [stack.enter_context(Side(name, subject, sides)) for name in names]
+        players = [stack.enter_context(Side(name, what, sides)) for name in names]
         for i in range(rounds):
             first = i % len(players)
             for side in players[first:] + players[:first]:
@@ -86,22 +88,22 @@ def run_for(step, seconds):
         done += 1
 
 
-def timed(step, steps):
+def timed(step, steps, clock=WALL_CLOCK):
     """Milliseconds of a step, the mean over so many, after some untimed ones."""
     run_for(step, LEAD_IN)
-    began = time.perf_counter()
+    began = clock.now()
     for _ in range(steps):
         step()
-    return (time.perf_counter() - began) / steps * 1e3
+    return clock.milliseconds(began, clock.now()) / steps
 
 
 def main():
-    sides, name, subject = sys.argv[1:]
-    step = importlib.import_module(sides).make_step(name, subject)
+    sides, name, *what = sys.argv[1:]
+    step, clock = importlib.import_module(sides).make_step(name, *what), clock_of(name, *what[1:2])
     run_for(step, WARM_UP)
     print("ready", flush=True)
     for line in sys.stdin:
-        print(timed(step, int(line)), flush=True)
+        print(timed(step, int(line), clock), flush=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def arguments():
     add("--dataset", default="mnist", choices=DATASETS, help="all of MNIST, or the bundled sample (default: %(default)s)")
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
     add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
+    add("--tf32", action="store_true", help="on a GPU: products of factors rounded to TF32, which are faster")
     add("--seed", type=seed, default=0, help="equal seeds give equal results (default: %(default)s)")
     add("--out", help="folder for what the training makes (default: runs/classifier-TIME)")
     add("--quiet", action="store_true", help="print errors and warnings only")
@@ -37,7 +38,7 @@ def arguments():
 def main():
     args = arguments()
     say = (lambda *words: None) if args.quiet else tqdm.write
-    ops = get_ops(args.device)
+    ops = get_ops(args.device, args.tf32)
     out = Path(args.out or f"runs/classifier-{time.strftime('%Y%m%d-%H%M%S')}")
     check_new(out)  # before the data are fetched
     images, labels = load(args.dataset, "train", data_dir=args.data_dir, flat=False, quiet=args.quiet)

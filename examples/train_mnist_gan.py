@@ -54,6 +54,7 @@ def arguments():
     add("--dataset", help="mnist, fashion-mnist or kmnist (default: mnist)")
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
     add("--device", choices=DEVICES, help="where to compute (default: auto)")
+    add("--tf32", action="store_true", default=None, help="on a GPU: products of factors rounded to TF32, which are faster")
     add("--evaluate-every", type=positive_int, metavar="N", help="measure FID every N epochs, and keep the best weights: best.npz")
     add("--seed", type=seed, help="equal seeds give equal results (default: 0)")
     add("--out", help="folder for what the training makes (default: runs/RECIPE-TIME)")
@@ -74,7 +75,7 @@ def main():
         out = Path(args.resume)
         lock, checkpoint = open_run(out)
     config = settings(args, checkpoint)
-    recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"])
+    recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
     if not checkpoint:
         out = Path(args.out) if args.out else free_name(Path(f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"))
         check_new(out)  # before the data are fetched

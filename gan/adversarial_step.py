@@ -135,7 +135,11 @@ class AdversarialStep:
         return self.D.backward(dlogits, cache, **how)
 
     def follow(self, number):
-        """The average goes toward G: a (1 - weight) + G weight, running statistics too."""
+        """The average goes toward G: a (1 - weight) + G weight, running statistics too.
+
+        The weight, and whose turn the penalty is, follow from the step's number, which the host knows without a look at the
+        device; only a captured step would want them there, as the optimizers' clock is.
+        """
         weight = max(1 - self.recipe.average, LONGEST_START / (LONGEST_START + number))
         for ours, its in (
             (self.average.parameters.value, self.G.parameters.value),

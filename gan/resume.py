@@ -8,12 +8,12 @@ from nn import RunError, WeightsError
 
 LENGTHS = ("epochs", "steps", "minutes")
 DEFAULTS = {
-    "recipe": DEFAULT, "dataset": "mnist", "batch_size": None, "learning_rate": None, "seed": 0, "device": "auto",
+    "recipe": DEFAULT, "dataset": "mnist", "batch_size": None, "learning_rate": None, "seed": 0, "device": "auto", "tf32": False,
     "evaluate_every": None, "checkpoint_minutes": CHECKPOINT_MINUTES,
 }  # fmt: skip
 NUMBER, NONE = int | float, type(None)
 KINDS = {
-    "recipe": str, "dataset": str, "batch_size": int, "learning_rate": NUMBER, "seed": int, "device": str,
+    "recipe": str, "dataset": str, "batch_size": int, "learning_rate": NUMBER, "seed": int, "device": str, "tf32": bool,
     "evaluate_every": int | NONE, "checkpoint_minutes": NUMBER, "epochs": int | NONE, "steps": int | NONE,
     "minutes": NUMBER | NONE, "images": int, "data": str,
 }  # fmt: skip

@@ -5,13 +5,14 @@ import time
 import numpy as np
 
 from gan.adversarial_step import AdversarialStep
+from gan.batch_that_fits import batch_that_fits
 from gan.batches import Batches
 from gan.clusters import clusters
 from gan.loss_log import LossLog
 from gan.recipes import get_recipe
 from gan.sampling import Sampler, make_images
 from gan.snapshot import Snapshot
-from nn import RunError, Sequential, get_ops
+from nn import DeviceMemoryError, RunError, Sequential, get_ops
 from nn.weights import describe, rebuild
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
@@ -67,7 +68,7 @@ class Trainer:
         self.generator = self._built(generator or recipe.generator(), g_seed, "G")
         self.discriminator = self._built(discriminator or recipe.discriminator(), d_seed, "D")
         average = self._copy_of_generator() if recipe.average else None
-        self.artist = average or self.generator
+        self._average, self.artist = average, average or self.generator
         self._step = AdversarialStep(
             self.generator, self.discriminator, recipe, self.batch_size, self.learning_rate, self.ops.stream(noise_seed), average
         )
@@ -103,7 +104,10 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):  # a number that is not finite is found when the log is read
             one_hot = self._step.labels if self.recipe.kinds else None
             self._batches.gather(self.step_count, out=self._step.real_rows, one_hot=one_hot)
-            self._step(self.log.next_row(), self.step_count)
+            try:
+                self._step(self.log.next_row(), self.step_count)
+            except DeviceMemoryError as problem:
+                raise self._too_large(problem) from None
         self.step_count += 1
 
     def fit(self, epochs=None, *, steps=None, minutes=None, callbacks=()):
@@ -246,6 +250,25 @@ class Trainer:
             f"{self.step_count}, the last known to be good, {self.step_count // self.steps_per_epoch} whole epochs. "
             f"Try a learning rate below {self.learning_rate:g}"
         )
+
+    def _too_large(self, problem):
+        """The error of a step that finds no memory, with a batch size that does.
+
+        It ends the training: the step is gone, and the weights are the last good ones.
+        """
+        self._step, problem.__traceback__ = None, None  # both hold the step's memory
+
+        def run_step(n):
+            noise = self.ops.stream(np.random.SeedSequence(0))
+            step = AdversarialStep(self.generator, self.discriminator, self.recipe, n, self.learning_rate, noise, self._average)
+            for buffer in (step.images, step.inputs):
+                self.ops.fill_(buffer, 0)
+            step(LossLog(self.ops, 1, self.generator.dtype).next_row())
+
+        n = batch_that_fits(run_step, self.batch_size, max(self.recipe.pack, 2))
+        self._good.restore()
+        remedy = f"a batch of {n} fits" if n else "no smaller batch fits either"
+        return DeviceMemoryError(f"{problem}. The batch is of {self.batch_size} images: {remedy}")
 
     def _copy_of_generator(self):
         """A network like the generator, with the same values in memory of its own."""

@@ -14,7 +14,7 @@ from nn.batchnorm import BatchNorm
 from nn.conv import Conv2d, ConvTranspose2d
 from nn.dense import Dense
 from nn.dropout import Dropout
-from nn.errors import ByhandError, DataError, DeviceError, DtypeError, RunError, ShapeError, WeightsError
+from nn.errors import ByhandError, DataError, DeviceError, DeviceMemoryError, DtypeError, RunError, ShapeError, WeightsError
 from nn.gradcheck import gradcheck
 from nn.initializers import Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Normal, TorchDefault
 from nn.layer import Layer

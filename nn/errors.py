@@ -17,6 +17,10 @@ class DeviceError(ByhandError, RuntimeError):
     """The asked-for device is not there."""
 
 
+class DeviceMemoryError(DeviceError):
+    """The device has not as much memory left as was asked for."""
+
+
 class WeightsError(ByhandError, ValueError):
     """A weights file cannot be read, or does not hold what it must."""
 

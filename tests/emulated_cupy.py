@@ -4,7 +4,7 @@ It has what `nn/ops/cupy_ops.py` uses of CuPy and no more. Arrays are the strict
 allocation inside a primitive is found too. The kernels' sources are wrapped as CuPy wraps them and compiled together:
 
 - the body of an `ElementwiseKernel` runs once for each element, its parameters being references at the element's place;
-- a thread of a `RawModule`'s kernel is a fiber (ucontext); `__syncthreads` hands over to the block's next thread.
+- a thread of a `RawModule`'s kernel is a fiber (ucontext and longjmp); `__syncthreads` hands over to the block's next thread.
 
 ``reverse(True)`` runs elements and threads from the last to the first: a kernel whose result then differs has a race, such
 as a missing barrier. What this cannot show: rounding of CUDA's own functions, and anything of speed.
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import types
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ FLOATS = {"float": np.dtype("float32"), "double": np.dtype("float64")}
 
 PRELUDE = r"""
 #include <cmath>
+#include <csetjmp>
 #include <cstddef>
 #include <ucontext.h>
 #include <vector>
@@ -60,34 +62,41 @@ struct Elements {
 // ---- one thread of a block after another, from barrier to barrier
 struct Index { unsigned x, y; };
 static Index threadIdx, blockIdx;
-static ucontext_t scheduler;
-static std::vector<ucontext_t> fibers;
+static jmp_buf scheduler;
+struct Fiber { jmp_buf place; };  // where it waits; it is made once, and then a thread of every block that comes
+static std::vector<Fiber*> fibers;
 static std::vector<char> finished;
 static int running;
 static void (*entry)(void**);
 static void** arguments;
-static void __syncthreads() { swapcontext(&fibers[running], &scheduler); }
-static void fiber() { entry(arguments); finished[running] = 1; }
+static void __syncthreads() { if (!_setjmp(fibers[running]->place)) _longjmp(scheduler, 1); }
+static void fiber() { for (;;) { entry(arguments); finished[running] = 1; __syncthreads(); } }
+
+// hand over to a fiber, until its next barrier; jumps, since swapcontext would ask the system at each
+static void run_fiber() {
+    if (_setjmp(scheduler)) return;
+    if (fibers[running]) _longjmp(fibers[running]->place, 1);
+    fibers[running] = new Fiber;
+    ucontext_t start;
+    getcontext(&start);
+    start.uc_stack.ss_size = 32768; start.uc_stack.ss_sp = new char[start.uc_stack.ss_size]; start.uc_link = nullptr;
+    makecontext(&start, fiber, 0);
+    setcontext(&start);
+}
 
 // 0, or 1 where some threads of a block wait at a barrier that others never reach
 static int launch(const int* grid, const int* block, void (*kernel)(void**), void** args) {
-    const int threads = block[0] * block[1], stack = 32768;
-    static std::vector<char> stacks;
-    stacks.resize((size_t)threads * stack); fibers.resize(threads); entry = kernel; arguments = args;
+    const int threads = block[0] * block[1];
+    entry = kernel; arguments = args;
+    if (threads > (int)fibers.size()) fibers.resize(threads);
     for (int b = 0; b < grid[0]; ++b) {
         blockIdx = {(unsigned)b, 0}; finished.assign(threads, 0);
-        for (int t = 0; t < threads; ++t) {
-            getcontext(&fibers[t]);
-            fibers[t].uc_stack.ss_sp = &stacks[(size_t)t * stack]; fibers[t].uc_stack.ss_size = stack;
-            fibers[t].uc_link = &scheduler;
-            makecontext(&fibers[t], fiber, 0);
-        }
         for (int done = 0; done < threads;) {
-            if (done) return 1;
+            if (done) { fibers.clear(); return 1; }
             for (int k = 0; k < threads; ++k) {
                 running = reversed ? threads - 1 - k : k;
                 threadIdx = {(unsigned)(running % block[0]), (unsigned)(running / block[0])};
-                swapcontext(&scheduler, &fibers[running]);
+                run_fiber();
                 done += finished[running];
             }
         }
@@ -142,7 +151,9 @@ def compile_kernels(folder):
     library = Path(folder, f"kernels-{hashlib.sha256(source.encode()).hexdigest()[:16]}.so")
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            command = ["g++", "-x", "c++", "-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-", "-o", f"{scratch}/k.so"]
+            # a jump between stacks is what a fortified longjmp takes for a mistake
+            options = ["-std=c++17", "-O1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"]
+            command = ["g++", "-x", "c++", *options, "-", "-o", f"{scratch}/k.so"]
             result = subprocess.run(command, input=source, text=True, capture_output=True)
             if result.returncode:
                 raise RuntimeError(f"g++ cannot compile the kernels:\n{result.stderr}")
@@ -256,13 +267,16 @@ def _gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
         raise ValueError("gemm: expected matrices of one dtype, and out apart from the others")
     if not all(x.flags.c_contiguous or x.flags.f_contiguous for x in (a, b, c)):
         guard.refuse("a copy of a matrix with gaps, which cupy.cublas.gemm makes,")
+    if _math.mode == 3 and a.dtype == np.float32:
+        a, b = round_to_tf32(a), round_to_tf32(b)
     product = (a.T if transa == "T" else a) @ (b.T if transb == "T" else b)
     c[...] = alpha * product + (beta * c if beta else 0)
     return out
 
 
 def _new(host):
-    guard.refuse("a new array")
+    guard.allocate()
+    memory.take(host)
     return ndarray(host, guard)
 
 
@@ -281,7 +295,7 @@ def array(host):
 
 
 def asnumpy(x):
-    guard.refuse("asnumpy, a host read,")
+    guard.read("asnumpy")
     return np.array(unwrap("asnumpy", x))
 
 
@@ -300,12 +314,59 @@ def reverse(value):
     _library.set_reversed(ctypes.c_bool(value))
 
 
+def round_to_tf32(x):
+    """float32 with 10 bits behind the point instead of 23, as tensor cores read it."""
+    return ((x.view(np.uint32) + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+class OutOfMemoryError(MemoryError):
+    def __init__(self, size, total, limit):
+        super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes).")
+        self._size, self._total, self._limit = size, total, limit
+
+
+class CUDARuntimeError(RuntimeError):
+    """CuPy's, whose text is CUDA's name of the error and what CUDA says of it."""
+
+
+class Memory:
+    """What arrays take, and how much there is."""
+
+    size, used = 80_000_000_000, 0
+
+    def take(self, x):
+        if self.used + x.nbytes > self.size:
+            raise OutOfMemoryError(x.nbytes, self.used, self.size)
+        self.used += x.nbytes
+        weakref.finalize(x, self._give_back, x.nbytes)
+
+    def _give_back(self, n):
+        self.used -= n
+
+
+class _Math:
+    mode = 0
+
+    def setMathMode(self, handle, mode):
+        self.mode = mode
+
+
 _library = None
-guard = Guard()
+guard, memory, _math = Guard(), Memory(), _Math()
 __version__ = "emulated"
 cublas = types.SimpleNamespace(gemm=_gemm)
 cuda = types.SimpleNamespace(
     runtime=types.SimpleNamespace(
-        getDeviceCount=lambda: 1, getDevice=lambda: 0, getDeviceProperties=lambda device: {"name": b"g++"}
-    )
+        getDeviceCount=lambda: 1,
+        getDevice=lambda: 0,
+        getDeviceProperties=lambda device: {"name": b"g++"},
+        driverGetVersion=lambda: 13020,
+        runtimeGetVersion=lambda: 13020,
+        memGetInfo=lambda: (memory.size - memory.used, memory.size),
+        CUDARuntimeError=CUDARuntimeError,
+    ),
+    Device=lambda: types.SimpleNamespace(compute_capability="80"),
+    device=types.SimpleNamespace(get_cublas_handle=lambda: 1),
+    cublas=_math,
+    memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
 )

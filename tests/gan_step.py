@@ -45,11 +45,22 @@ class HostStream:
     def normal_(self, out):
         return self._put(out, self._rng.standard_normal(out.shape))
 
+    def uniform_(self, out, low=0.0, high=1.0):
+        return self._put(out, self._rng.uniform(low, high, out.shape))
+
     def dropout_mask_(self, out, p):
         return self._put(out, (self._rng.random(out.shape) >= p) / (1 - p))
 
     def shuffle_(self, index):
-        return self._put(index, self._rng.permutation(index.shape[0]))
+        return self._put(index, self._rng.permutation(self._ops.to_host(index)))
+
+    @property
+    def state(self):
+        return self._rng.bit_generator.state
+
+    @state.setter
+    def state(self, state):
+        self._rng.bit_generator.state = state
 
 
 class GanStep:

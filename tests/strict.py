@@ -2,8 +2,8 @@
 
 A `StrictArray` can be sliced, reshaped and asked for its shape; everything that a GPU would refuse, or would do only by
 waiting or by moving data, is an error here: implicit conversion to NumPy, arithmetic outside the primitives, mixing with
-host arrays. From ``ops.freeze()`` on, which is to say within a training step after the warm-up, reading a value and
-allocating an array are errors too.
+host arrays. From ``ops.freeze()`` on, which is to say within a training step after the warm-up, reading a value, branching on
+one and allocating an array are errors too. ``ops.guard`` counts reads and allocations, refused or not.
 """
 
 import inspect
@@ -20,9 +20,20 @@ class StrictError(TypeError):
 
 
 class Guard:
-    """Whether a training step is under way; shared by a backend and all of its arrays."""
+    """Whether a training step is under way, and what was done so far that a step must not do; shared by a backend and all of
+    its arrays."""
 
-    frozen = False
+    def __init__(self):
+        self.frozen, self.reads, self.allocations = False, 0, 0
+
+    def read(self, what):
+        """Something waits for the device and fetches from it."""
+        self.reads += 1
+        self.refuse(f"{what}, a host read,")
+
+    def allocate(self, what="a new array"):
+        self.allocations += 1
+        self.refuse(what)
 
     def refuse(self, what):
         if self.frozen:
@@ -38,7 +49,7 @@ def _forbidden(what):
 
 def _host_read(convert):
     def method(self):
-        self._guard.refuse(f"{convert.__name__}() of a device array, a host read,")
+        self._guard.read(f"{convert.__name__}() of a device array")
         return convert(self._host)
 
     return method
@@ -64,6 +75,21 @@ class StrictArray:
 
     def __repr__(self):
         return f"<{type(self).__name__} of shape {self.shape}, {self.dtype}>"
+
+    def __str__(self):
+        self._guard.read("str() of a device array")
+        return str(self._host)
+
+    def __copy__(self):
+        self._guard.allocate("a copy")
+        return self._view(self._host.copy())
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()
+
+    def __reduce_ex__(self, protocol):
+        self._guard.read("pickling of a device array")
+        return super().__reduce_ex__(protocol)
 
     def __getitem__(self, index):
         parts = index if isinstance(index, tuple) else (index,)
@@ -130,15 +156,16 @@ class StrictOps(Ops):
         return self._new(self._cpu.zeros(shape, dtype))
 
     def to_host(self, x):
-        self.guard.refuse("to_host, a host read,")
+        self.guard.read("to_host")
         return self._cpu.to_host(unwrap("to_host", x))
 
     def all_finite(self, x):
-        self.guard.refuse("all_finite, a host read,")
+        self.guard.read("all_finite")
         return self._cpu.all_finite(unwrap("all_finite", x))
 
     def stream(self, seed_sequence):
-        return StrictStream(self._cpu.stream(seed_sequence))
+        self.guard.allocate("a new stream, whose counter lies on the device,")
+        return StrictStream(self._cpu.stream(seed_sequence), self.guard)
 
     def __getattr__(self, name):  # every other primitive
         if name.startswith("_"):
@@ -146,15 +173,15 @@ class StrictOps(Ops):
         return checked(name, getattr(self._cpu, name))
 
     def _new(self, host):
-        self.guard.refuse("a new array")
+        self.guard.allocate()
         return StrictArray(host, self.guard)
 
 
 class StrictStream:
-    """A stream whose arrays are checked like a primitive's."""
+    """A stream whose arrays are checked like a primitive's, and whose state lies on the device."""
 
-    def __init__(self, stream):
-        self._stream = stream
+    def __init__(self, stream, guard):
+        self._stream, self._guard = stream, guard
 
     def __getattr__(self, name):
         if name.startswith("_"):
@@ -163,10 +190,12 @@ class StrictStream:
 
     @property
     def state(self):
+        self._guard.read("the state of a stream")
         return self._stream.state
 
     @state.setter
     def state(self, state):
+        self._guard.refuse("moving a stream's state to the device")
         self._stream.state = state
 
 

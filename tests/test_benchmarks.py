@@ -1,18 +1,22 @@
 """That the benchmarks measure what they say; no test here looks at a clock."""
 
+import contextlib
 import dataclasses
 import sys
+import types
 
 import numpy as np
 import pytest
 
 import benchmarks.step
+from benchmarks.clocks import CupyClock, TorchClock, WallClock, clock_of
 from benchmarks.floor import gflop, record_products, replay
 from benchmarks.sides import N_IMAGES, images, make_step
 from benchmarks.tables import render
 from benchmarks.turns import Side, ratio, timed
 from gan.recipes import RECIPES, get_recipe
 from gan.training import Trainer
+from nn import DeviceError
 
 TWO_LAYER = [  # (rows, inner, columns) of each product of one step; a batch is 64, D sees 128 images at once.
     # A column times a row, D's last layer backward, is no matrix product: NumPy multiplies them.
@@ -72,7 +76,7 @@ def test_a_turn_takes_untimed_steps_first():
 
 
 def test_a_side_is_a_process_that_answers_and_ends():
-    with Side("floor", "mlp-leaky") as side:
+    with Side("floor", ("mlp-leaky",)) as side:
         assert side.turn(2) > 0
     assert side.process.returncode == 0
 
@@ -148,3 +152,137 @@ def test_convolutions_of_a_recipe_are_named_with_their_shapes():
     assert [shape for _, _, shape in found] == [(64, 7, 7), (32, 14, 14), (1, 28, 28), (32, 14, 14)]
     name, _, _ = conv.convolutions(get_recipe("dcgan"))[0]
     assert name.endswith(" ConvTranspose2d(256, 128, 3, padding=1)")
+
+
+# ---- on a GPU
+
+
+def step_command(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["step", *words])
+    return benchmarks.step.main()
+
+
+def test_without_a_gpu_the_error_is_the_backends(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", None)
+    with pytest.raises(DeviceError, match="device 'cuda' needs CuPy"):
+        step_command(monkeypatch, "--device", "cuda")
+    with pytest.raises(DeviceError, match="TF32: expected device 'cuda'"):
+        step_command(monkeypatch, "--tf32")
+
+
+def test_a_pytorch_without_cuda_is_an_error(monkeypatch, emulated_cupy_ops):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(benchmarks.step.RunError, match="expected one that can use the GPU, got .*--peers none"):
+        step_command(monkeypatch, "--device", "cuda")
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+def test_on_a_gpu_every_side_is_told_the_same(monkeypatch, emulated_cupy_ops, capsys, precision):
+    torch, asked = pytest.importorskip("torch"), []
+
+    def turns(*what):
+        asked.append(what)
+        return {side: [0.25] for side in what[0]}
+
+    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(benchmarks.step, "take_turns", turns)
+    words = ["--tf32"] if precision == "tf32" else []
+    assert step_command(monkeypatch, "--device", "cuda", "--recipe", "dcgan", "--rounds", "1", *words) == 0
+    assert asked == [(["ours", "eager", "graphs", "compiled"], ("dcgan", "cuda", precision), 1, 10)]
+    out, err = capsys.readouterr()
+    assert "0.250" in out and "graphs / ours" in out and "floor" not in out and ("TF32 products" in err) == (precision == "tf32")
+
+
+def test_ours_trains_on_the_gpu_in_the_precision_asked_for(monkeypatch, emulated_cupy_ops):
+    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    step = make_step("ours", "mlp-leaky", "cuda", "tf32")
+    trainer = step.__closure__[0].cell_contents
+    assert trainer.ops.device == "cuda" and trainer.ops.tf32
+    step()
+    assert trainer.step_count == 1
+
+
+def test_clocks():
+    assert isinstance(clock_of("eager"), WallClock) and isinstance(clock_of("ours", "cuda"), CupyClock)
+    assert isinstance(clock_of("eager", "cuda"), TorchClock)
+    assert WallClock().milliseconds(1.0, 1.5) == 500
+
+
+class Graph:
+    """Stands in for torch.cuda.CUDAGraph: replay only says when."""
+
+    def __init__(self):
+        self.replays = []
+
+    def replay(self):
+        self.replays.append(self.clock())
+
+
+@pytest.mark.parametrize("name", ["conv-clusters", "mlp-dropout"])
+def test_graphs_are_replayed_where_it_is_their_turn_on_new_images(monkeypatch, name):
+    torch = pytest.importorskip("torch")
+    from benchmarks import torch_on_gpu
+
+    penalties, drawn = [], []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: types.SimpleNamespace(wait_stream=lambda other: None))
+    monkeypatch.setattr(torch.cuda, "current_stream", torch.cuda.Stream)
+    monkeypatch.setattr(torch_on_gpu.Graphed, "adam_options", lambda self: {"fused": True})  # only a GPU has what is capturable
+    original = torch_on_gpu.Graphed.penalty
+    monkeypatch.setattr(torch_on_gpu.Graphed, "penalty", lambda self, *x: penalties.append(original(self, *x)) or penalties[-1])
+    recipe = dataclasses.replace(get_recipe(name), batch_size=4)
+    peer = torch_on_gpu.Graphed(recipe, images()[:40], "cpu")
+    captured = [bool(torch.as_tensor(p) > 0) for p in penalties[-len(peer.graphs) :]]
+    assert captured == ([True, False] if recipe.penalty else [False])
+    Graph.clock = lambda self: len(drawn)
+    for _ in range(10):
+        peer()
+        drawn.append(peer.next.tolist())
+    assert len({n for batch in drawn for n in batch}) == 40  # an epoch, each image once
+    if recipe.penalty:
+        assert peer.graphs[0].replays == [0, 8] and peer.graphs[1].replays == [1, 2, 3, 4, 5, 6, 7, 9]
+    else:
+        assert peer.graphs[0].replays == list(range(10))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's own, as it imports its compiler
+def test_the_compiled_side_compiles_both_networks_and_leaves_the_penalty_to_autograd(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from benchmarks import torch_on_gpu
+
+    calls = []
+
+    def compile_(net, mode):
+        assert mode == "reduce-overhead"
+        return Spy(net, calls)
+
+    class Spy(torch.nn.Module):
+        def __init__(self, net, calls):
+            super().__init__()
+            self.net, self.calls = net, calls
+
+        def forward(self, x):
+            self.calls.append(x.shape[0])
+            return self.net(x)
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    recipe = dataclasses.replace(get_recipe("conv-r1r2"), batch_size=4)
+    peer = torch_on_gpu.Compiled(recipe, images()[:40], "cpu")
+    before = [p.clone() for p in (*peer.G.parameters(), *peer.D.parameters())]
+    peer()
+    assert calls == [4, 8, 4]  # G, D on both, D on G's; neither image of the penalty
+    assert all(not torch.equal(p, q) for p, q in zip((*peer.G.parameters(), *peer.D.parameters()), before))
+
+
+def test_pytorch_is_told_its_precision():
+    torch = pytest.importorskip("torch")
+    from benchmarks.torch_on_gpu import set_precision
+
+    for tf32, name in ((True, "high"), (False, "highest")):
+        set_precision(tf32)
+        assert torch.get_float32_matmul_precision() == name and torch.backends.cudnn.allow_tf32 == tf32

@@ -7,11 +7,12 @@ import types
 import numpy as np
 import pytest
 
-from nn.errors import DeviceError, DtypeError, ShapeError
+from nn.errors import DeviceError, DeviceMemoryError, DtypeError, ShapeError
 from nn.ops import get_ops
 from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
 from nn.ops.cuda_reductions import REDUCTIONS, SOURCE, TYPES
 from tests import primitives
+from tests.gan_step import GanStep
 
 # ---- compiled by NVRTC, where CuPy and it are installed; neither needs a GPU
 
@@ -172,22 +173,144 @@ def test_kernels_are_made_once(emulated_cupy_ops, ops):
     assert emulated_cupy_ops.reductions() is emulated_cupy_ops.reductions()
 
 
+def test_a_step_starts_the_same_kernels_with_the_same_numbers_each_time(ops, monkeypatch):
+    """Step count, learning rate, bias corrections and random counters lie on the device: what the host hands over is, from step
+    to step, the same, and yet every step takes other numbers and goes on."""
+    step, launches = GanStep(ops, "bce-adam"), []
+
+    def noting(name, start):
+        def call(*args, **kwargs):
+            launches.append((name, *(x if isinstance(x, (int, float)) else x._host.ctypes.data for x in args)))
+            return start(*args, **kwargs)
+
+        return call
+
+    kernel, launch = ops._kernel, ops._launch
+    monkeypatch.setattr(ops, "_kernel", lambda name: noting(name, kernel(name)), raising=False)
+    monkeypatch.setattr(ops, "_launch", lambda name, grid, block, arrays, *rest: (
+        launches.append((name, grid, block, *(x._host.ctypes.data for x in arrays), *map(str, rest)))
+        or launch(name, grid, block, arrays, *rest)
+    ))  # fmt: skip
+    step()
+    steps, results = [], []
+    for _ in range(3):
+        launches.clear()
+        step()
+        steps.append(list(launches))
+        results.append(step.results()[1])
+    assert steps[0] == steps[1] == steps[2] and {"adam", "adam_schedule", "dropout_mask", "normal"} <= {x[0] for x in steps[0]}
+    assert not np.array_equal(results[0], results[1]) and not np.array_equal(results[1], results[2])
+    assert ops.to_host(step.g_optimizer.clock)[0] == 4
+
+
 # ---- errors
 
 
-def broken(problem):
-    def call():
-        raise problem
+def runtime(monkeypatch, emulated_cupy, problem=None, driver=13020, **more):
+    """CUDA's runtime, which raises that problem of its own as soon as it is asked for anything."""
 
-    return call
+    def fail(*_):
+        raise emulated_cupy.CUDARuntimeError(problem)
+
+    broken = {"getDeviceCount": fail} if problem else {}
+    for name, replacement in (broken | {"driverGetVersion": lambda: driver} | more).items():
+        monkeypatch.setattr(emulated_cupy.cuda.runtime, name, replacement)
 
 
-@pytest.mark.parametrize("count", [lambda: 0, broken(RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is ..."))])
-def test_no_device_is_an_error_that_says_what_to_do(emulated_cupy_ops, emulated_cupy, monkeypatch, count):
-    runtime = types.SimpleNamespace(getDeviceCount=count)
-    monkeypatch.setattr(emulated_cupy, "cuda", types.SimpleNamespace(runtime=runtime))
-    with pytest.raises(DeviceError, match=r"(?s)(no device|InsufficientDriver).*nvidia-smi.*\[cuda13\].*device 'cpu'"):
+OLD_DRIVER = "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version"
+BUSY = "cudaErrorDevicesUnavailable: CUDA-capable device(s) is/are busy or unavailable"
+PROBLEMS = {
+    "no driver": (OLD_DRIVER, 0, "there is no NVIDIA driver. Install one .*'.\\[cuda13\\]'"),
+    "another CUDA": (
+        OLD_DRIVER, 12040,
+        "CuPy is built for CUDA 13.2, and the driver is for CUDA 12.4. .*pip uninstall cupy-cuda13x .*'.\\[cuda12\\]'",
+    ),
+    "no GPU": ("cudaErrorNoDevice: no CUDA-capable device is detected", 13020, "no CUDA-capable device is detected. .*nvidia-smi"),
+    "in use": (BUSY, 13020, "in use by another process, which has it to itself. .*CUDA_VISIBLE_DEVICES"),
+    "full": ("cudaErrorMemoryAllocation: out of memory", 13020, "its memory is full. Other programs hold it: nvidia-smi"),
+    "anything else": ("cudaErrorECCUncorrectable: uncorrectable ECC error", 13020, "uncorrectable ECC error. It needs an NVIDIA GPU"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_a_gpu_that_cannot_be_used_is_an_error_that_says_what_to_do(emulated_cupy_ops, emulated_cupy, monkeypatch, case):
+    problem, driver, said = PROBLEMS[case]
+    runtime(monkeypatch, emulated_cupy, problem, driver)
+    with pytest.raises(DeviceError, match=f"^device 'cuda' cannot be used: .*{said}.*; or use device 'cpu'$"):
         emulated_cupy_ops.CupyOps()
+
+
+def test_no_device_among_those_that_are_visible(emulated_cupy_ops, emulated_cupy, monkeypatch):
+    runtime(monkeypatch, emulated_cupy, getDeviceCount=lambda: 0)
+    with pytest.raises(DeviceError, match="CUDA finds no device. It needs an NVIDIA GPU"):
+        emulated_cupy_ops.CupyOps()
+
+
+def test_where_cuda_cannot_even_tell_its_version(emulated_cupy_ops, emulated_cupy, monkeypatch):
+    runtime(monkeypatch, emulated_cupy, OLD_DRIVER)
+    monkeypatch.setattr(emulated_cupy.cuda.runtime, "driverGetVersion", emulated_cupy.cuda.runtime.getDeviceCount)
+    with pytest.raises(DeviceError, match="cannot be used: cudaErrorInsufficientDriver: .*nvidia-smi"):
+        emulated_cupy_ops.CupyOps()
+
+
+def test_memory_that_runs_out_is_an_error_that_says_how_much_was_asked(emulated_cupy_ops, emulated_cupy, monkeypatch):
+    ops = emulated_cupy_ops.CupyOps()
+    monkeypatch.setattr(emulated_cupy.memory, "size", 8_000_000_000)
+    said = "out of memory: 80 GB were asked for, (8|7.99|7.98|7.97) GB of 8 GB are free; nvidia-smi"
+    eighty = types.SimpleNamespace(nbytes=80 * 10**9)
+    monkeypatch.setattr(emulated_cupy, "empty", lambda shape, dtype: emulated_cupy.memory.take(eighty))
+    with pytest.raises(DeviceMemoryError, match=said):
+        ops.empty((10**10,), "float64")
+    with pytest.raises(DeviceError, match="cannot be used: its memory is full. Other programs"):
+        emulated_cupy_ops.CupyOps()
+
+
+# ---- products in TF32
+
+
+def test_products_are_float32_unless_tf32_is_asked_for(emulated_cupy_ops):
+    x, y = np.random.default_rng(0).standard_normal((2, 30, 30)).astype(np.float32)
+    errors = []
+    for tf32 in (False, True, False):
+        ops = emulated_cupy_ops.CupyOps(tf32)
+        assert ("TF32" if tf32 else "float32") + " products" in repr(ops)
+        product = ops.to_host(ops.gemm(ops.asarray(x), ops.asarray(y), out=ops.empty((30, 30), "float32")))
+        errors.append(np.abs(product - x.astype(np.float64) @ y).max() / np.abs(x @ y).max())
+    assert errors[0] == errors[2] < 1e-6 and 1e-5 < errors[1] < 2**-10
+
+
+def test_backends_of_either_kind_may_stand_side_by_side(emulated_cupy_ops):
+    rough, fine = emulated_cupy_ops.CupyOps(tf32=True), emulated_cupy_ops.CupyOps()
+    third = np.full((1, 1), 1 / 3, np.float32)
+    one = np.ones((1, 1), np.float32)
+    for _ in range(2):
+        for ops, same in ((rough, False), (fine, True)):
+            product = ops.gemm(ops.asarray(third), ops.asarray(one), out=ops.empty((1, 1), "float32"))
+            assert (ops.to_host(product) == third).all() == same
+
+
+def test_double_precision_stays_double_in_tf32(emulated_cupy_ops):
+    ops, third = emulated_cupy_ops.CupyOps(tf32=True), np.full((1, 1), 1 / 3)
+    product = ops.gemm(ops.asarray(third), ops.asarray(np.ones((1, 1))), out=ops.empty((1, 1), "float64"))
+    assert (ops.to_host(product) == third).all()
+
+
+def test_a_gpu_without_tf32_is_an_error(emulated_cupy_ops, emulated_cupy, monkeypatch):
+    monkeypatch.setattr(emulated_cupy.cuda, "Device", lambda: types.SimpleNamespace(compute_capability="75"))
+    emulated_cupy_ops.CupyOps()
+    with pytest.raises(DeviceError, match="TF32: expected a GPU of compute capability 8.0 or more, this one has 7.5; leave it out"):
+        emulated_cupy_ops.CupyOps(tf32=True)
+
+
+def test_tf32_without_a_gpu_is_an_error(monkeypatch):
+    with pytest.raises(DeviceError, match="TF32: expected device 'cuda'.*got 'cpu', which multiplies in float32"):
+        get_ops("cpu", tf32=True)
+    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", None)
+    with pytest.raises(DeviceError, match="device 'cuda' needs CuPy"):  # 'auto' does not fall back: it was asked for a GPU
+        get_ops("auto", tf32=True)
+
+
+# ---- no CuPy
 
 
 def test_no_cupy_is_an_error_that_says_what_to_install(monkeypatch):

@@ -1,6 +1,9 @@
 """Training steps under the strict double; and the double itself, which must catch what it is for."""
 
 import copy
+import math
+import operator
+import pickle
 
 import numpy as np
 import pytest
@@ -85,6 +88,21 @@ def test_the_trainer_runs_under_the_double(ops, recipe):
     assert trainer.fit(steps=3)[-1]["step"] == 10 and trainer.fixed_images().shape[0] == 64
 
 
+@pytest.mark.parametrize("recipe", [TINY, TINY_BATCHNORM], ids=["dropout", "batchnorm"])
+def test_an_epoch_waits_for_the_device_where_the_log_is_read_and_nowhere_else(ops, emulated_cupy_ops, recipe):
+    """120 steps an epoch: the log is read after 50, 100 and 120, each time with whether the weights are finite."""
+    images = np.tile(digits(), (23, 1))[: 120 * recipe.batch_size]
+    for device in (ops, emulated_cupy_ops.CupyOps()):
+        trainer = Trainer(recipe, images, device=device)
+        guard = trainer.fixed_inputs._guard
+        trainer.fit(epochs=1)  # takes all memory that a step needs
+        reads, allocations = guard.reads, guard.allocations
+        trainer.fit(epochs=1)
+        assert trainer.step_count == 240
+        assert guard.reads - reads == 3 * (1 + len(trainer._weights))
+        assert guard.allocations == allocations
+
+
 def test_weights_and_gradcheck_work_across_backends(ops, tmp_path):
     net = Sequential(Dense(3, 4), Dense(4, 2)).build(1, device=ops)
     save_weights(tmp_path / "w.npz", {"net": net})
@@ -124,6 +142,21 @@ MISTAKES = {
     "branching": lambda x, cache: x if x[0, 0] else None,
     "float()": lambda x, cache: float(x[0, 0]),
     "int()": lambda x, cache: int(x[0, 0]),
+    "a function of math": lambda x, cache: math.exp(x[0, 0]),
+    "a loop until a value is small": lambda x, cache: next(i for i in range(3) if not x[0, 0]),
+    "one value or another": lambda x, cache: x[0, 0] or 1.0,
+    "the larger of two": lambda x, cache: max(x[0, 0], x[1, 0]),
+    "a list of values": lambda x, cache: x.tolist(),
+    "printing": lambda x, cache: str(x),
+    "printing among words": lambda x, cache: f"x = {x}",
+    "pickling": lambda x, cache: pickle.dumps(x),
+    "in-place arithmetic": lambda x, cache: operator.iadd(x, 1),
+    "a copy": lambda x, cache: copy.deepcopy(x),
+    "a shallow copy": lambda x, cache: copy.copy(x),
+    "a conversion of dtype": lambda x, cache: x.astype("float32"),
+    "a new stream": lambda x, cache: cache.ops.stream(np.random.SeedSequence(0)),
+    "a stream's state": lambda x, cache: cache.owner.stream.state,
+    "a stream put back": lambda x, cache: setattr(cache.owner.stream, "state", np.random.SFC64(0).state),
     "formatting": lambda x, cache: f"{x[0, 0]:.3f}",
     "assignment": lambda x, cache: x.__setitem__(0, 1.0),
     "a list of it": lambda x, cache: np.array([x]),
@@ -175,6 +208,12 @@ def test_a_loss_read_inside_a_step_is_caught(ops):
 def test_two_dtypes_in_one_primitive_are_caught(ops, x):
     with pytest.raises(StrictError, match="sigmoid: arrays of float32 and float64"):
         ops.sigmoid(x, out=ops.zeros((2, 3), "float32"))
+
+
+def test_reads_and_allocations_are_counted(ops, x):
+    reads, allocations = ops.guard.reads, ops.guard.allocations
+    float(x[0, 0]), ops.to_host(x), ops.all_finite(x), ops.zeros((2,), "float32"), copy.deepcopy(x), ops.stream(0).state
+    assert (ops.guard.reads - reads, ops.guard.allocations - allocations) == (4, 3)
 
 
 def test_fresh_memory_is_not_zero(ops):

@@ -64,6 +64,18 @@ def test_options_reach_the_training(run, few_images):
     assert (info["steps_done"], info["batch_size"], info["learning_rate"], info["epochs"]) == (4, 10, 0.25, 1)
 
 
+def test_tf32_reaches_the_gpu_and_is_refused_without_one(run, few_images, emulated_cupy_ops, monkeypatch):
+    assert_refused(run(*QUICK, "--tf32", "--device", "cpu", "--out", "here"), "TF32: expected device 'cuda'", "got 'cpu'")
+    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    status, out, err = run(*QUICK[:-1], "--tf32", "--batch-size", 10, "--steps", 1, "--out", "here")
+    assert status == 0 and "TF32 products" in out
+
+
+@pytest.mark.parametrize("name", ["train_mnist_classifier", "stacked_mnist"])
+def test_other_trainings_take_tf32_too(command, name):  # noqa: F811
+    assert_refused(command(example(name), "--tf32", "--device", "cpu"), "TF32: expected device 'cuda'", "got 'cpu'")
+
+
 def test_without_out_the_folder_is_named_after_recipe_and_time(run, tmp_path):
     assert run(*QUICK, "--steps", 1)[0] == 0
     (folder,) = (tmp_path / "runs").iterdir()

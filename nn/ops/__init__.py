@@ -11,17 +11,20 @@ from nn.ops.numpy_ops import NumpyOps
 DEVICES = ("auto", "cpu", "numpy", "cuda")
 
 
-def get_ops(device="cpu"):
+def get_ops(device="cpu", tf32=False):
     """Return the primitives of a device: "cpu", "cuda", or "auto" (CUDA if CuPy and a GPU are there, else the CPU).
 
     Where Numba is installed, the CPU's backend is `NumbaOps`; the device "numpy" is the same CPU, and gives the same bytes,
-    without it. Importing Numba takes a third of a second, so it waits until here. An object that is a backend already is
-    returned as it is. Errors: `DeviceError` for an unknown name, or for "cuda" without CuPy or without a GPU.
+    without it. Importing Numba takes a third of a second, so it waits until here. tf32: whether a GPU rounds the factors of
+    its float32 products to TF32. An object that is a backend already is returned as it is. Errors: `DeviceError` for an unknown
+    name, for "cuda" without CuPy or a GPU that can be used, and for tf32 without a GPU that has it.
     """
     if isinstance(device, Ops):
         return device
     if device not in DEVICES:
         raise DeviceError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}")
+    if device in ("cpu", "numpy") and tf32:
+        raise DeviceError(f"TF32: expected device 'cuda', whose tensor cores have it, got {device!r}, which multiplies in float32")
     if device == "numpy":
         return NumpyOps()
     if device == "cpu":
@@ -29,9 +32,9 @@ def get_ops(device="cpu"):
     try:
         from nn.ops.cupy_ops import CupyOps
 
-        return CupyOps()
+        return CupyOps(tf32)
     except (ImportError, DeviceError) as problem:
-        if device == "auto":
+        if device == "auto" and not tf32:
             return cpu_ops()
         if isinstance(problem, DeviceError):
             raise

@@ -12,13 +12,16 @@ import numpy as np
 from cupy import cublas
 
 from nn.errors import DeviceError, DtypeError, ShapeError
-from nn.ops.base import Ops, first_line
+from nn.ops.base import Ops
 from nn.ops.cuda_augmentation import CudaAugmentation
 from nn.ops.cuda_conv import CudaConv
 from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
+from nn.ops.cuda_errors import cannot_use, out_of_memory
 from nn.ops.cuda_pooling import CudaPooling
 from nn.ops.cuda_reductions import DEPTH, REDUCTIONS, SOURCE, THREADS, TYPES, WIDTH
 from nn.ops.cuda_stream import CudaStream
+
+FLOAT32_MATH, TF32_MATH = 0, 3  # cuBLAS's CUBLAS_DEFAULT_MATH and CUBLAS_TF32_TENSOR_OP_MATH, which CuPy does not name
 
 
 @functools.cache
@@ -40,46 +43,59 @@ def reduction(name, dtype):
     return reductions().get_function(f"{name}<{'float' if dtype == np.float32 else 'double'}>")
 
 
+def cuda_versions():
+    """(the CUDA version that the driver is for, the one that CuPy is built for), None where it cannot be had."""
+    try:
+        return cupy.cuda.runtime.driverGetVersion(), cupy.cuda.runtime.runtimeGetVersion()
+    except RuntimeError:
+        return None, None
+
+
 class CupyOps(CudaConv, CudaPooling, CudaAugmentation, Ops):
     """All primitives on CuPy arrays; what each computes stands in the docstrings of `NumpyOps`.
 
-    Errors: `DeviceError` without a driver, a device, or the CUDA libraries that CuPy compiles with.
+    tf32: round the factors of float32 products to 10 bits behind the point, as tensor cores take them; sums stay float32.
+    Errors: `DeviceError` without a driver, a device, or the CUDA libraries that CuPy compiles with, and where any of them does
+    not fit the others; for tf32 on a GPU that has none; `DeviceMemoryError` where memory runs out.
     """
 
     device = "cuda"
     _kernel = staticmethod(elementwise)
 
-    def __init__(self):
+    def __init__(self, tf32=False):
+        self.tf32 = tf32
+        self._scratch_buffers = {}
         try:
             if cupy.cuda.runtime.getDeviceCount() == 0:
                 raise RuntimeError("CUDA finds no device")
-            self._scratch_buffers = {}
             one = self.asarray([[1.0]], "float32")
             self.all_finite(self.gemm(one, one, out=self.empty((1, 1), "float32")))  # compiles, multiplies, reads back
         except Exception as problem:  # CuPy's own types of error differ with what is missing
+            raise cannot_use(problem, *cuda_versions()) from problem
+        capability = cupy.cuda.Device().compute_capability
+        if tf32 and int(capability) < 80:
             raise DeviceError(
-                f"device 'cuda' cannot be used ({first_line(problem)}). It needs an NVIDIA GPU with a driver (nvidia-smi lists it) and "
-                "CuPy with CUDA's libraries, for that driver:  pip install -e '.[cuda13]'  or  '.[cuda12]', never both; "
-                "or use device 'cpu'"
-            ) from problem
+                f"TF32: expected a GPU of compute capability 8.0 or more, this one has {capability[:-1]}.{capability[-1]}; "
+                "leave it out: products are then float32"
+            )
 
     def __repr__(self):
         card = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())["name"]
-        return f"{self.device} ({card.decode()}, CuPy {cupy.__version__})"
+        return f"{self.device} ({card.decode()}, CuPy {cupy.__version__}, {'TF32' if self.tf32 else 'float32'} products)"
 
     # ---- arrays -------------------------------------------------------------------------------------------------
 
     def empty(self, shape, dtype):
-        return cupy.empty(shape, dtype)  # CuPy begins every array at a multiple of 512 bytes
+        return self._new(cupy.empty, shape, dtype)  # CuPy begins every array at a multiple of 512 bytes
 
     def zeros(self, shape, dtype):
-        return cupy.zeros(shape, dtype)
+        return self._new(cupy.zeros, shape, dtype)
 
     def is_array(self, x):
         return isinstance(x, cupy.ndarray)
 
     def asarray(self, host, dtype=None):
-        return cupy.array(np.asarray(host, dtype))
+        return self._new(cupy.array, np.asarray(host, dtype))
 
     def to_host(self, x):
         return cupy.asnumpy(x)
@@ -101,6 +117,7 @@ class CupyOps(CudaConv, CudaPooling, CudaAugmentation, Ops):
         return not self.to_host(found)[0]
 
     def gemm(self, a, b, *, out, trans_a=False, trans_b=False, add=False):
+        cupy.cuda.cublas.setMathMode(cupy.cuda.device.get_cublas_handle(), TF32_MATH if self.tf32 else FLOAT32_MATH)
         return cublas.gemm("T" if trans_a else "N", "T" if trans_b else "N", a, b, out=out, beta=1.0 if add else 0.0)
 
     def sum_rows(self, x, *, out, add=False):
@@ -242,6 +259,15 @@ class CupyOps(CudaConv, CudaPooling, CudaAugmentation, Ops):
         return CudaStream(self, seed_sequence)
 
     # ---- working memory and launches ----------------------------------------------------------------------------
+
+    def _new(self, make, *what):
+        try:
+            return make(*what)
+        except cupy.cuda.memory.OutOfMemoryError as problem:
+            asked = problem._size
+        error = out_of_memory(asked, *cupy.cuda.runtime.memGetInfo())
+        self._scratch_buffers.clear()
+        raise error  # outside the block above: CuPy's own error would keep the caller's arrays alive
 
     def _scratch(self, name, size, dtype):
         """A vector for use inside one primitive: the same memory each time, as long as it does not grow."""
