@@ -63,4 +63,4 @@ def test_the_batch_that_is_named_fits_and_twice_as_much_does_not(emulated_cupy_o
 
 
 def held_on(trainer):
-    return b"".join(trainer.ops.to_host(buffer).tobytes() for buffer in trainer._weights)
+    return b"".join(trainer.ops.to_host(buffer).tobytes() for buffer in trainer._weights.values())

@@ -41,7 +41,7 @@ def trajectory(name, ops, steps, batch_size, dtype, eps=None):
         for _ in range(steps):
             trainer.step()
         figures = [ops.to_host(trainer.log._ring)[:steps], trainer.fixed_images()]
-        return figures + [ops.to_host(buffer) for buffer in trainer._weights]
+        return figures + [ops.to_host(buffer) for buffer in trainer._weights.values()]
 
 
 def assert_same_way(name, ops, tolerance, *how):
@@ -83,4 +83,4 @@ def test_a_step_neither_reads_nor_allocates_once_warm(name, backend, request):
             trainer.step()
     finally:
         guard.frozen = False
-    assert all(ops.all_finite(buffer) for buffer in trainer._weights)
+    assert all(ops.all_finite(buffer) for buffer in trainer._weights.values())
