@@ -1,6 +1,6 @@
 """The floor under a training step: its matrix products alone, on the very buffers and in the very order of the step.
 
-No step that multiplies these matrices by the same BLAS can be faster, so step time over floor says what everything else
+No step that multiplies these matrices in this way can be faster, so step time over floor says what everything else
 costs: elementwise passes, the optimizers, random numbers and Python itself.
 """
 
@@ -9,26 +9,23 @@ from unittest.mock import patch
 
 import numpy as np
 
-MATMUL = np.matmul
 
-
-def record_products(step):
-    """Run step() once; return the (a, b, out) of each matrix product in it, in order.
+def record_products(step, ops):
+    """Run step() once; return the (a, b, out) of each matrix product of this backend in it, in order.
 
     Products with a vector are left out: they are how the backend sums the rows of a matrix, not products of the step. So is
     a column times a row, which the backend does not leave to BLAS.
     An `out` in working memory that an earlier product reads from is replaced by memory of its own, else each replay would
     start from the last one's results, and numbers that grow or vanish from one to the next take another time to multiply.
     """
-    products = []
+    products, product = [], ops._product
 
-    def recorder(a, b, out=None, **options):
-        result = MATMUL(a, b, out=out, **options)
-        if min(a.ndim, b.ndim) > 1:
-            products.append((a, b, result))
-        return result
+    def recorder(a, b, *, out, **options):
+        if 1 not in (*a.shape[-2:], *b.shape[-2:]):
+            products.append((a, b, out))
+        return product(a, b, out=out, **options)
 
-    with patch.object(np, "matmul", recorder):
+    with patch.object(ops, "_product", recorder):
         step()
     for i, (a, b, out) in enumerate(products):
         if any(np.may_share_memory(out, x) for earlier in products[: i + 1] for x in earlier[:2]):
@@ -36,10 +33,10 @@ def record_products(step):
     return products
 
 
-def replay(products):
+def replay(products, ops):
     """Compute each product again, into where it went."""
     for a, b, out in products:
-        MATMUL(a, b, out=out)
+        ops._product(a, b, out=out)
 
 
 def gflop(products):

@@ -33,10 +33,11 @@ def numpy(recipe):
 
 def floor(recipe):
     """The products of our step, and nothing else."""
-    step = ours(recipe)
+    ops = get_ops("cpu")
+    step = ours(recipe, ops)
     step()
-    products = record_products(step)
-    return lambda: replay(products)
+    products = record_products(step, ops)
+    return lambda: replay(products, ops)
 
 
 def eager(recipe, device="cpu", tf32=False):

@@ -43,6 +43,8 @@ class AdversarialStep:
         self.images = empty(2 * batch_size, *image_shape)  # real ones, then generated
         self.real, self.fake = self.images[:batch_size], self.images[batch_size:]
         self.real_rows = self.real.reshape(batch_size, -1)
+        for cache in (self.g_cache, self.g_fake_cache):  # G's last layer writes where D reads
+            cache.last.place("y", self.fake)
         # What D judges at once: an image, or `pack` of them as its channels.
         self.judged = batch_size // recipe.pack
         self.d_images = self.images.reshape(2 * self.judged, recipe.pack * image_shape[0], *image_shape[1:])
@@ -71,12 +73,14 @@ class AdversarialStep:
             self.ops.copy_(self.inputs[:, : self.recipe.latent.size], self.z)
         return self.inputs
 
-    def generate(self):
-        """G's images for D's update; those for its own, too, if the recipe does not want fresh noise there."""
-        return self.G.forward(self.draw_noise(), self.g_fake_cache if self.recipe.fresh_noise else self.g_cache, train=True)
+    def generate(self, cache):
+        """G's images of new noise, into `self.fake`."""
+        made = self.G.forward(self.draw_noise(), cache, train=True)
+        if made is not self.fake:  # a last layer that gives something else than its buffer "y"
+            self.ops.copy_(self.fake, made)
 
     def update_discriminator(self, log, number=0):
-        self.ops.copy_(self.fake, self.generate())
+        self.generate(self.g_fake_cache if self.recipe.fresh_noise else self.g_cache)
         if self.one_pass:
             logits = self.answers(self.D.forward(self.d_images, self.d_cache, train=True), slice(None))
             self.losses(logits[: self.judged], logits[self.judged :], log)
@@ -107,8 +111,7 @@ class AdversarialStep:
     def update_generator(self, log):
         objective, fakes = self.recipe.objective, slice(self.judged, None)
         if self.recipe.fresh_noise:
-            fake = self.G.forward(self.draw_noise(), self.g_cache, train=True)
-            self.ops.copy_(self.fake, fake)
+            self.generate(self.g_cache)
         logits = self.answers(self.D.forward(self.d_fake, self.frozen_cache, train=True), fakes)  # the updated D
         out = {"dy": self.dlogits[fakes], "value": log["g_loss"]}
         if objective.pairs:

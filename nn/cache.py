@@ -37,6 +37,10 @@ class Cache:
         self._buffers[name] = held, view
         return view
 
+    def place(self, name, array):
+        """Let the buffer of this name lie in the memory of a contiguous array of its shape and dtype."""
+        self._buffers[name] = array.reshape(-1), array
+
     def like(self, name, x):
         """A buffer of x's shape and memory layout: C-contiguous, or channels-last where x is."""
         return self.buffer(name, x.shape) if x.flags.c_contiguous or len(x.shape) != 4 else self.images(name, x.shape)

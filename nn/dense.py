@@ -35,8 +35,7 @@ class Dense(Layer):
         self.check_input(x, (None, self.n_in))
         cache.x = x
         cache.y_shape = len(x), self.n_out
-        y = self.ops.gemm(x, self.W, out=cache.buffer("y", cache.y_shape))
-        return self.ops.add_(y, self.b)
+        return self.ops.affine(x, self.W, self.b, out=cache.buffer("y", cache.y_shape))  # y = x W + b
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         self.check_dy(dy, cache.y_shape)

@@ -3,83 +3,89 @@
 Vectors and matrices are C-contiguous and share one dtype, float32 or float64; numbers come as Python floats and are rounded
 to that dtype, as NumPy rounds them. No sum is reassociated and no product contracted into its sum, so each kernel gives
 the very bytes of NumPy's chain. Exponentials and logarithms are NumPy's own, between two kernels: its loops take eight numbers
-at once, and another library's would round differently.
+at once, and another library's would round differently. What a `prange` counts is shared between threads where arrays are large.
 """
 
 import math
 
-import numba
 import numpy as np
+from numba import prange
+
+from nn.ops.numba_threads import compiled
+
+LARGE = 1 << 15  # elements; to call another thread takes as long as to go through some ten thousand
+kernel = compiled()
 
 
-def kernel(function):
-    """Compile the function; its machine code is kept on disk where a folder for it can be written, else made anew each time."""
-    options = {"nogil": True, "error_model": "numpy"}  # x / 0 is infinite, not an exception
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder: neither beside this file nor in the user's cache
-        return numba.njit(**options)(function)
+class SharedKernel:
+    """A kernel compiled twice: for one thread, and for all, which serve where the first array is large."""
+
+    def __init__(self, function):
+        self.alone, self.shared = compiled()(function), compiled(parallel=True)(function)
+
+    def __call__(self, first, *more):
+        (self.shared if first.size >= LARGE else self.alone)(first, *more)
 
 
 # ---- activations
 
 
-@kernel
+@SharedKernel
 def add_row(y, row):
-    for i in range(y.shape[0]):
+    for i in prange(y.shape[0]):
         for j in range(y.shape[1]):
             y[i, j] += row[j]
 
 
-@kernel
+@SharedKernel
 def leaky_relu(x, slope, y):
     slope_ = x.dtype.type(slope)
-    for i in range(x.size):
+    for i in prange(x.size):
         below = slope_ * x[i]
         y[i] = below if below >= x[i] else x[i]
 
 
-@kernel
+@SharedKernel
 def relu(x, y):
     zero = x.dtype.type(0)
-    for i in range(x.size):
+    for i in prange(x.size):
         y[i] = zero if zero >= x[i] else x[i]  # a NaN stays
 
 
-@kernel
+@SharedKernel
 def leaky_relu_backward(dy, y, slope):
     T = dy.dtype.type
     below = T(slope)
     above = T(1 - slope) + below  # NumPy's way to 1
-    for i in range(dy.size):
+    for i in prange(dy.size):
         dy[i] *= above if y[i] > 0 else below
 
 
-@kernel
+@SharedKernel
 def tanh_backward(dy, y):
     one = dy.dtype.type(1)
-    for i in range(dy.size):
+    for i in prange(dy.size):
         dy[i] *= one - y[i] * y[i]
 
 
-@kernel
+@SharedKernel
 def minus_abs(x, y):
-    for i in range(x.size):
+    for i in prange(x.size):
         y[i] = -abs(x[i])
 
 
-@kernel
+@SharedKernel
 def sigmoid(x, tail):
     one = x.dtype.type(1)
-    for i in range(x.size):
+    for i in prange(x.size):
         tail[i] = (one if x[i] >= 0 else tail[i]) / (tail[i] + one)
 
 
-@kernel
+@SharedKernel
 def sigmoid_backward(dy, tail, tiny):
     T = dy.dtype.type
     one, tiny_ = T(1), T(tiny)
-    for i in range(dy.size):
+    for i in prange(dy.size):
         onward = tail[i] + one
         dy[i] *= tail[i] / (onward * onward) + tiny_
 
@@ -88,51 +94,47 @@ def sigmoid_backward(dy, tail, tiny):
 
 
 @kernel
-def bce_with_logits(z, target, scale, tail, dz, each):
-    T = z.dtype.type
-    zero, one, target_, scale_ = T(0), T(1), T(target), T(scale)
+def bce_with_logits(z, target, scale, dz, value):
+    """Logits are few: in double precision, a number at a time, in place of eight passes with an array each."""
+    T, total = z.dtype.type, 0.0
     for i in range(z.size):
-        s = tail[i] / (tail[i] + one)
-        sign = zero if math.copysign(one, z[i]) < 0 else one
-        dz[i] = ((sign - target_) - math.copysign(s, z[i])) * scale_
-        each[i] = (zero if zero >= z[i] else z[i]) - z[i] * target_
+        x = float(z[i])
+        e = math.exp(-abs(x))
+        s = e / (1 + e)
+        dz[i] = T(((1 - target - s) if x >= 0 else s - target) * scale)
+        total += (x if x > 0 else 0.0) - x * target + math.log1p(e)
+    value[0] = T(total * scale)
+
+
+@kernel
+def mean_sigmoid(z, out):
+    total = 0.0
+    for i in range(z.size):
+        e = math.exp(-abs(float(z[i])))
+        total += (1.0 if z[i] >= 0 else e) / (1 + e)
+    out[0] = total / z.size
 
 
 # ---- batch normalisation; features run along the rows
 
 
-@kernel
-def center(x, mean, y, square):
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            y[i, j] = x[i, j] - mean[j]
-            square[i, j] = y[i, j] * y[i, j]
-
-
-@kernel
-def scale_rows(y, scale):
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            y[i, j] *= scale[j]
-
-
-@kernel
+@SharedKernel
 def scale_shift(x, scale, shift, y):
-    for i in range(x.shape[0]):
+    for i in prange(x.shape[0]):
         for j in range(x.shape[1]):
             y[i, j] = x[i, j] * scale[j] + shift[j]
 
 
-@kernel
+@SharedKernel
 def shift_scale(x, shift, scale, y):
-    for i in range(x.shape[0]):
+    for i in prange(x.shape[0]):
         for j in range(x.shape[1]):
             y[i, j] = (x[i, j] - shift[j]) * scale[j]
 
 
-@kernel
+@SharedKernel
 def normalize_backward(dy, xhat, scale, slope, shift, dx):
-    for i in range(dy.shape[0]):
+    for i in prange(dy.shape[0]):
         for j in range(dy.shape[1]):
             dx[i, j] = (dy[i, j] - (xhat[i, j] * slope[j] + shift[j])) * scale[j]
 
@@ -140,37 +142,37 @@ def normalize_backward(dy, xhat, scale, slope, shift, dx):
 # ---- optimizers
 
 
-@kernel
+@SharedKernel
 def moving_average(average, value, weight, scale):
     T = average.dtype.type
     weight_, scale_ = T(weight), T(scale)
-    for i in range(average.size):
+    for i in prange(average.size):
         average[i] += (value[i] * scale_ - average[i]) * weight_
 
 
-@kernel
+@SharedKernel
 def sgd(value, grad, velocity, rate, momentum, nesterov):
     T = value.dtype.type
     rate_, momentum_ = T(rate), T(momentum)
-    for i in range(value.size):
+    for i in prange(value.size):
         velocity[i] = velocity[i] * momentum_ + grad[i]
         value[i] -= (velocity[i] * momentum_ + grad[i] if nesterov else velocity[i]) * rate_
 
 
-@kernel
+@SharedKernel
 def rmsprop(value, grad, square, rate, decay, rest, eps):
     T = value.dtype.type
     rate_, decay_, rest_, eps_ = T(rate), T(decay), T(rest), T(eps)
-    for i in range(value.size):
+    for i in prange(value.size):
         square[i] = square[i] * decay_ + grad[i] * grad[i] * rest_
         value[i] -= grad[i] / (math.sqrt(square[i]) + eps_) * rate_
 
 
-@kernel
+@SharedKernel
 def adam(value, grad, m, v, keep, rate, beta1, beta2, eps):
     T = value.dtype.type
     keep_, rate_, beta1_, beta2_, eps_ = T(keep), T(rate), T(beta1), T(beta2), T(eps)
-    for i in range(value.size):
+    for i in prange(value.size):
         m[i] = m[i] * beta1_ + grad[i]
         v[i] = v[i] * beta2_ + grad[i] * grad[i]
         value[i] = value[i] * keep_ - m[i] / (math.sqrt(v[i]) + eps_) * rate_
@@ -187,6 +189,22 @@ def gather_rows(bytes_, index, scale, shift, out):
         row = bytes_[min(max(index[i], 0), last)]
         for j in range(out.shape[1]):
             out[i, j] = T(row[j]) * scale_ + shift_
+
+
+@compiled(parallel=True)
+def copy_windows(x, down, across, top, left, out):
+    """As `NumpyConv._copy_windows`; x and out are C-contiguous."""
+    n, p, q, kh, length = out.shape
+    _, height, width, channels = x.shape
+    numbers, rows = x.reshape(-1), out.reshape(-1, length)
+    for line in prange(n * p):
+        pixel = (line // p * height + top + line % p * down) * width + left
+        for column in range(q):
+            for a in range(kh):
+                start = (pixel + a * width + column * across) * channels
+                row = rows[(line * q + column) * kh + a]
+                for i in range(length):
+                    row[i] = numbers[start + i]
 
 
 # ---- random numbers
@@ -206,9 +224,9 @@ def sfc64(state, words):
     state[0], state[1], state[2], state[3] = a, b, c, counter
 
 
-@kernel
+@SharedKernel
 def dropout_mask(draws, k, scale, mask):
     T = mask.dtype.type
     zero, scale_ = T(0), T(scale)
-    for i in range(mask.size):
+    for i in prange(mask.size):
         mask[i] = scale_ if draws[i] >= k else zero

@@ -15,7 +15,7 @@ class NumpyArrays(Ops):
 
     def __init__(self):
         self._scratch_buffers = {}
-        self._ones = {}
+        self._rows_of_ones = {}
 
     def __repr__(self):
         return f"{self.device} (NumPy {np.__version__})"
@@ -65,26 +65,28 @@ class NumpyArrays(Ops):
 
     def gemm(self, a, b, *, out, trans_a=False, trans_b=False, add=False):
         """out = a b, or out += a b; a and b are matrices, each transposed first if asked."""
-        a = a.T if trans_a else a
-        b = b.T if trans_b else b
-        if not add:
-            if len(b) == 1:  # a column times a row: BLAS takes 94 us for (128, 1) by (1, 512), this 22
-                return np.multiply(a, b, out=out)
-            return np.matmul(a, b, out=out)
-        product = np.matmul(a, b, out=self._scratch(out.shape, out.dtype))
-        return np.add(out, product, out=out)
+        return self._product(a.T if trans_a else a, b.T if trans_b else b, out=out, add=add)
+
+    def affine(self, x, W, b, *, out):
+        """out = x W + b, where b is a row that is added to every row."""
+        return np.add(self._product(x, W, out=out), b, out=out)
 
     def sum_rows(self, x, *, out, add=False):
         """out[j] = sum_i x[i, j], or += : a product with a row of ones, which BLAS does fastest."""
-        ones = self._ones_like_rows(x)
-        if not add:
-            return np.matmul(ones, x, out=out)
-        total = np.matmul(ones, x, out=self._scratch(out.shape, out.dtype))
-        return np.add(out, total, out=out)
+        self._product(self._ones(len(x), x.dtype), x, out=out.reshape(1, -1), add=add)
+        return out
 
     def normalize_vector_(self, x, tiny):
         """x /= max(|x|, tiny), which makes x one long."""
         return np.divide(x, max(math.sqrt(np.dot(x, x)), tiny), out=x)
+
+    def _product(self, a, b, *, out, add=False):
+        """out = a b, or out += a b: what every product comes down to. Matrices in any memory layout, or two stacks of them."""
+        if add:
+            return np.add(out, self._product(a, b, out=self._scratch(out.shape, out.dtype)), out=out)
+        if b.shape[-2] == 1:  # columns times rows: BLAS takes 94 us for (128, 1) by (1, 512), this 22
+            return np.multiply(a, b, out=out)
+        return np.matmul(a, b, out=out)
 
     def _scratch(self, shape, dtype, name=""):
         """A buffer for use inside one primitive; `name` tells apart those that are alive together.
@@ -99,11 +101,12 @@ class NumpyArrays(Ops):
             views[shape] = held[: math.prod(shape)].reshape(shape)
         return views[shape]
 
-    def _ones_like_rows(self, x):
-        held = self._ones.get(x.dtype)
-        if held is None or len(held) < len(x):
-            held = self._ones[x.dtype] = np.ones(len(x), x.dtype)
-        return held[: len(x)]
+    def _ones(self, n, dtype):
+        """A row of n ones."""
+        held = self._rows_of_ones.get(dtype)
+        if held is None or held.size < n:
+            held = self._rows_of_ones[dtype] = np.ones((1, n), dtype)
+        return held[:, :n]
 
     def _blocks(self, *arrays):
         """Matching pieces of the arrays, cut along the first axis, each small enough to stay in the cache.

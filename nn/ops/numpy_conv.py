@@ -45,9 +45,7 @@ class NumpyConv(NumpyWinograd):
         n_out = len(W)
         W_T = W.reshape(n_out, -1).T
         for part, X in self._columns(x, W.shape[1:3], stride, padding, out.shape[1:3]):
-            y = np.matmul(X, W_T, out=out[part].reshape(-1, n_out))  # Y = X W^T
-            if b is not None:
-                np.add(y, b, out=y)
+            self._affine(X, W_T, b, out=out[part].reshape(-1, n_out))  # Y = X W^T + b
         return out
 
     def conv_weight_grad(self, x, dy, stride, padding, *, out, add=False):
@@ -59,15 +57,10 @@ class NumpyConv(NumpyWinograd):
         for part, X in self._columns(x, kernel, stride, padding, dy.shape[1:3]):
             dY = dy[part].reshape(-1, n_out)
             if X.shape[1] <= NARROW:
-                product = np.matmul(X.T, dY, out=self._scratch(dW.shape[::-1], dW.dtype, "conv.product")).T
-            elif add:
-                product = np.matmul(dY.T, X, out=self._scratch(dW.shape, dW.dtype, "conv.product"))
+                product = self._product(X.T, dY, out=self._scratch(dW.shape[::-1], dW.dtype, "conv.product")).T
+                np.add(dW, product, out=dW) if add else np.copyto(dW, product)
             else:
-                product = np.matmul(dY.T, X, out=dW)
-            if add:
-                np.add(dW, product, out=dW)
-            elif product is not dW:
-                np.copyto(dW, product)
+                self._product(dY.T, X, out=dW, add=add)
             add = True  # the next slice's share
         return out
 
@@ -82,22 +75,30 @@ class NumpyConv(NumpyWinograd):
             return self._conv_transpose_by_taps(y, W, b, stride, padding, out)
         return self._conv_transpose_by_phases(y, W, b, stride, padding, out)
 
+    def _affine(self, X, W, b, *, out):
+        """out = X W + b; b may be None."""
+        return self._product(X, W, out=out) if b is None else self.affine(X, W, b, out=out)
+
+    def _copy_windows(self, x, stride, first=(0, 0), *, out):
+        """out (N, P, Q, kh, kw C): the windows of images x (N, H, W, C), the first at that pixel; a window's row is numbers on end."""
+        (sh, sw), (n, h, w, c) = stride, x.strides
+        np.copyto(out, as_strided(x[:, first[0] :, first[1] :], out.shape, (n, h * sh, w * sw, h, c)))
+        return out
+
     def _columns(self, x, kernel, stride, padding, size):
         """Yield (slice of the batch, its columns X); the next step writes into the same memory."""
         (kh, kw), (sh, sw), (ph, pw), (P, Q) = kernel, stride, padding, size
         N, H, W, C = x.shape
         for part, padded in self._padded_slices(x, (ph, pw), (H + 2 * ph, W + 2 * pw), P * Q, kh * kw * C):
-            n, h, w, c = padded.strides
             if C <= FEW:
+                n, h, w, c = padded.strides
                 taps = as_strided(padded, (kh, kw, C, len(padded), P, Q), (h, w, c, n, h * sh, w * sw))
                 columns = self._scratch(taps.shape, x.dtype, "conv.columns")
                 np.copyto(columns, taps)
                 yield part, columns.reshape(kh * kw * C, -1).T
             else:
-                windows = as_strided(padded, (len(padded), P, Q, kh, kw * C), (n, h * sh, w * sw, h, c))
-                columns = self._scratch(windows.shape, x.dtype, "conv.columns")
-                np.copyto(columns, windows)
-                yield part, columns.reshape(-1, kh * kw * C)
+                columns = self._scratch((len(padded), P, Q, kh, kw * C), x.dtype, "conv.columns")
+                yield part, self._copy_windows(padded, (sh, sw), out=columns).reshape(-1, kh * kw * C)
 
     def _conv_transpose_by_phases(self, y, W, b, stride, padding, out):
         """Each phase is a convolution of stride 1 of y with the taps that its pixels meet, in reverse."""
@@ -115,22 +116,17 @@ class NumpyConv(NumpyWinograd):
                 phases.append((weights.reshape(-1, C), first, (n_rows, n_columns, taps_h, taps_w * K), (h0, w0)))
         pixels_of_a_phase, width = -(-H // sh) * -(-W_out // sw), -(-kh // sh) * -(-kw // sw) * K
         for part, padded in self._padded_slices(y, before, size, pixels_of_a_phase, width):
-            n, h, w, k = padded.strides
-            for weights, (i, j), window, (h0, w0) in phases:
+            for weights, first, window, (h0, w0) in phases:
                 pixels = out[part, h0::sh, w0::sw]
                 if not weights.size:  # a kernel smaller than its stride leaves whole phases out
                     pixels[...] = 0 if b is None else b
                     continue
-                windows = as_strided(padded[:, i:, j:], (len(padded), *window), (n, h, w, h, k))
-                X = self._scratch(windows.shape, y.dtype, "conv.columns")
-                np.copyto(X, windows)
-                X = X.reshape(-1, len(weights))
+                X = self._scratch((len(padded), *window), y.dtype, "conv.columns")
+                X = self._copy_windows(padded, (1, 1), first, out=X).reshape(-1, len(weights))
                 in_place = pixels.flags.c_contiguous
                 product = pixels if in_place else self._scratch(pixels.shape, out.dtype, "conv.product")
-                np.matmul(X, weights, out=product.reshape(-1, C))
-                if b is not None:
-                    np.add(product, b, out=pixels)
-                elif not in_place:
+                self._affine(X, weights, b, out=product.reshape(-1, C))
+                if not in_place:
                     np.copyto(pixels, product)
         return out
 
@@ -142,7 +138,7 @@ class NumpyConv(NumpyWinograd):
         for part in self._slices(N, P * Q, kh * kw * C, y.itemsize):
             n = part.stop - part.start
             taps = self._scratch((kh, kw, C, n, P, Q), y.dtype, "conv.columns")
-            np.matmul(W.reshape(K, -1).T, y[part].reshape(-1, K).T, out=taps.reshape(kh * kw * C, -1))  # X^T = W^T Y^T
+            self._product(W.reshape(K, -1).T, y[part].reshape(-1, K).T, out=taps.reshape(kh * kw * C, -1))  # X^T = W^T Y^T
             image = self._scratch((C, n, *size), y.dtype, "conv.padded")
             image.fill(0)
             for i in range(kh):

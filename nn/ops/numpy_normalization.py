@@ -94,5 +94,4 @@ class NumpyNormalization(NumpyArrays):
 
     def _add_sum_rows(self, x, total):
         """total[j] += sum_i x[i, j], also where x has rows side by side; the sum of blocks' sums keeps the digits of each."""
-        x = x.reshape(-1, total.size)
-        np.add(total, np.matmul(self._ones_like_rows(x), x, out=self._scratch(total.shape, total.dtype, "total")), out=total)
+        self._product(self._ones(x.size // total.size, x.dtype), x.reshape(-1, total.size), out=total.reshape(1, -1), add=True)

@@ -65,14 +65,14 @@ class NumpyWinograd(NumpyArrays):
         taps = W.reshape(K, -1, C).transpose(1, 0, 2)
         np.copyto(w, taps[::-1] if transposed else taps)
         U = self._scratch((SIDE**2, K, C), W.dtype, "winograd.weights")
-        np.matmul(G, w.reshape(TAPS**2, -1), out=U.reshape(SIDE**2, -1))  # U = G w
+        self._product(G, w.reshape(TAPS**2, -1), out=U.reshape(SIDE**2, -1))  # U = G w
         U = U if transposed else U.transpose(0, 2, 1)
         for part, D in self._winograd_tiles(x, padding, out.shape[1:3]):
             n, n_out = part.stop - part.start, out.shape[3]
             M = self._scratch((*D.shape[:2], n_out), x.dtype, "winograd.products")
-            np.matmul(D, U, out=M)  # M_e = D_e U_e^T
+            self._product(D, U, out=M)  # M_e = D_e U_e^T
             Y = self._scratch((TILE**2, M[0].size), x.dtype, "winograd.results")
-            np.matmul(A, M.reshape(SIDE**2, -1), out=Y)  # y = A M
+            self._product(A, M.reshape(SIDE**2, -1), out=Y)  # y = A M
             for pixels, tile in _places(out[part], Y.reshape(TILE, TILE, n, -1, -(-out.shape[2] // TILE), n_out)):
                 np.copyto(pixels, tile) if b is None else np.add(tile, b, out=pixels)
         return out
@@ -89,10 +89,10 @@ class NumpyWinograd(NumpyArrays):
             for pixels, tile in _places(dy[part], Y.reshape(TILE, TILE, n, -1, -(-dy.shape[2] // TILE), K)):
                 np.copyto(tile, pixels)
             M = self._scratch((SIDE**2, T, K), x.dtype, "winograd.products")
-            np.matmul(A.T, Y, out=M.reshape(SIDE**2, -1))
+            self._product(A.T, Y, out=M.reshape(SIDE**2, -1))
             dU = self._scratch((SIDE**2, K, C), x.dtype, "winograd.weights")
-            np.matmul(M.transpose(0, 2, 1), D, out=dU)
-            np.matmul(G.T, dU.reshape(SIDE**2, -1), out=dw.reshape(TAPS**2, -1))
+            self._product(M.transpose(0, 2, 1), D, out=dU)
+            self._product(G.T, dU.reshape(SIDE**2, -1), out=dw.reshape(TAPS**2, -1))
             taps, share = out.reshape(K, -1, C), dw.transpose(1, 0, 2)
             np.add(taps, share, out=taps) if add else np.copyto(taps, share)
             add = True  # the next slice's share
@@ -114,7 +114,7 @@ class NumpyWinograd(NumpyArrays):
             d = self._scratch(tiles.shape, x.dtype, "winograd.tiles")
             np.copyto(d, tiles)
             D = self._scratch((SIDE**2, m * th * tw, C), x.dtype, "winograd.transformed")
-            np.matmul(B, d.reshape(SIDE**2, -1), out=D.reshape(SIDE**2, -1))  # D = B d
+            self._product(B, d.reshape(SIDE**2, -1), out=D.reshape(SIDE**2, -1))  # D = B d
             yield slice(i, i + m), D
 
 
