@@ -254,6 +254,10 @@ PROBLEMS = {
     "in use": (BUSY, 13020, "in use by another process, which has it to itself. .*CUDA_VISIBLE_DEVICES"),
     "full": ("cudaErrorMemoryAllocation: out of memory", 13020, "its memory is full. Other programs hold it: nvidia-smi"),
     "anything else": ("cudaErrorECCUncorrectable: uncorrectable ECC error", 13020, "uncorrectable ECC error. It needs an NVIDIA GPU"),
+    "an old card": (
+        "nvrtc: error: invalid value for --gpu-architecture (-arch)", 13000,
+        "invalid value for --gpu-architecture .*older than Turing needs CUDA 12.*'.\\[cuda12\\]'",
+    ),
 }  # fmt: skip
 
 

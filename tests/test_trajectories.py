@@ -103,8 +103,8 @@ def cuda(request):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_ten_steps_agree_with_the_cpu(cuda, name):
-    """In float32. Adam divides by the size of a gradient, so that one which is nothing but rounding takes as long a step as any,
-    in a random direction: an eps of 0.01 keeps it where it belongs."""
+    """In float32. Adam divides by the size of a gradient, so that one which is nothing but rounding takes as long a step as
+    any, in a random direction: an eps of 0.01 keeps it where it belongs."""
     assert_same_way(name, cuda, 1e-4, 10, 8, "float32", 0.01)
 
 

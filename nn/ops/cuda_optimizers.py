@@ -1,4 +1,4 @@
-"""Optimizers on a CUDA device: step count, bias corrections and learning rate are read where they lie, by kernels of cuda_elementwise.py."""
+"""Optimizers on a CUDA device: step count, bias corrections and learning rate are read where they lie, on the device."""
 
 
 class CudaOptimizers:
