@@ -3,7 +3,7 @@
 #
 #     benchmarks/gpu.sh [FOLDER]        (default: runs/gpu-TIME)
 #
-# The tests marked gpu, the tables of step times in float32 and in TF32, and a full training of mlp-dropout and of the
+# The tests marked gpu, the tables of step times in float32 and in TF32 and of their floors, and a full training of mlp-dropout and of the
 # default recipe on MNIST with their evaluations. PYTHON names the interpreter; BYHAND_DATA_DIR a folder with the data.
 set -eu
 cd "$(dirname "$0")/.."
@@ -37,6 +37,9 @@ for precision in float32 tf32; do
     "$python" -m benchmarks.step --device cuda --steps 200 --rounds 20 --markdown $option > "$table.md" 2> "$table.txt" ||
         { cat "$table.txt" >&2; exit 1; }
 done
+
+echo "floors: $out/floors.md"
+"$python" -m benchmarks.gpu_floors --markdown > "$out/floors.md" 2> "$out/floors.txt" || { cat "$out/floors.txt" >&2; exit 1; }
 
 for recipe in mlp-dropout "$("$python" -c 'from gan.recipes import DEFAULT; print(DEFAULT)')"; do
     echo "training: $out/$recipe"

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import benchmarks.step
+from benchmarks import gpu_floors
 from benchmarks.clocks import CupyClock, TorchClock, WallClock, clock_of
 from benchmarks.floor import gflop, record_products, replay
+from benchmarks.gpu_floors import count
 from benchmarks.sides import N_IMAGES, images, make_step
 from benchmarks.tables import render
 from benchmarks.turns import Side, ratio, timed
@@ -203,6 +205,37 @@ def test_ours_trains_on_the_gpu_in_the_precision_asked_for(monkeypatch, emulated
     assert trainer.ops.device == "cuda" and trainer.ops.tf32
     step()
     assert trainer.step_count == 1
+
+
+def test_a_steps_operations_bytes_and_launches_are_counted(emulated_cupy_ops):
+    ops = emulated_cupy_ops.CupyOps()
+    x, W, y, b = (ops.zeros(shape, "float32") for shape in ((4, 3), (3, 5), (4, 5), (5,)))
+    pictures, order = ops.asarray(np.zeros((9, 3), np.uint8)), ops.asarray(np.arange(4))
+    calls = {  # launches, operations, bytes
+        lambda: ops.gemm(x, W, out=y): (1, 2 * 4 * 3 * 5, 4 * (12 + 15 + 20)),
+        lambda: ops.gemm(x, y, trans_a=True, out=W, add=True): (1, 2 * 3 * 4 * 5, 4 * (12 + 15 + 20)),
+        lambda: ops.add_(y, b): (1, 0, 4 * (20 + 5)),
+        lambda: ops.sum_rows(y, out=b): (1, 0, 4 * (20 + 5)),
+        lambda: ops.copy_(y[:2], y[2:]): (1, 0, 4 * 20),
+        lambda: ops.fill_(b, 1): (1, 0, 4 * 5),
+        lambda: ops.gather_rows(pictures, order, 1.0, 0.0, out=x): (1, 0, 8 * 4 + 4 * 12),  # the images are left out
+    }
+    for call, wanted in calls.items():
+        assert dataclasses.astuple(count(ops, call)) == wanted
+    before = vars(ops).keys()
+    assert not {"gemm", "copy_", "fill_", "_launch", "_kernel"} & before  # all as it was
+
+
+def test_the_floors_of_a_recipe(monkeypatch, emulated_cupy_ops, capsys):
+    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    monkeypatch.setattr(sys, "argv", ["gpu_floors", "--recipe", "two-layer", "--card", "A100", "--markdown"])
+    assert gpu_floors.main() == 0
+    out, err = capsys.readouterr()
+    name, launches, gflop_, megabytes, operations, moved = (cell.strip() for cell in out.splitlines()[2].strip("| ").split("|"))
+    flop = sum(2 * n * k * m for n, k, m in [*TWO_LAYER, (128, 1, 512), (64, 1, 512)])  # and the columns times rows
+    assert name == "two-layer" and int(launches) > 14 and gflop_ == f"{flop / 1e9:.3f}"
+    assert operations == f"{flop / 19.5e6:.1f}" and float(moved) == pytest.approx(float(megabytes) / 2.04, abs=0.1)
+    assert "rates of A100, float32" in err
 
 
 def test_clocks():

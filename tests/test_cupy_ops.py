@@ -1,12 +1,19 @@
 """The CUDA backend on a machine without a GPU: its kernels compile for CUDA, and run, emulated, without races."""
 
+import ast
+import inspect
 import json
+import operator
+import re
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import benchmarks.clocks
+import nn.ops
 from nn.errors import DeviceError, DeviceMemoryError, DtypeError, ShapeError
 from nn.ops import get_ops
 from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
@@ -71,6 +78,24 @@ def test_every_kernel_compiles_for_cuda():
     assert ptx.count(".entry") == len(codes) + len(names)
     with pytest.raises(AssertionError, match="identifier"):  # the check can fail
         compile_for_cuda(SOURCE.replace("sum_of_column(sum)", "sum_of_colum(sum)"), names)
+
+
+def names_of_cupy(source):
+    """Each name that the source takes from CuPy: "cuda.runtime.memGetInfo"."""
+    chains = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)]
+    return {chain.removeprefix("cupy.") for chain in chains if re.fullmatch(r"cupy(\.\w+)+", chain)}
+
+
+def test_cupy_has_every_name_that_is_used():
+    """The stand-in has them because they were written into it; CuPy itself needs no GPU to be asked."""
+    cupy, cublas = pytest.importorskip("cupy"), pytest.importorskip("cupy.cublas")
+    files = Path(nn.ops.__path__[0], "cupy_ops.py"), Path(benchmarks.clocks.__file__)
+    used = set().union(*(names_of_cupy(file.read_text()) for file in files))
+    assert {"ElementwiseKernel", "cuda.runtime.memGetInfo", "cuda.cublas.setMathMode", "cuda.Event"} <= used
+    for name in used:
+        operator.attrgetter(name)(cupy)
+    assert cupy.cuda.memory.OutOfMemoryError(3, 2, 1)._size == 3
+    inspect.signature(cublas.gemm).bind("N", "T", None, None, out=None, beta=1.0)
 
 
 # ---- emulated
@@ -229,6 +254,10 @@ PROBLEMS = {
     "in use": (BUSY, 13020, "in use by another process, which has it to itself. .*CUDA_VISIBLE_DEVICES"),
     "full": ("cudaErrorMemoryAllocation: out of memory", 13020, "its memory is full. Other programs hold it: nvidia-smi"),
     "anything else": ("cudaErrorECCUncorrectable: uncorrectable ECC error", 13020, "uncorrectable ECC error. It needs an NVIDIA GPU"),
+    "an old card": (
+        "nvrtc: error: invalid value for --gpu-architecture (-arch)", 13000,
+        "invalid value for --gpu-architecture .*older than Turing needs CUDA 12.*'.\\[cuda12\\]'",
+    ),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks import step
+from benchmarks import gpu_floors, step
 from gan.recipes import DEFAULT
 from tests.small import CHECKOUT, example
 
@@ -62,14 +62,16 @@ def test_it_runs_the_tests_the_tables_and_two_trainings_and_installs_nothing(tmp
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(f"done: {out}\n") and {path.name for path in out.iterdir()} == {
         "tests.txt", "step-float32.md", "step-float32.txt", "step-tf32.md", "step-tf32.txt",
+        "floors.md", "floors.txt",
     }  # fmt: skip
     commands = [line.split() for line in (tmp_path / "log").read_text().splitlines() if not line.startswith("-c")]
     assert [words[:3] for words in commands[:2]] == [["-"], ["-m", "pytest", "-n0"]] and "gpu" in commands[1]
-    tables, examples = commands[2:4], commands[4:]
+    tables, floors, examples = commands[2:4], commands[4], commands[5:]
     for words, tf32 in zip(tables, (False, True), strict=True):
         assert words[:2] == ["-m", "benchmarks.step"]
         args = parsed(step, words[2:], monkeypatch)
         assert (args.device, args.tf32, args.recipe, args.peers) == ("cuda", tf32, None, "tuned")
+    assert floors[:2] == ["-m", "benchmarks.gpu_floors"] and parsed(gpu_floors, floors[2:], monkeypatch).recipe is None
     for i, recipe in enumerate(("mlp-dropout", DEFAULT)):
         training, judging = examples[2 * i : 2 * i + 2]
         args = parsed(example("train_mnist_gan"), training[1:], monkeypatch)

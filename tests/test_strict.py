@@ -188,6 +188,50 @@ def test_a_careless_layer_is_caught(ops, x, mistake):
         layer.forward(x, cache)
 
 
+REFUSALS = {  # what Python or NumPy would do by itself, and the double's own word for it
+    "float()": r"float\(\) of a device array, a host read, inside a training step",
+    "int()": r"int\(\) of a device array, a host read, inside a training step",
+    "branching": r"bool\(\) of a device array, a host read, inside a training step",
+    "to_host": "to_host, a host read, inside a training step",
+    "printing": r"str\(\) of a device array, a host read, inside a training step",
+    "iteration": r"iteration of a device array of shape \(2, 3\)",
+    "membership": "a search of a device array",
+    "comparison": "comparison, outside the primitives, of a device array",
+    "the larger of two": "comparison, outside the primitives, of a device array",
+    "conversion": "implicit conversion to NumPy of a device array",
+    "a list of it": "implicit conversion to NumPy of a device array",
+    "a host array out of it": "a NumPy function of a device array",
+    "a host array into it": "a NumPy function of a device array",
+    "a host array to a primitive": r"add_: a host array of shape \(3,\) where a device array must be",
+    "a host array as out": r"sigmoid: a host array of shape \(2, 3\) where a device array must be",
+    "a fresh array": "a new array inside a training step",
+    "an array from the host": "a new array inside a training step",
+    "a buffer of a new name": "a new array inside a training step",
+    "a reshape that copies": "reshape of .* copies",
+    "fancy indexing": "a view is cut by numbers and slices",
+}
+
+
+@pytest.mark.parametrize("mistake", REFUSALS)
+def test_a_refusal_says_what_was_refused(ops, x, mistake):
+    """And is not some other error of the same type."""
+    layer = Careless(MISTAKES[mistake]).build(0, device=ops, dtype="float64")
+    cache = layer.cache()
+    ops.freeze()
+    with pytest.raises(StrictError, match=REFUSALS[mistake]):
+        layer.forward(x, cache)
+
+
+def test_a_device_value_is_no_index_and_no_member_of_a_set(ops):
+    one = ops.asarray(np.array(1))
+    with pytest.raises(StrictError, match="use as an index of a device array"):
+        ["a", "b"][one]
+    with pytest.raises(StrictError, match="use as an index of a device array"):
+        range(one)
+    with pytest.raises(TypeError, match="unhashable"):
+        {one}
+
+
 def test_before_a_step_reading_and_allocating_are_allowed(ops, x):
     assert float(x[1, 2]) == 5 and int(x[1, 2]) == 5 and not bool(x[0, 0]) and ops.all_finite(x)
     assert ops.to_host(ops.zeros((2,), "float32")).tolist() == [0, 0]

@@ -35,8 +35,8 @@ def cannot_use(problem, driver, runtime):
     else:
         what = said
         remedy = (
-            "It needs an NVIDIA GPU with a driver (nvidia-smi lists it) and CuPy with CUDA's libraries, for that driver:  "
-            + INSTALL
+            "It needs an NVIDIA GPU with a driver (nvidia-smi lists it) and CuPy with CUDA's libraries, for that driver "
+            "and card (one older than Turing needs CUDA 12):  " + INSTALL
         )
     return DeviceError(f"device 'cuda' cannot be used: {what}. {remedy}; {ELSE}")
 

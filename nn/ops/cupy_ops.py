@@ -13,10 +13,14 @@ from cupy import cublas
 
 from nn.errors import DeviceError, DtypeError, ShapeError
 from nn.ops.base import Ops
+from nn.ops.cuda_activations import CudaActivations
 from nn.ops.cuda_augmentation import CudaAugmentation
 from nn.ops.cuda_conv import CudaConv
 from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
 from nn.ops.cuda_errors import cannot_use, out_of_memory
+from nn.ops.cuda_losses import CudaLosses
+from nn.ops.cuda_normalization import CudaNormalization
+from nn.ops.cuda_optimizers import CudaOptimizers
 from nn.ops.cuda_pooling import CudaPooling
 from nn.ops.cuda_reductions import DEPTH, REDUCTIONS, SOURCE, THREADS, TYPES, WIDTH
 from nn.ops.cuda_stream import CudaStream
@@ -51,7 +55,9 @@ def cuda_versions():
         return None, None
 
 
-class CupyOps(CudaConv, CudaPooling, CudaAugmentation, Ops):
+class CupyOps(
+    CudaConv, CudaPooling, CudaAugmentation, CudaActivations, CudaLosses, CudaNormalization, CudaOptimizers, Ops
+):  # fmt: skip
     """All primitives on CuPy arrays; what each computes stands in the docstrings of `NumpyOps`.
 
     tf32: round the factors of float32 products to 10 bits behind the point, as tensor cores take them; sums stay float32.
@@ -128,126 +134,6 @@ class CupyOps(CudaConv, CudaPooling, CudaAugmentation, Ops):
         self._launch("normalize_vector", (1,), (THREADS,), (x,), x.size, float(tiny))
         return x
 
-    # ---- activations --------------------------------------------------------------------------------------------
-
-    def leaky_relu(self, x, slope, *, out):
-        self._kernel("leaky_relu")(x, slope, out)
-        return out
-
-    def leaky_relu_backward_(self, dy, y, slope):
-        self._kernel("leaky_relu_backward")(y, slope, dy)
-        return dy
-
-    def sigmoid(self, x, *, out):
-        self._kernel("sigmoid")(x, out)
-        return out
-
-    def sigmoid_backward_(self, dy, x):
-        self._kernel("sigmoid_backward")(x, float(np.finfo(x.dtype).tiny), dy)
-        return dy
-
-    def divide_by_sigmoid_slope_(self, dy, x):
-        self._kernel("divide_by_sigmoid_slope")(x, float(np.finfo(x.dtype).tiny), dy)
-        return dy
-
-    def tanh(self, x, *, out):
-        self._kernel("tanh_forward")(x, out)
-        return out
-
-    def tanh_backward_(self, dy, y):
-        self._kernel("tanh_backward")(y, dy)
-        return dy
-
-    def multiply(self, x, y, *, out):
-        self._kernel("multiply")(x, y, out)
-        return out
-
-    def divide(self, x, y, *, out):
-        self._kernel("divide")(x, y, out)
-        return out
-
-    def subtract(self, x, y, *, out):
-        self._kernel("subtract")(x, y, out)
-        return out
-
-    # ---- batch normalisation ------------------------------------------------------------------------------------
-
-    def normalize(self, x, eps, *, out, mean, var, inv_std):
-        self._sum_columns("normalize", (x, out, mean, var, inv_std), x.shape, float(eps))
-        return out
-
-    def normalize_backward(self, dy, xhat, W, inv_std, dW, db, *, out):
-        self._kernel("normalize_backward")(dy, xhat, W, inv_std, dW, db, len(dy), out)
-        return out
-
-    def scale_shift(self, x, scale, shift, *, out):
-        self._kernel("scale_shift")(x, scale, shift, out)
-        return out
-
-    def shift_scale(self, x, shift, scale, *, out):
-        self._kernel("shift_scale")(x, shift, scale, out)
-        return out
-
-    def inverse_std(self, var, eps, *, out):
-        self._kernel("inverse_std")(var, eps, out)
-        return out
-
-    def sum_product_rows(self, x, y, *, out):
-        self._sum_columns("sum_product_rows", (x, y, out), x.shape)
-        return out
-
-    def moving_average_(self, average, value, weight, *, scale=1.0):
-        self._kernel("moving_average")(value, weight, scale, average)
-        return average
-
-    # ---- losses -------------------------------------------------------------------------------------------------
-
-    def bce_with_logits(self, z, target, weight, *, dz, value):
-        self._loss("bce_with_logits", z, target, weight, dz, value)
-
-    def bce(self, p, target, weight, *, dp, value):
-        limits = np.finfo(p.dtype)
-        self._loss("bce", p, target, weight, dp, value, float(limits.tiny), float(1 - limits.epsneg))
-
-    def squared_error(self, y, target, weight, *, dy, value):
-        self._loss("squared_error", y, target, weight, dy, value)
-
-    def hinge(self, y, target, weight, *, dy, value):
-        self._loss("hinge", y, target, weight, dy, value)
-
-    def mean(self, y, weight, *, dy, value):
-        self._launch("mean", (1,), (THREADS,), (y, dy, value), y.size, float(weight))
-
-    def norm_penalty(self, g, target, weight, *, dg, value):
-        n, tiny = len(g), float(np.finfo(g.dtype).tiny)
-        each, unread = self._scratch(f"each {g.dtype}", n, g.dtype), self._scratch(f"unread {g.dtype}", n, g.dtype)
-        self._launch("norm_penalty", (n,), (THREADS,), (g, dg, each), g.size // n, float(target), weight / n, tiny)
-        self.mean(each, weight / 2, dy=unread, value=value)
-
-    def softmax_cross_entropy(self, z, target, weight, *, dz, value):
-        n, n_classes = z.shape
-        classes = self._scratch("classes", n, "int64")
-        self.copy_(classes, target)  # any integers
-        self._launch("softmax_cross_entropy", (1,), (THREADS,), (z, dz, value), classes, n, n_classes, float(weight))
-
-    def mean_sigmoid(self, z, *, out):
-        self._launch("mean_sigmoid", (1,), (THREADS,), (z, out), z.size)
-
-    # ---- optimizers ---------------------------------------------------------------------------------------------
-
-    def sgd_step_(self, value, grad, velocity, clock, momentum, nesterov):
-        self._kernel("tick")(clock, size=1)
-        self._kernel("sgd")(grad, clock, momentum, nesterov, value, velocity)
-
-    def rmsprop_step_(self, value, grad, square, clock, decay, eps):
-        self._kernel("tick")(clock, size=1)
-        self._kernel("rmsprop")(grad, clock, decay, 1 - decay, eps, value, square)
-
-    def adam_step_(self, value, grad, m, v, clock, beta1, beta2, eps, weight_decay):
-        schedule = self._scratch("schedule", 3, "float64")
-        self._kernel("adam_schedule")(beta1, beta2, eps, weight_decay, clock, schedule, size=1)
-        self._kernel("adam")(grad, schedule, beta1, beta2, value, m, v)
-
     # ---- data and random numbers --------------------------------------------------------------------------------
 
     def gather_rows(self, bytes_, index, scale, shift, *, out):
@@ -275,12 +161,6 @@ class CupyOps(CudaConv, CudaPooling, CudaAugmentation, Ops):
         if held is None or held.size < size:
             held = self._scratch_buffers[name] = self.empty((size,), dtype)
         return held[:size]
-
-    def _loss(self, name, y, target, weight, dy, value, *limits):
-        each = self.is_array(target)
-        arrays = (y, target if each else y)  # a number comes apart from the arrays; y stands in their place, unread
-        number = 0.0 if each else float(target)
-        self._launch(name, (1,), (THREADS,), (*arrays, dy, value), int(each), number, y.size, float(weight), *limits)
 
     def _sum_columns(self, name, arrays, shape, *numbers):
         rows, columns = shape
