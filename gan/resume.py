@@ -69,6 +69,8 @@ def restore(trainer, checkpoint, path):
     """Put a checkpoint's state into the trainer. Errors: `RunError`, which names the file."""
     try:
         trainer.restore(checkpoint.arrays, checkpoint.rest)
+        if checkpoint.frames.shape[1] != len(trainer.fixed_inputs):
+            raise RunError(f"frames: expected {len(trainer.fixed_inputs)} images in each, got {checkpoint.frames.shape[1]}")
     except RunError as problem:
         raise RunError(f"{path / NAME}: {problem}") from None
 

@@ -17,6 +17,7 @@ from nn.weights import describe, rebuild
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
 N_FIXED = 64  # images of the fixed inputs, drawn again and again as training goes on
+MOST_STEPS = 2**53  # beyond which a float does not count
 
 
 class Callback:
@@ -63,8 +64,9 @@ class Trainer:
         order, shares, self.clusters = self.ops.stream(order_seed), None, None
         if recipe.clusters:
             labels = self.clusters = clusters(images, recipe.clusters, cluster_seed) if found is None else found
-            shares = tuple((np.bincount(labels, minlength=recipe.clusters) / len(labels)).tolist())
         self._batches = batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.kinds)
+        if recipe.clusters:
+            shares = tuple((np.bincount(labels, minlength=recipe.clusters) / len(labels)).tolist())
         self.generator = self._built(generator or recipe.generator(), g_seed, "G")
         self.discriminator = self._built(discriminator or recipe.discriminator(), d_seed, "D")
         average = self._copy_of_generator() if recipe.average else None
@@ -195,8 +197,10 @@ class Trainer:
             self._spent, self._epoch_seconds = map(float, rest["seconds"])
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
             raise RunError(f"state: it is not one that a trainer gave ({type(problem).__name__}: {problem})") from None
-        if self.step_count < 0 or not self._is_finite():
+        if not 0 <= self.step_count < MOST_STEPS or not self._is_finite():
             raise RunError("state: expected finite weights and a step of at least 0")
+        if not (0 <= self._spent < float("inf") and 0 <= self._epoch_seconds < float("inf")):
+            raise RunError("state: expected finite seconds of at least 0")
         self._good.keep(self.step_count)
 
     def _orders(self):

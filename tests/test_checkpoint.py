@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gan.checkpoint import Checkpoint, digest, read_checkpoint, write_checkpoint
+from gan.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
 from gan.objectives import Relativistic
 from gan.penalties import OneCentered, ZeroCentered
 from gan.stacked import StackedBatches, random_triples
@@ -203,7 +203,8 @@ def test_data_have_a_name_of_their_own():
 
 
 def test_the_history_comes_back_as_it_was(tmp_path):
-    rows = [{"epoch": k, "step": 5 * k, "d_loss": 0.1 / 3 * k, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))]
+    figures = {name: 0.1 / 3 * k for k, name in enumerate(COLUMNS[2:])}
+    rows = [{"epoch": k, "step": 5 * k, **figures, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))]
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)))
     got = read_checkpoint(path).history
