@@ -9,6 +9,7 @@ puts the bytes into a sound zip file, whose checksums would else stop every chan
 What is read is used, too: `predict` draws by it, `classify` names a digit, `resume` goes on training.
 """
 
+import io
 import sys
 import tempfile
 import time
@@ -36,23 +37,35 @@ with atheris.instrument_imports(include=WATCHED):
 import numpy as np
 from PIL import Image
 
+TEXT = "the header's text"
 LIMITS = ("-timeout=300", "-rss_limit_mb=500", "-max_len=20000")  # with all that is loaded the program itself takes 300 MB
 
 
 def members(path, read):
-    """A reader of what becomes of the bytes at `path` as an array, or as the header, of the sound file that lies there now."""
+    """A reader of what becomes of the bytes at `path` as one of the arrays, or as the header's text, of the sound file that
+    lies there now."""
     with zipfile.ZipFile(path) as archive:
         whole = {name: archive.read(name) for name in archive.namelist()}
+    names = [TEXT, *whole]
 
     def inside(path):
         data = path.read_bytes()
-        name = sorted(whole)[data[0] % len(whole)] if data else ""
+        name, new = names[data[0] % len(names)] if data else TEXT, data[1:]
+        if name == TEXT:
+            name, new = "header.npy", npy(new)
         with zipfile.ZipFile(path, "w") as archive:
-            for each, held in whole.items():
-                archive.writestr(each, data[1:] if each == name else held)
+            for each, held in (whole | {name: new}).items():
+                archive.writestr(each, held)
         return read(path)
 
-    return inside, [bytes([k]) + whole[name] for k, name in enumerate(sorted(whole))]
+    text = np.load(io.BytesIO(whole["header.npy"])).tobytes()
+    return inside, [b"\0" + text, *(bytes([k]) + whole[name] for k, name in enumerate(names) if name != TEXT)]
+
+
+def npy(text):
+    file = io.BytesIO()
+    np.save(file, np.frombuffer(text, np.uint8))
+    return file.getvalue()
 
 
 def target(name, path):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from nn.errors import ByhandError, WeightsError
+from nn.errors import DeviceError, DtypeError, WeightsError
 from nn.files import atomic_write
 
 HEADER = "header"
@@ -63,7 +63,7 @@ def open_archive(path, what):
         raise WeightsError(
             f"{path}: expected an .npz file, got something else or a damaged one ({problem}); {REMEDY}"
         ) from None
-    except ByhandError:
+    except (DeviceError, DtypeError):  # of what was asked for, not of the file
         raise
     except Exception as problem:  # whatever damage provokes in the readers of zip, .npy and JSON
         raise WeightsError(f"{path}: cannot be read ({problem}); {REMEDY}") from None
@@ -132,7 +132,7 @@ class Archive:
         return header
 
     def array(self, name, shape=None, dtypes=("float16", "float32", "float64")):
-        """One array, of the given shape (None: any) and of one of the dtypes."""
+        """One array, of the given shape (None: any) and of one of the dtypes, in native byte order."""
         member = self._members[f"{name}.npy"]
         with self._file.open(member) as file:
             version = np.lib.format.read_magic(file)
@@ -155,4 +155,5 @@ class Archive:
             data = file.read(n_bytes)
             if len(data) != n_bytes or file.read(1):
                 raise WeightsError(f"the array {name!r} is truncated; {REMEDY}")
-        return np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
+        array = np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
+        return array.astype(got_dtype.newbyteorder("="), copy=False)
