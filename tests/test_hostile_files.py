@@ -15,7 +15,7 @@ from typing import Callable
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan import classifier, sampling
@@ -415,16 +415,13 @@ def header_of(held):
     return json.loads(np.load(io.BytesIO(held["header.npy"])).tobytes())
 
 
-FIXED = settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
 @pytest.mark.parametrize("name", ["weights", "predict", "classify", "checkpoint", "resume"])
 def test_any_header_is_read_or_refused(tmp_path, name):
     reader, path = READERS[name], tmp_path / "file.npz"
     reader.save(path)
     held = members(path)
 
-    @settings(FIXED, max_examples=60)
+    @settings(max_examples=60, deadline=None)
     @given(data=st.data())
     def try_it(data):
         write(path, with_header(held, changed(header_of(held), data.draw)))
