@@ -453,6 +453,35 @@ def test_a_network_that_would_take_all_memory_or_time_is_refused_before_it_runs(
         load(path)
 
 
+@pytest.mark.parametrize("change, told", [
+    ({"latent": {"size": 19_600, "distribution": "normal"}}, "at most 10,000 numbers"), ({"image_range": [0, 10**400]}, "too large"),
+    ({"image_range": [-1e308, 1e308]}, "finite numbers"), ({"image_range": [0, math.nan]}, "finite numbers"),
+    ({"image_range": [1, 1]}, "rising"), ({"classes": 10**9}, "number of classes up to"), ({"shares": [1.5, -0.5]}, "sum to 1"),
+    ({"shares": []}, "empty"), ({"shares": [math.nan]}, "sum to 1"),
+])  # fmt: skip
+def test_what_says_how_to_draw_has_bounds(tmp_path, change, told):
+    path = tmp_path / "file.npz"
+    info = {"latent": {"size": 784, "distribution": "normal"}, "classes": 0, "image_range": [-1, 1]}
+    for size, side, last in (784, 28, 1), (19_600, 140, 5):
+        G = Sequential(Reshape((1, side, side)), AvgPool2d(last), Flatten()).build(seed=0)
+        save_weights(path, {"G": G}, info)
+        if size == 784:
+            assert load_sampler(path)
+        if change.get("latent", info["latent"])["size"] == size:
+            save_weights(path, {"G": G}, info | change)
+            with pytest.raises(WeightsError, match=f"{path}: it does not tell how to draw.*{told}"):
+                load_sampler(path)
+
+
+def test_a_large_generator_draws_fewer_images_at_once(tmp_path, monkeypatch):
+    path, sizes, make = tmp_path / "file.npz", [], sampling.make_images
+    save_generator(path)
+    want = drawn(path)
+    monkeypatch.setattr(sampling, "NUMBERS_AT_ONCE", 2 * pass_size(load_sampler(path).generator, (4,)) - 1)
+    monkeypatch.setattr(sampling, "make_images", lambda G, inputs, how: sizes.append(len(inputs)) or make(G, inputs, how))
+    assert np.allclose(drawn(path), want, atol=1e-6) and sizes == [1, 1]
+
+
 def test_what_predict_and_classify_ask_for_is_within_their_bounds():
     """For every recipe, and the classifier that measures."""
     for recipe in RECIPES.values():
