@@ -495,8 +495,11 @@ def test_a_header_that_is_too_long_is_not_written(tmp_path):
         save_weights(path, {"G": G}, {"note": "x" * MAX_HEADER_BYTES})
     assert not path.exists()
     text = len(json.dumps({"format": 1, "networks": {"G": describe(G)}, "info": {"note": ""}}))
-    save_weights(path, {"G": G}, {"note": "x" * (MAX_HEADER_BYTES - NPY_BYTES - text)})
+    longest = MAX_HEADER_BYTES - NPY_BYTES - text
+    save_weights(path, {"G": G}, {"note": "x" * longest})
     assert load_weights(path)
+    with pytest.raises(WeightsError, match="give less info"):
+        save_weights(path, {"G": G}, {"note": "x" * (longest + 1)})
 
 
 # ---- commands ----------------------------------------------------------------------------------------------------
