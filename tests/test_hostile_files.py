@@ -28,7 +28,7 @@ from nn import (
     AvgPool2d, BatchNorm, ByhandError, Conv2d, ConvTranspose2d, DataError, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential,
     Upsample, WeightsError, load_weights, save_weights,
 )  # fmt: skip
-from nn.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES
+from nn.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, open_zip
 from nn.pass_size import pass_size
 from nn.weights import describe
 from tests.small import assert_refused, command, digits, example, trainer  # noqa: F401
@@ -277,6 +277,8 @@ def test_a_list_of_members_without_end(reader, whole):
             member.comment = b" " * 65_000
             archive.writestr(member, b"")
     assert refused_or("nothing", reader, path)
+    with pytest.raises(zipfile.BadZipFile, match="list of members of at most"), open_zip(path):
+        pass
 
 
 @pytest.mark.parametrize("save, reader", [
@@ -436,8 +438,9 @@ def test_any_header_is_read_or_refused(tmp_path, name):
 @pytest.mark.parametrize("make", [
     lambda: [Upsample(10**4), AvgPool2d(28 * 10**4)], lambda: [Conv2d(1, 1, 1, stride=10**6, padding=10**7)],
     lambda: [AvgPool2d(14), ConvTranspose2d(1, 1, 1, stride=10**6, padding=5 * 10**5)],
-    lambda: [AvgPool2d(10**5, padding=5 * 10**4)], lambda: [ReLU() for _ in range(2000)],
-], ids=["Upsample", "Conv2d", "ConvTranspose2d", "AvgPool2d", "many layers"])  # fmt: skip
+    lambda: [ConvTranspose2d(1, 1, 1, stride=900, padding=12_150)], lambda: [AvgPool2d(10**5, padding=5 * 10**4)],
+    lambda: [ReLU() for _ in range(2000)],
+], ids=["Upsample", "Conv2d", "stride of ConvTranspose2d", "frame of ConvTranspose2d", "AvgPool2d", "many layers"])  # fmt: skip
 @pytest.mark.parametrize("name, load, n_out, info", [
     ("G", load_sampler, 784, DRAWABLE | {"latent": {"size": 784, "distribution": "normal"}, "shares": None}),
     ("classifier", load_classifier, 10, {"classes": CLASSES, "image_range": IMAGE_RANGE}),

@@ -251,17 +251,18 @@ def test_a_data_folder_that_no_system_has(run, tmp_path, folder):
     assert_refused(run("--resume", "here"), "here", "not a checkpoint")
 
 
-def test_any_settings_in_a_checkpoint_go_on_or_are_refused(run, tmp_path):
+def test_any_settings_in_a_checkpoint_go_on_or_are_refused(run, tmp_path, monkeypatch):
     """Whatever a stranger's file says of its run, `--resume` ends as it should, or with one line."""
+    monkeypatch.setattr("gan.metrics.watch.SAMPLES", 200)
     assert run(*QUICK, "--steps", 5, "--out", "here")[0] == 0
     whole, config = (tmp_path / "here" / "checkpoint.npz").read_bytes(), read_checkpoint(tmp_path / "here" / "checkpoint.npz").config
     values = None, True, 0, 1, -1, 7, 10**30, 10**400, 0.5, float("nan"), float("inf"), "", "cpu", "dcgan", "\n\ud800", [], {}
     changes = [{"epochs": 10**400, "steps": 6}, {"minutes": 10**400, "steps": 6}, {}]
-    changes += [{name: values[(5 * k + j) % len(values)]} for k, name in enumerate(sorted(config)) for j in (0, 8)]
+    changes += [{name: values[5 * k % len(values)]} for k, name in enumerate(sorted(config))]
     for each in changes:
         (tmp_path / "here" / "checkpoint.npz").write_bytes(whole)
         rewritten(tmp_path / "here", config=config | each)
-        status, out, err = run("--resume", "here", "--quiet", *([] if "steps" in each else ["--steps", "6"]))
+        status, out, err = run("--resume", "here", "--quiet", *([] if len(each) == 2 else ["--steps", "6"]))
         assert (status, err) == (0, "") or (status == 2 and err.count("\n") == 1 and err.startswith("error: ")), (each, err)
 
 
