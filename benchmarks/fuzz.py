@@ -38,7 +38,7 @@ import numpy as np
 from PIL import Image
 
 TEXT = "the header's text"
-LIMITS = ("-timeout=300", "-rss_limit_mb=500", "-max_len=20000")  # with all that is loaded the program itself takes 300 MB
+LIMITS = ("-timeout=3600", "-rss_limit_mb=500", "-max_len=20000")  # with all that is loaded the program itself takes 300 MB
 
 
 def members(path, read):

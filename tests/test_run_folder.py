@@ -177,6 +177,14 @@ def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is
     assert [n for _, n in seen][-1] == 3
 
 
+def test_a_history_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    run_folder.write_history(tmp_path, [{"epoch": 1}])
+    monkeypatch.setattr("os.fsync", disk_is_full)
+    with pytest.raises(OSError):
+        run_folder.write_history(tmp_path, [{"epoch": 1}, {"epoch": 2}])
+    assert (tmp_path / "history.csv").read_text() == "epoch\n1\n" and [p.name for p in tmp_path.iterdir()] == ["history.csv"]
+
+
 @pytest.mark.parametrize("when", ["on_epoch", "finish"])
 def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(tmp_path, monkeypatch, no_curves, when):
     t, folder = trainer(), RunFolder(tmp_path / "run", CONFIG)
