@@ -27,7 +27,7 @@ OPTIONS = ("--recipe", "mlp-leaky", "--batch-size", "100", "--steps", str(STEPS)
 FIXED = ("--dataset", "mnist-sample", "--device", "cpu", *OPTIONS)
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # of Linux: what lets root write where permissions forbid it
 SLOW = 2  # seconds until the mirror answers: all trainings want a file before any has it
-LONGEST = 120  # seconds: a training takes two
+LONGEST = 600  # seconds: a training takes two, but others may keep it waiting
 CLOCK_BACK = "import time; t = iter(range(2_000_000_000, 0, -3600)); time.time = lambda: float(next(t))\n"
 LIMITED = "import resource; resource.setrlimit(resource.{kind}, ({n},) * 2)\n"
 POISONED = """

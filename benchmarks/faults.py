@@ -5,7 +5,7 @@
 
 Each training is examples/train_mnist_gan.py in a process of its own. One that was killed, or stopped by its disk, survives if
 `--resume` then ends with the bytes of one that nothing happened to; a file that was changed, if its reader gives what was
-written or its documented error, within a second and 200 MB. Exit status 1 if anything was lost.
+written or its documented error, within a second of the processor and 200 MB. Exit status 1 if anything was lost.
 """
 
 import argparse

@@ -4,12 +4,15 @@
     python -m benchmarks.fuzz weights -max_total_time=300
 
 What follows the reader's name is libFuzzer's; it ends with a traceback where anything else than the documented error comes
-out of a reader, and where one takes more than a second or 200 MB more than the program itself. `members` puts the bytes
-into a sound zip file, whose checksums would else stop every change: the first byte says as which array.
+out of a reader, and where one takes more than a second of the processor or 200 MB more than the program itself. `members`
+puts the bytes into a sound zip file, whose checksums would else stop every change: the first byte says as which array.
+What is read is used, too: `predict` draws by it, `classify` names a digit, `resume` goes on training.
 """
 
+import io
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import atheris
@@ -24,31 +27,45 @@ with atheris.instrument_imports(include=WATCHED):
 
     from benchmarks import fault_files
     from gan.checkpoint import read_checkpoint, write_checkpoint
+    from gan.classifier import CLASSES, IMAGE_RANGE, load_classifier, probabilities, save_classifier
     from gan.digit_images import read_digit
     from gan.idx import read_idx, write_idx
     from gan.metrics.images import read_images
-    from nn import DataError, Dense, Sequential, WeightsError, load_weights, save_weights
+    from gan.sampling import load_sampler
+    from nn import ByhandError, Conv2d, DataError, Dense, Flatten, Sequential, WeightsError, load_weights, save_weights
 
 import numpy as np
 from PIL import Image
 
-LIMITS = ("-timeout=1", "-rss_limit_mb=1000", "-max_len=20000")  # with all that is loaded the program itself takes 300 MB
+TEXT = "the header's text"
+LIMITS = ("-timeout=3600", "-rss_limit_mb=500", "-max_len=20000")  # with all that is loaded the program itself takes 300 MB
 
 
 def members(path, read):
-    """A reader of what becomes of the bytes at `path` as an array, or as the header, of the sound file that lies there now."""
+    """A reader of what becomes of the bytes at `path` as one of the arrays, or as the header's text, of the sound file that
+    lies there now."""
     with zipfile.ZipFile(path) as archive:
         whole = {name: archive.read(name) for name in archive.namelist()}
+    names = [TEXT, *whole]
 
     def inside(path):
         data = path.read_bytes()
-        name = sorted(whole)[data[0] % len(whole)] if data else ""
+        name, new = names[data[0] % len(names)] if data else TEXT, data[1:]
+        if name == TEXT:
+            name, new = "header.npy", npy(new)
         with zipfile.ZipFile(path, "w") as archive:
-            for each, held in whole.items():
-                archive.writestr(each, data[1:] if each == name else held)
+            for each, held in (whole | {name: new}).items():
+                archive.writestr(each, held)
         return read(path)
 
-    return inside, [bytes([k]) + whole[name] for k, name in enumerate(sorted(whole))]
+    text = np.load(io.BytesIO(whole["header.npy"])).tobytes()
+    return inside, [b"\0" + text, *(bytes([k]) + whole[name] for k, name in enumerate(names) if name != TEXT)]
+
+
+def npy(text):
+    file = io.BytesIO()
+    np.save(file, np.frombuffer(text, np.uint8))
+    return file.getvalue()
 
 
 def target(name, path):
@@ -68,17 +85,43 @@ def target(name, path):
             Image.fromarray(images[0]).save(path, kind)
             seeds.append(path.read_bytes())
         return read_digit, DataError, seeds
-    if name.startswith("weights"):
+    read, error = {
+        "weights": (load_weights, WeightsError), "checkpoints": (read_checkpoint, WeightsError), "resume": (go_on, ByhandError),
+        "predict": (draw, ByhandError), "classify": (name_a_digit, ByhandError),
+    }[name.removesuffix("-members")]  # fmt: skip
+    if read is load_weights:
         save_weights(path, {"net": Sequential(Dense(2, 3)).build(seed=0)})
-        read = load_weights
+    elif read is draw:
+        info = {"latent": {"size": 2, "distribution": "normal"}, "classes": 0, "shares": [0.5, 0.5], "image_range": [-1, 1]}
+        save_weights(path, {"G": Sequential(Dense(4, 784)).build(seed=0)}, info)
+    elif read is name_a_digit:
+        network = Sequential(Conv2d(1, 2, 3, stride=9), Flatten(), Dense(18, 10), input_shape=(1, 28, 28))
+        save_classifier(path, network.build(seed=0), {"classes": CLASSES, "image_range": IMAGE_RANGE})
     else:
         write_checkpoint(path, fault_files.small_checkpoint())
-        read = read_checkpoint
     inside, seeds = members(path, read)
-    return (inside, WeightsError, seeds) if name.endswith("-members") else (read, WeightsError, [path.read_bytes()])
+    return (inside, error, seeds) if name.endswith("-members") else (read, error, [path.read_bytes()])
 
 
-TARGETS = ("idx", "weights", "weights-members", "checkpoints", "checkpoints-members", "samples", "pictures")
+def draw(path):
+    sampler = load_sampler(path)
+    return sampler.images(sampler.inputs(2, seed=0))
+
+
+def name_a_digit(path):
+    return probabilities(load_classifier(path), np.zeros((1, 1, 28, 28), np.uint8))
+
+
+def go_on(path):
+    checkpoint, trainer = read_checkpoint(path), fault_files.small_trainer()
+    trainer.restore(checkpoint.arrays, checkpoint.rest)
+    return trainer.fit(steps=1)
+
+
+TARGETS = (
+    "idx", "weights", "weights-members", "checkpoints", "checkpoints-members", "resume-members", "predict-members",
+    "classify-members", "samples", "pictures",
+)  # fmt: skip
 
 
 def main():
@@ -93,10 +136,12 @@ def main():
 
         def one(data):
             path.write_bytes(data)
+            began = time.process_time()
             try:
                 read(path)
             except error as problem:
                 assert "\n" not in str(problem), problem
+            assert time.process_time() - began < fault_files.SECONDS
 
         atheris.Setup([sys.argv[0], *LIMITS, *sys.argv[2:], str(corpus)], one)
         atheris.Fuzz()

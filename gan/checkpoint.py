@@ -5,17 +5,21 @@ of its images; `frames`, the film so far; `history`, a row an epoch; `clusters`,
 the configuration, the history's columns, and the rest of the trainer's state: steps, means of the losses, random streams.
 """
 
+import os
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 
+from gan.loss_log import COLUMNS as FIGURES
 from nn import WeightsError
 from nn.archive import REMEDY, open_archive, write_archive
 
 NAME = "checkpoint.npz"
 FORMAT = 1
-WHOLE = ("epoch", "step")  # the columns of the history that count; in the others, NaN stands for a figure not measured
+WHOLE = ("epoch", "step")  # the columns of the history that count
+COLUMNS = [*WHOLE, "seconds", "images_per_second", "d_loss", *FIGURES]
+MEASURED = "fid"  # a last column, where it is; NaN stands for an epoch without
 DTYPES = ("float64", "float32", "int64", "uint16", "uint8")
 
 
@@ -82,16 +86,23 @@ def _is_sound(header, frames, table):
     if not all(name in header and isinstance(header[name], kind) for name, kind in kinds.items()):
         return False
     columns = header["columns"]
-    if not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
+    if table is None or columns not in ([COLUMNS, [*COLUMNS, MEASURED]] if len(table) else [[]]):
         return False
-    if table is None or table.dtype != np.float64 or table.shape[1:] != (len(columns),):
+    if table.dtype != np.float64 or table.shape[1:] != (len(columns),) or not np.isfinite(table[:, : len(COLUMNS)]).all():
         return False
-    if len(table) and not all(name in columns and np.isfinite(table[:, columns.index(name)]).all() for name in WHOLE):
-        return False
-    return (
+    return _is_path(header["data_dir"]) and (
         frames is not None
         and frames.dtype == np.uint8
         and len(frames.shape) == 4
         and len(frames) == len(table)
+        and frames.shape[1] > 0
         and frames.shape[2:] == (28, 28)
     )
+
+
+def _is_path(name):
+    """Whether a name, or None, is one that the system takes."""
+    try:
+        return b"\0" not in os.fsencode(name or "")
+    except UnicodeEncodeError:
+        return False

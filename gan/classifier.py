@@ -3,10 +3,12 @@
 import numpy as np
 
 from nn import (
-    BatchNorm, ByhandError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, Sequential, SoftmaxCrossEntropy, WeightsError,
-    load_weights, save_weights,
+    BatchNorm, ByhandError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, RunError, Sequential, SoftmaxCrossEntropy,
+    WeightsError, load_weights, save_weights,
 )  # fmt: skip
+from nn.pass_size import pass_size
 
+MOST_NUMBERS = 1_000_000  # that a file's network may work with for one image: five times those of `digit_classifier`
 CLASSES = [str(digit) for digit in range(10)]
 IMAGE_RANGE = (0.0, 1.0)  # what 0 and 255 become; the zeros around a convolution's input are background then
 NAME = "classifier"  # the network's name in a weights file
@@ -36,9 +38,16 @@ def as_input(images, network):
 
 
 def logits(network, images):
-    """What the network, in evaluation mode, makes of uint8 images (N, 1, 28, 28): (N, 10) on the host."""
-    parts = [network(as_input(images[i : i + AT_ONCE], network)) for i in range(0, len(images), AT_ONCE)]
-    return np.concatenate([network.ops.to_host(part) for part in parts])
+    """What the network, in evaluation mode, makes of uint8 images (N, 1, 28, 28): (N, 10) on the host.
+
+    Errors: `RunError` where that is not finite.
+    """
+    with np.errstate(all="ignore"):
+        parts = [network(as_input(images[i : i + AT_ONCE], network)) for i in range(0, len(images), AT_ONCE)]
+    found = np.concatenate([network.ops.to_host(part) for part in parts])
+    if not np.isfinite(found).all():
+        raise RunError("network: expected finite numbers from it, got others; its weights are of no use, train again")
+    return found
 
 
 def probabilities(network, images):
@@ -79,7 +88,7 @@ def load_classifier(path, device="cpu"):
         raise WeightsError(f"{path}: expected a network {NAME!r} in it, found {', '.join(networks) or 'none'}")
     network = networks[NAME]
     try:
-        fits = network.output_shape((1, 28, 28)) == (len(CLASSES),)
+        fits = network.output_shape((1, 28, 28)) == (len(CLASSES),) and pass_size(network, (1, 28, 28)) <= MOST_NUMBERS
     except ByhandError:
         fits = False
     if not fits or info.get("classes") != CLASSES or info.get("image_range") != list(IMAGE_RANGE):

@@ -51,7 +51,7 @@ def load(name, split="train", *, data_dir=None, flat=True, quiet=False, timeout=
             raise
         reasons = error.reasons
     else:
-        return _read(*paths, flat)
+        return _read(source, *paths, flat)
     images, labels = load(source.fallback, split, flat=flat)
     print(
         f"{source.name}: no mirror gave it ({reasons}); using the bundled sample of {len(images):,} {split} images. "
@@ -113,6 +113,18 @@ def _obtain(source, file, root, mirrors):
         raise (FetchError(message, error.reasons) if official else DataError(message)) from error
 
 
+def _read_official(source, path):
+    """The array of an official file; only bytes that have been hashed are read, whoever may write into the folder."""
+    with open(path, "rb") as file:
+        content = file.read()
+    if hashlib.sha256(content).hexdigest() != source.files[os.path.basename(path)]:
+        raise DataError(f"{path}: expected {source.name}'s official file, got one that has changed just now; start again")
+    try:
+        return read_idx(content)
+    except DataError as error:
+        raise DataError(str(error).replace("<bytes>", str(path), 1)) from None
+
+
 def _holds(root, source, split):
     """Whether an official file of this split is there."""
     names = [file for file in source.files if file.startswith(PREFIXES[split])]
@@ -145,8 +157,8 @@ def _identify(path, digest):
     return f"a sound IDX file, {array.dtype} {array.shape}, of another SHA-256 ({digest[:12]}...)", False
 
 
-def _read(images_path, labels_path, flat):
-    images, labels = read_idx(images_path), read_idx(labels_path)
+def _read(source, images_path, labels_path, flat):
+    images, labels = (_read_official(source, path) for path in (images_path, labels_path))
     if images.dtype != "uint8" or images.shape[1:] != (28, 28):
         raise DataError(
             f"{images_path}: expected images uint8 (N, 28, 28), got {images.dtype} {images.shape}; "

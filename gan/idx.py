@@ -24,6 +24,7 @@ from nn.files import atomic_write
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20  # bytes read at a time: memory follows what is there, never what a header promises
+MOST_PACKED = 100_000_000  # bytes that a gzip file may unpack to, beyond its own size: twice what MNIST's needs
 
 
 def read_idx(source):
@@ -32,7 +33,7 @@ def read_idx(source):
     source: a path, or the file's bytes. -> array of the header's shape and type, in native byte order, writable.
     Memory stays within what the file really holds, and unpacking stops one byte after what the header promises.
     Errors: DataError, naming the file, if it is missing or unreadable, cut short, longer than its header says,
-    not IDX, or a gzip stream that is damaged.
+    not IDX, or a gzip stream that is damaged, or that promises more than MOST_PACKED beyond its own size.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _read(io.BytesIO(source), "<bytes>")
@@ -52,12 +53,13 @@ def read_idx(source):
 
 def _read(file, name):
     gzipped = file.read(2) == GZIP_MAGIC
+    n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     if not gzipped:
         return _parse(file, name)
     try:
         with gzip.GzipFile(fileobj=file) as unpacked:
-            return _parse(unpacked, name)
+            return _parse(unpacked, name, n_bytes + MOST_PACKED)
     except EOFError as error:
         raise DataError(
             f"{name}: expected a whole gzip stream, got one that is cut short (truncated); fetch or copy it again"
@@ -68,9 +70,14 @@ def _read(file, name):
         ) from error
 
 
-def _parse(stream, name):
+def _parse(stream, name, most=math.inf):
     dtype, shape = _parse_header(stream, name)
     promised = math.prod(shape) * dtype.itemsize  # Python integers: cannot overflow
+    if promised > most:
+        raise DataError(
+            f"{name}: expected a gzip file that unpacks to at most {most:,} bytes, got one whose header promises {promised:,}; "
+            "fetch it again, or unpack it with gunzip if you trust it"
+        )
     data = _take(stream, promised)
     what = f"{promised} bytes of data for {dtype.name} {shape}"
     if len(data) < promised:
@@ -87,7 +94,9 @@ def _parse(stream, name):
             f"{name}: expected a shape that NumPy can hold, got {len(shape)} dimensions, {shape} "
             f"({error}); fetch or copy it again"
         ) from error
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    if dtype.isnative:
+        return array
+    return array.byteswap(inplace=True).view(dtype.newbyteorder("="))  # in the bytes as they were read
 
 
 def _parse_header(stream, name):

@@ -71,6 +71,8 @@ class LossLog:
         sums, squares = np.array(state["sums"], np.float64), np.array(state["squares"], np.float64)
         if (sums.shape, squares.shape) != (self._sums.shape, self._squares.shape):
             raise ValueError(f"expected {len(self._sums)} sums of losses and 2 of squares, got {sums.shape} and {squares.shape}")
+        if not (np.isfinite(sums).all() and np.isfinite(squares).all() and 0 <= int(state["steps"]) < 2**53):
+            raise ValueError("expected finite sums of losses, and a number of steps")
         self._sums, self._squares, self._steps = sums, squares, int(state["steps"])
 
 

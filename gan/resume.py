@@ -17,6 +17,7 @@ KINDS = {
     "evaluate_every": int | NONE, "checkpoint_minutes": NUMBER, "epochs": int | NONE, "steps": int | NONE,
     "minutes": NUMBER | NONE, "images": int, "data": str,
 }  # fmt: skip
+MOST = 1e300  # of a number, which floats still hold
 FIXED = ("recipe", "dataset", "batch_size", "seed", "out")  # another one of these is another run
 
 
@@ -46,7 +47,7 @@ def settings(args, checkpoint):
     config = checkpoint.config
     for name, kind in KINDS.items():
         value = config.get(name, "none")
-        if name not in config or not isinstance(value, kind) or (not isinstance(value, str | NONE) and not value >= 0):
+        if name not in config or not isinstance(value, kind) or (isinstance(value, NUMBER) and not 0 <= value < MOST):
             raise WeightsError(f"{args.resume}/{NAME}: expected the run's {name}, got {value!r:.80}; no training wrote this file")
     for name in FIXED:
         if name in said and said[name] != config.get(name):
@@ -69,6 +70,8 @@ def restore(trainer, checkpoint, path):
     """Put a checkpoint's state into the trainer. Errors: `RunError`, which names the file."""
     try:
         trainer.restore(checkpoint.arrays, checkpoint.rest)
+        if checkpoint.frames.shape[1] != len(trainer.fixed_inputs):
+            raise RunError(f"frames: expected {len(trainer.fixed_inputs)} images in each, got {checkpoint.frames.shape[1]}")
     except RunError as problem:
         raise RunError(f"{path / NAME}: {problem}") from None
 

@@ -1,21 +1,34 @@
 """New images from a trained generator."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from gan.latent import Latent
 from nn import ByhandError, RunError, Sequential, WeightsError, load_weights
+from nn.pass_size import pass_size
 
 MOST_KINDS = 1000  # that a file may ask for
+MOST_NOISE = 10_000  # numbers that an image is made of
+WIDEST = 1e30  # image range, far beyond any that is in use
+MOST_NUMBERS = 1_000_000  # that a file's generator may work with for one image: three times dcgan's, the largest recipe's
 AT_ONCE = 1000  # images in one pass: enough to be fast, few enough to need little memory
+NUMBERS_AT_ONCE = 400_000_000  # in one pass at most: dcgan's for AT_ONCE
 
 
 def make_images(generator, inputs, image_range):
-    """The generator's images of inputs on its device, in evaluation mode: float32 (N, ...) in [0, 1] on the host."""
+    """The generator's images of inputs on its device, in evaluation mode: float32 (N, ...) in [0, 1] on the host.
+
+    Errors: `RunError` for a generator whose images are not finite.
+    """
     low, high = image_range
-    images = generator.ops.to_host(generator(inputs)).astype(np.float32)
-    return np.clip((images - low) / (high - low), 0, 1)
+    with np.errstate(all="ignore"):  # a file may hold weights, or variances, of which no image can be made: seen below
+        images = generator.ops.to_host(generator(inputs)).astype(np.float32)
+        images = np.clip((images - low) / (high - low), 0, 1)
+    if np.isnan(images).any():
+        raise RunError("images: expected finite ones from the generator, got NaN; its weights are of no use, train again")
+    return images
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,8 @@ class Sampler:
 
     def images(self, inputs):
         """Images of such inputs: float32 (N, 28, 28) in [0, 1]."""
-        parts = [make_images(self.generator, inputs[i : i + AT_ONCE], self.image_range) for i in range(0, len(inputs), AT_ONCE)]
+        n = min(AT_ONCE, NUMBERS_AT_ONCE // pass_size(self.generator, inputs.shape[1:]))
+        parts = [make_images(self.generator, inputs[i : i + n], self.image_range) for i in range(0, len(inputs), n)]
         return np.concatenate(parts).reshape(-1, 28, 28)
 
     def walks(self, rows, columns, seed, digits=None):
@@ -91,6 +105,8 @@ def load_sampler(path, device="cpu"):
         raise WeightsError(f"{path}: expected a generator 'G' in it, found {', '.join(networks) or 'no network'}")
     try:
         latent = Latent(info["latent"]["size"], info["latent"]["distribution"])
+        if latent.size > MOST_NOISE:
+            raise WeightsError(f"expected a latent of at most {MOST_NOISE:,} numbers, got {latent.size:,}")
         low, high = map(float, info["image_range"])
         classes, shares = info.get("classes", 0), info.get("shares")
         if not isinstance(classes, int) or not 0 <= classes <= MOST_KINDS:
@@ -99,9 +115,12 @@ def load_sampler(path, device="cpu"):
             shares = tuple(map(float, shares))
             if classes or not len(shares) <= MOST_KINDS or not min(shares) >= 0 or not abs(sum(shares) - 1) < 1e-9:
                 raise WeightsError(f"expected shares of up to {MOST_KINDS} clusters that sum to 1, and no classes beside them")
-        made = int(np.prod(networks["G"].output_shape((latent.size + (classes or len(shares or ())),))))
-        if not -np.inf < low < high < np.inf or made != 784:
+        asked = (latent.size + (classes or len(shares or ())),)
+        made = math.prod(networks["G"].output_shape(asked))
+        if not -WIDEST < low < high < WIDEST or made != 784:
             raise WeightsError(f"expected 784 pixels in a range of two rising, finite numbers, got {made} in [{low}, {high}]")
-    except (KeyError, TypeError, ValueError, ByhandError) as problem:
+        if (size := pass_size(networks["G"], asked)) > MOST_NUMBERS:
+            raise WeightsError(f"expected at most {MOST_NUMBERS:,} numbers in a pass for one image, got {size:,}")
+    except (KeyError, OverflowError, TypeError, ValueError, ByhandError) as problem:
         raise WeightsError(f"{path}: it does not tell how to draw images with its generator ({problem})") from None
     return Sampler(networks["G"], latent, (low, high), classes, shares)

@@ -17,6 +17,7 @@ from nn.weights import describe, rebuild
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
 N_FIXED = 64  # images of the fixed inputs, drawn again and again as training goes on
+MOST_STEPS = 2**53  # beyond which a float does not count
 
 
 class Callback:
@@ -63,8 +64,9 @@ class Trainer:
         order, shares, self.clusters = self.ops.stream(order_seed), None, None
         if recipe.clusters:
             labels = self.clusters = clusters(images, recipe.clusters, cluster_seed) if found is None else found
-            shares = tuple((np.bincount(labels, minlength=recipe.clusters) / len(labels)).tolist())
         self._batches = batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.kinds)
+        if recipe.clusters:
+            shares = tuple((np.bincount(labels, minlength=recipe.clusters) / len(labels)).tolist())
         self.generator = self._built(generator or recipe.generator(), g_seed, "G")
         self.discriminator = self._built(discriminator or recipe.discriminator(), d_seed, "D")
         average = self._copy_of_generator() if recipe.average else None
@@ -185,6 +187,8 @@ class Trainer:
                 raise RunError(f"state: expected {name} of {array.dtype} {array.shape}, got {given.dtype} {given.shape}")
             if name not in self._learnt and not np.array_equal(np.sort(given), np.sort(self.ops.to_host(array))):
                 raise RunError(f"state: expected {name} as another order of the training images")
+            if not np.isfinite(given).all():
+                raise RunError(f"state: expected finite numbers in {name}")
             self.ops.copy_(array, self.ops.asarray(given))
         for optimizer in (self._step.g_optimizer, self._step.d_optimizer):
             optimizer.learning_rate = self.learning_rate
@@ -195,8 +199,10 @@ class Trainer:
             self._spent, self._epoch_seconds = map(float, rest["seconds"])
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
             raise RunError(f"state: it is not one that a trainer gave ({type(problem).__name__}: {problem})") from None
-        if self.step_count < 0 or not self._is_finite():
-            raise RunError("state: expected finite weights and a step of at least 0")
+        if not 0 <= self.step_count < MOST_STEPS:
+            raise RunError("state: expected a step of at least 0")
+        if not (0 <= self._spent < float("inf") and 0 <= self._epoch_seconds < float("inf")):
+            raise RunError("state: expected finite seconds of at least 0")
         self._good.keep(self.step_count)
 
     def _orders(self):

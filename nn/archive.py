@@ -15,11 +15,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from nn.errors import ByhandError, WeightsError
+from nn.errors import DeviceError, DtypeError, WeightsError
 from nn.files import atomic_write
 
 HEADER = "header"
-MAX_HEADER_BYTES = 1_000_000
+MAX_HEADER_BYTES = 100_000  # the layers that these can describe are made within a second
+NPY_BYTES = 128  # before the elements of a vector
 MOST_PACKED = 32_000_000  # bytes that a compressed file may unpack to, beyond its own size
 MOST_LISTED = 1_000_000  # bytes of a zip file's list of members, which is read before anything else is known
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for memory that no header tells
@@ -31,9 +32,12 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 def write_archive(path, header, arrays):
     """Write a header that JSON can hold, and host arrays by name; the file appears whole or not at all."""
     try:
-        arrays = {HEADER: np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays}
+        text = json.dumps(header).encode()
     except (TypeError, ValueError) as problem:
         raise WeightsError(f"{path}: expected info that JSON can hold ({problem})") from None
+    if len(text) + NPY_BYTES > MAX_HEADER_BYTES:
+        raise WeightsError(f"{path}: expected a header of at most {MAX_HEADER_BYTES:,} bytes, got {len(text):,}; give less info")
+    arrays = {HEADER: np.frombuffer(text, np.uint8), **arrays}
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy", FIRST_DATE), "w", force_zip64=True) as member:
@@ -59,7 +63,7 @@ def open_archive(path, what):
         raise WeightsError(
             f"{path}: expected an .npz file, got something else or a damaged one ({problem}); {REMEDY}"
         ) from None
-    except ByhandError:
+    except (DeviceError, DtypeError):  # of what was asked for, not of the file
         raise
     except Exception as problem:  # whatever damage provokes in the readers of zip, .npy and JSON
         raise WeightsError(f"{path}: cannot be read ({problem}); {REMEDY}") from None
@@ -108,14 +112,14 @@ class Archive:
         """The arrays' names, without the header's."""
         return {name.removesuffix(".npy") for name in self._members} - {HEADER}
 
-    def header(self, newest, max_bytes=MAX_HEADER_BYTES):
+    def header(self, newest):
         """The header, of the format `newest`."""
         member = self._members.get(f"{HEADER}.npy")
         if member is None:
             found = ", ".join(list(self._members)[:5]) or "none"
             raise WeightsError(f"expected an array {HEADER!r}, as byhand writes it; found {found}")
-        if member.file_size > max_bytes:
-            raise WeightsError(f"expected a header of at most {max_bytes:,} bytes, got {member.file_size:,}")
+        if member.file_size > MAX_HEADER_BYTES:
+            raise WeightsError(f"expected a header of at most {MAX_HEADER_BYTES:,} bytes, got {member.file_size:,}")
         try:
             header = json.loads(self.array(HEADER, dtypes=("uint8",)).tobytes())
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
@@ -128,7 +132,7 @@ class Archive:
         return header
 
     def array(self, name, shape=None, dtypes=("float16", "float32", "float64")):
-        """One array, of the given shape (None: any) and of one of the dtypes."""
+        """One array, of the given shape (None: any) and of one of the dtypes, in native byte order."""
         member = self._members[f"{name}.npy"]
         with self._file.open(member) as file:
             version = np.lib.format.read_magic(file)
@@ -151,4 +155,5 @@ class Archive:
             data = file.read(n_bytes)
             if len(data) != n_bytes or file.read(1):
                 raise WeightsError(f"the array {name!r} is truncated; {REMEDY}")
-        return np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
+        array = np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
+        return array.astype(got_dtype.newbyteorder("="), copy=False)

@@ -2,7 +2,13 @@
 
 
 class ByhandError(Exception):
-    """The base of every error that a user can mend; command lines print it without a traceback and exit with 2."""
+    """The base of every error that a user can mend; command lines print it without a traceback and exit with 2.
+
+    It may quote names out of a stranger's file. It is one line all the same, without anything that a terminal would obey.
+    """
+
+    def __str__(self):
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
 
 
 class ShapeError(ByhandError, ValueError):

@@ -8,7 +8,11 @@ import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two test processes on two cores; read when NumPy is first imported
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+hypothesis.settings.register_profile("the same examples each time", derandomize=True)
+hypothesis.settings.load_profile("the same examples each time")
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gan.checkpoint import Checkpoint, digest, read_checkpoint, write_checkpoint
+from gan.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
 from gan.objectives import Relativistic
 from gan.penalties import OneCentered, ZeroCentered
 from gan.stacked import StackedBatches, random_triples
@@ -159,6 +159,12 @@ def test_no_state_of_weights_that_are_not_finite():
     (lambda arrays, rest: rest.update(step="many"), "ValueError"),
     (lambda arrays, rest: rest.update(step=-1), "at least 0"),
     (lambda arrays, rest: rest.update(step=float("inf")), "OverflowError"),
+    (lambda arrays, rest: rest.update(step=10**30), "at least 0"),
+    (lambda arrays, rest: rest.update(seconds=[float("inf"), 0.0]), "finite seconds"),
+    (lambda arrays, rest: rest.update(seconds=[0.0, float("nan")]), "finite seconds"),
+    (lambda arrays, rest: rest["log"].update(steps=10**400), "ValueError"),
+    (lambda arrays, rest: rest["log"].update(squares=[1.0, float("inf")]), "ValueError"),
+    (lambda arrays, rest: arrays["D.adam.v"].fill(np.nan), "finite numbers in D.adam.v"),
     (lambda arrays, rest: rest.update(log={"sums": [1.0], "squares": [1.0, 1.0], "steps": 1}), "sums"),
     (lambda arrays, rest: rest.update(seconds=None), "TypeError"),
 ])  # fmt: skip
@@ -188,6 +194,10 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
     {"frames": np.zeros((0, 64, 28, 28), np.float32)}, {"frames": np.zeros((0, 64, 27, 28), np.uint8)},
     {"history": [{"epoch": 1, "step": np.nan}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
     {"history": [{3: 1, "epoch": 1, "step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"history": [dict.fromkeys([*COLUMNS, "more"], 1)], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"history": [dict.fromkeys(COLUMNS, 1) | {"g_loss": np.inf}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"history": [dict.fromkeys(COLUMNS, 1)], "frames": np.zeros((1, 0, 28, 28), np.uint8)}, {"history": [{}], "frames": np.zeros(
+        (1, 64, 28, 28), np.uint8)}, {"data_dir": "a\0b"},
 ])  # fmt: skip
 def test_a_file_of_something_else_is_refused(tmp_path, change):
     path = tmp_path / "checkpoint.npz"
@@ -203,7 +213,8 @@ def test_data_have_a_name_of_their_own():
 
 
 def test_the_history_comes_back_as_it_was(tmp_path):
-    rows = [{"epoch": k, "step": 5 * k, "d_loss": 0.1 / 3 * k, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))]
+    figures = {name: 0.1 / 3 * k for k, name in enumerate(COLUMNS[2:])}
+    rows = [{"epoch": k, "step": 5 * k, **figures, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))]
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)))
     got = read_checkpoint(path).history

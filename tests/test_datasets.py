@@ -170,6 +170,26 @@ def test_a_spoiled_file_is_named_and_never_used(tmp_path, mirror, capsys, monkey
         assert path.read_bytes() == content  # the user's own file is the user's
 
 
+@pytest.mark.parametrize("name", [IMAGES, LABELS])
+def test_only_bytes_that_were_hashed_are_read(tmp_path, monkeypatch, name):
+    """A file that someone replaces by another sound one just after its hash was found right."""
+    for each in (IMAGES, LABELS):
+        (tmp_path / each).write_bytes(FILES[each])
+    other = gzip.decompress(FILES[name])
+    find = datasets._sha256
+
+    def find_and_replace(path):
+        digest = find(path)
+        if path == tmp_path / name:
+            path.write_bytes(gzip.compress(other[:-1] + b"\x09"))
+        return digest
+
+    monkeypatch.setattr(datasets, "_sha256", find_and_replace)
+    with pytest.raises(DataError, match="changed just now") as error:
+        load(digits(closed_port()), data_dir=tmp_path)
+    assert str(tmp_path / name) in str(error.value)
+
+
 def test_a_missing_file_is_named(tmp_path):
     (tmp_path / IMAGES).write_bytes(FILES[IMAGES])
     with pytest.raises(DataError) as caught:

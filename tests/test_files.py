@@ -61,6 +61,17 @@ def test_after_a_kill_the_old_file_is_whole(tmp_path):
     assert path.read_bytes() == b"old"
 
 
+def test_the_bytes_are_on_the_disk_before_they_are_moved(tmp_path, monkeypatch):
+    """What a power failure asks for: flushed, fsynced, and only then under the name."""
+    path, seen, replace = tmp_path / "a.bin", [], os.replace
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", lambda handle: seen.append(("fsync", os.pread(handle, 99, 0), path.read_bytes())))
+    monkeypatch.setattr(os, "replace", lambda a, b: (seen.append(("move", Path(a).parent, b)), replace(a, b)))
+    with atomic_write(path) as file:
+        file.write(b"new")
+    assert seen == [("fsync", b"new", b"old"), ("move", tmp_path, path)] and path.read_bytes() == b"new"
+
+
 def test_others_may_read_the_file_as_the_umask_has_it(tmp_path):
     old = os.umask(0o027)
     try:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gan import idx
 from gan.idx import read_idx, write_idx
 from nn.errors import DataError
 
@@ -133,6 +134,27 @@ def test_a_gzip_bomb_is_not_unpacked():
     bomb = gzip.compress(pack(0x08, (10,), []) + bytes(2**26))
     assert len(bomb) < 2**17
     assert peak_while_refusing(bomb) < 2**22
+
+
+def test_a_gzip_bomb_that_keeps_its_promise_is_not_unpacked(tmp_path, monkeypatch):
+    """Its header tells of all that is in it; twice as much as MNIST's largest file unpacks to is read, no more."""
+    assert idx.MOST_PACKED > 2 * (60_000 * 784 - 9_912_422)
+    bomb = gzip.compress(pack(0x08, (2**26,), []) + bytes(2**26))
+    monkeypatch.setattr(idx, "MOST_PACKED", 2**26 + 16 - len(bomb))
+    assert read_idx(bomb).shape == (2**26,)
+    monkeypatch.setattr(idx, "MOST_PACKED", 2**26 - 1 - len(bomb))
+    assert peak_while_refusing(bomb) < 2**20
+    spoiled(tmp_path, bomb, "at most 67,108,863 bytes", "67,108,864", "gunzip")
+
+
+@pytest.mark.parametrize("code", [0x0C, 0x0D])
+def test_other_byte_orders_need_no_memory_of_their_own(code):
+    content = pack(code, (2**22,), []) + bytes(2**24)
+    tracemalloc.start()
+    read_idx(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * 2**24
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gan import run_folder
+from gan.checkpoint import read_checkpoint, write_checkpoint
 from gan.run_lock import RunLock
 from gan.training import Trainer
 from nn import RunError, load_weights
@@ -219,6 +221,49 @@ def test_a_configuration_of_nonsense_is_refused(run, tmp_path, monkeypatch, sett
         patch.setattr(run_folder.RunFolder, "_save_checkpoint", poisoned)
         assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     assert_refused(run("--resume", "here"), "here", setting)
+
+
+def rewritten(folder, **change):
+    """Put another checkpoint into the place of a run's own."""
+    path = folder / "checkpoint.npz"
+    write_checkpoint(path, replace(read_checkpoint(path), **change))
+
+
+def test_a_checkpoint_of_other_pictures_or_clusters_is_refused(run, tmp_path):
+    """Sound in itself, but for what the recipe makes of it: its film, and the clusters of its images."""
+    assert run(*QUICK, "--recipe", "conv-clusters", "--steps", 5, "--out", "here")[0] == 0
+    whole = (tmp_path / "here" / "checkpoint.npz").read_bytes()
+    for change in (
+        {"frames": np.zeros((2, 3, 28, 28), np.uint8)}, {"clusters": np.zeros(42)}, {"clusters": np.full(43, 200)},
+        {"clusters": np.zeros((43, 1))},
+    ):  # fmt: skip
+        (tmp_path / "here" / "checkpoint.npz").write_bytes(whole)
+        rewritten(tmp_path / "here", **change)
+        assert_refused(run("--resume", "here", "--steps", 9), "frames" if "frames" in change else "labels", "expected")
+    (tmp_path / "here" / "checkpoint.npz").write_bytes(whole)
+    assert run("--resume", "here", "--steps", 9, "--quiet")[0] == 0
+
+
+@pytest.mark.parametrize("folder", ["a\0b", "\ud800"])
+def test_a_data_folder_that_no_system_has(run, tmp_path, folder):
+    assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
+    rewritten(tmp_path / "here", data_dir=folder)
+    assert_refused(run("--resume", "here"), "here", "not a checkpoint")
+
+
+def test_any_settings_in_a_checkpoint_go_on_or_are_refused(run, tmp_path, monkeypatch):
+    """Whatever a stranger's file says of its run, `--resume` ends as it should, or with one line."""
+    monkeypatch.setattr("gan.metrics.watch.SAMPLES", 200)
+    assert run(*QUICK, "--steps", 5, "--out", "here")[0] == 0
+    whole, config = (tmp_path / "here" / "checkpoint.npz").read_bytes(), read_checkpoint(tmp_path / "here" / "checkpoint.npz").config
+    values = None, True, 0, 1, -1, 7, 10**30, 10**400, 0.5, float("nan"), float("inf"), "", "cpu", "dcgan", "\n\ud800", [], {}
+    changes = [{"epochs": 10**400, "steps": 6}, {"minutes": 10**400, "steps": 6}, {}]
+    changes += [{name: values[5 * k % len(values)]} for k, name in enumerate(sorted(config))]
+    for each in changes:
+        (tmp_path / "here" / "checkpoint.npz").write_bytes(whole)
+        rewritten(tmp_path / "here", config=config | each)
+        status, out, err = run("--resume", "here", "--quiet", *([] if len(each) == 2 else ["--steps", "6"]))
+        assert (status, err) == (0, "") or (status == 2 and err.count("\n") == 1 and err.startswith("error: ")), (each, err)
 
 
 # ---- the folder goes, or fills, while training -------------------------------------------------------------------

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from gan import run_folder
+from gan.checkpoint import read_checkpoint
 from gan.pictures import GAP, SCALE
 from gan.run_folder import RunFolder, new_folder
 from gan.training import N_FIXED
@@ -152,6 +154,35 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, name):
         new_folder(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
     assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is_whole(tmp_path, monkeypatch, no_curves):
+    """Looked at each time that a file is about to be moved, and has been moved, into its place."""
+    path, seen, replace = tmp_path / "run", [], os.replace
+
+    def look():
+        history, checkpoint = path / "history.csv", path / "checkpoint.npz"
+        lines = history.read_text() if history.exists() else ""
+        seen.append((lines, len(read_checkpoint(checkpoint).history) if checkpoint.exists() else None))
+
+    monkeypatch.setattr(os, "replace", lambda a, b: (look(), replace(a, b), look()))
+    t, folder = trainer(), RunFolder(path, CONFIG)
+    t.fit(steps=12, callbacks=[folder])
+    final = (path / "history.csv").read_text()
+    assert final.count("\n") == 4 and len(seen) > 20
+    wholes = ["", *("".join(final.splitlines(True)[:n]) for n in (2, 3, 4))]
+    for lines, n_epochs in seen:
+        assert lines in wholes
+        assert n_epochs is None or n_epochs in (wholes.index(lines), wholes.index(lines) - 1)  # the history comes first
+    assert [n for _, n in seen][-1] == 3
+
+
+def test_a_history_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    run_folder.write_history(tmp_path, [{"epoch": 1}])
+    monkeypatch.setattr("os.fsync", disk_is_full)
+    with pytest.raises(OSError):
+        run_folder.write_history(tmp_path, [{"epoch": 1}, {"epoch": 2}])
+    assert (tmp_path / "history.csv").read_text() == "epoch\n1\n" and [p.name for p in tmp_path.iterdir()] == ["history.csv"]
 
 
 @pytest.mark.parametrize("when", ["on_epoch", "finish"])

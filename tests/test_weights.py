@@ -226,13 +226,6 @@ def test_a_path_may_be_a_string(path):
     assert nn.load_weights(str(path))[1] == {"note": "x"}
 
 
-def test_truncation_at_any_place(path):
-    whole = path.read_bytes()
-    for size in [*range(0, len(whole), 37), *range(len(whole) - 25, len(whole))]:
-        path.write_bytes(whole[:size])
-        assert_refused(path)
-
-
 @pytest.mark.parametrize("content", [b"not a zip" * 100, b"PK\x03\x04" + b"\0" * 200, npy(np.zeros(5)), b"\x1f\x8b" + b"\0" * 50])
 def test_a_file_that_is_no_zip(path, content):
     path.write_bytes(content)
@@ -302,8 +295,10 @@ def test_an_array_of_another_dtype(path, dtype):
 
 def test_an_array_of_swapped_byte_order_is_read_or_refused_but_never_misread(path):
     b = small_network()[0].b
-    rewrite(path, {"G/0.b": npy(b.astype(">f4"))})
-    assert (nn.load_weights(path)[0]["G"][0].b == b).all()
+    for names in ["G/0.b"], [name for name in members(path) if name != "header"]:
+        rewrite(path, {name: npy(np.load(io.BytesIO(members(path)[name])).astype(">f4")) for name in names})
+        net = nn.load_weights(path)[0]["G"]
+        assert (net[0].b == b).all() and net.dtype == "float32"
 
 
 def test_a_name_that_is_there_twice(path):
