@@ -54,7 +54,8 @@ def make_step(side, recipe, most, data_dir=None):
 def by_images(recipe, sizes, rounds, data):
     """A row for each number of images: us of an image in steps and in epochs, and their ratios to those of the most."""
     most, batch = max(sizes), get_recipe(recipe).batch_size
-    times = take_turns([f"{n} {kind}" for n in sizes for kind in ("steps", "ours")], (recipe, str(most), *data), rounds, 1, "benchmarks.scaling")
+    sides = [f"{n} {kind}" for n in sizes for kind in ("steps", "ours")]
+    times = take_turns(sides, (recipe, str(most), *data), rounds, 1, "benchmarks.scaling")
     per_image = {}
     for side, turns in times.items():
         n = int(side.split()[0])
@@ -107,7 +108,7 @@ def main():
         print(render(header, [cells], args.markdown))
         return 0
     header = ["images", "an image in steps, us", "to the most", "in epochs, us", "to the most"]
-    print(render(header, by_images(recipe.name, sizes, args.rounds, data), args.markdown), end="\n\n")
+    print(render(header, by_images(recipe.name, sizes, args.rounds, data), args.markdown), end="\n\n", flush=True)
     header = ["epochs", "an image, us", "epoch / its steps"]
     print(render(header, by_epoch(recipe.name, sizes[-1], args.epochs, data), args.markdown))
     return 0

@@ -6,8 +6,9 @@
 Every start is timed in a fresh process, all of them in turns; `above NumPy` is the median of the differences in one round, and
 a ratio is the median of the rounds' own, with its quartiles: `import torch` over our imports, and PyTorch's first step over
 ours. The step is one of `mlp-dropout` on 10,000 images of random bytes, `numpy` without Numba; PyTorch's is
-torch_first_step.py, which imports nothing of ours. The training is examples/train_mnist_gan.py with its defaults, ended after some steps. Its first picture counts
-from the start of the process and includes finding the data: where no mirror can be reached, the time to find that out.
+torch_first_step.py, which imports nothing of ours. The training is examples/train_mnist_gan.py with its defaults, ended
+after some steps. Its first picture counts from the start of the process and includes finding the data: where no mirror can be
+reached, the time to find that out.
 """
 
 import argparse
@@ -99,7 +100,8 @@ def main():
     print(f"{machine()}; {args.rounds} rounds", file=sys.stderr)
     has_torch = importlib.util.find_spec("torch") is not None
     starts = {name: code for name, code in STARTS.items() if has_torch or "torch" not in code}
-    print(render(["start", "ms", "above NumPy, ms", "PyTorch / it"], start_rows(args.rounds, starts), args.markdown), end="\n\n")
+    header = ["start", "ms", "above NumPy, ms", "PyTorch / it"]
+    print(render(header, start_rows(args.rounds, starts), args.markdown), end="\n\n", flush=True)
     picture, total, memory = training(args.steps, args.data_dir and str(Path(args.data_dir).resolve()))
     header = ["default training", "first picture, s", "all, s", "peak memory, MiB"]
     print(render(header, [(f"{args.steps} steps", f"{picture:.1f}", f"{total:.1f}", f"{memory:.0f}")], args.markdown))

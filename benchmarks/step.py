@@ -6,9 +6,9 @@
 Milliseconds are medians of all rounds; a ratio is the median of the rounds' own ratios, with its quartiles. `eager` is
 PyTorch as tutorials write it, `tuned` what it offers a careful user (see torch_steps.py for both), `floor` the matrix
 products of our step alone, in the same order on the same buffers (floor.py). `ours` has Numba's kernels where Numba is
-installed, `numpy` has not. The sides take turns, each in a process of
-its own and with all cores (turns.py). Images are random bytes, the same for all. `--peers compiled` adds torch.compile, which
-needs a C++ compiler and, not counted, a minute for each recipe.
+installed, `numpy` has not. The sides take turns, each in a process of its own and with all cores (turns.py). Images are
+random bytes, the same for all. `--peers compiled` adds torch.compile, which needs a C++ compiler and, not counted, a minute
+for each recipe.
 
     python -m benchmarks.step --device cuda --steps 200 --tf32
 
@@ -42,7 +42,7 @@ def arguments():
     add("--recipe", action="append", metavar="R", help="may be given several times (default: all)")
     add("--rounds", type=positive_int, default=40, help="turns of each side (default: %(default)s)")
     add("--steps", type=positive_int, default=10, help="timed steps a turn (default: %(default)s)")
-    peers_help = "eager alone, tuned as well, compiled as well (on a GPU both mean graphs and compiled), or none (default: tuned)"
+    peers_help = "eager alone, tuned as well, or compiled as well (on a GPU, graphs and compiled), or none (default: tuned)"
     add("--peers", choices=PEERS, default="tuned", help=peers_help)
     add("--device", default="cpu", choices=("cpu", "cuda"), help="where to compute (default: %(default)s)")
     add("--tf32", action="store_true", help="on a GPU: products of factors rounded to TF32, on all sides")

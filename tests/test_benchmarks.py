@@ -217,7 +217,8 @@ def test_the_peers_of_a_step(monkeypatch, capsys, peers, sides):
     monkeypatch.setattr(benchmarks.step.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(benchmarks.step, "version", lambda name: "2")
     monkeypatch.setattr(benchmarks.step, "require_compiler", lambda: asked.append("a compiler"))
-    monkeypatch.setattr(benchmarks.step, "take_turns", lambda names, *rest: asked.append(names) or {name: [1.0] for name in names})
+    turns = lambda names, *rest: asked.append(names) or {name: [1.0] for name in names}  # noqa: E731
+    monkeypatch.setattr(benchmarks.step, "take_turns", turns)
     assert step_command(monkeypatch, "--recipe", "dcgan", "--peers", peers) == 0
     assert asked == ["a compiler"] * (peers == "compiled") + [["ours", "numpy", "floor", *sides]]
     assert [f"{side} / ours" in capsys.readouterr().out for side in sides[-1:]] == [True] * bool(sides)

@@ -107,7 +107,8 @@ def test_what_is_looked_at_is_the_command(monkeypatch):
     fake = types.SimpleNamespace(terminate=lambda: started.append("terminated"), wait=lambda: None)
     monkeypatch.setattr(memory.subprocess, "Popen", lambda words, cwd: started.append(words) or fake)
     with memory.training("two-layer", 1.5, None) as (process, folder):
-        assert process is fake and started[0][1:6] == ["examples/train_mnist_gan.py", "--recipe", "two-layer", "--minutes", "1.5"]
+        assert process is fake
+        assert started[0][1:6] == ["examples/train_mnist_gan.py", "--recipe", "two-layer", "--minutes", "1.5"]
         assert started[0][-4:] == ["--dataset", "mnist-sample", "--out", str(folder)]
     assert started[-1] == "terminated" and not folder.parent.exists()
 
