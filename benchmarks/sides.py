@@ -10,13 +10,17 @@ from nn import get_ops
 N_IMAGES = 10_000  # random bytes, the same for every side; more than any cache holds
 
 
-def images():
-    return np.random.default_rng(0).integers(0, 256, (N_IMAGES, 28, 28), np.uint8)
+def images(n=N_IMAGES):
+    return np.random.default_rng(0).integers(0, 256, (n, 28, 28), np.uint8)
 
 
 def ours(recipe, device="cpu", tf32=False):
     """`Trainer.step`, which also records losses and D's mean outputs, and their reading when the log is full."""
-    trainer = Trainer(recipe, images(), np.arange(N_IMAGES) % max(recipe.classes, 1), device=get_ops(device, tf32))
+    return stepper(Trainer(recipe, images(), np.arange(N_IMAGES) % max(recipe.classes, 1), device=get_ops(device, tf32)))
+
+
+def stepper(trainer):
+    """Its step, and the reading of the log when that is full."""
 
     def step():
         trainer.step()
@@ -56,6 +60,13 @@ def tuned(recipe):
     return Tuned(recipe, images())
 
 
+def compiled(recipe):
+    """PyTorch as torch.compile makes it."""
+    from benchmarks.torch_steps import Compiled
+
+    return Compiled(recipe, images())
+
+
 def graphs(recipe, device, tf32):
     """PyTorch captured into CUDA graphs."""
     from benchmarks.torch_on_gpu import Graphed, set_precision
@@ -64,7 +75,7 @@ def graphs(recipe, device, tf32):
     return Graphed(recipe, images(), device)
 
 
-def compiled(recipe, device, tf32):
+def compiled_graphs(recipe, device, tf32):
     """PyTorch compiled, with graphs of its own."""
     from benchmarks.torch_on_gpu import Compiled, set_precision
 
@@ -72,8 +83,8 @@ def compiled(recipe, device, tf32):
     return Compiled(recipe, images(), device)
 
 
-SIDES = {side.__name__: side for side in (ours, numpy, floor, eager, tuned)}
-GPU_SIDES = {side.__name__: side for side in (ours, eager, graphs, compiled)}
+SIDES = {side.__name__: side for side in (ours, numpy, floor, eager, tuned, compiled)}
+GPU_SIDES = {"ours": ours, "eager": eager, "graphs": graphs, "compiled": compiled_graphs}
 
 
 def make_step(side, recipe_name, device="cpu", precision="float32"):

@@ -1,14 +1,18 @@
-"""How long until something is there: imports, the first picture of a default training, and its peak memory.
+"""How long until something is there: imports, a first training step, the first picture of a default training, its peak memory.
 
     python -m benchmarks.startup
     python -m benchmarks.startup --steps 2000 --data-dir some/folder
 
-Every import is timed in a fresh process, all of them in turns; `above NumPy` is the median of the differences in one
-round. The training is examples/train_mnist_gan.py with its defaults, ended after some steps. Its first picture counts
-from the start of the process and includes finding the data: where no mirror can be reached, the time to find that out.
+Every start is timed in a fresh process, all of them in turns; `above NumPy` is the median of the differences in one round, and
+a ratio is the median of the rounds' own, with its quartiles: `import torch` over our imports, and PyTorch's first step over
+ours. The step is one of `mlp-dropout` on 10,000 images of random bytes, `numpy` without Numba; PyTorch's is
+torch_first_step.py, which imports nothing of ours. The training is examples/train_mnist_gan.py with its defaults, ended
+after some steps. Its first picture counts from the start of the process and includes finding the data: where no mirror can be
+reached, the time to find that out.
 """
 
 import argparse
+import importlib.util
 import os
 import statistics
 import subprocess
@@ -18,11 +22,27 @@ import time
 from pathlib import Path
 
 from benchmarks.tables import machine, render
+from benchmarks.turns import ratio
 from gan.command_line import Parser, positive_int, run
 from nn import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
-IMPORTS = {"python alone": "pass", **{f"import {name}": f"import {name}" for name in ("numpy", "nn", "gan.training")}}
+FIRST_STEP = """
+from gan.training import Trainer
+import numpy
+Trainer("mlp-dropout", numpy.random.default_rng(0).integers(0, 256, (10_000, 784), "uint8"), device={!r}).step()
+"""
+IMPORTS = {f"import {name}": f"import {name}" for name in ("numpy", "nn", "gan.training", "torch")}
+STEPS = {
+    "first step, ours": FIRST_STEP.format("cpu"),
+    "first step, numpy": FIRST_STEP.format("numpy"),
+    "first step, PyTorch": "exec(open('benchmarks/torch_first_step.py').read())",
+}
+STARTS = {"python alone": "pass", **IMPORTS, **STEPS}
+OF_PYTORCH = {  # what each is compared with
+    **dict.fromkeys(["import nn", "import gan.training"], "import torch"),
+    **dict.fromkeys(["first step, ours", "first step, numpy"], "first step, PyTorch"),
+}
 LOOK_EVERY = 0.01  # seconds between two looks for the picture
 KIB = 1024 if sys.platform == "darwin" else 1  # ru_maxrss counts bytes there, KiB elsewhere
 
@@ -34,16 +54,19 @@ def start_time(code):
     return (time.perf_counter() - began) * 1e3
 
 
-def import_rows(rounds):
-    """(what, median ms, median ms above NumPy) of each import."""
-    start_time("import gan.training")  # the first run reads from the disk and may write bytecode
-    times = {name: [] for name in IMPORTS}
+def start_rows(rounds, starts):
+    """(what, median ms, median ms above NumPy, PyTorch's over it) of each start."""
+    for code in starts.values():
+        start_time(code)  # the first run reads from the disk and may write bytecode, and what Numba has compiled
+    times = {name: [] for name in starts}
     for _ in range(rounds):
-        for name, code in IMPORTS.items():
+        for name, code in starts.items():
             times[name].append(start_time(code))
     for name, mine in times.items():
         above = statistics.median(a - b for a, b in zip(mine, times["import numpy"]))
-        yield name, f"{statistics.median(mine):.0f}", f"{above:+.0f}"
+        peer = times.get(OF_PYTORCH.get(name))
+        over = "{:.2f} ({:.2f}-{:.2f})".format(*ratio(peer, mine)) if peer else ""
+        yield name, f"{statistics.median(mine):.0f}", f"{above:+.0f}", over
 
 
 def training(steps, data_dir):
@@ -69,13 +92,16 @@ def training(steps, data_dir):
 def main():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--rounds", type=positive_int, default=15, help="fresh processes for each import (default: %(default)s)")
+    add("--rounds", type=positive_int, default=15, help="fresh processes for each start (default: %(default)s)")
     add("--steps", type=positive_int, default=1000, help="length of the training (default: %(default)s)")
     add("--data-dir", help="folder that holds the data files (default: as the training's)")
     add("--markdown", action="store_true", help="print the tables as Markdown")
     args = parser.parse_args()
     print(f"{machine()}; {args.rounds} rounds", file=sys.stderr)
-    print(render(["start", "ms", "above NumPy, ms"], import_rows(args.rounds), args.markdown), end="\n\n")
+    has_torch = importlib.util.find_spec("torch") is not None
+    starts = {name: code for name, code in STARTS.items() if has_torch or "torch" not in code}
+    header = ["start", "ms", "above NumPy, ms", "PyTorch / it"]
+    print(render(header, start_rows(args.rounds, starts), args.markdown), end="\n\n", flush=True)
     picture, total, memory = training(args.steps, args.data_dir and str(Path(args.data_dir).resolve()))
     header = ["default training", "first picture, s", "all, s", "peak memory, MiB"]
     print(render(header, [(f"{args.steps} steps", f"{picture:.1f}", f"{total:.1f}", f"{memory:.0f}")], args.markdown))

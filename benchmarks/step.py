@@ -6,8 +6,9 @@
 Milliseconds are medians of all rounds; a ratio is the median of the rounds' own ratios, with its quartiles. `eager` is
 PyTorch as tutorials write it, `tuned` what it offers a careful user (see torch_steps.py for both), `floor` the matrix
 products of our step alone, in the same order on the same buffers (floor.py). `ours` has Numba's kernels where Numba is
-installed, `numpy` has not. The sides take turns, each in a process of
-its own and with all cores (turns.py). Images are random bytes, the same for all.
+installed, `numpy` has not. The sides take turns, each in a process of its own and with all cores (turns.py). Images are
+random bytes, the same for all. `--peers compiled` adds torch.compile, which needs a C++ compiler and, not counted, a minute
+for each recipe.
 
     python -m benchmarks.step --device cuda --steps 200 --tf32
 
@@ -17,6 +18,8 @@ on the device and in float32, or all in TF32 (torch_on_gpu.py); time is what eve
 
 import argparse
 import importlib.util
+import os
+import shutil
 import statistics
 import sys
 from importlib.metadata import version
@@ -27,8 +30,10 @@ from gan.command_line import Parser, positive_int, run
 from gan.recipes import RECIPES, get_recipe
 from nn import RunError, get_ops
 
-GPU_PEERS = {"eager": ["eager"], "tuned": ["eager", "graphs", "compiled"], "none": []}
-PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
+EAGER, TUNED, COMPILED = ["eager"], ["eager", "tuned"], ["eager", "tuned", "compiled"]
+ON_GPU = ["eager", "graphs", "compiled"]
+PEERS = {"eager": EAGER, "tuned": TUNED, "compiled": COMPILED, "none": []}
+GPU_PEERS = {"eager": EAGER, "tuned": ON_GPU, "compiled": ON_GPU, "none": []}
 
 
 def arguments():
@@ -37,7 +42,7 @@ def arguments():
     add("--recipe", action="append", metavar="R", help="may be given several times (default: all)")
     add("--rounds", type=positive_int, default=40, help="turns of each side (default: %(default)s)")
     add("--steps", type=positive_int, default=10, help="timed steps a turn (default: %(default)s)")
-    peers_help = "eager alone, tuned as well (on a GPU: graphs and compiled), or none (default: %(default)s)"
+    peers_help = "eager alone, tuned as well, or compiled as well (on a GPU, graphs and compiled), or none (default: tuned)"
     add("--peers", choices=PEERS, default="tuned", help=peers_help)
     add("--device", default="cpu", choices=("cpu", "cuda"), help="where to compute (default: %(default)s)")
     add("--tf32", action="store_true", help="on a GPU: products of factors rounded to TF32, on all sides")
@@ -64,6 +69,12 @@ def require_cuda_of_torch():
         )
 
 
+def require_compiler():
+    compiler = os.environ.get("CXX", "g++")  # as torch.compile looks for it
+    if shutil.which(compiler) is None:
+        raise RunError(f"torch.compile: expected a C++ compiler, found no {compiler}; install one, or give --peers tuned")
+
+
 def main():
     args = arguments()
     recipes = [get_recipe(name).name for name in args.recipe or RECIPES]
@@ -76,6 +87,8 @@ def main():
         peer_version = f"PyTorch {version('torch')}"
         if on_gpu:
             require_cuda_of_torch()
+        elif "compiled" in peers:
+            require_compiler()
     print(f"{card}{machine()}, {peer_version}; {args.rounds} rounds of {args.steps} steps", file=sys.stderr)
     ours = ["ours"] if on_gpu else ["ours", "numpy"]
     header = ["recipe", *(f"{side}, ms" for side in [*ours, *peers])]

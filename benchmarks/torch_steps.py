@@ -1,4 +1,4 @@
-"""A recipe's training step in PyTorch: eager, as the projects that the recipes come from write it, and tuned by hand.
+"""A recipe's training step in PyTorch: eager, as the projects that the recipes come from write it, tuned by hand, and compiled.
 
 On a GPU (torch_on_gpu.py has what is there only) all that a step needs lies there, too.
 """
@@ -121,6 +121,7 @@ class Eager:
         g_loss.backward()
         self.g_optimizer.step()
         self.follow()
+        return d_loss, g_loss
 
 
 class Tuned(Eager):
@@ -141,28 +142,49 @@ class Tuned(Eager):
     def loss(self, output, labels):
         return (binary_cross_entropy if self.on_probabilities else binary_cross_entropy_with_logits)(output, labels)
 
+    def judge_both(self, real, fake):
+        """D's loss, but for the penalty."""
+        weight = self.recipe.objective.weight
+        if self.has_batchnorm:
+            real_loss, fake_loss = (
+                self.loss(self.judged(x), labels) for x, labels in zip((real, fake), self.d_labels.split(self.n))
+            )
+            return (real_loss + fake_loss) * weight
+        return self.loss(self.judged(torch.cat([real, fake])), self.d_labels) * (2 * weight)  # a mean over twice as many
+
+    def judge_fake(self, fake):
+        """G's loss."""
+        return self.loss(self.judged(fake), self.ones)
+
     def __call__(self):
-        weight, real = self.recipe.objective.weight, self.batch()
+        real = self.batch()
 
         self.d_optimizer.zero_grad(set_to_none=True)
         with torch.set_grad_enabled(not self.recipe.fresh_noise):  # else G learns from these very images
             made = self.G(self.noise())
         fake = made.detach()
-        if self.has_batchnorm:
-            real_loss, fake_loss = (
-                self.loss(self.judged(x), labels) for x, labels in zip((real, fake), self.d_labels.split(self.n))
-            )
-            d_loss = (real_loss + fake_loss) * weight
-        else:
-            d_loss = self.loss(self.judged(torch.cat([real, fake])), self.d_labels) * (2 * weight)  # a mean over twice as many
-        d_loss = d_loss + self.penalty(real, fake)
+        d_loss = self.judge_both(real, fake) + self.penalty(real, fake)
         d_loss.backward()
         self.d_optimizer.step()
 
         self.D.requires_grad_(False)
         self.g_optimizer.zero_grad(set_to_none=True)
-        made = self.G(self.noise()) if self.recipe.fresh_noise else made
-        self.loss(self.judged(made), self.ones).backward()
+        g_loss = self.judge_fake(self.G(self.noise()) if self.recipe.fresh_noise else made)
+        g_loss.backward()
         self.g_optimizer.step()
         self.D.requires_grad_(True)
         self.follow()
+        return d_loss, g_loss
+
+
+class Compiled(Tuned):
+    """The tuned step with G and both losses compiled by `torch.compile`, D and what follows it in one piece.
+
+    D's penalty is left to autograd: what is compiled cannot be differentiated twice.
+    """
+
+    def __init__(self, recipe, images, device="cpu"):
+        super().__init__(recipe, images, device)
+        self.G, self.judge_both, self.judge_fake = (
+            torch.compile(part, dynamic=False) for part in (self.G, self.judge_both, self.judge_fake)
+        )

@@ -4,7 +4,8 @@ Turns (A B A B ...) put every side through the same busy and quiet moments of th
 neighbours in time. Processes of their own keep the thread pools apart: the workers of OpenBLAS, which NumPy brings, and of
 OpenMP, which PyTorch brings, wait for their next task by spinning, so that in one process the side whose turn is over
 could hold a core that the one whose turn has come needs. Both go to sleep within milliseconds of a turn's end (`nn` sees to
-that for OpenBLAS); the untimed steps at the beginning of each turn outlast that, and fill the caches again.
+that for OpenBLAS); the untimed steps at the beginning of each turn outlast that, and fill the caches again. A step that
+takes seconds, such as an epoch, has a `lead_in`: what to call untimed in its place.
 
 Run as a program, this module is one side: it writes "ready" after its warm-up, and the milliseconds of a step, the mean
 over one turn, for each line that it reads.
@@ -81,7 +82,8 @@ def ratio(numerator, denominator):
 
 
 def run_for(step, seconds):
-    """Untimed steps."""
+    """Untimed steps, or what the step has in their place."""
+    step = getattr(step, "lead_in", step)
     end, done = time.perf_counter() + seconds, 0
     while done < MIN_STEPS or time.perf_counter() < end:
         step()

@@ -33,7 +33,7 @@ def grid(images, columns=None):
 def save_picture(path, sheet):
     """Write a uint8 (H, W) array as a PNG."""
     with atomic_write(path) as file:
-        Image.fromarray(sheet).save(file, "PNG")
+        Image.fromarray(sheet).save(file, "PNG", compress_level=3)  # 4 ms for 64 digits, where 6 takes 11 to save a tenth
 
 
 def save_film(path, sheets):

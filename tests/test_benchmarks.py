@@ -118,6 +118,37 @@ def test_peers_are_the_same_networks(name):
         assert all(p.requires_grad and not torch.equal(p, q) for p, q in zip(after, before))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's own, as it imports its compiler
+@pytest.mark.parametrize("name", ["conv-r1r2", "two-layer", "dcgan"])
+def test_the_compiled_step_is_the_tuned_one_in_three_pieces(monkeypatch, name):
+    torch = pytest.importorskip("torch")
+    from benchmarks.torch_steps import Compiled, Tuned
+
+    calls = []
+
+    def compile_(part, dynamic):
+        assert dynamic is False  # each size of batch for itself
+        label = getattr(part, "__name__", "G")
+        return part if label == "G" else lambda *x: calls.append((label, *map(len, x))) or part(*x)
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    recipe, losses = dataclasses.replace(get_recipe(name), batch_size=4), []
+    for make in (Tuned, Compiled):
+        peer = make(recipe, images()[:40])
+        peer()
+        losses.append([loss.item() for loss in peer()])
+    assert calls == 2 * [("judge_both", 4, 4), ("judge_fake", 4)]  # and nothing of the penalty
+    assert losses[0] == losses[1] and np.isfinite(losses).all()
+
+
+def test_compiling_without_a_compiler_is_an_error(monkeypatch):
+    monkeypatch.setattr(benchmarks.step.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(benchmarks.step, "version", lambda name: "2")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(benchmarks.step.RunError, match="expected a C.. compiler, found no no-such-compiler; .*--peers tuned"):
+        step_command(monkeypatch, "--peers", "compiled")
+
+
 @pytest.mark.parametrize("real, fake", [(True, False), (False, True), (True, True)])
 def test_autograds_penalty_is_ours(real, fake):
     torch = pytest.importorskip("torch")
@@ -178,6 +209,21 @@ def test_a_pytorch_without_cuda_is_an_error(monkeypatch, emulated_cupy_ops):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(benchmarks.step.RunError, match="expected one that can use the GPU, got .*--peers none"):
         step_command(monkeypatch, "--device", "cuda")
+
+
+@pytest.mark.parametrize("peers, sides", [
+    ("none", []), ("eager", ["eager"]), ("tuned", ["eager", "tuned"]), ("compiled", ["eager", "tuned", "compiled"]),
+])  # fmt: skip
+def test_the_peers_of_a_step(monkeypatch, capsys, peers, sides):
+    asked = []
+    monkeypatch.setattr(benchmarks.step.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(benchmarks.step, "version", lambda name: "2")
+    monkeypatch.setattr(benchmarks.step, "require_compiler", lambda: asked.append("a compiler"))
+    turns = lambda names, *rest: asked.append(names) or {name: [1.0] for name in names}  # noqa: E731
+    monkeypatch.setattr(benchmarks.step, "take_turns", turns)
+    assert step_command(monkeypatch, "--recipe", "dcgan", "--peers", peers) == 0
+    assert asked == ["a compiler"] * (peers == "compiled") + [["ours", "numpy", "floor", *sides]]
+    assert [f"{side} / ours" in capsys.readouterr().out for side in sides[-1:]] == [True] * bool(sides)
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32"])
