@@ -170,6 +170,15 @@ def test_a_spoiled_file_is_named_and_never_used(tmp_path, mirror, capsys, monkey
         assert path.read_bytes() == content  # the user's own file is the user's
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path, mirror):
+    (tmp_path / IMAGES).mkdir()
+    with pytest.raises(DataError) as caught:
+        load(digits(mirror.url), data_dir=tmp_path)
+    for word in (f"{tmp_path / IMAGES}: expected a data file that can be read", "got Is a directory", "permissions"):
+        assert word in str(caught.value)
+    assert mirror.asked == []
+
+
 def test_a_missing_file_is_named(tmp_path):
     (tmp_path / IMAGES).write_bytes(FILES[IMAGES])
     with pytest.raises(DataError) as caught:

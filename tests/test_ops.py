@@ -118,6 +118,7 @@ def test_streams_repeat_and_differ_by_seed(backend):
     (first, _), (again, _), (other, _) = draws(backend), draws(backend), draws(backend, seed=6)
     for kind in first:
         assert np.array_equal(first[kind], again[kind]) and not np.array_equal(first[kind], other[kind])
+    assert backend.stream(5).state == backend.stream(np.random.SeedSequence(5)).state  # a number is a seed, too
 
 
 def test_a_stream_goes_on_from_its_state(backend):
@@ -163,6 +164,9 @@ def test_get_ops():
     assert get_ops(ops) is ops and get_ops("cpu").device == "cpu" and get_ops("auto").device in ("cpu", "cuda")
     with pytest.raises(DeviceError, match="expected one of auto, cpu, numpy, cuda, got 'gpu'"):
         get_ops("gpu")
+    for device in ("cpu", "numpy"):
+        with pytest.raises(DeviceError, match=f"TF32: expected device 'cuda'.*got '{device}'"):
+            get_ops(device, tf32=True)
 
 
 def test_only_the_seam_imports_cupy():
