@@ -1,5 +1,6 @@
 """What `run` makes of the errors that the commands' own tests do not come across."""
 
+import os
 import subprocess
 import sys
 
@@ -30,14 +31,18 @@ def test_a_file_that_cannot_be_used_is_one_line(capsys):
     assert err == "error: [Errno 13] Permission denied: 'a.npz'; name another file or folder\n"
 
 
-def test_a_reader_that_has_gone_is_told_nothing():
-    """As in  python examples/... | head -1 : no traceback, and no complaint of the interpreter's when it ends."""
-    code = "from gan.command_line import run\nrun(lambda: [print('x' * 1000) for _ in range(10_000)] and 0)"
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+@pytest.mark.parametrize("words", ["x", 10_000 * "x"], ids=["within the buffer", "beyond it"])
+@pytest.mark.parametrize("end", ["return 0", "sys.exit(0)", "raise RunError('no')"])
+def test_a_reader_that_has_gone_is_told_nothing(words, end):
+    """As in  python examples/... | true : no traceback, and no complaint of the interpreter's when it ends."""
+    code = (
+        "import sys\nfrom gan.command_line import run\nfrom nn import RunError\n"
+        f"def main():\n    sys.stdin.read()\n    print({words!r})\n    {end}\nrun(main)"
     )
-    process.stdout.readline()
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=CHECKOUT, env={**os.environ, "PYTHONUNBUFFERED": ""}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
     process.stdout.close()
-    with process.stderr:
-        assert process.stderr.read() == b""
-    assert process.wait(60) == 2
+    assert process.communicate()[1] == b""
+    assert process.returncode == 2
