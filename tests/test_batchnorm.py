@@ -33,6 +33,11 @@ def channels_last(x):
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
+def test_first_values_leave_the_normalised_as_they_are():
+    layer = nn.BatchNorm(3, momentum=1).build(seed=0)
+    assert [set(a.tolist()) for a in (layer.W, layer.b, layer.running_mean, layer.running_var)] == [{1}, {0}, {0}, {1}]
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4, 5), (1, 3, 2, 1), (500, 100)])
 def test_training_is_the_plain_loop(shape):
     layer, x = layer_with_values(shape[1], eps=0.1), 2 + 3 * normal(*shape)

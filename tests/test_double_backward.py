@@ -117,6 +117,17 @@ def test_it_adds_and_leaves_biases():
     assert np.array_equal(net[0].db, before)
 
 
+@pytest.mark.parametrize("layer", [nn.Dropout(0.4), nn.RandomShift(2), nn.Cutout(3)], ids=str)
+def test_in_evaluation_there_is_nothing_that_training_draws(layer):
+    net, x, dy, r = built(layer, IMAGE)
+    cache = net.cache(twice=True)
+    net.forward(x, cache, train=True)
+    net.forward(x, cache, train=False)
+    net.backward(dy.copy(), cache)
+    ddy, dx = net.double_backward(r.copy(), cache)
+    assert np.array_equal(ddy, r) and dx is None
+
+
 def test_an_ordinary_cache_keeps_nothing_for_it_and_is_refused():
     net, x, dy, r = built(nn.Sequential(nn.Dense(5, 3), nn.Tanh()), (5,))
     cache = net.cache()
