@@ -137,6 +137,12 @@ def test_an_ordinary_cache_keeps_nothing_for_it_and_is_refused():
         net.double_backward(r, cache)
 
 
+def test_the_cache_of_another_network_is_refused():
+    net, _, _, r = built(nn.Dense(5, 3), (5,))
+    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache of this network"):
+        net.double_backward(r, built(nn.Dense(5, 3), (5,))[0].cache(twice=True))
+
+
 @pytest.mark.parametrize("layer, shape", [(nn.BatchNorm(5), (5,)), (nn.MaxPool2d(2), IMAGE)])
 def test_a_layer_without_it_is_named(layer, shape):
     net, x, dy, r = built(layer, shape)

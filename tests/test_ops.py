@@ -56,6 +56,9 @@ def test_a_primitive_returns_the_array_that_it_was_given(backend):
     assert backend.sigmoid(x, out=y) is y
     assert backend.gemm(x, backend.zeros((4, 4), "float32"), out=y) is y
     assert backend.add_(y, x) is y
+    for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_", "tanh_backward_"):
+        assert getattr(backend, name)(y, x) is y
+    assert backend.leaky_relu_backward_(y, x, 0.2) is y
 
 
 def test_arrays(backend):
