@@ -90,3 +90,14 @@ def test_x_is_whole_after_forward_and_backward(name):
 def test_slopes_out_of_range_are_refused(slope):
     with pytest.raises(nn.ShapeError, match=r"LeakyReLU: expected a slope in \[0, 1\), got"):
         nn.LeakyReLU(slope)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_sigmoids_slope_is_never_zero_and_never_of_the_other_sign(dtype):
+    """What `BCE` divides by, and `Sigmoid` multiplies by again: a slope of 0, or below, would lose or turn its gradient."""
+    layer = nn.Sigmoid().build(dtype=dtype)
+    x = np.array([[0, 20, -20, 120, -120, 1e3, -1e3, 1e30, -1e30]], dtype)
+    cache = layer.cache()
+    layer.forward(x, cache)
+    slope = layer.backward(np.ones_like(x), cache)
+    assert (slope >= np.finfo(dtype).tiny).all() and slope[0, 0] == 0.25

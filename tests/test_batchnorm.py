@@ -34,7 +34,8 @@ def channels_last(x):
 
 
 def test_first_values_leave_the_normalised_as_they_are():
-    layer = nn.BatchNorm(3, momentum=1).build(seed=0)
+    layer = nn.BatchNorm(np.int64(3), momentum=1).build(seed=0)
+    assert repr(layer) == "BatchNorm(3, momentum=1)" and type(layer.n) is int
     assert [set(a.tolist()) for a in (layer.W, layer.b, layer.running_mean, layer.running_var)] == [{1}, {0}, {0}, {1}]
 
 

@@ -105,16 +105,23 @@ def test_r1_is_the_formula():
     assert not net[0].db.any() and not net[2].db.any()
 
 
-def test_it_adds_and_leaves_biases():
-    net, x, dy, r = built(nn.Dense(5, 3), (5,))
-    cache = net.cache(twice=True)
+@pytest.mark.parametrize("layer, shape", [
+    (nn.Dense(5, 3), (5,)), (nn.Conv2d(2, 3, 3), IMAGE), (nn.Conv2d(8, 6, 3), (8, 6, 5)), (nn.ConvTranspose2d(2, 3, 3), IMAGE),
+    (nn.ConvTranspose2d(8, 6, 3), (8, 6, 5)), (nn.SpectralNorm(nn.Dense(5, 3)), (5,)),
+], ids=str)  # fmt: skip
+def test_it_adds_and_leaves_biases(layer, shape):
+    net, x, dy, r = built(layer, shape)
+    cache, found = net.cache(twice=True), []
     net.forward(x, cache)
-    net.backward(dy.copy(), cache)
-    first = net[0].dW.copy()
-    before = net[0].db.copy()
-    net.double_backward(r.copy(), cache)
-    assert_close(net[0].dW - first, r.T @ dy, 1e-13)
-    assert np.array_equal(net[0].db, before)
+    for before in (0, 7):
+        net.backward(dy.copy(), cache, grads="skip")
+        net.parameters.grad.flat[...] = before
+        net.double_backward(r.copy(), cache)
+        found.append(net[0].dW - before)
+        assert (net[0].db == before).all() and np.abs(found[0]).max() > 0.1
+    assert_close(found[1], found[0], 1e-12)
+    if isinstance(layer, nn.Dense):
+        assert_close(found[0], r.T @ dy, 1e-13)
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout(0.4), nn.RandomShift(2), nn.Cutout(3)], ids=str)
