@@ -46,6 +46,20 @@ def test_training_is_the_plain_loop(shape):
     assert_close(y, plain_batchnorm(x, layer.W, layer.b, 0.1), 1e-13)
 
 
+@pytest.mark.parametrize("n", [682, 900, 1024, 1025, 2049, 140_000])
+def test_rows_of_any_width_are_the_formula(n):
+    """Narrow rows are put side by side, wide ones are walked a few at a time, or one by one."""
+    x, dy = 1 + normal(5, n), normal(5, n, seed=1)
+    layer = in_float64(nn.BatchNorm(n, eps=0.1))
+    y, dx = one_pass(layer, x, dy)
+    std = np.sqrt(x.var(axis=0) + 0.1)
+    xhat = (x - x.mean(axis=0)) / std
+    assert_close(y, xhat, 1e-13)
+    assert_close(layer.dW, (dy * xhat).sum(axis=0), 1e-13)
+    assert_close(layer.db, dy.sum(axis=0), 1e-13)
+    assert_close(dx, (dy - dy.mean(axis=0) - xhat * (dy * xhat).mean(axis=0)) / std, 1e-13)
+
+
 def test_evaluation_uses_the_running_statistics():
     layer, x = layer_with_values(3, eps=0.1), normal(6, 3)
     want = layer.W * (x - layer.running_mean) / np.sqrt(layer.running_var + 0.1) + layer.b
