@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import nn
+from nn.ops.numpy_arrays import BLOCK
 from tests.oracles import load
 from tests.tools import Vector, in_float64, normal
 
@@ -22,11 +23,11 @@ MAKE = {
 each = pytest.mark.parametrize("name", MAKE)
 
 
-def follow(name, dtype, copies=1):
+def follow(name, dtype, copies=1, device="cpu"):
     """The parameters after each of the ten stored steps, and PyTorch's, repeated `copies` times in one vector."""
     stored = load("optimizers")
     w, grads = np.tile(stored["w"], copies), np.tile(stored["grads"], copies)
-    net = nn.Sequential(Vector(len(w))).build(dtype=dtype)
+    net = nn.Sequential(Vector(len(w))).build(dtype=dtype, device=device)
     net[0].w[...] = w
     optimizer, steps = MAKE[name](net), []
     for i, grad in enumerate(grads):
@@ -52,9 +53,10 @@ def test_ten_steps_are_pytorchs(name, dtype, tolerance):
 
 
 @each
-def test_more_parameters_than_fit_in_one_block_take_the_same_steps(name):
-    copies = 4_000  # 96,000 parameters: two whole blocks of 32,768 and a part of one
-    got, want = follow(name, "float64", copies)
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+def test_more_parameters_than_fit_in_one_block_take_the_same_steps(name, device):
+    copies = 2 * BLOCK // 24 + 100  # of 24 parameters: two whole blocks and a part of one
+    got, want = follow(name, "float64", copies, device)
     assert np.abs(got[-1] - want[-1]).max() < 1e-12
     pieces = got[-1].reshape(copies, -1)
     assert (pieces == pieces[0]).all()
