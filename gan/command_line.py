@@ -1,6 +1,7 @@
 """What the command lines share: kinds of arguments, files to write, and errors as one line with exit status 2."""
 
 import argparse
+import os
 import signal
 import sys
 from contextlib import contextmanager
@@ -14,7 +15,10 @@ ERROR = 2
 def run(main):
     """Call main() and exit with what it returns; an error that the user can mend is one line on stderr and status 2."""
     try:
-        sys.exit(main())
+        try:
+            sys.exit(main())
+        finally:
+            sys.stdout.flush()  # at the interpreter's end, nobody would catch what comes of it
     except ByhandError as problem:
         print(f"error: {problem}", file=sys.stderr)
     except MemoryError as problem:
@@ -22,7 +26,7 @@ def run(main):
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has gone; nothing is left to tell it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of a pipe has gone; nothing is left to tell it
     except OSError as problem:
         print(f"error: {problem}; name another file or folder", file=sys.stderr)
     sys.exit(ERROR)

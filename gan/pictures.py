@@ -63,7 +63,7 @@ def save_curves(path, history):
             axes.plot(*zip(*points), label=label, marker=marker)
         axes.set(xlabel="epoch", title=title)
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(loc="upper right")  # to look for the best place takes long, and Matplotlib then warns
     drawn = io.BytesIO()
     FigureCanvasAgg(figure).print_png(drawn)
     with atomic_write(path) as file:

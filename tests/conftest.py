@@ -33,6 +33,14 @@ def pytest_runtest_setup(item):
         pytest.skip(why_no_gpu())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def warnings_are_errors_in_other_processes():
+    """The commands that a test starts inherit it; in this process it is pytest's own filter, in setup.cfg."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONWARNINGS", "error")
+        yield
+
+
 @pytest.fixture(scope="session")
 def emulated_cupy(request, tmp_path_factory):
     """CuPy's stand-in, with all kernels compiled."""

@@ -65,6 +65,7 @@ def cases(dtype):
     for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_"):
         yield "", name, {"dy": normal(6, 11), "x": 3 * normal(6, 11)}
         yield "sharp", name, {"dy": normal(4), "x": np.array([-25.0, 25, -60, 60], dtype)}
+        yield "far", name, {"dy": np.array([1, -1, 1, -1], dtype), "x": np.array([-120, 120, -1e3, 1e3], dtype)}
         yield images, name, {"dy": normal(2, 3, 4, 5), "x": normal(2, 3, 4, 5)}
     yield "", "multiply", {"x": normal(6, 11), "y": normal(6, 11), "out": unset(6, 11)}
     yield "row", "multiply", {"x": normal(6, 11), "y": normal(11), "out": unset(6, 11)}

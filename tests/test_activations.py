@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import nn
+from nn.ops.numpy_arrays import BLOCK
 from tests.oracles import load
 from tests.tools import assert_close, away_from_zero, in_float64, normal, one_pass
 
@@ -17,7 +18,7 @@ each = pytest.mark.parametrize("name", ACTIVATIONS)
 
 
 @each
-@pytest.mark.parametrize("shape", [(5, 4), (2, 3, 4, 5), (40, 1000)])  # the last is walked in blocks
+@pytest.mark.parametrize("shape", [(5, 4), (2, 3, 4, 5)])
 def test_forward_is_the_plain_formula(name, shape):
     make, formula = ACTIVATIONS[name]
     x = normal(*shape)
@@ -49,11 +50,16 @@ def test_pytorch_agrees_far_from_zero(name):
 
 
 @each
-def test_a_backward_in_blocks_is_the_plain_derivative(name):
-    make, formula = ACTIVATIONS[name]
-    x, dy = away_from_zero(40, 1000), normal(40, 1000, seed=1)
-    y, dx = one_pass(in_float64(make()), x, dy)
-    slope = {"relu": 1.0 * (x > 0), "leaky": np.where(x > 0, 1.0, 0.2), "sigmoid": y * (1 - y), "tanh": 1 - y * y}[name]
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+@pytest.mark.parametrize("rows, columns", [(2 * BLOCK // 1000 + 3, 1000), (3, BLOCK + 1)])  # several rows in a block; more than one
+def test_in_blocks_it_is_the_plain_formula_too(name, rows, columns, device):
+    x, dy = away_from_zero(rows, columns), normal(rows, columns, seed=1)
+    y, dx = one_pass(ACTIVATIONS[name][0]().build(dtype="float64", device=device), x, dy)
+    formula, slope = {
+        "relu": (np.where(x > 0, x, 0), x > 0), "leaky": (np.where(x > 0, x, 0.2 * x), np.where(x > 0, 1, 0.2)),
+        "sigmoid": (1 / (1 + np.exp(-x)), y * (1 - y)), "tanh": (np.tanh(x), 1 - y * y),
+    }[name]  # fmt: skip
+    assert_close(y, formula, 1e-14)
     assert_close(dx, dy * slope, 1e-14)
 
 
@@ -90,3 +96,14 @@ def test_x_is_whole_after_forward_and_backward(name):
 def test_slopes_out_of_range_are_refused(slope):
     with pytest.raises(nn.ShapeError, match=r"LeakyReLU: expected a slope in \[0, 1\), got"):
         nn.LeakyReLU(slope)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_sigmoids_slope_is_never_zero_and_never_of_the_other_sign(dtype):
+    """What `BCE` divides by, and `Sigmoid` multiplies by again: a slope of 0, or below, would lose or turn its gradient."""
+    layer = nn.Sigmoid().build(dtype=dtype)
+    x = np.array([[0, 20, -20, 120, -120, 1e3, -1e3, 1e30, -1e30]], dtype)
+    cache = layer.cache()
+    layer.forward(x, cache)
+    slope = layer.backward(np.ones_like(x), cache)
+    assert (slope >= np.finfo(dtype).tiny).all() and slope[0, 0] == 0.25

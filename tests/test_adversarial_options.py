@@ -188,6 +188,11 @@ def test_a_batch_that_does_not_fill_its_packs_is_refused():
         make_step(mlp_generator(), Sequential(Dense(4 * PIXELS, 1)), recipe=replace(RECIPE, pack=4))
 
 
+def test_a_pack_of_several_classes_is_refused():
+    with pytest.raises(RunError, match="expected pack=1 with classes, got 2"):
+        class_step(pack=2)
+
+
 # ---- classes --------------------------------------------------------------------------------------------------------
 
 K = 3

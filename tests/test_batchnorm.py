@@ -33,11 +33,31 @@ def channels_last(x):
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
+def test_first_values_leave_the_normalised_as_they_are():
+    layer = nn.BatchNorm(np.int64(3), momentum=1).build(seed=0)
+    assert repr(layer) == "BatchNorm(3, momentum=1)" and type(layer.n) is int
+    assert [set(a.tolist()) for a in (layer.W, layer.b, layer.running_mean, layer.running_var)] == [{1}, {0}, {0}, {1}]
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4, 5), (1, 3, 2, 1), (500, 100)])
 def test_training_is_the_plain_loop(shape):
     layer, x = layer_with_values(shape[1], eps=0.1), 2 + 3 * normal(*shape)
     y = layer.forward(x, layer.cache(), train=True)
     assert_close(y, plain_batchnorm(x, layer.W, layer.b, 0.1), 1e-13)
+
+
+@pytest.mark.parametrize("n", [682, 900, 1024, 1025, 2049, 140_000])
+def test_rows_of_any_width_are_the_formula(n):
+    """Narrow rows are put side by side, wide ones are walked a few at a time, or one by one."""
+    x, dy = 1 + normal(5, n), normal(5, n, seed=1)
+    layer = in_float64(nn.BatchNorm(n, eps=0.1))
+    y, dx = one_pass(layer, x, dy)
+    std = np.sqrt(x.var(axis=0) + 0.1)
+    xhat = (x - x.mean(axis=0)) / std
+    assert_close(y, xhat, 1e-13)
+    assert_close(layer.dW, (dy * xhat).sum(axis=0), 1e-13)
+    assert_close(layer.db, dy.sum(axis=0), 1e-13)
+    assert_close(dx, (dy - dy.mean(axis=0) - xhat * (dy * xhat).mean(axis=0)) / std, 1e-13)
 
 
 def test_evaluation_uses_the_running_statistics():

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 import nn
-from gan import classifier_training
+from gan import classifier_run, classifier_training
 from gan.classifier import load_classifier, logits, save_classifier
 from gan.classifier_training import ClassifierTrainer
 from gan.digit_images import read_digits
 from nn import Dense, Flatten, Sequential
-from tests.small import assert_refused, command, example  # noqa: F401 (command is a fixture)
+from tests.small import assert_refused, command, disk_is_full, example  # noqa: F401 (command is a fixture)
 
 CLASSIFY, TRAIN = example("classify"), example("train_mnist_classifier")
 
@@ -170,6 +170,13 @@ def test_nothing_is_overwritten(command, few_digits, tmp_path):  # noqa: F811
     (tmp_path / "run" / "mine.txt").write_text("mine")
     assert_refused(command(TRAIN, "--batch-size", 20, "--out", "run", "--quiet"), "run", "empty or new folder")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("name", ["save_classifier", "save_confusion"])
+def test_a_disk_that_is_full_is_one_line(command, few_digits, monkeypatch, name):  # noqa: F811
+    monkeypatch.setattr(classifier_run, name, disk_is_full)
+    result = command(TRAIN, "--epochs", 1, "--batch-size", 60, "--out", "run", "--quiet")
+    assert_refused(result, "run: ", "cannot be written (No space left on device)")
 
 
 def test_settings_that_cannot_be_are_refused(command, few_digits, tmp_path):  # noqa: F811

@@ -190,6 +190,15 @@ def test_only_bytes_that_were_hashed_are_read(tmp_path, monkeypatch, name):
     assert str(tmp_path / name) in str(error.value)
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path, mirror):
+    (tmp_path / IMAGES).mkdir()
+    with pytest.raises(DataError) as caught:
+        load(digits(mirror.url), data_dir=tmp_path)
+    for word in (f"{tmp_path / IMAGES}: expected a data file that can be read", "got Is a directory", "permissions"):
+        assert word in str(caught.value)
+    assert mirror.asked == []
+
+
 def test_a_missing_file_is_named(tmp_path):
     (tmp_path / IMAGES).write_bytes(FILES[IMAGES])
     with pytest.raises(DataError) as caught:

@@ -105,25 +105,50 @@ def test_r1_is_the_formula():
     assert not net[0].db.any() and not net[2].db.any()
 
 
-def test_it_adds_and_leaves_biases():
-    net, x, dy, r = built(nn.Dense(5, 3), (5,))
-    cache = net.cache(twice=True)
+@pytest.mark.parametrize("layer, shape", [
+    (nn.Dense(5, 3), (5,)), (nn.Conv2d(2, 3, 3), IMAGE), (nn.Conv2d(8, 6, 3), (8, 6, 5)), (nn.ConvTranspose2d(2, 3, 3), IMAGE),
+    (nn.ConvTranspose2d(8, 6, 3), (8, 6, 5)), (nn.SpectralNorm(nn.Dense(5, 3)), (5,)),
+], ids=str)  # fmt: skip
+def test_it_adds_and_leaves_biases(layer, shape):
+    net, x, dy, r = built(layer, shape)
+    cache, found = net.cache(twice=True), []
     net.forward(x, cache)
+    for before in (0, 7):
+        net.backward(dy.copy(), cache, grads="skip")
+        net.parameters.grad.flat[...] = before
+        net.double_backward(r.copy(), cache)
+        found.append(net[0].dW - before)
+        assert (net[0].db == before).all() and np.abs(found[0]).max() > 0.1
+    assert_close(found[1], found[0], 1e-12)
+    if isinstance(layer, nn.Dense):
+        assert_close(found[0], r.T @ dy, 1e-13)
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.4), nn.RandomShift(2), nn.Cutout(3)], ids=str)
+def test_in_evaluation_there_is_nothing_that_training_draws(layer):
+    net, x, dy, r = built(layer, IMAGE)
+    cache = net.cache(twice=True)
+    net.forward(x, cache, train=True)
+    net.forward(x, cache, train=False)
     net.backward(dy.copy(), cache)
-    first = net[0].dW.copy()
-    before = net[0].db.copy()
-    net.double_backward(r.copy(), cache)
-    assert_close(net[0].dW - first, r.T @ dy, 1e-13)
-    assert np.array_equal(net[0].db, before)
+    ddy, dx = net.double_backward(r.copy(), cache)
+    assert np.array_equal(ddy, r) and dx is None
 
 
 def test_an_ordinary_cache_keeps_nothing_for_it_and_is_refused():
-    net, x, dy, r = built(nn.Sequential(nn.Dense(5, 3), nn.Tanh()), (5,))
+    layers = nn.Conv2d(2, 3, 3), nn.ConvTranspose2d(3, 2, 3), nn.Sigmoid(), nn.Flatten(), nn.Dense(60, 3), nn.Tanh()
+    net, x, dy, r = built(nn.Sequential(*layers), IMAGE)
     cache = net.cache()
     penalty(net, x, dy, r, cache)
-    assert cache.parts[1].dy is None
+    assert [vars(part)["dy"] for part in cache.parts if "dy" in vars(part)] == 5 * [None]
     with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache made by cache\\(twice=True\\) for double_backward"):
         net.double_backward(r, cache)
+
+
+def test_the_cache_of_another_network_is_refused():
+    net, _, _, r = built(nn.Dense(5, 3), (5,))
+    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache of this network"):
+        net.double_backward(r, built(nn.Dense(5, 3), (5,))[0].cache(twice=True))
 
 
 @pytest.mark.parametrize("layer, shape", [(nn.BatchNorm(5), (5,)), (nn.MaxPool2d(2), IMAGE)])

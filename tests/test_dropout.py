@@ -99,10 +99,12 @@ def test_evaluation_after_training_forgets_the_mask():
     assert (layer.backward(np.ones((4, 50)), cache) == 1).all()
 
 
-def test_p_of_zero_changes_nothing():
+def test_p_of_zero_changes_nothing_and_draws_nothing():
     x = normal(5, 4)
     layer = in_float64(nn.Dropout(0.0))
+    state = layer.stream.state
     assert (layer.forward(x, layer.cache(), train=True) == x).all()
+    assert layer.stream.state == state
 
 
 @pytest.mark.parametrize("train", [True, False])

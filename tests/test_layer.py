@@ -1,5 +1,7 @@
 """The protocol of nn/layer.py, held by every layer: see also the file of each."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -135,6 +137,24 @@ def test_without_need_dx_there_is_none_and_none_is_computed(name, train):
     assert layer.parameters.grad.flat.tobytes() == grad.tobytes()
     first = (cache.parts or [cache])[0]
     assert "dx" not in buffers(first) or isinstance(layer, nn.BatchNorm)  # batch norm only lays the buffer out
+
+
+@pytest.mark.parametrize("name", [
+    name for name, (make, _) in CASES.items()
+    if isinstance(make(), (nn.Dense, nn.BatchNorm, nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.Upsample, nn.Sequential))
+])  # fmt: skip
+def test_a_dy_that_is_not_ys_is_named(name):
+    """By the layers whose gradient would be of another shape, or whose products would fail, with a dy that does not fit."""
+    layer, x, dy, _ = a_case(name)
+    cache = layer.cache()
+    with pytest.raises(nn.ShapeError, match="no forward pass went through this cache yet, expected one before backward"):
+        layer.backward(dy, cache)
+    layer.forward(x, cache, train=True)
+    for wrong in (dy[:-1], dy[..., :1], dy[None]):
+        with pytest.raises(nn.ShapeError, match=re.escape(f"expected dy of y's shape {dy.shape}, got {wrong.shape}")):
+            layer.backward(wrong, cache)
+    with pytest.raises(nn.DtypeError, match="expected dy of float32, got float64"):
+        layer.backward(dy.astype(np.float64), cache)
 
 
 @each

@@ -210,6 +210,55 @@ def test_targets_of_another_dtype_are_refused(loss):
         loss(np.zeros((3, 1), np.float32), np.ones((3, 1)), a_cache("float32"))
 
 
+# ---- the losses that are no cross-entropy
+
+FORMULAS = {
+    "squared, 0": (nn.MeanSquaredError(), 0, lambda y, t: (y - t) ** 2),
+    "squared, -1.5": (nn.MeanSquaredError(), -1.5, lambda y, t: (y - t) ** 2),
+    "squared, each": (nn.MeanSquaredError(), np.linspace(-3, 3, 10).reshape(5, 2), lambda y, t: (y - t) ** 2),
+    "hinge, 1": (nn.Hinge(), 1, lambda y, t: max(0, 1 - t * y)),
+    "hinge, -1": (nn.Hinge(), -1, lambda y, t: max(0, 1 - t * y)),
+    "hinge, each": (nn.Hinge(), np.array([1.0, -1.0] * 5).reshape(5, 2), lambda y, t: max(0, 1 - t * y)),
+    "mean": (nn.Mean(), None, lambda y, t: y),
+}
+
+
+@pytest.mark.parametrize("loss, target, formula", FORMULAS.values(), ids=FORMULAS)
+@pytest.mark.parametrize("weight", [1.0, -0.5])
+def test_a_mean_is_its_formula_and_its_gradient_the_difference(loss, target, formula, weight):
+    y, h = 2 * normal(5, 2, seed=3), 1e-6
+    given = () if target is None else (target,)
+    each = np.broadcast_to(0 if target is None else target, y.shape)
+    before, dy, value = y.copy(), np.full((5, 2), np.nan), np.full(1, np.nan)
+    got = loss(y, *given, a_cache(), weight=weight, dy=dy, value=value)
+    assert got[0] is value and got[1] is dy and (y == before).all()
+    assert_close(value[0], weight * sum(formula(a, t) for a, t in zip(y.flat, each.flat)) / 10, 1e-14)
+    slopes = [(formula(a + h, t) - formula(a - h, t)) / (2 * h) for a, t in zip(y.flat, each.flat)]
+    assert_close(dy.reshape(-1), weight * np.array(slopes) / 10, 1e-8)
+    in_the_cache = loss(y, *given, a_cache(), weight=weight)
+    assert (in_the_cache[0] == value).all() and (in_the_cache[1] == dy).all()
+
+
+@pytest.mark.parametrize("loss, target, words", [
+    (nn.MeanSquaredError(), math.inf, "that is finite, got inf"), (nn.MeanSquaredError(), math.nan, "that is finite, got nan"),
+    (nn.Hinge(), 0, "of 1 or -1, got 0.0"), (nn.Hinge(), 2, "of 1 or -1, got 2.0"), (nn.Hinge(), -2, "of 1 or -1, got -2.0"),
+])  # fmt: skip
+def test_targets_that_they_do_not_have_are_refused(loss, target, words):
+    with pytest.raises(nn.ShapeError, match=f"{type(loss).__name__}: expected a target {words}"):
+        loss(np.zeros((3, 1)), target, a_cache())
+    with pytest.raises(nn.ShapeError, match=r"array of shape \(3, 1\) as target, got \(3,\)"):
+        loss(np.zeros((3, 1)), np.ones(3), a_cache())
+    with pytest.raises(nn.DtypeError, match="expected a target of float64, got float32"):
+        loss(np.zeros((3, 1)), np.ones((3, 1), np.float32), a_cache())
+
+
+@pytest.mark.parametrize("loss, target", [(nn.BCEWithLogits(), 0.9), (nn.BCE(), 0.9), (nn.MeanSquaredError(), 0.1)])
+def test_numpys_float64_gives_the_bytes_of_pythons_number(loss, target):
+    y = np.random.default_rng(0).random((50, 1)).astype(np.float32)
+    (value, dy), (want_value, want_dy) = (loss(y, kind(target), a_cache("float32")) for kind in (np.float64, float))
+    assert value.tobytes() == want_value.tobytes() and dy.tobytes() == want_dy.tobytes()
+
+
 def test_a_nan_in_the_network_shows_in_the_loss():
     value, dz = nn.BCEWithLogits()(np.array([[math.nan], [0.0]]), 1, a_cache())
     assert math.isnan(value[0]) and math.isnan(dz[0, 0]) and dz[1, 0] == -0.25

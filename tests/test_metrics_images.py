@@ -91,6 +91,13 @@ def spoiled(kind, path):
             header = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 784)}
             np.lib.format.write_array_header_1_0(file, header)
         return ["damaged"]
+    if kind == "packed as no images are":
+        np.savez_compressed(path, images=np.zeros((100_000, 784), np.uint8))
+        return ["promises 78,400,128 bytes"]
+    if kind == "an .npy of version 3":
+        with open(path, "wb") as file:
+            np.lib.format.write_array(file, BYTES, version=(3, 0))
+        return ["version 1 or 2"]
     if kind == "no array in it":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("images.npy", b"hello")
@@ -109,7 +116,7 @@ def spoiled(kind, path):
 
 KINDS = [
     "missing", "a folder", "no file of arrays", "truncated", "truncated .npy", "a flipped byte", "pickled",
-    "promises too much", "no array in it", "several arrays", "none", "wrong range",
+    "promises too much", "packed as no images are", "an .npy of version 3", "no array in it", "several arrays", "none", "wrong range",
 ]  # fmt: skip
 
 

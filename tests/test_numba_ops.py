@@ -109,6 +109,23 @@ def test_arrays_with_gaps_are_left_to_numpy(name):
     assert_same_bytes(run(NumbaOps()), run(NumpyOps()), name)
 
 
+@pytest.mark.parametrize("name", [
+    "normalize", "normalize_backward", "scale_shift", "shift_scale", "sgd_step_", "rmsprop_step_", "adam_step_", "gather_rows",
+])  # fmt: skip
+def test_rows_and_vectors_with_gaps_are_left_to_numpy(name):
+    for case, arguments in primitives.of(name, "float32"):
+        got, want = (run_with_gaps(ops, name, arguments) for ops in (NumbaOps(), NumpyOps()))
+        assert_same_bytes(got, want, f"{name} ({case})")
+
+
+def run_with_gaps(ops, name, given):
+    """Call a primitive on every other column, or element, of arrays that are twice as wide; all of the arrays, afterwards."""
+    wide = {key: np.repeat(x, 2, axis=-1) for key, x in given.items() if isinstance(x, np.ndarray) and key != "clock"}
+    here = given | {key: x.copy() for key, x in given.items() if key == "clock"}
+    getattr(ops, name)(**here | {key: x[..., ::2] for key, x in wide.items()})
+    return wide
+
+
 def test_what_does_not_fit_is_numpys_error():
     ops, x = NumbaOps(), np.zeros((4, 6), np.float32)
     for wrong in (

@@ -56,6 +56,9 @@ def test_a_primitive_returns_the_array_that_it_was_given(backend):
     assert backend.sigmoid(x, out=y) is y
     assert backend.gemm(x, backend.zeros((4, 4), "float32"), out=y) is y
     assert backend.add_(y, x) is y
+    for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_", "tanh_backward_"):
+        assert getattr(backend, name)(y, x) is y
+    assert backend.leaky_relu_backward_(y, x, 0.2) is y
 
 
 def test_arrays(backend):
@@ -118,6 +121,7 @@ def test_streams_repeat_and_differ_by_seed(backend):
     (first, _), (again, _), (other, _) = draws(backend), draws(backend), draws(backend, seed=6)
     for kind in first:
         assert np.array_equal(first[kind], again[kind]) and not np.array_equal(first[kind], other[kind])
+    assert backend.stream(5).state == backend.stream(np.random.SeedSequence(5)).state  # a number is a seed, too
 
 
 def test_a_stream_goes_on_from_its_state(backend):
@@ -163,6 +167,9 @@ def test_get_ops():
     assert get_ops(ops) is ops and get_ops("cpu").device == "cpu" and get_ops("auto").device in ("cpu", "cuda")
     with pytest.raises(DeviceError, match="expected one of auto, cpu, numpy, cuda, got 'gpu'"):
         get_ops("gpu")
+    for device in ("cpu", "numpy"):
+        with pytest.raises(DeviceError, match=f"TF32: expected device 'cuda'.*got '{device}'"):
+            get_ops(device, tf32=True)
 
 
 def test_only_the_seam_imports_cupy():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import nn
+from nn.ops.numpy_arrays import BLOCK
 from tests.oracles import load
 from tests.tools import Vector, in_float64, normal
 
@@ -22,11 +23,11 @@ MAKE = {
 each = pytest.mark.parametrize("name", MAKE)
 
 
-def follow(name, dtype, copies=1):
+def follow(name, dtype, copies=1, device="cpu"):
     """The parameters after each of the ten stored steps, and PyTorch's, repeated `copies` times in one vector."""
     stored = load("optimizers")
     w, grads = np.tile(stored["w"], copies), np.tile(stored["grads"], copies)
-    net = nn.Sequential(Vector(len(w))).build(dtype=dtype)
+    net = nn.Sequential(Vector(len(w))).build(dtype=dtype, device=device)
     net[0].w[...] = w
     optimizer, steps = MAKE[name](net), []
     for i, grad in enumerate(grads):
@@ -52,9 +53,10 @@ def test_ten_steps_are_pytorchs(name, dtype, tolerance):
 
 
 @each
-def test_more_parameters_than_fit_in_one_block_take_the_same_steps(name):
-    copies = 4_000  # 96,000 parameters: two whole blocks of 32,768 and a part of one
-    got, want = follow(name, "float64", copies)
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+def test_more_parameters_than_fit_in_one_block_take_the_same_steps(name, device):
+    copies = 2 * BLOCK // 24 + 100  # of 24 parameters: two whole blocks and a part of one
+    got, want = follow(name, "float64", copies, device)
     assert np.abs(got[-1] - want[-1]).max() < 1e-12
     pieces = got[-1].reshape(copies, -1)
     assert (pieces == pieces[0]).all()
@@ -179,11 +181,15 @@ def test_the_learning_rate_that_is_set_is_the_one_read():
         (lambda net: nn.SGD(net, 0.0), "SGD: expected learning_rate above 0, got 0.0"),
         (lambda net: nn.Adam(net, math.nan), "Adam: expected learning_rate above 0, got nan"),
         (lambda net: nn.SGD(net, momentum=1.0), r"SGD: expected momentum in \[0, 1\), got 1.0"),
+        (lambda net: nn.SGD(net, momentum=-0.1), r"SGD: expected momentum in \[0, 1\), got -0.1"),
         (lambda net: nn.RMSProp(net, decay=-0.1), r"RMSProp: expected decay in \[0, 1\), got -0.1"),
+        (lambda net: nn.RMSProp(net, decay=1), r"RMSProp: expected decay in \[0, 1\), got 1"),
         (lambda net: nn.RMSProp(net, eps=0), "RMSProp: expected eps above 0, got 0"),
         (lambda net: nn.Adam(net, beta1=1), r"Adam: expected beta1 in \[0, 1\), got 1"),
-        (lambda net: nn.Adam(net, beta2=1.5), r"Adam: expected beta2 in \[0, 1\), got 1.5"),
-        (lambda net: nn.Adam(net, eps=-1e-8), "Adam: expected eps above 0, got -1e-08"),
+        (lambda net: nn.Adam(net, beta1=-0.1), r"Adam: expected beta1 in \[0, 1\), got -0.1"),
+        (lambda net: nn.Adam(net, beta2=1), r"Adam: expected beta2 in \[0, 1\), got 1"),
+        (lambda net: nn.Adam(net, beta2=-0.1), r"Adam: expected beta2 in \[0, 1\), got -0.1"),
+        (lambda net: nn.Adam(net, eps=0), "Adam: expected eps above 0, got 0"),
         (lambda net: nn.Adam(net, weight_decay=-1), "Adam: expected weight_decay of at least 0, got -1"),
         (lambda net: setattr(nn.Adam(net), "learning_rate", -1), "Adam: expected learning_rate above 0, got -1"),
         (lambda net: nn.Adam(nn.Dense(2, 2)), "Adam: expected a built network; call .build"),
@@ -192,6 +198,26 @@ def test_the_learning_rate_that_is_set_is_the_one_read():
 def test_settings_out_of_range_are_refused(make, message):
     with pytest.raises(nn.ShapeError, match=message):
         make(nn.Dense(2, 2).build(seed=0))
+
+
+def test_without_memory_of_earlier_steps_each_is_its_own_gradients():
+    """Momentum, decay and betas of 0 are allowed: Adam and RMSProp then take steps of the sign alone."""
+    for make in (lambda net: nn.RMSProp(net, 0.25, decay=0), lambda net: nn.Adam(net, 0.25, beta1=0, beta2=0)):
+        net = nn.Dense(2, 3).build(seed=0, dtype="float64")
+        before, optimizer = net.W.copy(), make(net)
+        for _ in range(2):
+            net.dW[...] = [[1, -2, 3], [-4, 5, -6]]
+            optimizer.step()
+        np.testing.assert_allclose(net.W, before - 0.5 * np.sign(net.dW), rtol=1e-7)
+
+
+def test_adams_state_is_named_as_the_paper_has_it():
+    net = nn.Dense(2, 3).build(seed=0, dtype="float64")
+    optimizer = nn.Adam(net, beta1=0.5, beta2=0.5)
+    net.dW[...] = -3
+    optimizer.step()
+    m, v = optimizer.state["m"][:6], optimizer.state["v"][:6]
+    assert (m < 0).all() and (v > 0).all() and np.allclose(v / m**2, v[0] / m[0] ** 2) and optimizer.clock.shape == (2,)
 
 
 def test_an_optimizer_follows_a_network_that_is_built_again():

@@ -90,3 +90,12 @@ def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):
             assert picture.format == "PNG" and picture.size == (900, 400)
             drawn.append(picture.tobytes())
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_no_time_is_spent_on_a_place_for_the_legend(tmp_path, monkeypatch):
+    """Matplotlib warns after a second of looking for the best one: on a busy machine, and for a long history."""
+    import matplotlib.legend
+
+    monkeypatch.setattr(matplotlib.legend.Legend, "_find_best_position", None)
+    record = dict.fromkeys(("epoch", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 1)
+    save_curves(tmp_path / "curves.png", [record, {**record, "epoch": 2}])

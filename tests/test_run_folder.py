@@ -185,7 +185,18 @@ def test_a_history_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypat
     assert (tmp_path / "history.csv").read_text() == "epoch\n1\n" and [p.name for p in tmp_path.iterdir()] == ["history.csv"]
 
 
-@pytest.mark.parametrize("when", ["on_epoch", "finish"])
+def test_a_disk_without_room_for_the_folder_itself(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.mkdir", lambda *args, **how: disk_is_full())
+        with pytest.raises(RunError, match="cannot be written .No space left on device.*--out"):
+            new_folder(tmp_path / "run")
+    monkeypatch.setattr("os.fsync", disk_is_full)
+    with pytest.raises(RunError, match="cannot be written .No space left on device"):
+        RunFolder(tmp_path / "run", CONFIG)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize("when", ["on_start", "on_epoch", "finish"])
 def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(tmp_path, monkeypatch, no_curves, when):
     t, folder = trainer(), RunFolder(tmp_path / "run", CONFIG)
     history = t.fit(epochs=1, callbacks=[folder])
@@ -193,7 +204,7 @@ def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(tmp_path, monkey
 
     monkeypatch.setattr("os.fsync", disk_is_full)
     with pytest.raises(RunError, match="cannot be written .No space left on device") as error:
-        folder.on_epoch(t, history[0]) if when == "on_epoch" else folder.finish(t)
+        {"on_start": folder.on_start, "on_epoch": lambda t: folder.on_epoch(t, history[0]), "finish": folder.finish}[when](t)
     assert str(tmp_path / "run") in str(error.value)
     assert (tmp_path / "run" / "weights.npz").read_bytes() == before
     assert not list((tmp_path / "run").rglob(".*"))  # no temporary files

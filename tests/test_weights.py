@@ -195,6 +195,13 @@ def test_what_cannot_be_described_is_refused_before_anything_is_written(path, ma
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
 
 
+def test_networks_without_names_are_refused(path):
+    before = path.read_bytes()
+    with pytest.raises(nn.WeightsError, match='expected networks by name, such as {"net": net}, got Sequential'):
+        nn.save_weights(path, small_network())
+    assert path.read_bytes() == before
+
+
 def test_an_error_in_the_middle_leaves_the_old_file_whole(path, monkeypatch):
     before, written = path.read_bytes(), []
     write = np.lib.format.write_array
