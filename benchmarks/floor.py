@@ -13,15 +13,15 @@ import numpy as np
 def record_products(step, ops):
     """Run step() once; return the (a, b, out) of each matrix product of this backend in it, in order.
 
-    Products with a vector are left out: they are how the backend sums the rows of a matrix, not products of the step. So is
-    a column times a row, which the backend does not leave to BLAS.
+    A row times a matrix is left out: it is how the backend sums the rows of the matrix, no product of the step. So is a
+    column times a row, which the backend does not leave to BLAS.
     An `out` in working memory that an earlier product reads from is replaced by memory of its own, else each replay would
     start from the last one's results, and numbers that grow or vanish from one to the next take another time to multiply.
     """
     products, product = [], ops._product
 
     def recorder(a, b, *, out, **options):
-        if 1 not in (*a.shape[-2:], *b.shape[-2:]):
+        if 1 not in (a.shape[-2], b.shape[-2]):
             products.append((a, b, out))
         return product(a, b, out=out, **options)
 

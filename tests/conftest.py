@@ -65,7 +65,7 @@ def emulated_cupy_ops(emulated_cupy):
     return module
 
 
-@pytest.fixture(params=["strict", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(params=["strict", "numba", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
 def backend(request):
     """Each backend that must do what `NumpyOps` does."""
     return make_backend(request.param, request)
@@ -76,6 +76,8 @@ def make_backend(name, request):
         from tests.strict import StrictOps
 
         return StrictOps()
+    if name == "numba":
+        return pytest.importorskip("nn.ops.numba_ops").NumbaOps()
     if name == "emulated":
         return request.getfixturevalue("emulated_cupy_ops").CupyOps()
     from nn.ops import get_ops

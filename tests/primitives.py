@@ -49,6 +49,14 @@ def cases(dtype):
         for rows, columns in ((1, 1), (17, 5), (64, 32), (100, 33)):
             yield f"{name} {rows}x{columns}", "sum_rows", {"x": normal(rows, columns), "out": out(columns), "add": add}
 
+    for rows, inner, columns in ((5, 7, 3), (64, 100, 32), (40, 300, 260), (9, 1, 4), (9, 4, 1)):
+        case = f"{rows}x{inner}x{columns}"
+        given = {"x": normal(rows, inner), "W": normal(inner, columns), "b": normal(columns), "out": unset(rows, columns)}
+        yield case, "affine", given
+        for a, b in ((False, False), (True, False), (False, True)):
+            factors = {"a": normal(inner, rows) if a else normal(rows, inner), "b": normal(columns, inner) if b else normal(inner, columns)}
+            yield case, "gemm", {**factors, "out": normal(rows, columns), "trans_a": a, "trans_b": b, "add": a}
+
     for slope in (0.0, 0.2):
         yield f"{slope}", "leaky_relu", {"x": normal(6, 11), "slope": slope, "out": unset(6, 11)}
         yield f"{slope} edges", "leaky_relu", {"x": edges, "slope": slope, "out": unset(11)}

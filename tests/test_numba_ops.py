@@ -1,5 +1,7 @@
-"""`NumbaOps` gives the bytes of `NumpyOps`: in each primitive, in the layers' gradients, and over a whole training."""
+"""`NumbaOps` does what `NumpyOps` does, to the byte where nothing is summed; test_ops.py and test_trajectories.py compare the
+rest. One of its tests runs all of this with two threads."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -9,17 +11,17 @@ import numpy as np
 import pytest
 
 import nn
-from gan.recipes import RECIPES
-from gan.training import Trainer
 from nn.ops import NumpyOps, get_ops
 from tests import primitives
 
 pytest.importorskip("numba")
 
 from nn.ops.numba_ops import NumbaOps, fits, flat  # noqa: E402
+from nn.ops.numba_threads import BLAS  # noqa: E402
 
 ROOT = Path(nn.__file__).parent.parent
-OVERRIDDEN = sorted(name for name in vars(NumbaOps) if not name.startswith("_") and name != "stream")
+SUMS = {"affine", "normalize", "sum_product_rows", "bce_with_logits", "mean_sigmoid"}  # in another order than NumPy's
+EXACT = sorted(name for name in vars(NumbaOps).keys() - SUMS if not name.startswith("_") and name != "stream")
 LARGE = (300, 784)  # more than a block of the cache-sized ones
 
 
@@ -51,23 +53,88 @@ def large_cases(dtype):
         yield "sigmoid", {"x": 20 * x, "out": y}
         yield "sigmoid_backward_", {"dy": y, "x": 20 * x}
         yield "bce_with_logits", {"z": 9 * x, "target": 0.9, "weight": 0.5, "dz": y, "value": normal(1)}
-        yield "normalize", {"x": x, "eps": 1e-5, "out": y, "mean": normal(row), "var": normal(row), "inv_std": normal(row)}
+        yield "mean_sigmoid", {"z": 9 * x, "out": normal(1)}
+        yield "normalize", {"x": x + 3, "eps": 1e-5, "out": y, "mean": normal(row), "var": normal(row), "inv_std": normal(row)}
+        yield "sum_product_rows", {"x": x, "y": y, "out": a}
         yield "normalize_backward", {"dy": x, "xhat": y, "W": a, "inv_std": b, "dW": b, "db": a, "out": np.empty_like(x)}
         yield "scale_shift", {"x": x, "scale": a, "shift": b, "out": y}
         yield "moving_average_", {"average": x, "value": y, "weight": 0.01}
 
 
+def given_to(name, dtype):
+    """The cases of a primitive, then the large ones: [(case, arguments), ...]."""
+    return primitives.of(name, dtype) + [("large", arguments) for large, arguments in large_cases(dtype) if large == name]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", OVERRIDDEN)
+@pytest.mark.parametrize("name", EXACT)
 def test_a_primitive_gives_numpys_bytes(name, dtype):
-    given = [(case, arguments) for case, arguments in primitives.of(name, dtype)]
-    given += [("large", arguments) for large, arguments in large_cases(dtype) if large == name]
-    assert given
-    for case, arguments in given:
+    for case, arguments in given_to(name, dtype):
         for channels_last in {case == "images", False}:
             got = primitives.run(NumbaOps(), name, arguments, channels_last=channels_last)
             want = primitives.run(NumpyOps(), name, arguments, channels_last=channels_last)
             assert_same_bytes(got, want, f"{name} ({case})")
+
+
+@pytest.mark.parametrize("name", sorted(SUMS - {"affine"}))
+def test_large_sums_keep_their_digits(name):
+    """In float32, against NumPy's in float64."""
+    for (_, arguments), (_, exact) in zip(given_to(name, "float32"), given_to(name, "float64"), strict=True):
+        if arguments[next(iter(arguments))].size > 1000:
+            got, want = primitives.run(NumbaOps(), name, arguments), primitives.reference(name, exact)
+            for key in want:
+                np.testing.assert_allclose(got[key], want[key], rtol=2e-5, atol=2e-5 * np.abs(want[key]).max(), err_msg=key)
+
+
+PRODUCTS = [(64, 784, 512), (128, 100, 33), (17, 300, 1000), (1, 64, 784), (300, 7, 1), (5, 2, 3), (130, 64, 70)]
+
+
+@pytest.mark.parametrize("m, k, n", PRODUCTS)
+@pytest.mark.parametrize("trans_a, trans_b", [(False, False), (True, False), (False, True), (True, True)])
+def test_a_product_is_numpys_and_writes_nothing_else(m, k, n, trans_a, trans_b):
+    rng, ops = np.random.default_rng(0), NumbaOps()
+    a, b = rng.standard_normal((k, m) if trans_a else (m, k)), rng.standard_normal((n, k) if trans_b else (k, n))
+    want = (a.T if trans_a else a) @ (b.T if trans_b else b)
+    around = rng.standard_normal((m + 2, n)).astype(np.float32)
+    for add in (False, True):
+        whole = around.copy()
+        ops.gemm(a.astype("f"), b.astype("f"), out=whole[1:-1], trans_a=trans_a, trans_b=trans_b, add=add)
+        np.testing.assert_allclose(whole[1:-1], want + add * around[1:-1], rtol=1e-4, atol=1e-4)
+        assert np.array_equal(whole[[0, -1]], around[[0, -1]])
+
+
+def test_a_stack_of_products():
+    rng, ops = np.random.default_rng(0), NumbaOps()
+    a, b, out = (rng.standard_normal(shape, np.float32) for shape in ((6, 20, 30), (6, 9, 30), (6, 20, 9)))
+    ops._product(a, b.transpose(0, 2, 1), out=out)
+    np.testing.assert_allclose(out, a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
+
+
+def test_a_product_that_does_not_fit_is_numpys_error():
+    ops, x = NumbaOps(), np.zeros((4, 6), np.float32)
+    for b, out in ((x, x), (x.T, x), (x.T.astype("d"), np.zeros((4, 5), np.float32)), (x[:5].T, np.zeros((4, 4, 1), np.float32))):
+        with pytest.raises(ValueError):
+            ops.gemm(x, b, out=out)
+    with pytest.raises(ValueError):
+        ops.affine(x, x.T.copy(), x[0], out=np.zeros((4, 4), np.float32))
+
+
+def test_products_leave_blas_its_threads():
+    for threads in (2, 1):
+        ctypes.CFUNCTYPE(None, ctypes.c_int)(BLAS.set_threads)(threads)
+        NumbaOps().gemm(*np.ones((2, 64, 64), np.float32), out=np.empty((64, 64), np.float32))
+        assert ctypes.CFUNCTYPE(ctypes.c_int)(BLAS.get_threads)() == threads
+
+
+def test_two_threads_do_the_same():
+    """All tests of this file, and those of the primitives, in a process with two; they wait asleep, as other tests want the cores."""
+    two = {"OPENBLAS_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
+    code = "from nn.ops.numba_threads import THREADS; assert THREADS == 2, THREADS"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **two}, check=True)
+    tests = ["tests/test_numba_ops.py", "tests/test_ops.py", "-k", "not (two_threads or emulated or strict or import or folder)"]
+    command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **two}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -156,26 +223,6 @@ def test_gradients_of_the_layers(train):
         nn.Dense(4, 3), nn.Sigmoid(),
     ).build(seed=3, dtype="float64", device=NumbaOps())  # fmt: skip
     nn.gradcheck(G, np.random.default_rng(1).standard_normal((6, 5)), train=train)
-
-
-def trained(recipe, device, steps):
-    rng = np.random.default_rng(0)
-    images, labels = (rng.integers(0, 256, (256, 28, 28), dtype=np.uint8), rng.integers(0, 10, 256))
-    trainer = Trainer(recipe, images, labels, seed=4, device=device, batch_size=16)
-    for _ in range(steps):
-        trainer.step()
-    return trainer
-
-
-@pytest.mark.parametrize("recipe", sorted(set(RECIPES) - {"conv-clusters-hour"}))
-def test_a_training_gives_numpys_bytes(recipe):
-    got, want = trained(recipe, "cpu", 6), trained(recipe, "numpy", 6)
-    assert type(got.ops) is NumbaOps and type(want.ops) is NumpyOps
-    for name in ("generator", "discriminator", "artist"):
-        ours, its = getattr(got, name).parameters, getattr(want, name).parameters
-        assert np.array_equal(ours.value.flat, its.value.flat) and np.array_equal(ours.statistics.flat, its.statistics.flat)
-    assert got.log.read() == want.log.read()
-    np.testing.assert_array_equal(got.fixed_images(), want.fixed_images())
 
 
 def test_which_backend_one_gets(monkeypatch):

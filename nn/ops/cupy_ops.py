@@ -126,6 +126,9 @@ class CupyOps(
         cupy.cuda.cublas.setMathMode(cupy.cuda.device.get_cublas_handle(), TF32_MATH if self.tf32 else FLOAT32_MATH)
         return cublas.gemm("T" if trans_a else "N", "T" if trans_b else "N", a, b, out=out, beta=1.0 if add else 0.0)
 
+    def affine(self, x, W, b, *, out):
+        return self.add_(self.gemm(x, W, out=out), b)
+
     def sum_rows(self, x, *, out, add=False):
         self._sum_columns("sum_rows", (x, out), x.shape, int(add))
         return out

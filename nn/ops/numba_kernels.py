@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import prange
 
-from nn.ops.numba_threads import compiled
+from nn.ops.numba_threads import THREADS, compiled
 
 LARGE = 1 << 15  # elements; to call another thread takes as long as to go through some ten thousand
 kernel = compiled()
@@ -24,7 +24,7 @@ class SharedKernel:
         self.alone, self.shared = compiled()(function), compiled(parallel=True)(function)
 
     def __call__(self, first, *more):
-        (self.shared if first.size >= LARGE else self.alone)(first, *more)
+        (self.shared if first.size >= LARGE and THREADS > 1 else self.alone)(first, *more)
 
 
 # ---- activations

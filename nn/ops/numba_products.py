@@ -11,10 +11,8 @@ import numpy as np
 from numba import prange
 from numba.types import ExternalFunction, float32, int32, int64, uintp, void
 
-from nn.ops.blas import find_blas
-from nn.ops.numba_threads import THREADS, compiled
+from nn.ops.numba_threads import BLAS, THREADS, compiled
 
-BLAS = find_blas() if THREADS > 1 else None
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112  # as cblas.h has them
 WORTH_A_CORE = 1 << 16  # multiplications; below twice that, a second core does not gain more than it costs to ask it
 CACHE_LINE = 16  # float32 numbers: parts begin at whole cache lines

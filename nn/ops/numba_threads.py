@@ -1,19 +1,29 @@
 """How the CPU's loops are compiled, and the threads that they share."""
 
+import ctypes
 import os
 
 import numba
 
+from nn.ops.blas import find_blas
+
+BLAS = find_blas()
+try:
+    from numba.np.ufunc import omppool  # noqa: F401
+
+    OPENMP = os.environ.setdefault("NUMBA_THREADING_LAYER", "omp") == "omp"  # its threads start within microseconds
+except ImportError:  # Numba's other threads take longer to start than most loops of a step do
+    OPENMP = False
+
 
 def shared_threads():
-    """How many threads a loop may take: 1 where Numba lacks OpenMP, whose threads start fastest, a loop in microseconds."""
-    try:
-        from numba.np.ufunc import omppool  # noqa: F401
-    except ImportError:
+    """How many threads a loop may take: as many as BLAS may, which OPENBLAS_NUM_THREADS and the like say."""
+    if not OPENMP:
         return 1
-    if "NUMBA_THREADING_LAYER" not in os.environ:
-        numba.config.THREADING_LAYER = "omp"
-    return numba.config.NUMBA_NUM_THREADS if numba.config.THREADING_LAYER == "omp" else 1
+    numba.config.THREADING_LAYER = "omp"
+    allowed = ctypes.CFUNCTYPE(ctypes.c_int)(BLAS.get_threads)() if BLAS else numba.config.NUMBA_NUM_THREADS
+    numba.config.NUMBA_NUM_THREADS = min(allowed, numba.config.NUMBA_NUM_THREADS)
+    return numba.config.NUMBA_NUM_THREADS
 
 
 THREADS = shared_threads()
@@ -22,7 +32,7 @@ THREADS = shared_threads()
 def compiled(parallel=False):
     """Compile a function at its first call; its machine code is kept on disk where a folder for it can be written, else it is
     made anew by each process. parallel: its `prange` loops are shared between threads."""
-    options = {"nogil": True, "error_model": "numpy", "parallel": parallel and THREADS > 1}  # x / 0 is infinite, no exception
+    options = {"nogil": True, "error_model": "numpy", "parallel": parallel and OPENMP}  # x / 0 is infinite, no exception
 
     def decorate(function):
         try:
