@@ -38,8 +38,8 @@ class Cache:
         return view
 
     def place(self, name, array):
-        """Let the buffer of this name lie in the memory of a contiguous array of its shape and dtype."""
-        self._buffers[name] = array.reshape(-1), array
+        """Let the buffer of this name be that array, for passes in which it has the array's shape."""
+        self._buffers[name] = None, array
 
     def like(self, name, x):
         """A buffer of x's shape and memory layout: C-contiguous, or channels-last where x is."""

@@ -65,9 +65,15 @@ def emulated_cupy_ops(emulated_cupy):
     return module
 
 
-@pytest.fixture(params=["strict", "numba", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(params=["strict", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
 def backend(request):
-    """Each backend that must do what `NumpyOps` does."""
+    """Each backend of another device that must do what `NumpyOps` does."""
+    return make_backend(request.param, request)
+
+
+@pytest.fixture(params=["numba", "strict", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def any_backend(request):
+    """Those, and the other one of the CPU."""
     return make_backend(request.param, request)
 
 

@@ -351,3 +351,12 @@ def test_views_and_gradients_of_a_layer_are_those_of_the_flat_buffers():
     assert np.shares_memory(net[1].running_var, net.parameters.statistics.flat)
     set_parameters(net[0], W=5.0)
     assert (net.parameters.value["0.W"] == 5).all() and not (net.parameters.value["0.b"] == 5).any()
+
+
+def test_a_buffer_may_be_an_array_of_somebody_else():
+    net = nn.Sequential(nn.Dense(3, 4), nn.Tanh()).build(seed=0)
+    cache, mine, x = net.cache(), np.zeros((2, 4), np.float32), np.ones((3, 3), np.float32)
+    cache.last.place("y", mine)
+    assert net.forward(x[:2], cache) is mine and np.array_equal(mine, net(x[:2]))
+    kept = mine.copy()
+    assert net.forward(x, cache) is not mine and np.array_equal(mine, kept)  # another shape: memory of the cache's own

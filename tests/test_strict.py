@@ -78,7 +78,7 @@ def test_the_trainer_runs_under_the_double(ops, recipe):
     for _ in range(6):  # into the next epoch
         trainer.step()
     ops.thaw()
-    plain = Trainer(recipe, digits())
+    plain = Trainer(recipe, digits(), device="numpy")
     for _ in range(7):
         plain.step()
     for strict, want in ((trainer.generator, plain.generator), (trainer.discriminator, plain.discriminator)):

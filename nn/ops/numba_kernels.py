@@ -11,33 +11,23 @@ import math
 import numpy as np
 from numba import prange
 
-from nn.ops.numba_threads import THREADS, compiled
+from nn.ops.numba_threads import compiled, shared
 
 LARGE = 1 << 15  # elements; to call another thread takes as long as to go through some ten thousand
-kernel = compiled()
-
-
-class SharedKernel:
-    """A kernel compiled twice: for one thread, and for all, which serve where the first array is large."""
-
-    def __init__(self, function):
-        self.alone, self.shared = compiled()(function), compiled(parallel=True)(function)
-
-    def __call__(self, first, *more):
-        (self.shared if first.size >= LARGE and THREADS > 1 else self.alone)(first, *more)
+kernel, shared_kernel = compiled(), shared(LARGE)  # the second looks at the first array
 
 
 # ---- activations
 
 
-@SharedKernel
+@shared_kernel
 def add_row(y, row):
     for i in prange(y.shape[0]):
         for j in range(y.shape[1]):
             y[i, j] += row[j]
 
 
-@SharedKernel
+@shared_kernel
 def leaky_relu(x, slope, y):
     slope_ = x.dtype.type(slope)
     for i in prange(x.size):
@@ -45,14 +35,14 @@ def leaky_relu(x, slope, y):
         y[i] = below if below >= x[i] else x[i]
 
 
-@SharedKernel
+@shared_kernel
 def relu(x, y):
     zero = x.dtype.type(0)
     for i in prange(x.size):
         y[i] = zero if zero >= x[i] else x[i]  # a NaN stays
 
 
-@SharedKernel
+@shared_kernel
 def leaky_relu_backward(dy, y, slope):
     T = dy.dtype.type
     below = T(slope)
@@ -61,27 +51,27 @@ def leaky_relu_backward(dy, y, slope):
         dy[i] *= above if y[i] > 0 else below
 
 
-@SharedKernel
+@shared_kernel
 def tanh_backward(dy, y):
     one = dy.dtype.type(1)
     for i in prange(dy.size):
         dy[i] *= one - y[i] * y[i]
 
 
-@SharedKernel
+@shared_kernel
 def minus_abs(x, y):
     for i in prange(x.size):
         y[i] = -abs(x[i])
 
 
-@SharedKernel
+@shared_kernel
 def sigmoid(x, tail):
     one = x.dtype.type(1)
     for i in prange(x.size):
         tail[i] = (one if x[i] >= 0 else tail[i]) / (tail[i] + one)
 
 
-@SharedKernel
+@shared_kernel
 def sigmoid_backward(dy, tail, tiny):
     T = dy.dtype.type
     one, tiny_ = T(1), T(tiny)
@@ -118,21 +108,21 @@ def mean_sigmoid(z, out):
 # ---- batch normalisation; features run along the rows
 
 
-@SharedKernel
+@shared_kernel
 def scale_shift(x, scale, shift, y):
     for i in prange(x.shape[0]):
         for j in range(x.shape[1]):
             y[i, j] = x[i, j] * scale[j] + shift[j]
 
 
-@SharedKernel
+@shared_kernel
 def shift_scale(x, shift, scale, y):
     for i in prange(x.shape[0]):
         for j in range(x.shape[1]):
             y[i, j] = (x[i, j] - shift[j]) * scale[j]
 
 
-@SharedKernel
+@shared_kernel
 def normalize_backward(dy, xhat, scale, slope, shift, dx):
     for i in prange(dy.shape[0]):
         for j in range(dy.shape[1]):
@@ -142,7 +132,7 @@ def normalize_backward(dy, xhat, scale, slope, shift, dx):
 # ---- optimizers
 
 
-@SharedKernel
+@shared_kernel
 def moving_average(average, value, weight, scale):
     T = average.dtype.type
     weight_, scale_ = T(weight), T(scale)
@@ -150,7 +140,7 @@ def moving_average(average, value, weight, scale):
         average[i] += (value[i] * scale_ - average[i]) * weight_
 
 
-@SharedKernel
+@shared_kernel
 def sgd(value, grad, velocity, rate, momentum, nesterov):
     T = value.dtype.type
     rate_, momentum_ = T(rate), T(momentum)
@@ -159,7 +149,7 @@ def sgd(value, grad, velocity, rate, momentum, nesterov):
         value[i] -= (velocity[i] * momentum_ + grad[i] if nesterov else velocity[i]) * rate_
 
 
-@SharedKernel
+@shared_kernel
 def rmsprop(value, grad, square, rate, decay, rest, eps):
     T = value.dtype.type
     rate_, decay_, rest_, eps_ = T(rate), T(decay), T(rest), T(eps)
@@ -168,7 +158,7 @@ def rmsprop(value, grad, square, rate, decay, rest, eps):
         value[i] -= grad[i] / (math.sqrt(square[i]) + eps_) * rate_
 
 
-@SharedKernel
+@shared_kernel
 def adam(value, grad, m, v, keep, rate, beta1, beta2, eps):
     T = value.dtype.type
     keep_, rate_, beta1_, beta2_, eps_ = T(keep), T(rate), T(beta1), T(beta2), T(eps)
@@ -191,7 +181,7 @@ def gather_rows(bytes_, index, scale, shift, out):
             out[i, j] = T(row[j]) * scale_ + shift_
 
 
-@compiled(parallel=True)
+@shared_kernel
 def copy_windows(x, down, across, top, left, out):
     """As `NumpyConv._copy_windows`; x and out are C-contiguous."""
     n, p, q, kh, length = out.shape
@@ -224,7 +214,7 @@ def sfc64(state, words):
     state[0], state[1], state[2], state[3] = a, b, c, counter
 
 
-@SharedKernel
+@shared_kernel
 def dropout_mask(draws, k, scale, mask):
     T = mask.dtype.type
     zero, scale_ = T(0), T(scale)

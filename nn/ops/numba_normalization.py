@@ -9,7 +9,8 @@ import math
 import numba
 from numba import prange
 
-from nn.ops.numba_threads import compiled
+from nn.ops.numba_kernels import LARGE
+from nn.ops.numba_threads import compiled, shared
 
 PARTS = 8  # of the rows, whatever the number of threads: the sums are the same
 CHUNK = 64  # rows
@@ -76,7 +77,7 @@ def total(sums, j):
     return together
 
 
-@compiled(parallel=True)
+@shared(LARGE)
 def normalize(x, eps, out, mean, var, inv_std, chunks, sums):
     """As `NumpyNormalization.normalize`; chunks and sums are working memory, (PARTS, columns), the sums all 0."""
     n, T = len(x), x.dtype.type
@@ -94,7 +95,7 @@ def normalize(x, eps, out, mean, var, inv_std, chunks, sums):
         center_and_scale(x, mean, inv_std, *rows_of(part, n), out)
 
 
-@compiled(parallel=True)
+@shared(LARGE)
 def sum_product_rows(x, y, out, chunks, sums):
     n, T = len(x), x.dtype.type
     for part in prange(PARTS):

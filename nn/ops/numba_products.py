@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 from numba.types import ExternalFunction, float32, int32, int64, uintp, void
 
-from nn.ops.numba_threads import BLAS, THREADS, compiled
+from nn.ops.numba_threads import BLAS, THREADS, compiled, shared
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112  # as cblas.h has them
 WORTH_A_CORE = 1 << 16  # multiplications; below twice that, a second core does not gain more than it costs to ask it
@@ -71,7 +71,7 @@ def product_in_parts(a, trans_a, b, trans_b, add, bias, out, parts):
     set_threads(threads)
 
 
-@compiled(parallel=True)
+@shared(WORTH_A_CORE)
 def products(a, trans_a, b, trans_b, out):
     """out[e] = a[e] b[e]."""
     none = np.empty(0, out.dtype)

@@ -11,7 +11,7 @@ BLAS = find_blas()
 try:
     from numba.np.ufunc import omppool  # noqa: F401
 
-    OPENMP = os.environ.setdefault("NUMBA_THREADING_LAYER", "omp") == "omp"  # its threads start within microseconds
+    OPENMP = os.environ.get("NUMBA_THREADING_LAYER", "omp") == "omp"  # its threads start within microseconds
 except ImportError:  # Numba's other threads take longer to start than most loops of a step do
     OPENMP = False
 
@@ -21,9 +21,8 @@ def shared_threads():
     if not OPENMP:
         return 1
     numba.config.THREADING_LAYER = "omp"
-    allowed = ctypes.CFUNCTYPE(ctypes.c_int)(BLAS.get_threads)() if BLAS else numba.config.NUMBA_NUM_THREADS
-    numba.config.NUMBA_NUM_THREADS = min(allowed, numba.config.NUMBA_NUM_THREADS)
-    return numba.config.NUMBA_NUM_THREADS
+    threads = numba.config.NUMBA_NUM_THREADS
+    return min(threads, ctypes.CFUNCTYPE(ctypes.c_int)(BLAS.get_threads)()) if BLAS else threads
 
 
 THREADS = shared_threads()
@@ -32,12 +31,22 @@ THREADS = shared_threads()
 def compiled(parallel=False):
     """Compile a function at its first call; its machine code is kept on disk where a folder for it can be written, else it is
     made anew by each process. parallel: its `prange` loops are shared between threads."""
-    options = {"nogil": True, "error_model": "numpy", "parallel": parallel and OPENMP}  # x / 0 is infinite, no exception
+    options = {"nogil": True, "error_model": "numpy", "parallel": parallel}  # x / 0 is infinite, not an exception
 
     def decorate(function):
         try:
             return numba.njit(cache=True, **options)(function)
         except RuntimeError:  # no folder: neither beside the file nor in the user's cache
             return numba.njit(**options)(function)
+
+    return decorate
+
+
+def shared(least):
+    """Compile a function twice: for one thread, and for all, which serve where its first array has so many elements or more."""
+
+    def decorate(function):
+        alone, together = compiled()(function), compiled(parallel=True)(function)
+        return lambda *arguments: (together if THREADS > 1 and arguments[0].size >= least else alone)(*arguments)
 
     return decorate
