@@ -5,6 +5,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ import nn
 from nn.ops import NumpyOps, get_ops
 from tests import primitives
 
-pytest.importorskip("numba")
+numba = pytest.importorskip("numba")
 
+from numba import prange  # noqa: E402
+
+from nn.ops import blas  # noqa: E402
 from nn.ops.numba_ops import NumbaOps, fits, flat  # noqa: E402
-from nn.ops.numba_threads import BLAS  # noqa: E402
+from nn.ops.numba_threads import BLAS, THREADS, shared  # noqa: E402
 
 ROOT = Path(nn.__file__).parent.parent
 SUMS = {"affine", "normalize", "sum_product_rows", "bce_with_logits", "mean_sigmoid"}  # in another order than NumPy's
@@ -117,6 +121,46 @@ def test_a_product_that_does_not_fit_is_numpys_error():
             ops.gemm(x, b, out=out)
     with pytest.raises(ValueError):
         ops.affine(x, x.T.copy(), x[0], out=np.zeros((4, 4), np.float32))
+
+
+@shared(least=100)
+def note_threads(ids):
+    for i in prange(ids.size):
+        ids[i] = numba.get_thread_id()
+
+
+def test_threads_share_what_is_large():
+    """Both ways of a kernel are compiled and kept apart; a second process would find them on disk."""
+    for n, threads in ((99, 1), (1000, THREADS)):
+        ids = np.full(n, -1)
+        note_threads(ids)
+        assert len(set(ids.tolist())) == threads
+
+
+def test_which_blas(monkeypatch, tmp_path):
+    """MKL where it is installed, in GCC's threads if those are there; else NumPy's; None where neither can be called."""
+    assert blas.openblas().name == "OpenBLAS" and blas.addresses("no library", tmp_path / "none.so", "f") is None
+    assert blas.addresses("no function", np.linalg._umath_linalg.__file__, "no_such_function") is None
+    found = []
+    monkeypatch.setattr(blas, "files", lambda name: [PackagePath()])
+    monkeypatch.setattr(blas, "addresses", lambda *call: found.append(call) or blas.Blas(call[0], 1, 2, 3))
+    for openmp, layer in ((True, "GNU"), (False, "SEQUENTIAL")):
+        monkeypatch.delenv("MKL_THREADING_LAYER", raising=False)
+        assert blas.find_blas(openmp).name == "MKL" and os.environ["MKL_THREADING_LAYER"] == layer
+    assert found[0][1].endswith("libmkl_rt.so.2")
+    monkeypatch.setattr(blas, "files", not_installed)
+    assert blas.find_blas(True).name == "OpenBLAS" == found[-1][0]
+
+
+class PackagePath:
+    name = "libmkl_rt.so.2"
+
+    def locate(self):
+        return f"/somewhere/lib/{self.name}"
+
+
+def not_installed(name):
+    raise PackageNotFoundError(name)
 
 
 def test_products_leave_blas_its_threads():

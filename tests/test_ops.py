@@ -177,3 +177,13 @@ def test_only_the_seam_imports_cupy():
     for path in [*root.glob("nn/**/*.py"), *root.glob("gan/**/*.py"), *root.glob("examples/*.py")]:
         imports = re.search(r"^\s*(import|from) cupy\b", path.read_text(encoding="utf-8"), re.MULTILINE)
         assert not imports or path.name == "cupy_ops.py", path
+
+
+def test_a_product_that_is_added_may_be_of_working_memory():
+    """A primitive makes a factor in working memory, and adds its product: the two must not lie in one place."""
+    ops, rng = NumpyOps(), np.random.default_rng(0)
+    a, b, out = rng.random((1, 4)), rng.random((4, 3)), np.ones((1, 3))
+    factor = ops._scratch(b.shape, b.dtype)
+    factor[...] = b
+    ops._product(a, factor, out=out, add=True)
+    assert np.array_equal(factor, b) and np.allclose(out, 1 + a @ b)

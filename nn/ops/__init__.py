@@ -1,7 +1,7 @@
 """The backend seam: one set of primitives, on NumPy arrays or on CuPy arrays.
 
-A layer calls ``self.ops.gemm(...)`` and never asks which backend it is on. `NumpyOps` is the reference; `NumbaOps` is the
-same with a few primitives compiled, byte for byte; `CupyOps`, in the one file that imports CuPy, has fused kernels.
+A layer calls ``self.ops.gemm(...)`` and never asks which backend it is on. `NumpyOps` is the reference; `NumbaOps` has
+its long loops compiled and its products shared between threads; `CupyOps`, in the one file that imports CuPy, has fused kernels.
 """
 
 from nn.errors import DeviceError
@@ -14,8 +14,7 @@ DEVICES = ("auto", "cpu", "numpy", "cuda")
 def get_ops(device="cpu", tf32=False):
     """Return the primitives of a device: "cpu", "cuda", or "auto" (CUDA if CuPy and a GPU are there, else the CPU).
 
-    Where Numba is installed, the CPU's backend is `NumbaOps`; the device "numpy" is the same CPU, and gives the same bytes,
-    without it. Importing Numba takes a third of a second, so it waits until here. tf32: whether a GPU rounds the factors of
+    Where Numba is installed, the CPU's backend is `NumbaOps`; the device "numpy" is the same CPU without it. Importing Numba takes a third of a second, so it waits until here. tf32: whether a GPU rounds the factors of
     its float32 products to TF32. An object that is a backend already is returned as it is. Errors: `DeviceError` for an unknown
     name, for "cuda" without CuPy or a GPU that can be used, and for tf32 without a GPU that has it.
     """

@@ -20,20 +20,22 @@ class Blas(NamedTuple):
     set_threads: int  # void(int)
 
 
-def find_blas():
-    """The `Blas` to use; None where NumPy was built with another one, as on a Mac."""
-    return mkl() or openblas()
+def find_blas(openmp):
+    """The `Blas` to use; None where NumPy was built with another one, as on a Mac. openmp: whether GCC's OpenMP is there."""
+    return mkl(openmp) or openblas()
 
 
-def mkl():
-    """MKL, with its threads those of OpenMP as GCC has it, which are Numba's, too: one pool for all, so that none waits for
-    another's to let go of a core."""
+def mkl(openmp):
+    """MKL, with its threads, if any, those of OpenMP as GCC has it, which are Numba's, too: one pool for all, so that none waits
+    for another's to let go of a core."""
     try:
         found = [file.locate() for file in files("mkl") or () if file.name.startswith("libmkl_rt.")]
     except PackageNotFoundError:
         return None
-    os.environ.setdefault("MKL_THREADING_LAYER", "GNU")
-    return addresses("MKL", os.path.realpath(found[0]), "cblas_sgemm_64", "MKL_Get_Max_Threads", "MKL_Set_Num_Threads") if found else None
+    if not found:
+        return None
+    os.environ.setdefault("MKL_THREADING_LAYER", "GNU" if openmp else "SEQUENTIAL")  # read when the first product is asked for
+    return addresses("MKL", os.path.realpath(found[0]), "cblas_sgemm_64", "MKL_Get_Max_Threads", "MKL_Set_Num_Threads")
 
 
 def openblas():

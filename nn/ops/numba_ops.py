@@ -1,7 +1,8 @@
-"""The CPU backend with Numba: `NumpyOps`, its long chains of passes compiled into one pass each. The one file that needs Numba.
+"""The CPU backend with Numba: `NumpyOps`, its long chains of passes compiled into one pass each, its products and large loops
+shared between threads. What is not here is NumPy's: exponentials, random numbers but for their raw bits, small sums.
 
-Every primitive gives the bytes that `NumpyOps` gives. What is not here is NumPy's: matrix products, random numbers,
-exponentials, sums. An array that a kernel does not take (one that is not contiguous, an integer) goes NumPy's way as well.
+Elementwise primitives give the very bytes of `NumpyOps`; products and sums add in another order, and agree within rounding. An
+array that a kernel does not take (one that is not contiguous, an integer) goes NumPy's way.
 """
 
 import numba
@@ -11,6 +12,7 @@ from nn.ops import numba_kernels as kernels
 from nn.ops import numba_normalization as normalization
 from nn.ops import numba_products as products
 from nn.ops.numba_stream import NumbaStream
+from nn.ops.numba_threads import BLAS
 from nn.ops.numpy_ops import NumpyOps
 from nn.ops.numpy_optimizers import adam_schedule
 
@@ -24,7 +26,8 @@ class NumbaOps(NumpyOps):
     """
 
     def __repr__(self):
-        return f"{self.device} (NumPy {np.__version__}, Numba {numba.__version__})"
+        blas = f", {BLAS.name}" if BLAS else ""
+        return f"{self.device} (NumPy {np.__version__}, Numba {numba.__version__}{blas})"
 
     def add_(self, y, x):
         if y.ndim == 2 and x.ndim == 1 and fits(y, rows=(x,)):

@@ -2,18 +2,19 @@
 
 import ctypes
 import os
+from types import FunctionType
 
 import numba
 
 from nn.ops.blas import find_blas
 
-BLAS = find_blas()
 try:
     from numba.np.ufunc import omppool  # noqa: F401
 
     OPENMP = os.environ.get("NUMBA_THREADING_LAYER", "omp") == "omp"  # its threads start within microseconds
 except ImportError:  # Numba's other threads take longer to start than most loops of a step do
     OPENMP = False
+BLAS = find_blas(OPENMP)
 
 
 def shared_threads():
@@ -46,7 +47,9 @@ def shared(least):
     """Compile a function twice: for one thread, and for all, which serve where its first array has so many elements or more."""
 
     def decorate(function):
-        alone, together = compiled()(function), compiled(parallel=True)(function)
+        double = FunctionType(function.__code__, function.__globals__, function.__name__)
+        double.__qualname__ += "_together"  # Numba keeps machine code by this name, and not by whether it is parallel
+        alone, together = compiled()(function), compiled(parallel=True)(double)
         return lambda *arguments: (together if THREADS > 1 and arguments[0].size >= least else alone)(*arguments)
 
     return decorate

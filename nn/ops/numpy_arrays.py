@@ -83,7 +83,7 @@ class NumpyArrays(Ops):
     def _product(self, a, b, *, out, add=False):
         """out = a b, or out += a b: what every product comes down to. Matrices in any memory layout, or two stacks of them."""
         if add:
-            return np.add(out, self._product(a, b, out=self._scratch(out.shape, out.dtype)), out=out)
+            return np.add(out, self._product(a, b, out=self._scratch(out.shape, out.dtype, "product")), out=out)
         if b.shape[-2] == 1:  # columns times rows: BLAS takes 94 us for (128, 1) by (1, 512), this 22
             return np.multiply(a, b, out=out)
         return np.matmul(a, b, out=out)
