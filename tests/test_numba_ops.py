@@ -112,6 +112,10 @@ def test_a_stack_of_products():
     a, b, out = (rng.standard_normal(shape, np.float32) for shape in ((6, 20, 30), (6, 9, 30), (6, 20, 9)))
     ops._product(a, b.transpose(0, 2, 1), out=out)
     np.testing.assert_allclose(out, a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
+    ops._product(a, b.transpose(0, 2, 1), out=out, add=True)
+    np.testing.assert_allclose(out, 2 * a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
+    ops._product(a, b[0].T, out=out)  # one matrix for the whole stack is left to NumPy
+    np.testing.assert_allclose(out, a @ b[0].T, rtol=1e-4, atol=1e-4)
 
 
 def test_a_product_that_does_not_fit_is_numpys_error():

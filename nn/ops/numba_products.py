@@ -97,12 +97,14 @@ def multiply(a, b, out, add=False, bias=NO_BIAS):
     b, trans_b = in_memory_order(b)
     k, m = a.shape[-2:] if trans_a else a.shape[:-3:-1]
     n, inner = b.shape[-2:] if trans_b else b.shape[:-3:-1]
-    if not (inner == k > 1 and m and n and out.shape == (*a.shape[:-2], m, n)):
+    if not (inner == k > 1 and m and n and a.shape[:-2] == b.shape[:-2] and out.shape == (*a.shape[:-2], m, n)):
         return False
     if not (a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous):
         return False
     parts = min(THREADS, m * n * k // WORTH_A_CORE)
-    if out.ndim == 3:
+    if out.ndim > 2:
+        if out.ndim > 3 or add or bias.size:
+            return False
         products(a, trans_a, b, trans_b, out)
     elif parts > 1:
         product_in_parts(a, trans_a, b, trans_b, add, bias, out, parts)
