@@ -40,8 +40,8 @@ class Trainer:
 
     recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. labels: integers (N,), for a recipe with
     classes. generator, discriminator: networks of your own instead of the recipe's, built or not. seed: weights, data order,
-    noise and dropout each get a stream of their own from it; on the CPU, equal seeds give equal bytes. batch_size,
-    learning_rate: instead of the recipe's. batches: what makes batches of the images, called as `Batches` is. found: for a
+    noise and dropout each get a stream of their own from it; on the CPU, equal seeds and as many threads give equal bytes.
+    batch_size, learning_rate: instead of the recipe's. batches: what makes batches of the images, called as `Batches` is. found: for a
     recipe with clusters, each image's, integers (N,), as an earlier trainer found them. Errors: `RunError` or `ShapeError` for
     what does not fit.
 
