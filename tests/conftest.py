@@ -5,8 +5,12 @@ import importlib.util
 import os
 import shutil
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two test processes on two cores; read when NumPy is first imported
+# Two processes that compile a kernel for other types at once may take the same file for both: Numba does not lock its cache.
+worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_cache" / "numba" / worker)
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
