@@ -51,6 +51,8 @@ class Runs:
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.end(self.start("first"))  # on a new machine it compiles Numba's kernels; the others find them on the disk
+        shutil.rmtree(self.folder / "first", ignore_errors=True)
         began = time.monotonic()
         process = self.start("whole")
         self.until_checkpoint("whole", process)
