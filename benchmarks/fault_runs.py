@@ -51,8 +51,6 @@ class Runs:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.end(self.start("first"))  # on a new machine it compiles Numba's kernels; the others find them on the disk
-        shutil.rmtree(self.folder / "first", ignore_errors=True)
         began = time.monotonic()
         process = self.start("whole")
         self.until_checkpoint("whole", process)
@@ -99,7 +97,12 @@ class Runs:
     def went_on(self, out):
         """Whether a resume ends well, with the bytes of the training that nothing happened to."""
         status, err = self.end(self.resume(out))
-        return status == 0 and err == "" and self.result(out) == (self.weights, self.history)
+        weights, history = self.result(out) if status == 0 else (None, None)
+        if (status, err, weights, history) == (0, "", self.weights, self.history):
+            return True
+        same = f"{'the same' if weights == self.weights else 'other'} weights, history {history} for {self.history}"
+        print(f"{out} is lost: exit status {status}, {same}, on stderr: {err}", file=sys.stderr)
+        return False
 
     def clear_error(self, ended, *words):
         """Whether it ended with one line that says what is wrong."""

@@ -115,8 +115,8 @@ class RunFolder(Callback):
             if not self.history and time.monotonic() - self._looked >= LOOK_EVERY:
                 save_picture(self.path / "samples" / "epoch_000.png", grid(trainer.fixed_images()))
                 self._looked = time.monotonic()
-            within_epoch = trainer.step_count % trainer.steps_per_epoch  # at its end, the history wants its record first
-            if within_epoch and time.monotonic() - self._saved >= 60 * self._minutes:
+            ends = trainer.ended or trainer.step_count % trainer.steps_per_epoch == 0  # the history wants the epoch's record first
+            if not ends and time.monotonic() - self._saved >= 60 * self._minutes:
                 self._save_checkpoint(trainer)
         except OSError as problem:
             raise unwritable(self.path, problem) from None

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +126,27 @@ def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
     assert said == [50]
     assert rows(tmp_path / "broken")[1:] == rows(tmp_path / "whole")[1:]
     assert (tmp_path / "broken" / "weights.npz").read_bytes() == (tmp_path / "whole" / "weights.npz").read_bytes()
+
+
+def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeypatch):
+    """A kill leaves the folder as it was copied here; checkpoints come every third step, and the last epoch is cut short."""
+    monkeypatch.setattr("gan.training.LOG_EVERY", 3)
+    copies, replace = [], os.replace
+
+    def copied(temporary, path):
+        replace(temporary, path)
+        if "whole" in Path(path).parts:  # and not of Numba's machine code
+            copies.append(tmp_path / f"copy-{len(copies)}")
+            shutil.copytree("whole", copies[-1])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", copied)
+        assert run(*QUICK, "--batch-size", 5, "--steps", 20, "--checkpoint-minutes", 1e-9, "--out", "whole")[0] == 0
+    resumable = [copy for copy in copies if (copy / "checkpoint.npz").exists()]
+    assert len(resumable) > 20 and len({(copy / "checkpoint.npz").read_bytes() for copy in resumable}) == 9
+    for copy in resumable:
+        assert run("--resume", copy, "--quiet") == (0, "", "")
+        assert_same_run(tmp_path / "whole", copy)
 
 
 def test_history_is_never_doubled_and_later_lines_come_again(run, tmp_path):
