@@ -1,5 +1,6 @@
 """Pictures: grids of digits, their film, and curves of the losses."""
 
+import gc
 import io
 import math
 
@@ -12,6 +13,7 @@ from nn.files import atomic_write
 GAP = 2  # pixels between two digits
 SCALE = 2  # screen pixels to an image's pixel
 FRAME_MS, LAST_FRAME_MS = 120, 2000
+LONGEST_FILM = 300  # frames, and the last
 
 
 def grid(images, columns=None):
@@ -36,6 +38,17 @@ def save_picture(path, sheet):
         Image.fromarray(sheet).save(file, "PNG", compress_level=3)  # 4 ms for 64 digits, where 6 takes 11 to save a tenth
 
 
+def film_epochs(n_epochs):
+    """Which epochs the film of a training has a frame of: all, or of many every second, fourth, ...; and always the last.
+
+    A film that is one epoch longer has no others but that one: a frame that is left out is never wanted again.
+    """
+    every = 1
+    while n_epochs > LONGEST_FILM * every:
+        every *= 2
+    return [*range(1, n_epochs, every), n_epochs] if n_epochs else []
+
+
 def save_film(path, sheets):
     """Write uint8 (H, W) arrays as the frames of a GIF that runs in a loop and rests on its last frame."""
     frames = [Image.fromarray(sheet) for sheet in sheets]
@@ -46,6 +59,13 @@ def save_film(path, sheets):
 
 def save_curves(path, history):
     """Plot each epoch's losses, D's mean outputs, and FID where it was measured, from a list of records; as a PNG."""
+    drawn = _curves(history)
+    gc.collect()  # a figure refers to itself: some twenty of them, 35 MiB, lie about until Python looks for such circles
+    with atomic_write(path) as file:
+        file.write(drawn)
+
+
+def _curves(history):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure  # here, since it takes half a second: nobody waits for it to see digits
 
@@ -66,5 +86,4 @@ def save_curves(path, history):
         axes.legend(loc="upper right")  # to look for the best place takes long, and Matplotlib then warns
     drawn = io.BytesIO()
     FigureCanvasAgg(figure).print_png(drawn)
-    with atomic_write(path) as file:
-        file.write(drawn.getvalue())
+    return drawn.getvalue()

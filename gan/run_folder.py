@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gan import checkpoint as checkpoints
-from gan.pictures import grid, save_curves, save_film, save_picture
+from gan.pictures import film_epochs, grid, save_curves, save_film, save_picture
 from gan.run_lock import RunLock
 from gan.training import Callback
 from nn import RunError, save_weights
@@ -18,7 +18,6 @@ from nn.files import atomic_write, remove_temporaries
 CHECKPOINT_MINUTES = 2.0  # from one checkpoint to the next within an epoch
 CURVES_EVERY = 15  # seconds: drawing them takes half a second
 LOOK_EVERY = 4  # seconds, until the first epoch is over
-LONGEST_FILM = 300  # frames; a longer training shows every second epoch, or third
 
 
 def check_new(path):
@@ -63,9 +62,9 @@ class RunFolder(Callback):
     """Writes into a folder as training goes on, each file whole or not at all.
 
     weights.npz (G and D, the newest), samples/epoch_001.png ..., with an epoch_000.png of how far the first one is for those
-    who wait for it, fixed_samples.npz (the fixed inputs, and the images made of them after each epoch as uint8
-    (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif, config.json, and checkpoint.npz, from which
-    `resumed` goes on: after each epoch, and every so many minutes.
+    who wait for it, fixed_samples.npz (the fixed inputs as `noise`, the film's `epochs`, and the `images` made of those inputs
+    after each of these as uint8 (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif, config.json, and
+    checkpoint.npz, from which `resumed` goes on: after each epoch, and every so many minutes.
 
     fid: a `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the lowest.
     data_dir: where the images came from, for the checkpoint. The folder is locked until `finish`. Errors: `RunError` as soon
@@ -126,11 +125,12 @@ class RunFolder(Callback):
         sheet = grid(images)
         if self.fid:
             record["fid"] = self.fid(trainer, record["epoch"])
+        frames = dict(zip(film_epochs(len(self.history)), self.frames))
         if self.history and self.history[-1]["epoch"] == record["epoch"]:  # which an earlier end of training cut short
             self.history.pop()
-            self.frames.pop()
         self.history.append(record)
-        self.frames.append(np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8))
+        frames[len(self.history)] = np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8)
+        self.frames = [frames[epoch] for epoch in film_epochs(len(self.history))]
         try:
             save_picture(self.path / "samples" / f"epoch_{len(self.history):03}.png", sheet)
             self.save_weights(trainer)
@@ -151,12 +151,10 @@ class RunFolder(Callback):
             self.save_weights(trainer)
             if self.history:
                 save_curves(self.path / "losses.png", self.history)
-                every = -(-len(self.frames) // LONGEST_FILM)
-                shown = self.frames[:-1:every] + self.frames[-1:]
-                save_film(self.path / "progress.gif", [grid(frame / 255) for frame in shown])
+                save_film(self.path / "progress.gif", [grid(frame / 255) for frame in self.frames])
                 with atomic_write(self.path / "fixed_samples.npz") as file:
-                    inputs = trainer.ops.to_host(trainer.fixed_inputs)
-                    np.savez_compressed(file, noise=inputs, images=np.stack(self.frames))
+                    inputs, epochs = trainer.ops.to_host(trainer.fixed_inputs), film_epochs(len(self.history))
+                    np.savez_compressed(file, noise=inputs, epochs=epochs, images=np.stack(self.frames))
         except OSError as problem:
             raise unwritable(self.path, problem) from None
         finally:

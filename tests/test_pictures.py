@@ -1,8 +1,10 @@
+import gc
+
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from gan.pictures import FRAME_MS, GAP, LAST_FRAME_MS, SCALE, grid, save_curves, save_film, save_picture
+from gan.pictures import FRAME_MS, GAP, LAST_FRAME_MS, LONGEST_FILM, SCALE, film_epochs, grid, save_curves, save_film, save_picture
 from nn import ShapeError
 
 CELL = 28 + GAP
@@ -80,6 +82,18 @@ def test_a_film_of_one_frame(tmp_path):
         assert film.n_frames == 1
 
 
+def test_a_film_shows_every_epoch_or_every_second_or_fourth_and_the_last():
+    assert [film_epochs(n) for n in (0, 1, 3)] == [[], [1], [1, 2, 3]]
+    assert film_epochs(LONGEST_FILM) == list(range(1, LONGEST_FILM + 1))
+    assert film_epochs(LONGEST_FILM + 1) == list(range(1, LONGEST_FILM + 2, 2))
+    assert film_epochs(4 * LONGEST_FILM) == [*range(1, 4 * LONGEST_FILM, 4), 4 * LONGEST_FILM]
+
+
+def test_a_longer_film_needs_no_frame_that_a_shorter_one_has_not():
+    for n in range(10 * LONGEST_FILM):
+        assert set(film_epochs(n + 1)) <= {*film_epochs(n), n + 1} and len(film_epochs(n)) <= LONGEST_FILM + 1
+
+
 def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):
     names = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")
     histories = [[{"epoch": e, **dict.fromkeys(names, value * e)} for e in (1, 2, 3)] for value in (0.1, 0.1, -0.2)]
@@ -99,3 +113,11 @@ def test_no_time_is_spent_on_a_place_for_the_legend(tmp_path, monkeypatch):
     monkeypatch.setattr(matplotlib.legend.Legend, "_find_best_position", None)
     record = dict.fromkeys(("epoch", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 1)
     save_curves(tmp_path / "curves.png", [record, {**record, "epoch": 2}])
+
+
+def test_no_figure_stays_in_memory(tmp_path):
+    from matplotlib.figure import Figure
+
+    record = dict.fromkeys(("epoch", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 1)
+    save_curves(tmp_path / "curves.png", [record])
+    assert not any(isinstance(held, Figure) for held in gc.get_objects())

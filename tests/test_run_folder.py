@@ -122,15 +122,18 @@ def test_saving_changes_nothing(tmp_path, no_curves):
     assert saved.generator.dtype == np.float32 and saved.generator.ops.device == "cpu"
 
 
-def test_a_long_films_frames_are_thinned_out_but_not_its_last(tmp_path, monkeypatch, no_curves):
-    monkeypatch.setattr(run_folder, "LONGEST_FILM", 3)
-    shown = []
+def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(tmp_path, monkeypatch, no_curves):
+    monkeypatch.setattr("gan.pictures.LONGEST_FILM", 3)
+    shown, made = [], []
     monkeypatch.setattr(run_folder, "save_film", lambda path, sheets: shown.extend(sheets))
     t, folder = trainer(replace(TINY, epochs=8)), RunFolder(tmp_path / "run", CONFIG)
+    monkeypatch.setattr(run_folder, "grid", lambda images, grid=run_folder.grid: (made.append(grid(images)), made[-1])[1])
     t.fit(callbacks=[folder])
+    assert len(read_checkpoint(tmp_path / "run" / "checkpoint.npz").frames) == 3
     folder.finish(t)
-    wanted = [run_folder.grid(folder.frames[k] / 255) for k in (0, 3, 6, 7)]
-    assert np.array_equal(shown, wanted)
+    assert np.array_equal(shown, [made[k - 1] for k in (1, 5, 8)])
+    with np.load(tmp_path / "run" / "fixed_samples.npz") as fixed:
+        assert fixed["epochs"].tolist() == [1, 5, 8] and len(fixed["images"]) == 3
 
 
 def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path):
