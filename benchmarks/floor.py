@@ -5,16 +5,20 @@ costs: elementwise passes, the optimizers, random numbers and Python itself.
 """
 
 import math
+from functools import partial
 from unittest.mock import patch
 
 import numpy as np
+
+from nn.ops.numpy_conv import NumpyConv
 
 
 def record_products(step, ops):
     """Run step() once; return the (a, b, out) of each matrix product of this backend in it, in order.
 
     A row times a matrix is left out: it is how the backend sums the rows of the matrix, no product of the step. So is a
-    column times a row, which the backend does not leave to BLAS.
+    column times a row, which the backend does not leave to BLAS. Convolutions are as NumPy's backend multiplies them: compiled
+    ones do so where nobody can watch.
     An `out` in working memory that an earlier product reads from is replaced by memory of its own, else each replay would
     start from the last one's results, and numbers that grow or vanish from one to the next take another time to multiply.
     """
@@ -25,7 +29,8 @@ def record_products(step, ops):
             products.append((a, b, out))
         return product(a, b, out=out, **options)
 
-    with patch.object(ops, "_product", recorder):
+    watched = {name: partial(getattr(NumpyConv, name), ops) for name in ("_conv", "_conv_weight_grad", "_conv_transpose")}
+    with patch.multiple(ops, _product=recorder, **watched):
         step()
     for i, (a, b, out) in enumerate(products):
         if any(np.may_share_memory(out, x) for earlier in products[: i + 1] for x in earlier[:2]):

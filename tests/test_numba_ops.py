@@ -19,7 +19,7 @@ numba = pytest.importorskip("numba")
 
 from numba import prange  # noqa: E402
 
-from nn.ops import blas  # noqa: E402
+from nn.ops import blas, numba_conv  # noqa: E402
 from nn.ops.numba_ops import NumbaOps, fits, flat  # noqa: E402
 from nn.ops.numba_threads import BLAS, THREADS, shared  # noqa: E402
 
@@ -116,6 +116,50 @@ def test_a_stack_of_products():
     np.testing.assert_allclose(out, 2 * a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
     ops._product(a, b[0].T, out=out)  # one matrix for the whole stack is left to NumPy
     np.testing.assert_allclose(out, a @ b[0].T, rtol=1e-4, atol=1e-4)
+
+
+# (N, H, W, C), (K, kh, kw), stride, padding: images enough for two threads; one image; windows wholly outside; pixels in no window
+CONVOLUTIONS = [
+    ((9, 19, 15, 9), (7, 4, 3), (2, 1), (1, 2)), ((1, 70, 80, 3), (5, 3, 3), (1, 1), (1, 1)), ((5, 12, 11, 40), (4, 2, 2), (1, 3), (4, 5)),
+    ((5, 31, 29, 5), (3, 2, 1), (3, 4), (0, 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [1, 20_000, 1 << 20], ids=["a line", "some lines", "all lines"])
+@pytest.mark.parametrize("x_shape, kernels, stride, padding", CONVOLUTIONS)
+def test_convolutions_are_numpys_whatever_a_block_holds(monkeypatch, x_shape, kernels, stride, padding, block):
+    monkeypatch.setattr(numba_conv, "BLOCK_BYTES", block)
+    rng, ours, its = np.random.default_rng(0), NumbaOps(), NumpyOps()
+    (N, *size, C), (K, *kernel) = x_shape, kernels
+    P, Q = ((n + 2 * p - k) // s + 1 for n, p, k, s in zip(size, padding, kernel, stride))
+    x, W, y, b, c = (rng.standard_normal(n, np.float32) for n in (x_shape, (K, *kernel, C), (N, P, Q, K), K, C))
+    assert max(x.size, y.size) > numba_conv.LARGE
+
+    def same(name, *arrays, shape, **options):
+        around, want = np.ones((3 * shape[0], *shape[1:]), np.float32), np.ones(shape, np.float32)
+        got = around[shape[0] : 2 * shape[0]]
+        for ops, out in ((ours, got), (its, want)):
+            getattr(ops, name)(*arrays, stride, padding, out=out, **options)
+        assert np.all(around[: shape[0]] == 1) and np.all(around[2 * shape[0] :] == 1)
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5 * np.abs(want).max())
+
+    for row, pixel in ((b, c), (None, None)):
+        same("conv", x, W, row, shape=y.shape)
+        same("conv_transpose", y, W, pixel, shape=x.shape)
+    for add in (False, True):
+        same("conv_weight_grad", x, y, shape=W.shape, add=add)
+
+
+@pytest.mark.parametrize("name", ["_conv", "_conv_weight_grad", "_conv_transpose"])
+def test_convolutions_of_doubles_or_without_blas_are_numpys(monkeypatch, name):
+    called = []
+    monkeypatch.setattr(numba_conv.NumpyConv, name, lambda self, *arrays: called.append(name))
+    x = np.zeros((1, 4, 4, 4))
+    arrays = (x, x, None, (1, 1), (0, 0), x) if name != "_conv_weight_grad" else (x, x, (1, 1), (0, 0), x, False)
+    getattr(NumbaOps(), name)(*arrays)
+    monkeypatch.setattr(numba_conv, "BLAS", None)
+    getattr(NumbaOps(), name)(*(a.astype("f") if isinstance(a, np.ndarray) else a for a in arrays))
+    assert called == [name, name]
 
 
 def test_a_product_that_does_not_fit_is_numpys_error():

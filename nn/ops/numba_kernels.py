@@ -181,22 +181,6 @@ def gather_rows(bytes_, index, scale, shift, out):
             out[i, j] = T(row[j]) * scale_ + shift_
 
 
-@shared_kernel
-def copy_windows(x, down, across, top, left, out):
-    """As `NumpyConv._copy_windows`; x and out are C-contiguous."""
-    n, p, q, kh, length = out.shape
-    _, height, width, channels = x.shape
-    numbers, rows = x.reshape(-1), out.reshape(-1, length)
-    for line in prange(n * p):
-        pixel = (line // p * height + top + line % p * down) * width + left
-        for column in range(q):
-            for a in range(kh):
-                start = (pixel + a * width + column * across) * channels
-                row = rows[(line * q + column) * kh + a]
-                for i in range(length):
-                    row[i] = numbers[start + i]
-
-
 # ---- random numbers
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from nn.ops import numba_kernels as kernels
 from nn.ops import numba_normalization as normalization
 from nn.ops import numba_products as products
+from nn.ops.numba_conv import NumbaConv
 from nn.ops.numba_stream import NumbaStream
 from nn.ops.numba_threads import BLAS
 from nn.ops.numpy_ops import NumpyOps
@@ -19,7 +20,7 @@ from nn.ops.numpy_optimizers import adam_schedule
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
-class NumbaOps(NumpyOps):
+class NumbaOps(NumbaConv, NumpyOps):
     """All primitives on NumPy arrays; what each computes stands in the docstrings of `NumpyOps` and its parts.
 
     Beside each kernel's name, NumPy's time over its own on 64 x 784 floats, one thread of a two-core machine.
@@ -180,12 +181,6 @@ class NumbaOps(NumpyOps):
         kernels.adam(value, grad, m, v, keep, rate, beta1, beta2, eps_t)  # 4.9x: ten passes in one
 
     # ---- images
-
-    def _copy_windows(self, x, stride, first=(0, 0), *, out):
-        if not (x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype):
-            return super()._copy_windows(x, stride, first, out=out)
-        kernels.copy_windows(x, *stride, *first, out)
-        return out
 
     def gather_rows(self, bytes_, index, scale, shift, *, out):
         rows = bytes_.reshape(len(bytes_), -1)  # a view: `ops.asarray` made them contiguous

@@ -29,7 +29,7 @@ sgemm = ExternalFunction(
 )
 
 
-@numba.njit(nogil=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, error_model="numpy")
 def part_of_product(a, trans_a, b, trans_b, add, bias, out, i, j, m, n):
     """The part of out, m by n numbers from row i and column j on, of out = a b + bias, or out += a b + bias."""
     a_width, b_width, width = a.shape[1], b.shape[1], out.shape[1]

@@ -42,6 +42,9 @@ class NumpyConv(NumpyWinograd):
         """out[n, p, q, k] = b[k] + sum over a, b, c of x[n, p sh + a - ph, q sw + b - pw, c] W[k, a, b, c]; b may be None."""
         if self._winograd_pays(W.shape, stride, padding, out.shape):
             return self._winograd_conv(x, W, b, padding, out)
+        return self._conv(x, W, b, stride, padding, out)
+
+    def _conv(self, x, W, b, stride, padding, out):
         n_out = len(W)
         W_T = W.reshape(n_out, -1).T
         for part, X in self._columns(x, W.shape[1:3], stride, padding, out.shape[1:3]):
@@ -52,6 +55,9 @@ class NumpyConv(NumpyWinograd):
         """out = dY^T X, or out += : the gradient of W, given that of conv's result."""
         if self._winograd_pays(out.shape, stride, padding, dy.shape):
             return self._winograd_weight_grad(x, dy, padding, out, add)
+        return self._conv_weight_grad(x, dy, stride, padding, out, add)
+
+    def _conv_weight_grad(self, x, dy, stride, padding, out, add):
         n_out, *kernel, _ = out.shape
         dW = out.reshape(n_out, -1)
         for part, X in self._columns(x, kernel, stride, padding, dy.shape[1:3]):
@@ -71,6 +77,9 @@ class NumpyConv(NumpyWinograd):
         """
         if self._winograd_pays(W.shape, stride, padding, out.shape):  # of stride 1, it is a convolution in a wider frame
             return self._winograd_conv(y, W, b, [2 - p for p in padding], out, transposed=True)
+        return self._conv_transpose(y, W, b, stride, padding, out)
+
+    def _conv_transpose(self, y, W, b, stride, padding, out):
         if out.shape[3] <= FEW:
             return self._conv_transpose_by_taps(y, W, b, stride, padding, out)
         return self._conv_transpose_by_phases(y, W, b, stride, padding, out)
