@@ -41,9 +41,9 @@ class Trainer:
     recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. labels: integers (N,), for a recipe with
     classes. generator, discriminator: networks of your own instead of the recipe's, built or not. seed: weights, data order,
     noise and dropout each get a stream of their own from it; on the CPU, equal seeds and as many threads give equal bytes.
-    batch_size, learning_rate: instead of the recipe's. batches: what makes batches of the images, called as `Batches` is. found: for a
-    recipe with clusters, each image's, integers (N,), as an earlier trainer found them. Errors: `RunError` or `ShapeError` for
-    what does not fit.
+    batch_size, learning_rate: instead of the recipe's. batches: what makes batches of the images, called as `Batches` is.
+    found: for a recipe with clusters, each image's, integers (N,), as an earlier trainer found them. Errors: `RunError` or
+    `ShapeError` for what does not fit.
 
     `generator` is the network that learns; `artist` is the one to draw with and to keep: the moving average of the generator
     if the recipe has one, else the generator itself; `sampler` draws with it. `state` is all that decides what comes next:

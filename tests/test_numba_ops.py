@@ -192,7 +192,7 @@ def test_which_blas(monkeypatch, tmp_path):
     assert blas.addresses("no function", np.linalg._umath_linalg.__file__, "no_such_function") is None
     found = []
     monkeypatch.setattr(blas, "files", lambda name: [PackagePath()])
-    monkeypatch.setattr(blas, "addresses", lambda *call: found.append(call) or blas.Blas(call[0], 1, 2, 3))
+    monkeypatch.setattr(blas, "addresses", lambda *call: found.append(call) or blas.Blas(call[0], 1, 2, 3, 4))
     for openmp, layer in ((True, "GNU"), (False, "SEQUENTIAL")):
         monkeypatch.delenv("MKL_THREADING_LAYER", raising=False)
         assert blas.find_blas(openmp).name == "MKL" and os.environ["MKL_THREADING_LAYER"] == layer

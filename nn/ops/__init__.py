@@ -14,9 +14,10 @@ DEVICES = ("auto", "cpu", "numpy", "cuda")
 def get_ops(device="cpu", tf32=False):
     """Return the primitives of a device: "cpu", "cuda", or "auto" (CUDA if CuPy and a GPU are there, else the CPU).
 
-    Where Numba is installed, the CPU's backend is `NumbaOps`; the device "numpy" is the same CPU without it. Importing Numba takes a third of a second, so it waits until here. tf32: whether a GPU rounds the factors of
-    its float32 products to TF32. An object that is a backend already is returned as it is. Errors: `DeviceError` for an unknown
-    name, for "cuda" without CuPy or a GPU that can be used, and for tf32 without a GPU that has it.
+    Where Numba is installed, the CPU's backend is `NumbaOps`; the device "numpy" is the same CPU without it. Importing Numba takes
+    a third of a second, so it waits until here. tf32: whether a GPU rounds the factors of its float32 products to TF32. An
+    object that is a backend already is returned as it is. Errors: `DeviceError` for an unknown name, for "cuda" without CuPy
+    or a GPU that can be used, and for tf32 without a GPU that has it.
     """
     if isinstance(device, Ops):
         return device

@@ -16,6 +16,7 @@ class Blas(NamedTuple):
 
     name: str
     sgemm: int  # cblas_sgemm
+    saxpy: int  # cblas_saxpy
     get_threads: int  # how many threads a product takes; int()
     set_threads: int  # void(int)
 
@@ -34,15 +35,16 @@ def mkl(openmp):
         return None
     if not found:
         return None
-    os.environ.setdefault("MKL_THREADING_LAYER", "GNU" if openmp else "SEQUENTIAL")  # read when the first product is asked for
-    return addresses("MKL", os.path.realpath(found[0]), "cblas_sgemm_64", "MKL_Get_Max_Threads", "MKL_Set_Num_Threads")
+    os.environ.setdefault("MKL_THREADING_LAYER", "GNU" if openmp else "SEQUENTIAL")  # read at the first product
+    names = "cblas_sgemm_64", "cblas_saxpy_64", "MKL_Get_Max_Threads", "MKL_Set_Num_Threads"
+    return addresses("MKL", os.path.realpath(found[0]), *names)
 
 
 def openblas():
     """NumPy's own; its extension for linear algebra is linked with it."""
-    prefix, suffix = "scipy_", "64_"  # as NumPy's wheels rename its functions
-    names = (f"{prefix}cblas_sgemm{suffix}", *(f"{prefix}openblas_{act}_num_threads{suffix}" for act in ("get", "set")))
-    return addresses("OpenBLAS", getattr(np.linalg, "_umath_linalg").__file__, *names)
+    names = "cblas_sgemm", "cblas_saxpy", "openblas_get_num_threads", "openblas_set_num_threads"
+    renamed = (f"scipy_{name}64_" for name in names)  # as NumPy's wheels do it
+    return addresses("OpenBLAS", getattr(np.linalg, "_umath_linalg").__file__, *renamed)
 
 
 def addresses(name, path, *functions):

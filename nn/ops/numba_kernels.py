@@ -3,7 +3,8 @@
 Vectors and matrices are C-contiguous and share one dtype, float32 or float64; numbers come as Python floats and are rounded
 to that dtype, as NumPy rounds them. No sum is reassociated and no product contracted into its sum, so each kernel gives
 the very bytes of NumPy's chain, but for those of the losses, which sum in double precision. Of large arrays, exponentials are
-NumPy's own, between two kernels: its loops take eight numbers at once, and another library's would round differently. What a `prange` counts is shared between threads where arrays are large.
+NumPy's own, between two kernels: its loops take eight numbers at once, and another library's would round differently. What a
+`prange` counts is shared between threads where arrays are large.
 """
 
 import math

@@ -18,7 +18,7 @@ WORTH_A_CORE = 1 << 16  # multiplications; below twice that, a second core does 
 CACHE_LINE = 16  # float32 numbers: parts begin at whole cache lines
 
 if BLAS:
-    for symbol, address in zip(("byhand_sgemm", "byhand_get_threads", "byhand_set_threads"), BLAS[1:]):
+    for symbol, address in zip(("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:]):
         llvmlite.binding.add_symbol(symbol, address)  # by name, so that the machine code can be kept on disk
 
 get_threads = ExternalFunction("byhand_get_threads", int32())

@@ -22,6 +22,8 @@ that multiplies less, for 3x3 kernels between many channels (numpy_winograd.py):
   product. But the pixels h = sh i + r - ph of one remainder r only ever meet the taps r, r + sh, ..., and gather from
   y[i], y[i - 1], ...: each of the sh sw phases is a convolution of stride 1 with a part of the kernel, flipped, and writes
   its pixels once. With stride 1 there is one phase.
+
+numba_conv.py does the same in compiled loops: copying windows, and adding where they overlap, then cost little.
 """
 
 import numpy as np
@@ -89,7 +91,7 @@ class NumpyConv(NumpyWinograd):
         return self._product(X, W, out=out) if b is None else self.affine(X, W, b, out=out)
 
     def _copy_windows(self, x, stride, first=(0, 0), *, out):
-        """out (N, P, Q, kh, kw C): the windows of images x (N, H, W, C), the first at that pixel; a window's row is numbers on end."""
+        """out (N, P, Q, kh, kw C): the windows of images x (N, H, W, C), the first at that pixel; a window's row lies on end."""
         (sh, sw), (n, h, w, c) = stride, x.strides
         np.copyto(out, as_strided(x[:, first[0] :, first[1] :], out.shape, (n, h * sh, w * sw, h, c)))
         return out
