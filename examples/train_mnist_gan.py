@@ -92,7 +92,7 @@ def main():
     )  # fmt: skip
     config |= {
         "images": len(images), "data": digest(images), "batch_size": trainer.batch_size,
-        "learning_rate": trainer.learning_rate, "device": ops.device,
+        "learning_rate": trainer.learning_rate, "device": ops.device if config["device"] == "auto" else config["device"],
     }  # fmt: skip
     fid = None
     if config["evaluate_every"]:

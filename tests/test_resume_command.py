@@ -67,6 +67,15 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_files(run, tmp_path, mon
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 
 
+def test_a_run_on_numpy_alone_goes_on_on_numpy_alone(run, tmp_path):
+    """Numba's sums are others, in their last digits."""
+    words = *QUICK[:-1], "numpy"
+    assert run(*words, "--steps", 12, "--out", "whole")[0] == 0
+    assert run(*words, "--steps", 3, "--out", "broken")[0] == 0
+    assert run("--resume", "broken", "--steps", 12, "--quiet") == (0, "", "")
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+
+
 def test_a_longer_training(run, tmp_path):
     assert run(*QUICK, "--epochs", 3, "--out", "whole")[0] == 0
     assert run(*QUICK, "--epochs", 1, "--out", "longer")[0] == 0
