@@ -273,6 +273,7 @@ class Trainer:
 
         n = batch_that_fits(run_step, self.batch_size, max(self.recipe.pack, 2))
         self._good.restore()
+        self.step_count = self._good.step
         remedy = f"a batch of {n} fits" if n else "no smaller batch fits either"
         return DeviceMemoryError(f"{problem}. The batch is of {self.batch_size} images: {remedy}")
 
