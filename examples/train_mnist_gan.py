@@ -18,7 +18,7 @@ from gan.command_line import Parser, free_name, on_signals, positive_float, posi
 from gan.datasets import load
 from gan.metrics.watch import FidWatch
 from gan.recipes import DEFAULT, get_recipe, table
-from gan.resume import length_left, open_run, restore, same_data, settings
+from gan.resume import length_left, open_run, restore, same_data, settings, stand_in
 from gan.run_folder import RunFolder, check_new
 from gan.standstill import Standstill
 from gan.training import Callback, Trainer
@@ -85,6 +85,8 @@ def main():
         )
     data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
     images, labels = load(config["dataset"], "train", data_dir=data_dir, flat=False, quiet=args.quiet)
+    if sample := stand_in(checkpoint, digest(images)):
+        images, labels = load(sample, "train", flat=False)
     same_data(checkpoint, digest(images))
     trainer = Trainer(
         recipe, images, labels, seed=config["seed"], device=ops, batch_size=config["batch_size"],

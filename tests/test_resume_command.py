@@ -198,6 +198,18 @@ def test_other_data_are_refused(run, monkeypatch):
     assert_refused(run("--resume", "here"), "data", "43 images of mnist-sample", "--data-dir")
 
 
+def test_a_run_on_the_sample_goes_on_on_it_when_the_data_set_is_there_at_last(run, tmp_path, monkeypatch):
+    """Begun without a network, and resumed with one."""
+    given = train.load
+    words = *QUICK, "--dataset", "mnist"
+    assert run(*words, "--steps", 9, "--out", "whole")[0] == 0
+    assert run(*words, "--steps", 3, "--out", "broken")[0] == 0
+    full = digits(60, seed=1).reshape(-1, 1, 28, 28)
+    monkeypatch.setattr(train, "load", lambda name, *args, **how: given(name) if name == "mnist-sample" else (full, None))
+    assert run("--resume", "broken", "--steps", 9, "--quiet") == (0, "", "")
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+
+
 def test_no_folder_and_no_checkpoint(run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_bytes(b"")
