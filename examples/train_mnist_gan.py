@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gan.checkpoint import digest
-from gan.command_line import Parser, free_name, on_signals, positive_float, positive_int, run, seed
+from gan.command_line import Parser, free_folder, free_name, on_signals, positive_float, positive_int, run, seed
 from gan.datasets import load
 from gan.metrics.watch import FidWatch
 from gan.recipes import DEFAULT, get_recipe, table
@@ -77,8 +77,8 @@ def main():
     config = settings(args, checkpoint)
     recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
     if not checkpoint:
-        out = Path(args.out) if args.out else free_name(Path(f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"))
-        check_new(out)  # before the data are fetched
+        out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        check_new(out if args.out else free_name(out))  # before the data are fetched
     if config["evaluate_every"] and config["dataset"] not in ("mnist", "mnist-sample"):
         raise RunError(
             f"--evaluate-every: expected a dataset of digits, which FID is measured on here, got {config['dataset']}"
@@ -105,7 +105,7 @@ def main():
         restore(trainer, checkpoint, out)
         folder = RunFolder.resumed(out, lock, checkpoint, config, fid, **keeping)
     else:
-        folder = RunFolder(out, config, fid, **keeping)
+        folder = RunFolder(out if args.out else free_folder(out), config, fid, **keeping)
     say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; pictures in {folder.path}/samples")
 
     caught = []

@@ -82,6 +82,21 @@ def test_without_out_the_folder_is_named_after_recipe_and_time(run, tmp_path):
     time.strptime(folder.name, "mlp-leaky-%Y%m%d-%H%M%S")
 
 
+def test_a_folder_that_another_run_of_the_same_second_takes_is_left_to_it(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.time, "strftime", lambda form: "now")
+    taken = tmp_path / "runs" / "mlp-leaky-now"
+
+    def load(*args, **kwargs):
+        taken.mkdir(parents=True)
+        (taken / "config.json").write_bytes(b"another's")
+        return digits(64).reshape(-1, 1, 28, 28), None
+
+    monkeypatch.setattr(train, "load", load)
+    assert run(*QUICK, "--steps", 1) == (0, "", "")
+    assert [p.name for p in taken.iterdir()] == ["config.json"]
+    assert {p.name for p in (tmp_path / "runs" / "mlp-leaky-now-2").iterdir()} == EVERYTHING
+
+
 def test_equal_seeds_give_equal_weights_and_pictures(run, tmp_path):
     for out, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert run(*QUICK, "--steps", 2, "--seed", seed, "--out", out)[0] == 0
