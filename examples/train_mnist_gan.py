@@ -71,7 +71,7 @@ def main():
         return 0
     say = (lambda *words: None) if args.quiet else print
     lock = checkpoint = None
-    if args.resume:
+    if args.resume is not None:
         out = Path(args.resume)
         lock, checkpoint = open_run(out)
     config = settings(args, checkpoint)

@@ -216,6 +216,7 @@ def test_no_folder_and_no_checkpoint(run, tmp_path):
     assert_refused(run("--resume", "nowhere"), "nowhere", "--out")
     assert_refused(run("--resume", "file"), "file")
     assert_refused(run("--resume", "empty"), "empty", "checkpoint.npz", "--out")
+    assert_refused(run("--resume", ""), "expected a checkpoint.npz")  # of a shell's variable that is not set
     assert list((tmp_path / "empty").iterdir()) == []
 
 
