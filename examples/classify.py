@@ -7,14 +7,14 @@ import argparse
 
 from gan.classifier import CLASSES, load_classifier, probabilities
 from gan.command_line import Parser, run
-from gan.digit_images import read_digits
+from gan.digit_images import FORMATS, read_digits
 from nn.ops import DEVICES, get_ops
 
 
 def arguments():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("pictures", nargs="+", metavar="PICTURE", help="PNG, JPEG, or another kind that Pillow reads")
+    add("pictures", nargs="+", metavar="PICTURE", help=f"{', '.join(FORMATS)}, of one digit each")
     add("--weights", required=True, help="classifier.npz of a training")
     add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")
     return parser.parse_args()

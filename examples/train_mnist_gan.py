@@ -14,11 +14,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gan.checkpoint import digest
-from gan.command_line import Parser, free_name, on_signals, positive_float, positive_int, run, seed
+from gan.command_line import Parser, free_folder, free_name, on_signals, positive_float, positive_int, run, seed
 from gan.datasets import load
 from gan.metrics.watch import FidWatch
 from gan.recipes import DEFAULT, get_recipe, table
-from gan.resume import length_left, open_run, restore, same_data, settings
+from gan.resume import length_left, open_run, restore, same_data, settings, stand_in
 from gan.run_folder import RunFolder, check_new
 from gan.standstill import Standstill
 from gan.training import Callback, Trainer
@@ -71,20 +71,22 @@ def main():
         return 0
     say = (lambda *words: None) if args.quiet else print
     lock = checkpoint = None
-    if args.resume:
+    if args.resume is not None:
         out = Path(args.resume)
         lock, checkpoint = open_run(out)
     config = settings(args, checkpoint)
     recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
     if not checkpoint:
-        out = Path(args.out) if args.out else free_name(Path(f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"))
-        check_new(out)  # before the data are fetched
+        out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        check_new(out if args.out else free_name(out))  # before the data are fetched
     if config["evaluate_every"] and config["dataset"] not in ("mnist", "mnist-sample"):
         raise RunError(
             f"--evaluate-every: expected a dataset of digits, which FID is measured on here, got {config['dataset']}"
         )
     data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
     images, labels = load(config["dataset"], "train", data_dir=data_dir, flat=False, quiet=args.quiet)
+    if sample := stand_in(checkpoint, digest(images)):
+        images, labels = load(sample, "train", flat=False)
     same_data(checkpoint, digest(images))
     trainer = Trainer(
         recipe, images, labels, seed=config["seed"], device=ops, batch_size=config["batch_size"],
@@ -92,7 +94,7 @@ def main():
     )  # fmt: skip
     config |= {
         "images": len(images), "data": digest(images), "batch_size": trainer.batch_size,
-        "learning_rate": trainer.learning_rate, "device": ops.device,
+        "learning_rate": trainer.learning_rate, "device": ops.device if config["device"] == "auto" else config["device"],
     }  # fmt: skip
     fid = None
     if config["evaluate_every"]:
@@ -103,7 +105,7 @@ def main():
         restore(trainer, checkpoint, out)
         folder = RunFolder.resumed(out, lock, checkpoint, config, fid, **keeping)
     else:
-        folder = RunFolder(out, config, fid, **keeping)
+        folder = RunFolder(out if args.out else free_folder(out), config, fid, **keeping)
     say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; pictures in {folder.path}/samples")
 
     caught = []

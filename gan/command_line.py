@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nn import ByhandError, RunError
@@ -109,3 +109,12 @@ def free_name(path):
         k += 1
         name = path.with_stem(f"{path.stem}-{k}")
     return name
+
+
+def free_folder(path):
+    """Make the folder, or the first of path-2, path-3 ... that is not taken, though others look for one now; -> its path."""
+    while True:
+        name = free_name(path)
+        with suppress(FileExistsError):  # another process was faster
+            name.mkdir(parents=True)
+            return name

@@ -1,4 +1,4 @@
-"""Pictures of single digits, from files of any kind and size, made to look like MNIST's.
+"""Pictures of single digits, from files of the usual kinds and any size, made to look like MNIST's.
 
 The steps are those by which MNIST itself was made: the digit is cut out, scaled to fit 20 x 20 pixels with its proportions
 kept, and placed into 28 x 28 with its centre of mass at pixel (14, 14). Source: LeCun, Cortes & Burges 1998.
@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from nn.errors import DataError
 
 SIDE, BOX, CENTRE = 28, 20, 14
+FORMATS = "PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"  # Pillow knows more; it has Ghostscript run what an EPS file says
 MOST_PIXELS = 30_000_000  # in a file: more than most cameras take, little enough to be read within a second and 200 MB
 ENOUGH = 1_000  # pixels a side: a larger picture is made smaller to find the digit, and the digit if it is still larger
 LEAST_CONTRAST = 16  # of 255, between ink and paper: below this, a picture is blank
@@ -28,7 +29,7 @@ def read_digits(paths):
 
 
 def read_digit(path):
-    """The digit in an image file that Pillow reads: uint8 (28, 28), 0 background to 255 ink.
+    """The digit in an image file of one of FORMATS: uint8 (28, 28), 0 background to 255 ink.
 
     Dark on light or light on dark; what is transparent is white. Errors: `DataError`, which names the file, for one that
     is missing, no image, damaged, larger than MOST_PIXELS, or blank.
@@ -104,7 +105,7 @@ def _read_grey(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata that nobody reads here, and of a size that is judged below
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise _too_large(f"{image.width:,} x {image.height:,}")
                 return _to_grey(ImageOps.exif_transpose(image))
@@ -117,7 +118,7 @@ def _read_grey(path):
     except Image.DecompressionBombError:  # Pillow's own limit, before there is a size to look at
         raise _too_large("far more") from None
     except Image.UnidentifiedImageError:
-        raise DataError("expected an image, such as a PNG; this file is none that Pillow knows") from None
+        raise DataError(f"expected an image of a kind that is read here ({', '.join(FORMATS)}), got something else") from None
     except Exception as problem:  # whatever damage provokes in the readers of many formats
         raise DataError(f"cannot be read ({getattr(problem, 'strerror', None) or problem})") from None
 

@@ -4,6 +4,7 @@ from gan.checkpoint import NAME, read_checkpoint
 from gan.recipes import DEFAULT, get_recipe
 from gan.run_folder import CHECKPOINT_MINUTES
 from gan.run_lock import RunLock
+from gan.sources import SOURCES
 from nn import RunError, WeightsError
 
 LENGTHS = ("epochs", "steps", "minutes")
@@ -55,6 +56,12 @@ def settings(args, checkpoint):
             raise RunError(f"{option}: a run that goes on keeps its {name}, {config.get(name, args.resume)}; start another for that")
     config = {name: said.get(name, config[name]) if name in DEFAULTS else config[name] for name in config}
     return config | (length if any(length.values()) else {})
+
+
+def stand_in(checkpoint, data):
+    """The sample that a run without a network was trained on in place of its data set, which is there now; or None."""
+    other = checkpoint is not None and data != checkpoint.config["data"]
+    return SOURCES[checkpoint.config["dataset"]].fallback or None if other else None
 
 
 def same_data(checkpoint, data):

@@ -115,8 +115,8 @@ class Trainer:
     def fit(self, epochs=None, *, steps=None, minutes=None, callbacks=()):
         """Train for so many epochs, steps or minutes, whichever ends first; for the recipe's length if none is given.
 
-        Returns the history: one record an epoch. Errors: `RunError` where a loss or a weight is no longer finite; the
-        networks, optimizers and step count are then those of the last step that was seen finite; random streams go on.
+        Returns the history: one record an epoch. Errors: `RunError` where a loss, a weight or a mean of Adam's is no longer
+        finite; the networks, optimizers and step count are then those of the last step that was seen finite; random streams go on.
         """
         if epochs is None and steps is None and minutes is None:
             epochs, steps = self.recipe.epochs, self.recipe.steps
@@ -159,7 +159,7 @@ class Trainer:
     def state(self):
         """All that decides what comes next: (arrays on the host by name, the rest as JSON has it).
 
-        Errors: `RunError` as from `fit` where a loss or a weight is no longer finite: such a state is of no use.
+        Errors: `RunError` as from `fit` where any of it is no longer finite: such a state is of no use.
         """
         if not self.log.is_empty:
             self._read_log()
@@ -239,7 +239,7 @@ class Trainer:
         return {"step": self.step_count, "seconds": seconds, "images_per_second": steps * self.batch_size / max(seconds, 1e-9)}
 
     def _is_finite(self):
-        return all(self.ops.all_finite(buffer) for buffer in self._weights.values())
+        return all(self.ops.all_finite(buffer) for buffer in self._learnt.values())
 
     def _read_log(self):
         """The mean losses since the last look; keeps the state if all is finite, else goes back to the last good one."""
@@ -252,9 +252,9 @@ class Trainer:
         self.step_count = self._good.step
         self.log.take_means()
         raise RunError(
-            f"step {step}: a loss or a weight is no longer finite; training stopped, and the weights are those of step "
-            f"{self.step_count}, the last known to be good, {self.step_count // self.steps_per_epoch} whole epochs. "
-            f"Try a learning rate below {self.learning_rate:g}"
+            f"step {step}: a loss, a weight or a mean of Adam's is no longer finite; training stopped, and the weights are those "
+            f"of step {self.step_count}, the last known to be good, {self.step_count // self.steps_per_epoch} whole epochs. Try "
+            f"a learning rate below {self.learning_rate:g}"
         )
 
     def _too_large(self, problem):
@@ -273,6 +273,7 @@ class Trainer:
 
         n = batch_that_fits(run_step, self.batch_size, max(self.recipe.pack, 2))
         self._good.restore()
+        self.step_count = self._good.step
         remedy = f"a batch of {n} fits" if n else "no smaller batch fits either"
         return DeviceMemoryError(f"{problem}. The batch is of {self.batch_size} images: {remedy}")
 

@@ -91,7 +91,7 @@ class _ShortReads(io.FileIO):
     def read(self, size=-1):
         if self.limit is not None and size > self.limit:
             raise zipfile.BadZipFile(f"expected a list of members of at most {self.limit:,} bytes, got {size:,}")
-        return super().read(size)
+        return super().read(self.limit if size < 0 and self.limit is not None else size)
 
 
 class Archive:

@@ -133,6 +133,14 @@ def test_another_learning_rate_stays():
     assert other._step.g_optimizer.clock.tolist() == [2, 0.5]
 
 
+def test_no_state_that_cannot_be_restored():
+    """A gradient so large that its square is infinite stops its weights, and leaves them and the losses finite."""
+    t = trainer(learning_rate=1e13)
+    with pytest.raises(RunError, match="no longer finite.*learning rate below 1e"):
+        t.fit(steps=8)
+    trainer(learning_rate=1e13).restore(*t.state())
+
+
 def test_no_state_of_weights_that_are_not_finite():
     t = trainer()
     t.fit(steps=2)

@@ -1,3 +1,4 @@
+import os
 import struct
 import zlib
 
@@ -220,7 +221,7 @@ def test_a_palette_may_be_transparent(tmp_path):
 def test_colours_and_other_formats(tmp_path):
     image = seven(paper=(250, 240, 220), ink=(20, 30, 120), mode="RGB")
     wanted = read(seven(), tmp_path / "a.png")
-    for name in ("b.jpg", "b.bmp", "b.gif", "b.webp", "b.tiff"):
+    for name in ("b.jpg", "b.bmp", "b.gif", "b.webp", "b.tiff", "b.ppm"):
         assert_alike(read(image, tmp_path / name), wanted, 0.05)
 
 
@@ -303,6 +304,18 @@ def test_files_that_are_no_pictures_are_errors(tmp_path):
     assert_error(tmp_path / "b.png", "cannot be read")
     (tmp_path / "c.png").write_bytes(png_of(100, 100))
     assert_error(tmp_path / "c.png", "cannot be read")
+
+
+@pytest.mark.parametrize("name", ["a.eps", "a.png"])
+def test_a_picture_that_is_a_program_is_not_run(tmp_path, monkeypatch, name):
+    """Pillow gives an EPS file to Ghostscript; here, something else bears its name."""
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # to be looked for
+    (tmp_path / name).write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n{ } loop\n")
+    assert_error(tmp_path / name, "expected an image")
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".tiff"])

@@ -28,7 +28,7 @@ from nn import (
     AvgPool2d, BatchNorm, ByhandError, Conv2d, ConvTranspose2d, DataError, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential,
     Upsample, WeightsError, load_weights, save_weights,
 )  # fmt: skip
-from nn.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, open_zip
+from nn.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, _ShortReads, open_zip
 from nn.pass_size import pass_size
 from nn.weights import describe
 from tests.small import assert_refused, command, digits, example, trainer  # noqa: F401
@@ -279,6 +279,16 @@ def test_a_list_of_members_without_end(reader, whole):
     assert refused_or("nothing", reader, path)
     with pytest.raises(zipfile.BadZipFile, match="list of members of at most"), open_zip(path):
         pass
+
+
+def test_a_file_without_end_is_not_read_to_it(tmp_path):
+    """Such as /dev/zero, whose end lies at its beginning."""
+    (tmp_path / "file").write_bytes(bytes(MOST_LISTED + 1))
+    with _ShortReads(tmp_path / "file") as file:
+        assert len(file.read()) == MOST_LISTED
+        file.limit = None
+        file.seek(0)
+        assert len(file.read()) == MOST_LISTED + 1
 
 
 @pytest.mark.parametrize("save, reader", [

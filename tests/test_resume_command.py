@@ -67,6 +67,15 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_files(run, tmp_path, mon
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 
 
+def test_a_run_on_numpy_alone_goes_on_on_numpy_alone(run, tmp_path):
+    """Numba's sums are others, in their last digits."""
+    words = *QUICK[:-1], "numpy"
+    assert run(*words, "--steps", 12, "--out", "whole")[0] == 0
+    assert run(*words, "--steps", 3, "--out", "broken")[0] == 0
+    assert run("--resume", "broken", "--steps", 12, "--quiet") == (0, "", "")
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+
+
 def test_a_longer_training(run, tmp_path):
     assert run(*QUICK, "--epochs", 3, "--out", "whole")[0] == 0
     assert run(*QUICK, "--epochs", 1, "--out", "longer")[0] == 0
@@ -189,12 +198,25 @@ def test_other_data_are_refused(run, monkeypatch):
     assert_refused(run("--resume", "here"), "data", "43 images of mnist-sample", "--data-dir")
 
 
+def test_a_run_on_the_sample_goes_on_on_it_when_the_data_set_is_there_at_last(run, tmp_path, monkeypatch):
+    """Begun without a network, and resumed with one."""
+    given = train.load
+    words = *QUICK, "--dataset", "mnist"
+    assert run(*words, "--steps", 9, "--out", "whole")[0] == 0
+    assert run(*words, "--steps", 3, "--out", "broken")[0] == 0
+    full = digits(60, seed=1).reshape(-1, 1, 28, 28)
+    monkeypatch.setattr(train, "load", lambda name, *args, **how: given(name) if name == "mnist-sample" else (full, None))
+    assert run("--resume", "broken", "--steps", 9, "--quiet") == (0, "", "")
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+
+
 def test_no_folder_and_no_checkpoint(run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_bytes(b"")
     assert_refused(run("--resume", "nowhere"), "nowhere", "--out")
     assert_refused(run("--resume", "file"), "file")
     assert_refused(run("--resume", "empty"), "empty", "checkpoint.npz", "--out")
+    assert_refused(run("--resume", ""), "expected a checkpoint.npz")  # of a shell's variable that is not set
     assert list((tmp_path / "empty").iterdir()) == []
 
 

@@ -99,7 +99,7 @@ def test_an_epoch_waits_for_the_device_where_the_log_is_read_and_nowhere_else(op
         reads, allocations = guard.reads, guard.allocations
         trainer.fit(epochs=1)
         assert trainer.step_count == 240
-        assert guard.reads - reads == 3 * (1 + len(trainer._weights))
+        assert guard.reads - reads == 3 * (1 + len(trainer._learnt))
         assert guard.allocations == allocations
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gan import training
+from gan.adversarial_step import AdversarialStep
 from gan.recipes import RECIPES
 from gan.training import LOG_EVERY, N_FIXED, Callback, Trainer
-from nn import Dense, Dropout, Layer, LeakyReLU, RunError, Sequential, ShapeError, Tanh
+from nn import Dense, DeviceMemoryError, Dropout, Layer, LeakyReLU, RunError, Sequential, ShapeError, Tanh
 from nn.ops import get_ops
 from tests.small import BATCH, STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, held, trainer, weights
 
@@ -334,6 +335,22 @@ def test_the_last_good_weights_are_put_back():
     with pytest.raises(RunError, match="step 7: .*weights are those of step 5,"):
         t.fit(steps=3)
     assert weights(t) == good
+
+
+def test_memory_that_runs_out_later_puts_the_last_good_step_back(monkeypatch):
+    t, step = trainer(), AdversarialStep.__call__
+    t.fit(steps=5)
+    good = weights(t)
+
+    def out_of_memory(self, log, number=0):
+        if number == 7:
+            raise DeviceMemoryError("none is left")
+        step(self, log, number)
+
+    monkeypatch.setattr(AdversarialStep, "__call__", out_of_memory)
+    with pytest.raises(DeviceMemoryError, match="none is left.*a batch of 4 fits"):
+        t.fit(steps=5)
+    assert weights(t) == good and t.step_count == 5
 
 
 def test_training_can_go_on_from_the_last_good_step():
