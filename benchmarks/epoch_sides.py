@@ -17,6 +17,7 @@ from tqdm import tqdm
 from benchmarks import sides
 from examples.train_mnist_gan import Bar
 from gan.datasets import load
+from gan.metrics.watch import digit_counter
 from gan.recipes import get_recipe
 from gan.run_folder import RunFolder
 from gan.standstill import Standstill
@@ -42,9 +43,8 @@ class Ours(Epochs):
         super().__init__(epochs)
         self.trainer, self.lead_in = trainer_of(recipe, images), sides.stepper(trainer_of(recipe, images))
         bar = Bar(tqdm(unit="step", file=sys.stderr, disable=None))  # drawn where stderr is a terminal
-        say = partial(tqdm.write, file=sys.stderr)
         self.run = RunFolder(self.folder, {"recipe": recipe.name})
-        self.callbacks = [self.run, bar, Standstill(say)]
+        self.callbacks = [self.run, bar, Standstill(partial(tqdm.write, file=sys.stderr), digit_counter())]
 
     def __call__(self):
         self.trainer.fit(epochs=self.epochs, callbacks=self.callbacks)

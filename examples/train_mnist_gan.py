@@ -16,7 +16,7 @@ from tqdm import tqdm
 from gan.checkpoint import digest
 from gan.command_line import Parser, free_folder, free_name, on_signals, positive_float, positive_int, run, seed
 from gan.datasets import load
-from gan.metrics.watch import FidWatch
+from gan.metrics.watch import FidWatch, digit_counter
 from gan.recipes import DEFAULT, get_recipe, table
 from gan.resume import length_left, open_run, restore, same_data, settings, stand_in
 from gan.run_folder import RunFolder, check_new
@@ -79,7 +79,8 @@ def main():
     if not checkpoint:
         out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
         check_new(out if args.out else free_name(out))  # before the data are fetched
-    if config["evaluate_every"] and config["dataset"] not in ("mnist", "mnist-sample"):
+    digits = config["dataset"] in ("mnist", "mnist-sample")
+    if config["evaluate_every"] and not digits:
         raise RunError(
             f"--evaluate-every: expected a dataset of digits, which FID is measured on here, got {config['dataset']}"
         )
@@ -108,6 +109,7 @@ def main():
         folder = RunFolder(out if args.out else free_folder(out), config, fid, **keeping)
     say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; pictures in {folder.path}/samples")
 
+    standstill = Standstill(partial(tqdm.write, file=sys.stderr), digit_counter() if digits else None)
     caught = []
 
     def stop(signum):
@@ -116,8 +118,8 @@ def main():
 
     with on_signals(stop), tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
         try:
-            if left := length_left(config, trainer):
-                trainer.fit(**left, callbacks=[folder, Bar(bar), Standstill(partial(tqdm.write, file=sys.stderr), fid)])
+            if left := length_left(config, trainer, folder.history):
+                trainer.fit(**left, callbacks=[folder, Bar(bar), standstill])
         finally:
             folder.finish(trainer)
     if caught:

@@ -18,6 +18,7 @@ KINDS = {
     "evaluate_every": int | NONE, "checkpoint_minutes": NUMBER, "epochs": int | NONE, "steps": int | NONE,
     "minutes": NUMBER | NONE, "images": int, "data": str,
 }  # fmt: skip
+ONE_STEP = 1e-9  # minutes that are over before a step is
 MOST = 1e300  # of a number, which floats still hold
 FIXED = ("recipe", "dataset", "batch_size", "seed", "out")  # another one of these is another run
 
@@ -83,9 +84,15 @@ def restore(trainer, checkpoint, path):
         raise RunError(f"{path / NAME}: {problem}") from None
 
 
-def length_left(config, trainer):
-    """What `fit` is to be told for the run to be as long in all as its configuration says; None if it is that already."""
+def length_left(config, trainer, history):
+    """What `fit` is to be told for the run to be as long in all as its configuration says; None if it is that already.
+
+    A run whose time ran out while a checkpoint was written, before its history had the last steps, takes one more.
+    """
     ends = [config["steps"], config["epochs"] and config["epochs"] * trainer.steps_per_epoch]
     steps = min((end for end in ends if end), default=None)
-    left = {"steps": steps and steps - trainer.step_count, "minutes": config["minutes"] and config["minutes"] - trainer.seconds / 60}
+    minutes, told = config["minutes"] and config["minutes"] - trainer.seconds / 60, history[-1]["step"] if history else 0
+    if minutes is not None and trainer.step_count > told:
+        minutes = max(minutes, ONE_STEP)
+    left = {"steps": steps and steps - trainer.step_count, "minutes": minutes}
     return left if all(value is None or value > 0 for value in left.values()) else None

@@ -120,6 +120,16 @@ def test_minutes_are_those_of_the_whole_run(run, tmp_path):
     assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == done
 
 
+def test_minutes_that_ran_out_in_a_checkpoint_leave_a_line_in_the_history(run, tmp_path):
+    assert run(*QUICK, "--steps", 6, "--out", "here")[0] == 0
+    told = read_checkpoint(tmp_path / "here" / "checkpoint.npz")
+    rewritten(tmp_path / "here", config=told.config | {"steps": None, "minutes": 1e-9}, history=told.history[:1], frames=told.frames[:1])
+    assert run("--resume", "here", "--quiet") == (0, "", "")
+    assert [row[:2] for row in rows(tmp_path / "here")[1:]] == [["1", "4"], ["2", "7"]]
+    assert run("--resume", "here", "--quiet") == (0, "", "")
+    assert rows(tmp_path / "here")[-1][:2] == ["2", "7"]
+
+
 def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
     """Killed where it hurts: at the end of an epoch, before its record is written."""
     monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(120).reshape(-1, 1, 28, 28), None))

@@ -1,14 +1,15 @@
 """The warnings that a network has stopped learning."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from gan.datasets import load
+from gan.metrics.watch import digit_counter
 from gan.standstill import Standstill
 from nn import Dense, Sequential
-from tests.small import TINY, digits, trainer
+from tests.small import TINY, command, digits, example, trainer  # noqa: F401
 
 LONG = {"images": digits(60), "batch_size": 2}  # 30 steps an epoch
 
@@ -32,15 +33,33 @@ def test_a_discriminator_that_says_the_same_of_everything_is_told_once():
     ]
 
 
-@pytest.mark.parametrize("counts, told", [((1, 1, 3, 0), [1, 4]), ((None, 2, 10, 2), []), ((None, 1, None, 1), [2, 4])])
+@pytest.mark.parametrize("counts, told", [((1, 1, 3, 0, 1, 1), [2, 5]), ((3, 2, 10, 2), []), ((1, 2, 1, 2, 1), [])])
 def test_one_digit_only(counts, told):
-    said, judge, t = [], SimpleNamespace(digits=None), trainer()
+    said, left, t = [], iter(counts), trainer()
     t.spread = {"d_loss": 1.0, "g_loss": 1.0}
-    watch = Standstill(said.append, judge)
-    for epoch, judge.digits in enumerate(counts, 1):
+    watch = Standstill(said.append, lambda images: next(left))
+    watch.on_epoch(t, {"epoch": 0, "d_loss": 0.0, "g_loss": 0.0})  # too early for a look
+    for epoch in range(1, len(counts) + 1):
+        t.step_count = 1000 * t.steps_per_epoch * epoch
         watch.on_epoch(t, {"epoch": epoch, "d_loss": 0.0, "g_loss": 0.0})
     assert [int(line.split()[2].rstrip(":")) for line in said] == told
     assert all("one digit only" in line and "\n" not in line for line in said)
+
+
+def test_the_digits_of_images_are_counted():
+    images, labels = load("mnist-sample", "test", flat=False)
+    sevens, all_kinds = images[labels == 7][:16], images[:200]
+    count = digit_counter()
+    assert (count(sevens / 255), count(all_kinds.reshape(-1, 784) / 255)) == (1, 10)
+    assert count(np.broadcast_to(sevens[0, 0] / 255, (16, 28, 28))) == 1
+
+
+def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypatch):  # noqa: F811
+    train = example("train_mnist_gan")
+    monkeypatch.setattr("gan.standstill.FIRST_STEPS", 0)
+    monkeypatch.setattr(train.Trainer, "fixed_images", lambda self: np.zeros((64, 1, 28, 28), np.float32))
+    status, _, err = command(train, "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--batch-size", 100, "--epochs", 3, "--quiet")
+    assert status == 0 and err.count("warning: epoch 2: the generator draws one digit only") == err.count("\n") == 1
 
 
 def test_an_epoch_that_is_not_whole_is_not_judged():

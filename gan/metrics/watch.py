@@ -1,5 +1,9 @@
-"""FID while a training goes on."""
+"""FID while a training goes on, and how many digits are drawn."""
 
+import numpy as np
+
+from gan.classifier import probabilities
+from gan.metrics.frozen import load_frozen
 from gan.metrics.judge import Judge
 from gan.metrics.named_digits import class_histogram, digits_drawn
 
@@ -14,14 +18,22 @@ class FidWatch:
 
     def __init__(self, test_images, every, device="cpu"):
         self._judge, self._every = Judge(test_images, device), every
-        self.digits = None  # how many digits were drawn, as measured after the last epoch
 
     def __call__(self, trainer, epoch):
         """The FID after that epoch; None where it is not its turn, or where a signal cut the epoch short."""
         whole = trainer.step_count % trainer.steps_per_epoch == 0
-        self.digits = None
         if not (trainer.ended or (whole and epoch % self._every == 0)):
             return None
-        features = self._judge.features(trainer.sampler.images(trainer.sampler.inputs(SAMPLES, SEED)))
-        self.digits = digits_drawn(class_histogram(self._judge.probabilities(features)))
-        return self._judge.distance(features)
+        return self._judge.fid(trainer.sampler.images(trainer.sampler.inputs(SAMPLES, SEED)))
+
+
+def digit_counter():
+    """A function of images, floats in [0, 1] on the host, (N, 28, 28), (N, 1, 28, 28) or (N, 784): how many digits they show, as
+    the classifier names them."""
+    network = load_frozen("numpy")  # few images: to compile the kernels takes longer
+
+    def count(images):
+        grey = np.rint(255 * np.clip(images, 0, 1)).astype(np.uint8)
+        return digits_drawn(class_histogram(probabilities(network, grey.reshape(-1, 1, 28, 28))))
+
+    return count
