@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from nn.errors import DataError
@@ -98,7 +99,8 @@ class Mirrors:
                 path = pooch.retrieve(url + name, "sha256:" + sha256, fname=name, path=folder, downloader=downloader)
         finally:
             log.setLevel(level)
-        os.chmod(path, 0o644)  # temporary files are their owner's alone; a cache may be shared
+        with suppress(PermissionError):  # another user's process was faster
+            os.chmod(path, 0o644)  # temporary files are their owner's alone; a cache may be shared
         return path
 
 

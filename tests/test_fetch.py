@@ -41,6 +41,14 @@ def test_fetched_once_then_cached(tmp_path, mirror, capsys):
     assert "t10k-images-idx3-ubyte.gz: " in said and "/1.65M" in said  # the progress bar
 
 
+def test_a_file_that_another_user_was_faster_to_fetch_will_do(tmp_path, mirror, monkeypatch):
+    def forbidden(path, mode):
+        raise PermissionError(1, "Operation not permitted", path)
+
+    monkeypatch.setattr(fetch.os, "chmod", forbidden)
+    check(load(digits(mirror.url), data_dir=tmp_path, quiet=True))
+
+
 @pytest.mark.parametrize(
     "badly, reason",
     [
