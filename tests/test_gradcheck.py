@@ -78,6 +78,7 @@ def test_a_wrong_gradient_in_a_chain_names_the_network():
     assert report.ok  # with one output, its mistake is none
     report = nn.gradcheck([nn.Dense(2, 3), nn.Sequential(WrongB(3, 2))], normal(4, 2), loss=nn.BCEWithLogits(), target=1)
     assert report.failed == ["WrongB 'net1.0' b"]
+    assert nn.gradcheck(nn.Dense(2, 3), normal(4, 2), loss=nn.BCEWithLogits(), target=1).ok  # a loss after a single one
 
 
 def test_a_right_layer_of_ones_own_passes():
@@ -98,6 +99,16 @@ def test_the_numbers_are_derivatives_that_are_not_zero():
     """A check that compares nothing with nothing cannot fail: batch norm with an even dy would do that."""
     report = nn.gradcheck(nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4), nn.Tanh()), normal(5, 3))
     assert all(abs(entry.by_hand) > 1e-3 for entry in report.entries if entry.where != "Dense 'net.0' b")
+
+
+def test_a_small_gradient_may_be_wrong_and_none_at_all_is_right():
+    assert nn.gradcheck(WrongW(3, 3, init=nn.Normal(1.0)), 1e-9 * normal(4, 3)).failed == ["WrongW 'net' W"]
+    assert nn.gradcheck(nn.ReLU(), -1 - abs(normal(4, 3))).ok
+
+
+def test_train_says_which_of_the_two_passes_is_checked():
+    by_hand = [nn.gradcheck(nn.Dropout(0.5), normal(4, 3), train=train).entries[0].by_hand for train in (True, False)]
+    assert by_hand[0] != by_hand[1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -354,9 +354,26 @@ def test_views_and_gradients_of_a_layer_are_those_of_the_flat_buffers():
 
 
 def test_a_buffer_may_be_an_array_of_somebody_else():
-    net = nn.Sequential(nn.Dense(3, 4), nn.Tanh()).build(seed=0)
+    net = nn.Sequential(nn.Dense(3, 4), nn.ReLU(), nn.Tanh()).build(seed=0)
     cache, mine, x = net.cache(), np.zeros((2, 4), np.float32), np.ones((3, 3), np.float32)
     cache.last.place("y", mine)
     assert net.forward(x[:2], cache) is mine and np.array_equal(mine, net(x[:2]))
     kept = mine.copy()
     assert net.forward(x, cache) is not mine and np.array_equal(mine, kept)  # another shape: memory of the cache's own
+
+
+def test_the_memory_of_a_buffer_is_used_again_while_its_shape_does_not_grow():
+    cache = nn.Dense(3, 4).build(seed=0).cache()
+    held = cache.buffer("y", (4, 3))
+    for shape in ((2, 3), (3, 4), (12,)):
+        again = cache.buffer("y", shape)
+        assert again.shape == shape and np.shares_memory(again, held)
+    assert not np.shares_memory(cache.buffer("y", (13,)), held)
+
+
+def test_a_buffer_like_x_lies_in_memory_as_x_does():
+    cache, images = nn.Dense(3, 4).build(seed=0).cache(), normal(2, 4, 5, 3, dtype=np.float32)
+    for x in (images[0, 0], images, images.transpose(0, 3, 1, 2)):
+        buffer = cache.like("y", x)
+        assert buffer.shape == x.shape and buffer.strides == x.strides
+    assert cache.like("y", images[0, 0, ::2]).flags.c_contiguous

@@ -90,7 +90,7 @@ def test_large_sums_keep_their_digits(name):
                 np.testing.assert_allclose(got[key], want[key], rtol=2e-5, atol=2e-5 * np.abs(want[key]).max(), err_msg=key)
 
 
-PRODUCTS = [(64, 784, 512), (128, 100, 33), (17, 300, 1000), (1, 64, 784), (300, 7, 1), (5, 2, 3), (130, 64, 70)]
+PRODUCTS = [(64, 784, 512), (20, 20, 20), (128, 100, 33), (17, 300, 1000), (1, 64, 784), (300, 7, 1), (5, 2, 3), (130, 64, 70)]
 
 
 @pytest.mark.parametrize("m, k, n", PRODUCTS)
@@ -116,6 +116,19 @@ def test_a_stack_of_products():
     np.testing.assert_allclose(out, 2 * a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
     ops._product(a, b[0].T, out=out)  # one matrix for the whole stack is left to NumPy
     np.testing.assert_allclose(out, a @ b[0].T, rtol=1e-4, atol=1e-4)
+    ops._product(a[None], b.transpose(0, 2, 1)[None], out=out[None])  # and so is a stack of stacks
+    np.testing.assert_allclose(out, a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
+    sums = ops._product(a.transpose(0, 2, 1), out, out=np.empty((6, 30, 9), np.float32))  # as of a weight gradient
+    np.testing.assert_allclose(sums, a.transpose(0, 2, 1) @ out, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("gaps_in", ["a", "b", "out"])
+def test_a_product_of_matrices_with_gaps_is_left_to_numpy(gaps_in):
+    rng, ops = np.random.default_rng(0), NumbaOps()
+    wide = {name: rng.standard_normal((6, 12), np.float32) for name in ("a", "b", "out")}
+    x = {name: array[:, ::2] if name == gaps_in else array[:, :6].copy() for name, array in wide.items()}
+    ops.gemm(**x)
+    np.testing.assert_allclose(x["out"], x["a"].astype("d") @ x["b"], rtol=1e-4, atol=1e-4)
 
 
 # (N, H, W, C), (K, kh, kw), stride, padding: images enough for two threads; one image; windows wholly outside; pixels in no window
@@ -215,8 +228,10 @@ def not_installed(name):
 def test_products_leave_blas_its_threads():
     for threads in (2, 1):
         ctypes.CFUNCTYPE(None, ctypes.c_int)(BLAS.set_threads)(threads)
-        NumbaOps().gemm(*np.ones((2, 64, 64), np.float32), out=np.empty((64, 64), np.float32))
-        assert ctypes.CFUNCTYPE(ctypes.c_int)(BLAS.get_threads)() == threads
+        for shape in ((8, 8), (64, 64), (3, 64, 64)):  # small, shared between threads where there are any, and a stack
+            x = np.ones(shape, np.float32)
+            NumbaOps()._product(x, x, out=np.empty(shape, np.float32))
+            assert ctypes.CFUNCTYPE(ctypes.c_int)(BLAS.get_threads)() == threads
 
 
 def test_two_threads_do_the_same():

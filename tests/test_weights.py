@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import nn
 from nn.archive import MAX_HEADER_BYTES
+from tests.strict import StrictOps
 from tests.tools import normal
 
 
@@ -128,6 +129,13 @@ def test_another_dtype_can_be_asked_for(tmp_path, saved, asked):
     loaded = nn.load_weights(tmp_path / "w.npz", dtype=asked)[0]["G"]
     assert loaded.dtype == asked and loaded[1].W.dtype == asked
     assert (loaded[1].W == net[1].W.astype(asked)).all()
+
+
+def test_a_network_is_built_on_the_device_that_was_asked_for_and_draws_the_same_each_time(tmp_path):
+    nn.save_weights(tmp_path / "w.npz", {"G": a_network()})
+    device = StrictOps()
+    first, again = (nn.load_weights(tmp_path / "w.npz", device=device)[0]["G"] for _ in range(2))
+    assert first.ops is device and first.stream.state == again.stream.state
 
 
 def test_a_single_layer_and_a_slice_can_be_saved(tmp_path):
