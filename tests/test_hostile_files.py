@@ -241,6 +241,14 @@ def test_odd_packing_is_refused(reader, whole, method):
     assert refused_or("nothing", reader, path)
 
 
+def test_one_member_of_odd_packing_is_enough(reader, whole):
+    path, held = whole
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in held.items():
+            archive.writestr(name, data, zipfile.ZIP_BZIP2 if name == largest(held) else zipfile.ZIP_STORED)
+    assert refused_or("nothing", reader, path)
+
+
 def test_packing_as_numpy_does_it_and_another_order_are_read(reader, whole):
     path, held = whole
     want = reader.read(path)

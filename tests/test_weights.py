@@ -471,3 +471,17 @@ def assert_equal_or_refused(path, content, want):
         assert str(error).startswith(f"{path}: ")
     else:
         assert everything(*got) == want
+
+
+@pytest.mark.parametrize("asked, error", [({"device": "abacus"}, nn.DeviceError), ({"dtype": "int8"}, nn.DtypeError)])
+def test_what_is_asked_for_is_not_the_files_fault(path, asked, error):
+    with pytest.raises(error) as raised:
+        nn.load_weights(path, **asked)
+    assert str(path) not in str(raised.value)
+
+
+def test_a_member_that_is_no_array_is_named(path):
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("notes.txt", b"")
+    with pytest.raises(nn.WeightsError, match=r"expected arrays \(.npy\), got 'notes.txt'"):
+        nn.load_weights(path)

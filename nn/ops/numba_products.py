@@ -86,7 +86,7 @@ FLOAT32 = np.dtype(np.float32)
 NO_BIAS = np.empty(0, FLOAT32)
 
 
-def multiply(a, b, out, add=False, bias=NO_BIAS):
+def multiply(a, b, out, add, bias):
     """out = a b + bias, or out += a b + bias; whether it was done, or is left to NumPy, as what does not fit is, with its errors.
 
     Matrices, or stacks of them without add and bias, of float32, C-contiguous or the transpose of what is.
