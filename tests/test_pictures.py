@@ -120,4 +120,4 @@ def test_no_figure_stays_in_memory(tmp_path):
 
     record = dict.fromkeys(("epoch", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 1)
     save_curves(tmp_path / "curves.png", [record])
-    assert not any(isinstance(held, Figure) for held in gc.get_objects())
+    assert not any(type(held) is Figure for held in gc.get_objects())
