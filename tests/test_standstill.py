@@ -38,10 +38,11 @@ def test_one_digit_only(counts, told):
     said, left, t = [], iter(counts), trainer()
     t.spread = {"d_loss": 1.0, "g_loss": 1.0}
     watch = Standstill(said.append, lambda images: next(left))
-    watch.on_epoch(t, {"epoch": 0, "d_loss": 0.0, "g_loss": 0.0})  # too early for a look
+    watch.on_epoch(t, {"epoch": 0, "d_loss": 0.0, "g_loss": 0.0})  # too early for a look, as every second one is below
     for epoch in range(1, len(counts) + 1):
-        t.step_count = 1000 * t.steps_per_epoch * epoch
-        watch.on_epoch(t, {"epoch": epoch, "d_loss": 0.0, "g_loss": 0.0})
+        look = 1000 * t.steps_per_epoch * epoch
+        for t.step_count in (look, look + t.steps_per_epoch):
+            watch.on_epoch(t, {"epoch": epoch, "d_loss": 0.0, "g_loss": 0.0})
     assert [int(line.split()[2].rstrip(":")) for line in said] == told
     assert all("one digit only" in line and "\n" not in line for line in said)
 
@@ -56,7 +57,7 @@ def test_the_digits_of_images_are_counted():
 
 def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypatch):  # noqa: F811
     train = example("train_mnist_gan")
-    monkeypatch.setattr("gan.standstill.FIRST_STEPS", 0)
+    monkeypatch.setattr("gan.standstill.STEPS_A_LOOK", 0)
     monkeypatch.setattr(train.Trainer, "fixed_images", lambda self: np.zeros((64, 1, 28, 28), np.float32))
     status, _, err = command(train, "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--batch-size", 100, "--epochs", 3, "--quiet")
     assert status == 0 and err.count("warning: epoch 2: the generator draws one digit only") == err.count("\n") == 1
