@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from nn import ByhandError, RunError
@@ -115,6 +115,11 @@ def free_folder(path):
     """Make the folder, or the first of path-2, path-3 ... that is not taken, though others look for one now; -> its path."""
     while True:
         name = free_name(path)
-        with suppress(FileExistsError):  # another process was faster
+        try:
             name.mkdir(parents=True)
             return name
+        except FileExistsError as problem:
+            if not name.exists():  # else another process was faster
+                raise RunError(f"{name}: cannot be written ({problem.strerror}); name another folder with --out") from None
+        except OSError as problem:
+            raise RunError(f"{name}: cannot be written ({problem.strerror}); name another folder with --out") from None

@@ -63,7 +63,7 @@ class RunFolder(Callback):
 
     weights.npz (G and D, the newest), samples/epoch_001.png ..., with an epoch_000.png of how far the first one is for those
     who wait for it, fixed_samples.npz (the fixed inputs as `noise`, the film's `epochs`, and the `images` made of those inputs
-    after each of these as uint8 (epochs, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif, config.json, and
+    after each of these as uint8 (frames, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif, config.json, and
     checkpoint.npz, from which `resumed` goes on: after each epoch, and every so many minutes.
 
     fid: a `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the lowest.

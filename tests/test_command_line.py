@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from gan.command_line import run
+from gan.command_line import free_folder, run
+from nn import RunError
 from tests.small import CHECKOUT
 
 
@@ -46,3 +47,9 @@ def test_a_reader_that_has_gone_is_told_nothing(words, end):
     process.stdout.close()
     assert process.communicate()[1] == b""
     assert process.returncode == 2
+
+
+def test_a_folder_below_a_link_to_nowhere_is_an_error(tmp_path):
+    (tmp_path / "runs").symlink_to(tmp_path / "gone")
+    with pytest.raises(RunError, match="cannot be written"):
+        free_folder(tmp_path / "runs" / "x")
