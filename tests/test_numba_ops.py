@@ -167,12 +167,31 @@ def test_convolutions_are_numpys_whatever_a_block_holds(monkeypatch, x_shape, ke
 def test_convolutions_of_doubles_or_without_blas_are_numpys(monkeypatch, name):
     called = []
     monkeypatch.setattr(numba_conv.NumpyConv, name, lambda self, *arrays: called.append(name))
-    x = np.zeros((1, 4, 4, 4))
-    arrays = (x, x, None, (1, 1), (0, 0), x) if name != "_conv_weight_grad" else (x, x, (1, 1), (0, 0), x, False)
+    x, W = np.zeros((1, 4, 4, 4)), np.zeros((4, 1, 1, 4))
+    arrays = (x, W, None, (1, 1), (0, 0), x) if name != "_conv_weight_grad" else (x, x, (1, 1), (0, 0), W, False)
+    singles = [a.astype("f") if isinstance(a, np.ndarray) else a for a in arrays]
+    getattr(NumbaOps(), name)(*singles)
+    assert called == []
     getattr(NumbaOps(), name)(*arrays)
     monkeypatch.setattr(numba_conv, "BLAS", None)
-    getattr(NumbaOps(), name)(*(a.astype("f") if isinstance(a, np.ndarray) else a for a in arrays))
+    getattr(NumbaOps(), name)(*singles)
     assert called == [name, name]
+
+
+@pytest.mark.parametrize("wrong", [{"b": 3}, {"b": 6}, {"c": 2}, {"k": 4}, {"k": 6}])
+def test_convolutions_of_wrong_shapes_are_numpys_errors(wrong):
+    n = {"b": 5, "c": 3, "k": 5} | wrong
+    x, W, b, y = (np.ones(shape, np.float32) for shape in ((2, 6, 6, 3), (5, 3, 3, n["c"]), n["b"], (2, 4, 4, n["k"])))
+    with pytest.raises(ValueError):
+        NumbaOps().conv(x, W, b, (1, 1), (0, 0), out=y)
+    if "b" not in wrong:
+        with pytest.raises(ValueError):
+            NumbaOps().conv_weight_grad(x, y, (1, 1), (0, 0), out=W)
+        with pytest.raises(ValueError):
+            NumbaOps().conv_transpose(y, W, None, (1, 1), (0, 0), out=x)
+    y, W, c = (np.ones(shape, np.float32) for shape in ((2, 4, 4, 5), (5, 3, 3, 3), 2))
+    with pytest.raises(ValueError):
+        NumbaOps().conv_transpose(y, W, c, (1, 1), (0, 0), out=x)
 
 
 def test_a_product_that_does_not_fit_is_numpys_error():

@@ -39,8 +39,9 @@ def address(x, i):
 
 
 @inner
-def fill_columns(x, first, n_lines, size, kernel, stride, padding, X):
-    """Rows of X: the windows of so many lines of results, from that one on; zero outside the image."""
+def columns_and_windows(X, x, first, n_lines, size, kernel, stride, padding, add):
+    """Between the rows of X, for so many lines of results from that one on, and their windows in the images x: each row becomes
+    its window, zero outside the image; or, with add, the window += the row."""
     _, H, W, C = x.shape
     (P, Q), (kh, kw), pixels = size, kernel, x.reshape(-1)
     for i in range(n_lines):
@@ -50,35 +51,19 @@ def fill_columns(x, first, n_lines, size, kernel, stride, padding, X):
             begin, end = seen(column, W, kw, C)
             for a in range(kh):
                 h, to = p * stride[0] + a - padding[0], a * kw * C
-                inside = 0 <= h < H
-                for k in range(begin if inside else kw * C):
-                    row[to + k] = 0
-                if inside:
-                    start = ((n * H + h) * W + column) * C
-                    copy(address(row, to + begin), address(pixels, start + begin), 4 * (end - begin))
-                    for k in range(end, kw * C):
+                inside, start = 0 <= h < H, ((n * H + h) * W + column) * C
+                if not add:
+                    for k in range(begin if inside else kw * C):
                         row[to + k] = 0
-
-
-@inner
-def add_columns(X, first, n_lines, size, kernel, stride, padding, x):
-    """The other way: each row of X is added to its window's pixels."""
-    _, H, W, C = x.shape
-    (P, Q), (kh, kw), pixels = size, kernel, x.reshape(-1)
-    for i in range(n_lines):
-        n, p = (first + i) // P, (first + i) % P
-        for q in range(Q):
-            row, column = X[i * Q + q], q * stride[1] - padding[1]
-            begin, end = seen(column, W, kw, C)
-            for a in range(kh):
-                h, to = p * stride[0] + a - padding[0], a * kw * C
-                if 0 <= h < H:
-                    start = ((n * H + h) * W + column) * C
-                    if end - begin > SHORT:
-                        saxpy(end - begin, float32(1), address(row, to + begin), 1, address(pixels, start + begin), 1)
-                    else:
-                        for k in range(begin, end):
-                            pixels[start + k] += row[to + k]
+                    if inside:
+                        copy(address(row, to + begin), address(pixels, start + begin), 4 * (end - begin))
+                        for k in range(end, kw * C):
+                            row[to + k] = 0
+                elif inside and end - begin > SHORT:
+                    saxpy(end - begin, float32(1), address(row, to + begin), 1, address(pixels, start + begin), 1)
+                elif inside:
+                    for k in range(begin, end):
+                        pixels[start + k] += row[to + k]
 
 
 @shared(LARGE)
@@ -93,7 +78,7 @@ def convolve(x, W, b, kernel, stride, padding, columns, out):
         X, end = columns[part], min((part + 1) * share, N * P)
         for line in range(part * share, end, at_once):
             n_lines = min(at_once, end - line)
-            fill_columns(x, line, n_lines, (P, Q), kernel, stride, padding, X)
+            columns_and_windows(X, x, line, n_lines, (P, Q), kernel, stride, padding, False)
             part_of_product(X, False, W, True, False, b, Y[line * Q :], 0, 0, n_lines * Q, K)
     set_threads(threads)
 
@@ -111,7 +96,7 @@ def convolve_weight_grad(x, dy, kernel, stride, padding, columns, shares, add, d
         shares[part] = 0
         for line in range(part * share, end, at_once):
             n_lines = min(at_once, end - line)
-            fill_columns(x, line, n_lines, (P, Q), kernel, stride, padding, X)
+            columns_and_windows(X, x, line, n_lines, (P, Q), kernel, stride, padding, False)
             rows = dY[line * Q : (line + n_lines) * Q]
             part_of_product(rows, True, X, False, True, none, shares[part], 0, 0, K, X.shape[1])
     set_threads(threads)
@@ -141,7 +126,7 @@ def convolve_transpose(y, W, b, kernel, stride, padding, columns, out):
         for line in range(begin * P, end * P, at_once):
             n_lines = min(at_once, end * P - line)
             part_of_product(Y[line * Q :], False, W, False, False, none, X, 0, 0, n_lines * Q, X.shape[1])
-            add_columns(X, line, n_lines, (P, Q), kernel, stride, padding, out)
+            columns_and_windows(X, out, line, n_lines, (P, Q), kernel, stride, padding, True)
     set_threads(threads)
 
 
@@ -149,13 +134,13 @@ class NumbaConv(NumpyConv):
     """`NumpyConv`, with its three primitives by the kernels above where BLAS is at hand for them."""
 
     def _conv(self, x, W, b, stride, padding, out):
-        if not multiplies(x, W, out):
+        if not fit(x, W, out, b, len(W)):
             return super()._conv(x, W, b, stride, padding, out)
         convolve(x, *self._weights(W, b), W.shape[1:3], stride, padding, self._blocks_of_columns(out, W), out)
         return out
 
     def _conv_weight_grad(self, x, dy, stride, padding, out, add):
-        if not multiplies(x, dy, out):
+        if not fit(x, out, dy):
             return super()._conv_weight_grad(x, dy, stride, padding, out, add)
         columns, dW = self._blocks_of_columns(dy, out), out.reshape(len(out), -1)
         shares = self._scratch((len(columns), *dW.shape), dW.dtype, "conv.shares")
@@ -163,7 +148,7 @@ class NumbaConv(NumpyConv):
         return out
 
     def _conv_transpose(self, y, W, b, stride, padding, out):
-        if not multiplies(y, W, out):
+        if not fit(out, W, y, b, W.shape[3]):
             return super()._conv_transpose(y, W, b, stride, padding, out)
         W_, b_ = self._weights(W, b)
         b_ = b_ if b_.size else np.zeros(out.shape[3], out.dtype)
@@ -181,6 +166,9 @@ class NumbaConv(NumpyConv):
         return self._scratch((THREADS, lines * Q, width), W.dtype, "conv.columns")
 
 
-def multiplies(*arrays):
-    """Whether the kernels take the arrays: float32 that lie in memory as their indices run."""
-    return bool(BLAS) and all(x.dtype == FLOAT32 and x.flags.c_contiguous for x in arrays)
+def fit(x, W, y, b=None, n=0):
+    """Whether the kernels, which check nothing, take the arrays: x (N, H, W, C), W (K, kh, kw, C), y (N, P, Q, K) and b (n,) or
+    None, of float32, in memory as their indices run. NumPy, which gets them if not, says what is wrong with them."""
+    arrays = (x, W, y) if b is None else (x, W, y, b)
+    belong = len(x) == len(y) > 0 and (len(W), W.shape[3]) == (y.shape[3], x.shape[3]) and (b is None or b.shape == (n,))
+    return bool(BLAS) and belong and all(a.dtype == FLOAT32 and a.flags.c_contiguous for a in arrays)
