@@ -112,14 +112,15 @@ def free_name(path):
 
 
 def free_folder(path):
-    """Make the folder, or the first of path-2, path-3 ... that is not taken, though others look for one now; -> its path."""
+    """Make the folder, or the first of path-2, path-3 ... that is not taken, though others look for one now; -> its path.
+
+    Errors: `RunError` where it cannot be made.
+    """
     while True:
         name = free_name(path)
         try:
             name.mkdir(parents=True)
             return name
-        except FileExistsError as problem:
+        except OSError as problem:
             if not name.exists():  # else another process was faster
                 raise RunError(f"{name}: cannot be written ({problem.strerror}); name another folder with --out") from None
-        except OSError as problem:
-            raise RunError(f"{name}: cannot be written ({problem.strerror}); name another folder with --out") from None

@@ -1,4 +1,4 @@
-"""A warning when one of the two networks has stopped learning."""
+"""A warning when one of the two networks has stopped learning, or draws one digit only."""
 
 from gan.training import Callback
 
