@@ -6,11 +6,12 @@ alike. Labels give ten kinds; without labels, clusters give as many as one likes
 2018 and Liu et al. 2020, whose clusters are of learnt features instead of pixels.
 """
 
+from numbers import Integral
+
 import numpy as np
 
 from gan.batches import check_images
 from nn import RunError
-from nn.layer import is_whole
 
 COMPONENTS = 50  # principal ones, which distances are taken in
 ROUNDS = 30  # of Lloyd's algorithm
@@ -25,7 +26,7 @@ def clusters(images, k, seed):
     empty. seed: equal seeds give equal clusters. Errors: `RunError` for images that are not uint8, and for k below 1.
     """
     check_images(images)
-    if not is_whole(k, 1):
+    if not isinstance(k, Integral) or k < 1:
         raise RunError(f"clusters: expected a whole number of at least 1, got {k!r}")
     rng = np.random.default_rng(seed)
     # In float64: `nearest` compares differences of squares that may be millions of times larger.
