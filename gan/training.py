@@ -105,7 +105,7 @@ class Trainer(Uncopyable):
         }
         self._optimizers = {"G": self._step.g_optimizer, "D": self._step.d_optimizer}
         self._learnt = self._weights | {
-            f"{name}.adam.{slot}": array for name, optimizer in self._optimizers.items() for slot, array in optimizer.state.items()
+            f"{name}.adam.{slot}": array for name, adam in self._optimizers.items() for slot, array in adam.state.items()
         }
         self._good = Snapshot(self.ops, list(self._learnt.values()))
 

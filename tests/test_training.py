@@ -207,7 +207,7 @@ def test_a_stop_before_the_first_step_counts_and_only_once():
 # ---- callbacks ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("given", [iter, tuple, list, lambda callbacks: (c for c in callbacks), lambda callbacks: {c: 1 for c in callbacks}])
+@pytest.mark.parametrize("given", [iter, tuple, list, dict.fromkeys, lambda callbacks: (c for c in callbacks)])
 def test_callbacks_come_in_any_iterable(given):
     a, b = Watcher(), Watcher()
     trainer().fit(steps=7, callbacks=given([a, b]))
