@@ -1,12 +1,13 @@
 """One training step of a generative adversarial network: D's update, then G's."""
 
+from gan.uncopyable import Uncopyable
 from nn import Adam, BatchNorm, RunError, Sigmoid
 from nn.layer import Layer
 
 LONGEST_START = 10  # in the first steps, G's average reaches over the last tenth of them only
 
 
-class AdversarialStep:
+class AdversarialStep(Uncopyable):
     """G and D with all that one step of each needs: optimizers, the caches of the live passes, the input buffers.
 
     generator, discriminator: built networks on one device. noise_stream: where z comes from. average: a built copy of the

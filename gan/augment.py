@@ -26,7 +26,7 @@ class ShiftedBatches:
         self.batch_size, self.per_epoch, self.reach = batch_size, len(images) // batch_size, reach
         framed = np.pad(images[:, 0], ((0, 0), (reach, reach), (reach, reach)))
         self._windows = sliding_window_view(framed, images.shape[2:], axis=(1, 2))  # (N, 2 reach + 1, 2 reach + 1, H, W)
-        self._labels, self._rng = labels, rng
+        self._labels, self._rng = labels.copy(), rng
         self._order = np.arange(len(images))
 
     def batch(self, step):

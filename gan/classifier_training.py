@@ -7,6 +7,8 @@ import numpy as np
 
 from gan.augment import ShiftedBatches
 from gan.classifier import as_input, digit_classifier
+from gan.image_shapes import of_many
+from gan.uncopyable import Uncopyable
 from nn import Adam, RunError, SoftmaxCrossEntropy, get_ops
 
 EPOCHS, BATCH_SIZE = 12, 64
@@ -16,7 +18,7 @@ LONGEST_AVERAGE = 1000  # steps
 LOG_EVERY = 50  # steps between two looks at the loss; each look waits for the device
 
 
-class ClassifierTrainer:
+class ClassifierTrainer(Uncopyable):
     """A network that learns from uint8 images (N, 1, 28, 28) and integer labels (N,), by Adam on softmax cross-entropy.
 
     `network` learns; `average`, a running mean of its weights, is what to use: it goes the same way without the noise of
@@ -24,15 +26,20 @@ class ClassifierTrainer:
     Unlike a GAN's, a step takes new memory, some 450 kB for its batch: shifted windows are gathered by NumPy, on the host, then
     scaled and moved to the device. That is little beside the step's own work.
     seed: weights, dropout and data each get a stream of their own from it; on the CPU, equal seeds give equal bytes.
-    Errors: `RunError` for images that do not fit, and for a loss that is no longer finite.
+    Errors: `RunError` for images or labels that do not fit, and for a loss that is no longer finite.
     Source of the average: Polyak & Juditsky 1992.
     """
+
+    instead = "make another with the same settings, which trains to the same bytes"
 
     def __init__(self, images, labels, *, build=digit_classifier, epochs=EPOCHS, batch_size=BATCH_SIZE, seed=0, device="cpu"):
         weights_seed, data_seed = np.random.SeedSequence(seed).spawn(2)
         self.ops = get_ops(device)
         self.batches = ShiftedBatches(images, labels, batch_size, np.random.default_rng(data_seed))
         self.network = build().build(weights_seed, device=self.ops, name="classifier")
+        if self.network.input_shape not in (None, images.shape[1:]):
+            wanted, got = of_many(self.network.input_shape), of_many(images.shape[1:])
+            raise RunError(f"images: expected shape {wanted}, as the network takes them, got {got}; bring them to that shape")
         self.average = build().build(weights_seed, device=self.ops, name="average")
         self.steps_per_epoch = self.batches.per_epoch
         self.total_steps = epochs * self.steps_per_epoch

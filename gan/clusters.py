@@ -6,9 +6,12 @@ alike. Labels give ten kinds; without labels, clusters give as many as one likes
 2018 and Liu et al. 2020, whose clusters are of learnt features instead of pixels.
 """
 
+from numbers import Integral
+
 import numpy as np
 
 from gan.batches import check_images
+from nn import RunError
 
 COMPONENTS = 50  # principal ones, which distances are taken in
 ROUNDS = 30  # of Lloyd's algorithm
@@ -19,18 +22,20 @@ def clusters(images, k, seed):
     """Give each image its cluster: uint8 (N, ...) -> integers (N,) in 0..k-1.
 
     In each round every image goes to the nearest centre, argmin_j |x_n - c_j|^2, and every centre to the mean of its images;
-    the first centres are random images. A cluster may end up empty. seed: equal seeds give equal clusters. Errors: `RunError`
-    for images that are not uint8.
+    the first centres are random images. The centre of an empty cluster moves to a random image, and a cluster may end up
+    empty. seed: equal seeds give equal clusters. Errors: `RunError` for images that are not uint8, and for k below 1.
     """
     check_images(images)
+    if not isinstance(k, Integral) or k < 1:
+        raise RunError(f"clusters: expected a whole number of at least 1, got {k!r}")
     rng = np.random.default_rng(seed)
-    x = principal_components(images.reshape(len(images), -1))
+    # In float64: `nearest` compares differences of squares that may be millions of times larger.
+    x = principal_components(images.reshape(len(images), -1)).astype(np.float64)
     centres = x[rng.choice(len(x), k, replace=len(x) < k)]
     for _ in range(ROUNDS):
         labels = nearest(x, centres)
         members = np.bincount(labels, minlength=k)[:, None]
-        by_cluster = x[np.argsort(labels, kind="stable")]
-        sums = np.add.reduceat(np.concatenate([by_cluster, x[:1]]), np.cumsum(members) - members[:, 0])
+        sums = np.stack([np.bincount(labels, column, k) for column in x.T], axis=1)
         centres = np.where(members > 0, sums / np.maximum(members, 1), x[rng.integers(len(x), size=k)])
     return nearest(x, centres)
 
@@ -44,9 +49,13 @@ def nearest(x, centres):
 def principal_components(rows):
     """The rows along the directions in which they vary most: uint8 (N, D) -> float32 (N, at most COMPONENTS)."""
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    covariance = sum((part - mean).T @ (part - mean) for part in parts(rows))
+    covariance = sum(part.T @ part for part in centred_parts(rows, mean))
     directions = np.linalg.eigh(covariance)[1][:, -COMPONENTS:]
-    return np.concatenate([(part - mean) @ directions for part in parts(rows)])
+    return np.concatenate([part @ directions for part in centred_parts(rows, mean)])
+
+
+def centred_parts(rows, mean):
+    return (part - mean for part in parts(rows))
 
 
 def parts(rows):

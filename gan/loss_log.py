@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from gan.uncopyable import Uncopyable
+
 COLUMNS = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty")
 
 
-class LossLog:
+class LossLog(Uncopyable):
     """A ring of rows on the device, one a step: D's loss on real and on generated images, G's loss, D's mean output on both, and
     the penalty on D's slope (0 without one).
 
@@ -17,7 +19,7 @@ class LossLog:
         self._ring = ops.zeros((length, len(COLUMNS)), dtype)
         self._rows = [{name: self._ring[i, j : j + 1] for j, name in enumerate(COLUMNS)} for i in range(length)]
         self._used = 0
-        self._begin()
+        self.begin_epoch()
 
     def next_row(self):
         """Where this step's figures go: an array of shape (1,) for each column's name."""
@@ -43,7 +45,7 @@ class LossLog:
         return not self._used
 
     def means(self):
-        """The means of all rows read since `take_means`: of an epoch so far."""
+        """The means of all rows read since `begin_epoch`."""
         return named(self._sums / max(self._steps, 1))
 
     def spread(self):
@@ -52,13 +54,8 @@ class LossLog:
         variance = self._squares / n - (losses(self._sums) / n) ** 2
         return dict(zip(("d_loss", "g_loss"), map(float, np.sqrt(np.maximum(variance, 0)))))
 
-    def take_means(self):
-        """`means`, which begin anew, as `spread` does: an epoch is over."""
-        means = self.means()
-        self._begin()
-        return means
-
-    def _begin(self):
+    def begin_epoch(self):
+        """Let `means` and `spread` begin anew."""
         self._sums, self._squares, self._steps = np.zeros(len(COLUMNS)), np.zeros(2), 0
 
     @property

@@ -1,7 +1,9 @@
 """A state of training to go back to."""
 
+from gan.uncopyable import Uncopyable
 
-class Snapshot:
+
+class Snapshot(Uncopyable):
     """Copies of buffers on one device, and the number of the step that they were copied after."""
 
     def __init__(self, ops, buffers):

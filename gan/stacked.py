@@ -33,11 +33,9 @@ class StackedBatches(Batches):
     integers (M, 3) in 0..N-1. Errors: `RunError` for images, triples or a batch size that do not fit, and for classes.
     """
 
-    def __init__(self, images, batch_size, image_range, ops, stream, labels=None, classes=0, *, triples):
+    def __init__(self, images, batch_size, image_range, ops, stream, *, triples):
         super().__init__(images, 1, image_range, ops, stream)  # a digit, and what its bytes become
         check_triples(triples, len(images))
-        if classes:
-            raise RunError(f"stacked digits: expected a recipe without classes, got {classes} of them")
         if not isinstance(batch_size, Integral) or not 1 <= batch_size <= len(triples):
             raise RunError(f"batch size: expected 1 to {len(triples):,}, the number of triples, got {batch_size}")
         self.batch_size, self.per_epoch = batch_size, len(triples) // batch_size
@@ -47,6 +45,15 @@ class StackedBatches(Batches):
         self._streams = [ops.stream(np.random.SeedSequence(0)) for _ in range(CHANNELS)]
         for twin in self._streams:
             twin.state = stream.state
+
+    def check_shape(self, made):
+        """Raise `RunError` unless each digit fits one of three channels of what a generator makes."""
+        if made[0] % CHANNELS:
+            raise RunError(f"stacked digits: expected a generator of {CHANNELS} channels, got one that makes shape {made}")
+        super().check_shape((made[0] // CHANNELS, *made[1:]))
+
+    def label(self, labels, classes):
+        raise RunError(f"stacked digits: expected a recipe without classes, got {classes} of them")
 
     def gather(self, step, *, out, one_hot=None):
         """Write the batch of that step, counted from 0, into out: (batch_size, 3 * pixels) of the network's dtype."""

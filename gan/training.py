@@ -1,6 +1,8 @@
 """Training a generator and a discriminator against each other."""
 
 import time
+from numbers import Real
+from operator import attrgetter
 
 import numpy as np
 
@@ -9,9 +11,10 @@ from gan.batch_that_fits import batch_that_fits
 from gan.batches import Batches
 from gan.clusters import clusters
 from gan.loss_log import LossLog
-from gan.recipes import get_recipe
+from gan.recipes import Recipe, get_recipe
 from gan.sampling import Sampler, make_images
 from gan.snapshot import Snapshot
+from gan.uncopyable import Uncopyable
 from nn import DeviceMemoryError, RunError, Sequential, get_ops
 from nn.weights import describe, rebuild
 
@@ -35,16 +38,23 @@ class Callback:
         in that epoch, and tells of it again."""
 
 
-class Trainer:
+def read_only(name):
+    """A property for what other parts were built from: they would not follow if it were set."""
+    return property(attrgetter(name))
+
+
+class Trainer(Uncopyable):
     """A generator and a discriminator that learn from images by a recipe.
 
-    recipe: a `Recipe`, or the name of one. images: uint8 (N, ...), in 0..255. labels: integers (N,), for a recipe with
-    classes. generator, discriminator: networks of your own instead of the recipe's, built or not. seed: weights, data order,
-    noise and dropout each get a stream of their own from it; on the CPU, equal seeds and as many threads give equal bytes.
-    batch_size, learning_rate: instead of the recipe's. batches: what makes batches of the images, called as `Batches` is.
-    found: for a recipe with clusters, each image's, integers (N,), as an earlier trainer found them. Errors: `RunError` or
-    `ShapeError` for what does not fit.
+    recipe: a `Recipe`, or the name of one. images: uint8 in 0..255, of the shape (N, C, H, W) that the generator makes; those
+    of one channel may be (N, H, W), (N, H, W, 1) or flat, (N, H * W), too. labels: integers (N,), for a recipe with classes.
+    Images and labels are copied. generator, discriminator: networks of your own instead of the recipe's, built or not. seed:
+    weights, data order, noise and dropout each get a stream of their own from it; on the CPU, equal seeds and as many threads
+    give equal bytes. batch_size, learning_rate: instead of the recipe's. batches: what makes batches of the images, called as
+    `Batches` is. found: for a recipe with clusters, each image's, integers (N,), as an earlier trainer found them. Errors:
+    `RunError` or `ShapeError` for what does not fit.
 
+    `learning_rate` may be set at any time; the next step uses it. What the trainer was built from cannot be set.
     `generator` is the network that learns; `artist` is the one to draw with and to keep: the moving average of the generator
     if the recipe has one, else the generator itself; `sampler` draws with it. `state` is all that decides what comes next:
     a new trainer of the same settings that has got it by `restore` goes on to the same bytes, on the CPU.
@@ -54,31 +64,31 @@ class Trainer:
         self, recipe, images, labels=None, *, generator=None, discriminator=None, seed=0, device="cpu", batch_size=None,
         learning_rate=None, batches=Batches, found=None,
     ):  # fmt: skip
-        self.recipe = recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
-        self.batch_size = recipe.batch_size if batch_size is None else batch_size
-        self.learning_rate = recipe.learning_rate if learning_rate is None else learning_rate
-        if not 0 < self.learning_rate < float("inf"):
-            raise RunError(f"learning rate: expected a finite number above 0, got {self.learning_rate}")
-        self.ops = get_ops(device)
+        if isinstance(recipe, str):
+            recipe = get_recipe(recipe)
+        elif not isinstance(recipe, Recipe):
+            raise RunError(f"recipe: expected a Recipe, or the name of one, got {recipe!r}")
+        self._recipe, self._ops = recipe, get_ops(device)
+        self._learning_rate = checked_rate(recipe.learning_rate if learning_rate is None else learning_rate)
         g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed = np.random.SeedSequence(seed).spawn(6)
-        order, shares, self.clusters = self.ops.stream(order_seed), None, None
+        batch_size = recipe.batch_size if batch_size is None else batch_size
+        self._batches = batches(images, batch_size, recipe.image_range, self.ops, self.ops.stream(order_seed))
+        self._batch_size = int(batch_size)
+        self._generator = self._built(recipe.generator() if generator is None else generator, g_seed, "G")
+        self._discriminator = self._built(recipe.discriminator() if discriminator is None else discriminator, d_seed, "D")
+        self._batches.check_shape(self.generator.output_shape((recipe.inputs,)))
+        self._clusters = shares = None
         if recipe.clusters:
-            labels = self.clusters = clusters(images, recipe.clusters, cluster_seed) if found is None else found
-        self._batches = batches(images, self.batch_size, recipe.image_range, self.ops, order, labels, recipe.kinds)
+            labels = self._clusters = clusters(images, recipe.clusters, cluster_seed) if found is None else np.array(found)
+        if recipe.kinds:
+            self._batches.label(labels, recipe.kinds)
         if recipe.clusters:
             shares = tuple((np.bincount(labels, minlength=recipe.clusters) / len(labels)).tolist())
-        self.generator = self._built(generator or recipe.generator(), g_seed, "G")
-        self.discriminator = self._built(discriminator or recipe.discriminator(), d_seed, "D")
         average = self._copy_of_generator() if recipe.average else None
-        self._average, self.artist = average, average or self.generator
+        self._average, self._artist = average, average or self.generator
         self._step = AdversarialStep(
             self.generator, self.discriminator, recipe, self.batch_size, self.learning_rate, self.ops.stream(noise_seed), average
         )
-        if self._batches.n_pixels != self._step.real_rows.shape[1]:
-            raise RunError(
-                f"images: expected {self._step.real_rows.shape[1]} pixels each, as the generator makes them, "
-                f"got {self._batches.n_pixels}"
-            )
         self.sampler = Sampler(self.artist, recipe.latent, recipe.image_range, recipe.classes, shares)
         each_class = np.tile(np.arange(recipe.classes), recipe.classes) if recipe.classes else None
         self.fixed_inputs = self.sampler.inputs(N_FIXED if each_class is None else len(each_class), fixed_seed, each_class)
@@ -93,11 +103,27 @@ class Trainer:
         self._weights = {
             f"{name}.{part}": getattr(net.parameters, part).flat for name, net in networks.items() for part in ("value", "statistics")
         }
-        optimizers = {"G": self._step.g_optimizer, "D": self._step.d_optimizer}
+        self._optimizers = {"G": self._step.g_optimizer, "D": self._step.d_optimizer}
         self._learnt = self._weights | {
-            f"{name}.adam.{slot}": array for name, optimizer in optimizers.items() for slot, array in optimizer.state.items()
+            f"{name}.adam.{slot}": array for name, adam in self._optimizers.items() for slot, array in adam.state.items()
         }
         self._good = Snapshot(self.ops, list(self._learnt.values()))
+
+    recipe, ops, batch_size = read_only("_recipe"), read_only("_ops"), read_only("_batch_size")
+    generator, discriminator, artist = read_only("_generator"), read_only("_discriminator"), read_only("_artist")
+    clusters = read_only("_clusters")
+    instead = "make a second Trainer with the same settings, and second.restore(*first.state())"
+
+    @property
+    def learning_rate(self):
+        """Of both networks' next steps."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        self._learning_rate = checked_rate(rate)
+        for optimizer in self._optimizers.values():
+            optimizer.learning_rate = self._learning_rate
 
     def step(self):
         """One update of D and one of G."""
@@ -117,20 +143,21 @@ class Trainer:
 
         Returns the history: one record an epoch. Errors: `RunError` where a loss, a weight or a mean of Adam's is no longer
         finite; the networks, optimizers and step count are then those of the last step that was seen finite; random streams go on.
+        An error of a callback's ends `fit`, too; another `fit` goes on after the step that it came from.
         """
+        if self._began is not None:
+            raise RunError("fit: expected one call at a time, got one from within another; let the first return, stop() ends it")
         if epochs is None and steps is None and minutes is None:
             epochs, steps = self.recipe.epochs, self.recipe.steps
         for name, value in (("epochs", epochs), ("steps", steps), ("minutes", minutes)):
-            if value is not None and not value > 0:
-                raise RunError(f"{name}: expected a number above 0, got {value}")
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise RunError(f"callbacks: expected a list of Callback objects, got {callback!r} in it")
-        self._began = time.monotonic()
+            if value is not None and not (isinstance(value, Real) and value > 0):
+                raise RunError(f"{name}: expected a number above 0, got {value!r}")
+        callbacks = checked_callbacks(callbacks)
         ends = [self.step_count + n for n in (steps, epochs and epochs * self.steps_per_epoch) if n is not None]
         self.last_step = min(ends, default=float("inf"))
-        self._deadline = self._began + 60 * minutes if minutes is not None else float("inf")
         self.ended, history = self.step_count >= self.last_step, []
+        self._began = time.monotonic()
+        self._deadline = self._began + 60 * minutes if minutes is not None else float("inf")
         try:
             for callback in callbacks:
                 callback.on_start(self)
@@ -190,8 +217,7 @@ class Trainer:
             if not np.isfinite(given).all():
                 raise RunError(f"state: expected finite numbers in {name}")
             self.ops.copy_(array, self.ops.asarray(given))
-        for optimizer in (self._step.g_optimizer, self._step.d_optimizer):
-            optimizer.learning_rate = self.learning_rate
+        self.learning_rate = self._learning_rate  # the optimizers' arrays brought the other trainer's
         try:
             for name, stream in self._streams().items():
                 stream.state = rest["streams"][name]
@@ -216,22 +242,20 @@ class Trainer:
 
     def _epoch(self, callbacks):
         """Steps to the end of the epoch, or of training; returns their record."""
+        if self.step_count % self.steps_per_epoch == 0:  # not where an epoch ends: an error of a callback's may skip that
+            self.log.begin_epoch()
+            self._epoch_seconds = 0.0
         began, ended = time.monotonic() - self._epoch_seconds, False
         while not ended:
             self.step()
             self.ended = self.step_count >= self.last_step or time.monotonic() >= self._deadline
-            whole = self.step_count % self.steps_per_epoch == 0
-            ended = self.ended or self._stopped or whole
+            ended = self.ended or self._stopped or self.step_count % self.steps_per_epoch == 0
             if ended or self.log.is_full:
                 means = self._read_log()
                 for callback in callbacks:
                     callback.on_log(self, {**self._progress(began), **means})
-        progress = self._progress(began)
-        if whole:
-            self._epoch_seconds = 0.0
         self.spread = self.log.spread()
-        means = self.log.take_means() if whole else self.log.means()
-        return {"epoch": -(-self.step_count // self.steps_per_epoch), **progress, **means}
+        return {"epoch": -(-self.step_count // self.steps_per_epoch), **self._progress(began), **self.log.means()}
 
     def _progress(self, began):
         self._epoch_seconds = seconds = time.monotonic() - began
@@ -248,14 +272,18 @@ class Trainer:
             self._good.keep(self.step_count)
             return means
         step = self.step_count if bad is None else self.step_count - n_steps + bad + 1
-        self._good.restore()
-        self.step_count = self._good.step
-        self.log.take_means()
+        self._go_back()
+        self.log.begin_epoch()
         raise RunError(
             f"step {step}: a loss, a weight or a mean of Adam's is no longer finite; training stopped, and the weights are those "
             f"of step {self.step_count}, the last known to be good, {self.step_count // self.steps_per_epoch} whole epochs. Try "
             f"a learning rate below {self.learning_rate:g}"
         )
+
+    def _go_back(self):
+        """To the last good step, but with the learning rate of now."""
+        self._good.restore()
+        self.step_count, self.learning_rate = self._good.step, self._learning_rate
 
     def _too_large(self, problem):
         """The error of a step that finds no memory, with a batch size that does.
@@ -272,8 +300,7 @@ class Trainer:
             step(LossLog(self.ops, 1, self.generator.dtype).next_row())
 
         n = batch_that_fits(run_step, self.batch_size, max(self.recipe.pack, 2))
-        self._good.restore()
-        self.step_count = self._good.step
+        self._go_back()
         remedy = f"a batch of {n} fits" if n else "no smaller batch fits either"
         return DeviceMemoryError(f"{problem}. The batch is of {self.batch_size} images: {remedy}")
 
@@ -295,3 +322,24 @@ class Trainer:
         if network.ops.device != self.ops.device:
             raise RunError(f"network {name}: expected it on {self.ops.device}, it was built on {network.ops.device}")
         return network
+
+
+def checked_rate(rate):
+    """A learning rate as a float; `RunError` unless it is finite and above 0."""
+    if not (isinstance(rate, Real) and 0 < rate < float("inf")):
+        raise RunError(f"learning rate: expected a finite number above 0, got {rate!r}")
+    return float(rate)
+
+
+def checked_callbacks(callbacks):
+    """The callbacks as a list, since an iterator would be used up by the first loop; `RunError` for anything else."""
+    if isinstance(callbacks, Callback):
+        raise RunError(f"callbacks: expected a list of Callback objects, got one, {callbacks!r}; put it into a list")
+    try:
+        callbacks = list(callbacks)
+    except TypeError:
+        raise RunError(f"callbacks: expected a list of Callback objects, got {callbacks!r}") from None
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise RunError(f"callbacks: expected a list of Callback objects, got {callback!r} in it")
+    return callbacks

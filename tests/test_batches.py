@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -100,9 +103,56 @@ def test_a_batch_beyond_the_data_is_refused(batch_size):
         batches(digits(10, 6), batch_size)
 
 
-@pytest.mark.parametrize("images, got", [
-    (np.zeros((5, 6), np.float32), "float32"), (np.zeros(5, np.uint8), r"\(5,\)"), ([[0, 255]], "list"), (None, "NoneType"),
+@pytest.mark.parametrize("images, words", [
+    (np.zeros((5, 6), np.float32), r"got float32 \(5, 6\); convert those in \[0, 1\] by np\.rint\(255 \* images\)"),
+    (np.zeros((5, 6), bool), r"got bool \(5, 6\); convert them by 255"),
+    (np.zeros((5, 6), np.int64), r"got int64 \(5, 6\); convert those in 0\.\.255 by images\.astype"),
+    (np.zeros((5, 6), np.uint16), "got uint16"),
+    (np.zeros((5, 6), object), r"got object \(5, 6\); make them one array"),
+    (np.zeros(5, np.uint8), r"got uint8 \(5,\); give each image a row"), (np.uint8(3), "got uint8; make them"),
+    ([[0, 255]], "got list; make them one array"), (None, "got NoneType"), ((n for n in range(3)), "got generator"),
 ])  # fmt: skip
-def test_images_that_are_none_are_refused(images, got):
-    with pytest.raises(RunError, match=f"images: expected a uint8 array.*{got}"):
+def test_images_that_are_none_are_refused(images, words):
+    with pytest.raises(RunError, match=f"images: expected a uint8 array.*{words}"):
         batches(images, 1)
+
+
+@pytest.mark.parametrize("shape", [(0, 6), (5, 0), (5, 0, 3)])
+def test_images_that_are_empty_are_refused(shape):
+    with pytest.raises(RunError, match="images: expected at least one image of at least one pixel"):
+        batches(np.zeros(shape, np.uint8), 1)
+
+
+def test_bytes_that_were_scaled_to_0_and_1_are_refused():
+    """They would train as black images, without a word."""
+    with pytest.raises(RunError, match=r"images: expected uint8 in 0\.\.255, got none above 1; multiply them by 255"):
+        batches(np.eye(5, 6, dtype=np.uint8), 1)
+    batches(np.zeros((5, 6), np.uint8), 1)
+
+
+def test_labels_come_with_their_images():
+    images, labels = digits(43, 6), np.random.default_rng(1).integers(0, 3, 43)
+    source, out, classes = batches(images, 8), OPS.empty((8, 6), "float32"), OPS.empty((8, 3), "float32")
+    source.label(labels, 3)
+    kept, labels[:] = labels.copy(), 0
+    for step in range(source.per_epoch):
+        source.gather(step, out=out, one_hot=classes)
+        assert np.array_equal(classes, np.eye(3)[kept[which(out)]])
+
+
+@pytest.mark.parametrize("labels, words", [
+    (None, "got none"), ((k for k in range(10)), "got generator"), (np.zeros(9, int), r"got int64 \(9,\)"),
+    (np.zeros(10), r"got float64 \(10,\)"), (np.full(10, None), "got ndarray"),
+])  # fmt: skip
+def test_labels_that_are_none_are_refused(labels, words):
+    with pytest.raises(RunError, match=f"labels: expected an integer for each of 10 images.*{words}"):
+        batches(digits(10, 6), 2).label(labels, 3)
+
+
+@pytest.mark.parametrize("make", [copy.deepcopy, lambda source: pickle.loads(pickle.dumps(source))])
+def test_a_copy_goes_on_alike_and_by_itself(make):
+    source = batches(digits(43, 6), 8)
+    epoch(source, 0, 6)
+    twin = make(source)
+    first, second = ([which(epoch(each, number, 6)) for number in (1, 2)] for each in (source, twin))
+    assert np.array_equal(first, second)

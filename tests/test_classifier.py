@@ -1,4 +1,6 @@
+import copy
 import json
+import pickle
 import zipfile
 
 import numpy as np
@@ -155,6 +157,29 @@ def test_a_loss_that_is_not_finite_is_an_error(sample):
     trainer.network.parameters.value["1.W"][...] = np.inf
     with pytest.raises(RunError, match="step 4: the loss is no longer finite"):
         trainer.epoch()
+
+
+@pytest.mark.parametrize("shape", [(1, 14, 56), (1, 56, 14), (1, 29, 28)])
+def test_images_of_another_shape_are_refused(sample, shape):
+    images = np.zeros((200, *shape), np.uint8)
+    with pytest.raises(RunError, match=r"images: expected shape \(N, 1, 28, 28\), as the network takes them, got \(N, 1, "):
+        ClassifierTrainer(images, sample[1], build=tiny_classifier)
+
+
+def test_a_training_is_not_copied_without_a_word(sample):
+    trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=1, batch_size=50)
+    for make in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(RunError, match="ClassifierTrainer: expected no copy and no pickle.*make another with"):
+            make(trainer)
+
+
+def test_what_the_caller_does_with_images_and_labels_later_changes_nothing(sample):
+    images, labels = (array.copy() for array in sample)
+    plain, other = (
+        ClassifierTrainer(*given, build=tiny_classifier, epochs=1, batch_size=50) for given in (sample, (images, labels))
+    )
+    images[:], labels[:] = 0, 0
+    assert plain.epoch()["loss"] == other.epoch()["loss"]
 
 
 def test_the_learning_rate_rises_and_falls():

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.clusters import clusters, principal_components
+from gan.clusters import ROUNDS, clusters, principal_components
 from gan.latent import Latent
 from gan.recipes import RECIPES
 from gan.sampling import Sampler, load_sampler
@@ -33,6 +33,63 @@ def test_each_image_is_in_the_cluster_whose_mean_is_nearest():
     labels, x = clusters(images, 4, 1), principal_components(images.reshape(300, -1))
     means = np.stack([x[labels == k].mean(axis=0) for k in range(4)])
     assert np.array_equal(((x[:, None] - means) ** 2).sum(axis=2).argmin(axis=1), labels)
+
+
+def plain_clusters(images, k, seed):
+    """Lloyd's algorithm as a textbook has it, image by image and cluster by cluster."""
+    x = principal_components(images.reshape(len(images), -1)).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    centres = x[rng.choice(len(x), k, replace=len(x) < k)]
+    for _ in range(ROUNDS):
+        labels = plain_nearest(x, centres)
+        strays = x[rng.integers(len(x), size=k)]
+        centres = np.stack([x[labels == j].mean(axis=0) if (labels == j).any() else strays[j] for j in range(k)])
+    return plain_nearest(x, centres)
+
+
+def plain_nearest(x, centres):
+    return np.array([((row - centres) ** 2).sum(axis=1).argmin() for row in x])
+
+
+@pytest.mark.parametrize("n, k", [(40, 4), (40, 1), (1, 1), (2, 2), (7, 7)])
+def test_clusters_are_those_of_a_plain_loop(n, k):
+    for seed in range(20 if n == 40 else 3):
+        images = np.random.default_rng(seed).integers(0, 256, (n, 6)).astype(np.uint8)
+        assert np.array_equal(clusters(images, k, seed), plain_clusters(images, k, seed))
+
+
+def test_every_centre_is_the_mean_of_its_own_images_and_no_other():
+    """Once nothing moves any more, each image is nearest to the mean of its own cluster, the last one as well."""
+    for seed in range(20):
+        images = np.random.default_rng(seed).integers(0, 256, (40, 6)).astype(np.uint8)
+        labels, x = clusters(images, 4, seed), principal_components(images).astype(np.float64)
+        means = np.stack([x[labels == k].mean(axis=0) for k in range(4)])
+        assert np.array_equal(plain_nearest(x, means), labels)
+
+
+def test_one_cluster_and_one_image():
+    assert not clusters(heaps()[0], 1, 0).any()
+    assert clusters(heaps(n=1)[0], 1, 0).tolist() == [0]
+    assert len(clusters(heaps(n=1)[0], 5, 0)) == 1
+
+
+def test_small_differences_far_from_the_mean_are_seen():
+    """Black images and white ones, each with or without one pixel a grey level off: two pairs, 7,140 apart, and 1 within each."""
+    images = np.repeat(np.array([0, 0, 255, 255], np.uint8)[:, None], 784, axis=1)
+    images[1, 5], images[3, 9] = 1, 254
+    kinds = np.random.default_rng(0).permutation(np.arange(80) % 4)
+    found = [clusters(images[kinds], 4, seed) for seed in range(12)]
+    exact = [labels for labels in found if len(set(labels.tolist())) == 4]
+    assert exact
+    for labels in exact:
+        assert len(set(zip(labels.tolist(), kinds.tolist()))) == 4
+
+
+def test_components_of_as_many_images_as_mnist_has_keep_their_distances():
+    rows = np.random.default_rng(4).integers(200, 256, (60_000, 12), np.uint8)
+    x, some = principal_components(rows), np.random.default_rng(5).integers(0, len(rows), 300)
+    ours, true = (((a[:, None] - a) ** 2).sum(axis=2) for a in (x[some], rows[some].astype(np.float64)))
+    assert np.allclose(ours, true, rtol=1e-4, atol=1) and np.abs(x.mean(axis=0, dtype=np.float64)).max() < 1e-3
 
 
 def test_components_keep_distances_where_there_are_enough_of_them():
@@ -69,10 +126,23 @@ def test_more_clusters_than_different_images_leave_some_empty(images):
     assert len(labels) == len(images) and 0 <= labels.min() and labels.max() < 10
 
 
-@pytest.mark.parametrize("images", [np.zeros((5, 4)), None, np.zeros(5, np.uint8)])
+@pytest.mark.parametrize("images", [np.zeros((5, 4)), None, np.zeros(5, np.uint8), np.zeros((0, 4), np.uint8)])
 def test_images_that_are_none_are_refused(images):
-    with pytest.raises(RunError, match="images: expected a uint8 array"):
+    with pytest.raises(RunError, match="images: expected"):
         clusters(images, 2, 0)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.0, None])
+def test_a_number_of_clusters_that_cannot_be_is_refused(k):
+    with pytest.raises(RunError, match="clusters: expected a whole number of at least 1"):
+        clusters(heaps()[0], k, 0)
+
+
+def test_the_order_of_memory_makes_no_difference():
+    images, _ = heaps(k=9, n=200)
+    want = clusters(images, 6, 1)
+    for same in (np.asfortranarray(images), images[::-1].copy()[::-1], np.repeat(images, 2, axis=2)[:, :, ::2]):
+        assert np.array_equal(clusters(same, 6, 1), want)
 
 
 # ---- a generator that is trained with them
@@ -96,6 +166,18 @@ def test_training_draws_kinds_as_often_as_they_are_in_the_images():
     assert np.array_equal(asked.sum(axis=1), np.ones(4000)) and set(np.unique(asked)) == {0, 1}
     assert np.abs(asked.mean(axis=0) - t.sampler.shares).max() < 0.04
     assert t.fixed_inputs.shape == (64, 7)
+
+
+def test_clusters_found_before_are_taken_and_copied():
+    found = clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5])
+    a, b, c = (Trainer(CLUSTERED, digits(200), seed=1, found=given) for given in (None, found, found.tolist()))
+    kept = found.copy()
+    found[:] = 0
+    for t in (a, b, c):
+        t.fit(steps=2)
+        assert np.array_equal(t.clusters, kept)
+    assert np.array_equal(a.generator.parameters.value.flat, b.generator.parameters.value.flat)
+    assert np.array_equal(a.generator.parameters.value.flat, c.generator.parameters.value.flat)
 
 
 def test_labels_are_not_looked_at():

@@ -45,10 +45,11 @@ def test_an_epochs_means_weigh_each_step_alike_and_begin_anew():
     log.read()
     written(log, figures[4:5])
     log.read()
-    assert_means(log.take_means(), figures[:5])
+    assert_means(log.means(), figures[:5])
+    log.begin_epoch()
     written(log, figures[5:])
     log.read()
-    assert_means(log.take_means(), figures[5:])
+    assert_means(log.means(), figures[5:])
 
 
 def test_the_first_row_that_is_not_finite_is_found_in_any_column():

@@ -1,3 +1,5 @@
+import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +26,15 @@ def test_equal_seeds_give_equal_noise_and_other_seeds_other():
     assert a.shape == (5, 4) and a.dtype == np.float32
     assert np.array_equal(a, b) and not np.intersect1d(a, c).size
     assert not np.array_equal(s.inputs(5, None), s.inputs(5, None))
+
+
+@pytest.mark.parametrize("make", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_a_copy_draws_the_same_images_in_memory_of_its_own(make):
+    s = sampler(TINY_BATCHNORM)
+    twin, z = make(s), s.inputs(5, 1)
+    want = s.images(z)
+    s.generator.parameters.value.flat[...] = 0
+    assert np.array_equal(twin.images(twin.inputs(5, 1)), want) and not np.array_equal(s.images(z), want)
 
 
 def test_noise_is_of_the_latents_distribution():

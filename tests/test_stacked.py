@@ -1,5 +1,6 @@
 """Stacked MNIST: its batches, its recipes, what is counted, and the command."""
 
+import copy
 import json
 import signal
 from dataclasses import replace
@@ -112,6 +113,14 @@ def test_bytes_become_the_image_range(dtype, tolerance):
     assert rows.min() == -1 and rows.max() == 1
 
 
+def test_a_deep_copy_goes_on_alike_and_by_itself():
+    source = batches(digits(N_DIGITS, 6))
+    epoch(source, 0)
+    twin = copy.deepcopy(source)
+    first, second = ([which(epoch(each, number)) for number in (1, 2)] for each in (source, twin))
+    assert first == second
+
+
 def test_the_callers_arrays_are_left_alone():
     images, triples = digits(N_DIGITS, 6), TRIPLES.copy()
     before = images.copy()
@@ -128,12 +137,16 @@ def test_the_callers_arrays_are_left_alone():
     ({"batch_size": 0}, "batch size: expected 1 to 24, the number of triples, got 0"),
     ({"batch_size": 25}, "batch size: expected 1 to 24, the number of triples, got 25"),
     ({"batch_size": 2.0}, "batch size: expected 1 to 24"),
-    ({"classes": 10}, "without classes"),
     ({"images": np.zeros((N_DIGITS, 6))}, "images: expected a uint8 array.*float64"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused(settings, told):
     with pytest.raises(RunError, match=told):
         batches(**{"images": digits(N_DIGITS, 6), **settings})
+
+
+def test_classes_are_refused():
+    with pytest.raises(RunError, match="stacked digits: expected a recipe without classes, got 10"):
+        batches(digits(N_DIGITS, 6)).label(np.zeros(N_DIGITS, int), 10)
 
 
 def test_random_triples_are_any_digits_three_at_a_time():
@@ -162,9 +175,24 @@ def test_a_trainer_learns_from_the_batches_it_is_given():
         assert set(which(np.rint((first[:, :, None] + 1) * 127.5))) <= set(map(tuple, TRIPLES.tolist()))
 
 
-def test_digits_of_another_size_are_refused():
-    with pytest.raises(RunError, match="images: expected 2352 pixels each, as the generator makes them, got 18"):
-        trainer(images=digits(N_DIGITS, 6))
+@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (28, 28, 1), (784,)])
+def test_digits_of_one_channel_are_each_a_channel(shape):
+    plain, other = trainer(), trainer(images=digits(N_DIGITS).reshape(-1, *shape))
+    plain.step()
+    other.step()
+    assert np.array_equal(plain._step.real_rows, other._step.real_rows)
+
+
+@pytest.mark.parametrize("shape", [(6,), (14, 56), (1, 56, 14), (28, 28, 3), (3, 28, 28)])
+def test_digits_of_another_shape_are_refused(shape):
+    images = np.zeros((N_DIGITS, *shape), np.uint8)
+    with pytest.raises(RunError, match=r"images: expected shape \(N, 1, 28, 28\), as the generator makes them, got \(N, "):
+        trainer(images=images)
+
+
+def test_a_generator_of_one_channel_is_refused():
+    with pytest.raises(RunError, match=r"stacked digits: expected a generator of 3 channels, got one that makes shape \(784,\)"):
+        trainer(generator=Sequential(Dense(100, 784)), discriminator=Sequential(Dense(784, 1)))
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,3 +1,5 @@
+import copy
+import pickle
 import tracemalloc
 from dataclasses import replace
 from types import SimpleNamespace
@@ -7,7 +9,7 @@ import pytest
 
 from gan import training
 from gan.adversarial_step import AdversarialStep
-from gan.recipes import RECIPES
+from gan.recipes import RECIPES, Recipe
 from gan.training import LOG_EVERY, N_FIXED, Callback, Trainer
 from nn import Dense, DeviceMemoryError, Dropout, Layer, LeakyReLU, RunError, Sequential, ShapeError, Tanh
 from nn.ops import get_ops
@@ -157,7 +159,7 @@ def test_fit_goes_on_where_it_ended():
     assert weights(once) == weights(twice)
 
 
-@pytest.mark.parametrize("length", [{"epochs": 0}, {"steps": -1}, {"minutes": 0}, {"minutes": float("nan")}])
+@pytest.mark.parametrize("length", [{"epochs": 0}, {"steps": -1}, {"minutes": 0}, {"minutes": float("nan")}, {"steps": "3"}])
 def test_a_length_below_zero_is_named(length):
     (name,) = length
     with pytest.raises(RunError, match=f"{name}: expected a number above 0"):
@@ -200,6 +202,81 @@ def test_a_stop_before_the_first_step_counts_and_only_once():
     t.stop()
     assert t.fit(steps=3) == [] and t.step_count == 0
     assert t.fit(steps=3)[-1]["step"] == 3
+
+
+# ---- callbacks ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [iter, tuple, list, dict.fromkeys, lambda callbacks: (c for c in callbacks)])
+def test_callbacks_come_in_any_iterable(given):
+    a, b = Watcher(), Watcher()
+    trainer().fit(steps=7, callbacks=given([a, b]))
+    for watcher in (a, b):
+        assert [r["step"] for r in watcher.logs] == [r["step"] for r in watcher.epochs] == [5, 7]
+
+
+@pytest.mark.parametrize("callbacks, words", [
+    ([print], "got <built-in function print> in it"), ([Watcher], "got <class .*Watcher'> in it"), ([None], "got None in it"),
+    (Watcher(), "got one, .*put it into a list"), (None, "got None"), (3, "got 3"), (Watcher, "got <class"),
+])  # fmt: skip
+def test_what_is_no_list_of_callbacks_is_refused(callbacks, words):
+    t = trainer()
+    with pytest.raises(RunError, match=f"callbacks: expected a list of Callback objects, {words}"):
+        t.fit(steps=1, callbacks=callbacks)
+    assert t.step_count == 0 and t.fit(steps=1)[-1]["step"] == 1
+
+
+class Failing(Callback):
+    """Raises where it is told to, once."""
+
+    def __init__(self, where):
+        self.where, self.left = where, 1
+
+    def _fail(self):
+        if self.left:
+            self.left -= 1
+            raise OSError("the disk is full")
+
+    def on_start(self, trainer):
+        if self.where == "start":
+            self._fail()
+
+    def on_log(self, trainer, record):
+        if self.where == "log":
+            self._fail()
+
+    def on_epoch(self, trainer, record):
+        if self.where == "epoch":
+            self._fail()
+
+
+@pytest.mark.parametrize("where, steps", [("start", 0), ("log", 5), ("epoch", 5)])
+def test_after_an_error_of_a_callbacks_training_goes_on(where, steps):
+    """To the same weights, and with an epoch's own means."""
+    plain, failed, failing = trainer(), trainer(), Failing(where)
+    wanted = plain.fit(steps=12)
+    with pytest.raises(OSError, match="the disk is full"):
+        failed.fit(steps=12, callbacks=[failing])
+    assert failed.step_count == steps
+    history = failed.fit(steps=12 - steps, callbacks=[failing])
+    assert weights(failed) == weights(plain)
+    for got, want in zip(reversed(history), reversed(wanted)):
+        assert {**got, "seconds": 0, "images_per_second": 0} == {**want, "seconds": 0, "images_per_second": 0}
+    assert failed.seconds > 0 and history[0]["seconds"] < failed.seconds
+
+
+@pytest.mark.parametrize("method", ["on_start", "on_log", "on_epoch"])
+def test_a_fit_within_a_fit_is_refused(method):
+    told, callback, t = [], Callback(), trainer()
+
+    def again(trainer, record=None):
+        with pytest.raises(RunError, match="fit: expected one call at a time") as error:
+            trainer.fit(steps=100)
+        told.append(error)
+
+    setattr(callback, method, again)
+    assert t.fit(steps=3, callbacks=[callback])[-1]["step"] == t.step_count == 3 and len(told) == 1
+    assert t.fit(steps=1)[-1]["step"] == 4
 
 
 # ---- what is reported --------------------------------------------------------------------------------------------
@@ -249,9 +326,9 @@ def probability(logits):
 
 @pytest.mark.parametrize("images, words", [
     (digits().astype(np.float32), "images.*uint8.*float32"),
-    (digits(pixels=100), "images: expected 784 pixels each.*100"),
+    (digits(pixels=100), r"images: expected shape \(N, 784\), as the generator makes them, got \(N, 100\); bring"),
     (digits(7), "batch size: expected 1 to 7.*8"),
-    (digits()[:0], "batch size"),
+    (digits()[:0], "images: expected at least one image"),
 ])  # fmt: skip
 def test_images_that_do_not_fit_are_named(images, words):
     with pytest.raises(RunError, match=words):
@@ -261,6 +338,7 @@ def test_images_that_do_not_fit_are_named(images, words):
 @pytest.mark.parametrize("settings, words", [
     ({"batch_size": 0}, "batch size"), ({"batch_size": 44}, "batch size.*43.*44"),
     ({"learning_rate": 0.0}, "learning rate.*above 0"), ({"learning_rate": float("nan")}, "learning rate"),
+    ({"learning_rate": "0.1"}, "learning rate.*got '0.1'"),
 ])  # fmt: skip
 def test_settings_that_cannot_be_are_named(settings, words):
     with pytest.raises(RunError, match=words):
@@ -276,6 +354,85 @@ def test_settings_stand_in_for_the_recipes():
     assert t.steps_per_epoch == 2
     assert t._step.g_optimizer.learning_rate == t._step.d_optimizer.learning_rate == 0.5
     assert trainer()._step.g_optimizer.learning_rate == TINY.learning_rate
+
+
+@pytest.mark.parametrize("rate", [0.3, np.float32(0.3), 1])
+def test_a_learning_rate_that_is_set_counts_from_the_next_step(rate):
+    """As it does for a trainer that begins with it from the state where the other had it set."""
+    t, other = trainer(), trainer(learning_rate=rate)
+    t.fit(steps=3)
+    other.restore(*t.state())
+    t.learning_rate = rate
+    assert t.learning_rate == rate and type(t.learning_rate) is float
+    for each in (t, other):
+        each.fit(steps=4)
+    assert weights(t) == weights(other)
+    unchanged = trainer()
+    unchanged.fit(steps=7)
+    assert weights(unchanged) != weights(t)
+
+
+def test_a_callback_may_set_the_learning_rate():
+    class Halving(Callback):
+        def on_epoch(self, trainer, record):
+            trainer.learning_rate /= 2
+
+    t = trainer()
+    t.fit(epochs=2, callbacks=[Halving()])
+    assert t.learning_rate == TINY.learning_rate / 4
+    assert {optimizer.clock[1] for optimizer in (t._step.g_optimizer, t._step.d_optimizer)} == {t.learning_rate}
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, float("nan"), float("inf"), "0.1", None, [0.1]])
+def test_a_learning_rate_that_cannot_be_is_refused_and_changes_nothing(rate):
+    t = trainer()
+    with pytest.raises(RunError, match="learning rate: expected a finite number above 0, got"):
+        t.learning_rate = rate
+    assert t.learning_rate == t._step.g_optimizer.learning_rate == t._step.d_optimizer.clock[1] == TINY.learning_rate
+
+
+def test_the_last_good_step_comes_back_with_the_learning_rate_of_now():
+    t = trainer()
+    t.fit(steps=5)
+    t.learning_rate = 0.25
+    t.discriminator.parameters.value.flat[0] = np.nan
+    with pytest.raises(RunError, match="those of step 5.*learning rate below 0.25"):
+        t.fit(steps=1)
+    assert t.learning_rate == 0.25 and t._step.g_optimizer.clock.tolist() == t._step.d_optimizer.clock.tolist() == [5, 0.25]
+
+
+@pytest.mark.parametrize("name", ["recipe", "batch_size", "generator", "discriminator", "artist", "ops", "clusters"])
+def test_what_a_trainer_was_built_from_cannot_be_set(name):
+    t = trainer()
+    before = getattr(t, name)
+    with pytest.raises(AttributeError, match=name):
+        setattr(t, name, before)
+    assert getattr(t, name) is before
+
+
+# ---- copies and threads ------------------------------------------------------------------------------------------
+
+
+def test_a_trainer_is_not_copied_without_a_word():
+    t = trainer()
+    for thing in (t, t._step, t.log, t._good):
+        for make in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(RunError, match=f"{type(thing).__name__}: expected no copy and no pickle"):
+                make(thing)
+    with pytest.raises(RunError, match=r"second\.restore\(\*first\.state\(\)\)"):
+        copy.deepcopy([t])
+
+
+def test_the_way_that_the_error_names_gives_a_whole_copy():
+    first, plain = trainer(TINY_BATCHNORM), trainer(TINY_BATCHNORM)
+    first.fit(steps=7)
+    second = trainer(TINY_BATCHNORM)
+    second.restore(*first.state())
+    before = weights(first)
+    second.fit(steps=5)
+    assert weights(first) == before  # independent
+    plain.fit(steps=12)
+    assert weights(second) == weights(plain)
 
 
 # ---- networks of one's own ---------------------------------------------------------------------------------------
@@ -376,13 +533,15 @@ def test_single_steps_go_on_when_the_log_is_full():
     assert t.step_count == LOG_EVERY + 2
 
 
-def test_a_recipe_may_be_given_by_its_name_and_a_callback_must_be_one():
-    t = Trainer("two-layer", np.zeros((64, 784), np.uint8))
-    assert t.recipe.name == "two-layer"
-    with pytest.raises(RunError, match="callbacks: expected a list of Callback objects"):
-        t.fit(steps=1, callbacks=[print])
+def test_a_recipe_may_be_given_by_its_name():
+    assert Trainer("two-layer", np.zeros((64, 784), np.uint8)).recipe.name == "two-layer"
+    for recipe in (Recipe, None, 3, TINY.generator):
+        with pytest.raises(RunError, match="recipe: expected a Recipe, or the name of one, got"):
+            Trainer(recipe, digits())
     with pytest.raises(RunError, match="network D: expected a Sequential, got Dense"):
         Trainer("two-layer", np.zeros((64, 784), np.uint8), discriminator=Dense(784, 1))
+    with pytest.raises(RunError, match=r"network G: expected a Sequential, got \[\]"):
+        Trainer("two-layer", np.zeros((64, 784), np.uint8), generator=[])
 
 
 @pytest.mark.parametrize("buffer", ["value", "statistics"])
