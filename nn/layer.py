@@ -166,11 +166,9 @@ class Layer:
         shapes = {path + key: shape for path, leaf in leaves for key, shape in leaf.parameter_shapes.items()}
         statistic_shapes = {path + key: shape for path, leaf in leaves for key, shape in leaf.statistic_shapes.items()}
         held = self.parameters
-        if held and held.whole is held:
-            if held.fit(shapes, statistic_shapes, ops, dtype):
-                held.clear()
-                return held
-            held.replaced = True
+        if held and held.whole is held and held.fit(shapes, statistic_shapes, ops, dtype):
+            held.clear()
+            return held
         return Parameters(shapes, statistic_shapes, ops, dtype)
 
     def _bind(self, parameters, ops, stream, path):

@@ -17,7 +17,7 @@ class Optimizer:
         if network.parameters is None:
             raise ShapeError(f"{type(self).__name__}: expected a built network; call .build(seed=...) first")
         self.network, self._ops = network, network.ops
-        self._parameters = network.parameters
+        self._parameters, self._leaves = network.parameters, [leaf for _, leaf in network.leaves()]
         self.state = {"clock": self._ops.zeros((2,), "float64")}
         for slot in slots:
             self.state[slot] = self._ops.zeros(self._parameters.value.flat.shape, network.dtype)
@@ -39,7 +39,7 @@ class Optimizer:
     def _vectors(self):
         """(value, grad) of what is stepped."""
         whole = self._parameters.whole
-        if whole.replaced or self.network.parameters.whole is not whole:
+        if not all(leaf.parameters.whole is whole for leaf in self._leaves):
             raise ShapeError(
                 f"{type(self).__name__}: expected the network as it was, it has been built again for another device or dtype; "
                 "make a new optimizer"

@@ -66,7 +66,6 @@ class Parameters:
         self.grad = FlatBuffer(parameter_shapes, ops, dtype)
         self.statistics = FlatBuffer(statistic_shapes, ops, dtype)
         self.has_network = True  # False in the copy of a part without its network: nothing else is on this memory
-        self.replaced = False  # whether the network was built again, on other memory
 
     @property
     def whole(self):

@@ -61,7 +61,7 @@ def pair(owner, name, value, least):
 
 def initializer(owner, value):
     """The setting as it is: None, or what draws an array (nn/initializers.py)."""
-    if value is not None and not callable(value):
+    if value is not None and (isinstance(value, type) or not callable(value)):
         raise ShapeError(f"{owner}: expected init to be an initializer, such as HeNormal(), or None, got {value!r}")
     return value
 
