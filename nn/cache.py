@@ -79,7 +79,17 @@ class Cache:
             name: (None if placed else view.reshape(-1), view) for name, (placed, view) in state["_buffers"].items()
         }
 
+    def holds(self, array):
+        """Whether the array lies in one of the buffers; False, too, where the arrays of a device do not tell."""
+        return any(owner(array) is owner(view) for _, view in self._buffers.values())
+
     @property
     def last(self):
         """The cache of a network's last layer."""
         return self.parts[-1].last if self.parts else self
+
+
+def owner(array):
+    """The array whose memory this one is a view of, or itself."""
+    base = getattr(array, "base", None)
+    return array if base is None else base

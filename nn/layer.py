@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from nn.cache import Cache
+from nn.cache import Cache, owner
 from nn.errors import DtypeError, ShapeError
 from nn.ops import get_ops
 from nn.parameters import Parameters
@@ -20,6 +20,7 @@ class Layer:
     A layer is described first, ``Dense(784, 128)``, and gets its memory by `build`. A layer of your own keeps each constructor
     argument under its own name, sets `parameter_shapes` (and `statistic_shapes`), fills them in `initialize`, and writes
     `forward`, `backward` and `output_shape`; the parameter ``W`` is then there as ``self.W``, its gradient as ``self.dW``.
+    Copies, by `copy.deepcopy` or `pickle`, have memory of their own; what is copied together shares it as before.
 
     forward(x, cache, *, train=False) -> y
         Keeps in `cache` what backward needs. `train` chooses what dropout and batch norm do. Never writes into x.
@@ -63,7 +64,9 @@ class Layer:
         cache = self.cache(tracks_statistics=False)
         self.check_array(x, "x")
         y = self.forward(x, cache)
-        own = Cache(self).like("y", y)  # y may be x itself, a view of it, or an array that the layer keeps
+        if cache.last.holds(y):
+            return y
+        own = Cache(self).like("y", y)  # y may be x itself, a view of it, or an array that a layer keeps
         self.ops.copy_(own, y)
         return own
 
@@ -187,7 +190,7 @@ class Layer:
         )
 
     def __getstate__(self):
-        """What a copy begins with: all but the views into the parameters, which it takes from its own."""
+        """What a copy is made of: all but the views into the parameters, which it takes from its own."""
         state = dict(vars(self))
         if self.parameters is None:
             return state
@@ -209,9 +212,3 @@ class Layer:
             if self.parameters.whole is self.parameters:
                 self.parameters.has_network = True
             vars(self).update(self._views() | state)
-
-
-def owner(array):
-    """The array whose memory this one is a view of; itself, if it is none."""
-    base = getattr(array, "base", None)
-    return array if base is None else base
