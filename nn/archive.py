@@ -30,7 +30,7 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 
 
 def write_archive(path, header, arrays):
-    """Write a header that JSON can hold, NumPy's numbers included, and host arrays by name; the file appears whole or not at all."""
+    """Write a header that JSON, or NumPy, can hold, and host arrays by name; the file appears whole or not at all."""
     try:
         text = json.dumps(header, default=_as_json).encode()
     except (TypeError, ValueError) as problem:

@@ -159,9 +159,9 @@ class Layer:
         for _, leaf in leaves:
             if leaf.parameters and leaf.parameters.whole is not whole:
                 raise ShapeError(
-                    f"{type(self).__name__}: expected layers without memory to build, got {leaf.label}, which is in a network that "
-                    "is built; make a new layer, and copy the values if they are wanted, or call one network after the other, "
-                    "each with an optimizer of its own"
+                    f"{type(self).__name__}: expected layers without memory to build, got {leaf.label}, which is in a network "
+                    "that is built; make a new layer, and copy the values if they are wanted, or call one network after the "
+                    "other, each with an optimizer of its own"
                 )
 
     def _memory(self, leaves, ops, dtype):
@@ -201,8 +201,8 @@ class Layer:
         for name, value in state.items():
             if self.ops.is_array(value) and id(owner(value)) in held:
                 raise ShapeError(
-                    f"{self.label}: cannot be copied, its attribute {name!r} is a view of its parameters, which the copy would lose; "
-                    "take such a view where it is used"
+                    f"{self.label}: cannot be copied, its attribute {name!r} is a view of its parameters, which the copy "
+                    "would lose; take such a view where it is used"
                 )
         return state
 

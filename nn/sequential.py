@@ -122,7 +122,7 @@ class Sequential(Layer):
         if getattr(cache, "owner", None) is not self:
             raise ShapeError(f"{self.label}: expected a cache of this network, made by its cache(), got {cache!r}")
         if cache.dtype != self.dtype:
-            raise ShapeError(f"{self.label}: expected a cache of {self.dtype}, got one of {cache.dtype}, made before the last build")
+            raise ShapeError(f"{self.label}: expected a cache of {self.dtype}, got {cache.dtype}; make a new one by its cache()")
 
     def _bind(self, parameters, ops, stream, path):
         super()._bind(parameters, ops, stream, path)

@@ -28,7 +28,7 @@ class SpectralNorm(Layer):
         if not isinstance(layer, (Dense, Conv2d, ConvTranspose2d)):
             raise ShapeError(f"SpectralNorm: expected a Dense, Conv2d or ConvTranspose2d, got {layer!r}")
         if layer.parameters:
-            raise ShapeError(f"SpectralNorm: expected a layer without memory, got {layer.label}, which is built; give it a new one")
+            raise ShapeError(f"SpectralNorm: expected a layer without memory, got {layer.label}, which is built; make a new one")
         self.layer = copy.copy(layer)  # its W and b shall be this layer's, whoever else holds the one that was given
         self.input_shape, self.parameter_shapes = layer.input_shape, layer.parameter_shapes
         W = layer.parameter_shapes["W"]

@@ -302,8 +302,8 @@ def test_what_a_layer_hands_on_is_copied(make, wrap, device):
     net = wrap(make()).build(seed=0, device=StrictOps() if device == "strict" else device)
     x = net.ops.asarray(normal(5, 6, dtype=np.float32))
     y, want = net(x), net.forward(x, net.cache())
-    arrays = [x, want, net.parameters.value.flat, *(a for _, leaf in net.leaves() for a in vars(leaf).values() if net.ops.is_array(a))]
-    for array in arrays:
+    kept = [a for _, leaf in net.leaves() for a in vars(leaf).values() if net.ops.is_array(a)]
+    for array in (x, want, net.parameters.value.flat, *kept):
         assert not np.shares_memory(*(getattr(a, "_host", a) for a in (y, array)))
     assert y.dtype == want.dtype and np.array_equal(net.ops.to_host(y), net.ops.to_host(want))
 
