@@ -1,7 +1,7 @@
 """Activations: elementwise functions without parameters; x and y of any shape."""
 
-from nn.errors import ShapeError
 from nn.layer import Layer
+from nn.settings import real
 
 
 class LeakyReLU(Layer):
@@ -12,9 +12,7 @@ class LeakyReLU(Layer):
 
     def __init__(self, slope=0.01):
         super().__init__()
-        if not 0 <= slope < 1:
-            raise ShapeError(f"{type(self).__name__}: expected a slope in [0, 1), got {slope}")
-        self.slope = slope
+        self.slope = real(type(self).__name__, "slope", slope, "in [0, 1)", lambda slope: 0 <= slope < 1)
 
     def forward(self, x, cache, *, train=False):
         cache.y = self.ops.leaky_relu(x, self.slope, out=cache.like("y", x))

@@ -30,9 +30,9 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 
 
 def write_archive(path, header, arrays):
-    """Write a header that JSON can hold, and host arrays by name; the file appears whole or not at all."""
+    """Write a header that JSON, or NumPy, can hold, and host arrays by name; the file appears whole or not at all."""
     try:
-        text = json.dumps(header).encode()
+        text = json.dumps(header, default=_as_json).encode()
     except (TypeError, ValueError) as problem:
         raise WeightsError(f"{path}: expected info that JSON can hold ({problem})") from None
     if len(text) + NPY_BYTES > MAX_HEADER_BYTES:
@@ -42,6 +42,13 @@ def write_archive(path, header, arrays):
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy", FIRST_DATE), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _as_json(value):
+    """What JSON holds for a number or an array of NumPy's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"got a {type(value).__name__}")
 
 
 @contextmanager

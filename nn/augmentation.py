@@ -5,11 +5,10 @@ and since the gradient goes back through what was done, the generator learns to 
 Source: Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN training" (DiffAugment).
 """
 
-from numbers import Real
-
 from nn.conv import channels_last
 from nn.errors import ShapeError
-from nn.layer import Layer, check_sizes
+from nn.layer import Layer
+from nn.settings import real, whole
 
 LARGEST = 3.4e38  # that float32 holds
 
@@ -19,9 +18,7 @@ class Augmentation(Layer):
 
     def __init__(self, fill):
         super().__init__()
-        if not isinstance(fill, Real) or not -LARGEST < fill < LARGEST:
-            raise ShapeError(f"{type(self).__name__}: expected fill as a finite number, got {fill!r}")
-        self.fill = float(fill)
+        self.fill = real(type(self).__name__, "fill", fill, holds=lambda fill: -LARGEST < fill < LARGEST)
 
     def prepare(self, x, cache, train):
         """Check x; in training, draw into `cache.draws`, which is None in evaluation."""
@@ -46,8 +43,7 @@ class RandomShift(Augmentation):
 
     def __init__(self, reach, fill=0.0):
         super().__init__(fill)
-        check_sizes("RandomShift", reach=reach)
-        self.reach = int(reach)
+        self.reach = whole("RandomShift", "reach", reach)
 
     def output_shape(self, shape):
         return self._check_images(shape, self.reach + 1, f"larger than the reach of {self.reach}")
@@ -87,8 +83,7 @@ class Cutout(Augmentation):
 
     def __init__(self, size, fill=0.0):
         super().__init__(fill)
-        check_sizes("Cutout", size=size)
-        self.size = int(size)
+        self.size = whole("Cutout", "size", size)
 
     def output_shape(self, shape):
         return self._check_images(shape, self.size, f"no smaller than the square of {self.size}")

@@ -1,7 +1,8 @@
 """Batch normalisation."""
 
 from nn.errors import ShapeError
-from nn.layer import Layer, check_sizes
+from nn.layer import Layer
+from nn.settings import real, whole
 
 
 class BatchNorm(Layer):
@@ -16,11 +17,9 @@ class BatchNorm(Layer):
 
     def __init__(self, n, *, eps=1e-5, momentum=0.1):
         super().__init__()
-        check_sizes("BatchNorm", n=n)
-        if not eps > 0 or not 0 < momentum <= 1:
-            raise ShapeError(f"BatchNorm: expected eps > 0 and momentum in (0, 1], got {eps} and {momentum}")
-        n = int(n)
-        self.n, self.eps, self.momentum = n, eps, momentum
+        self.n = n = whole("BatchNorm", "n", n)
+        self.eps = real("BatchNorm", "eps", eps, "above 0", lambda eps: eps > 0)
+        self.momentum = real("BatchNorm", "momentum", momentum, "in (0, 1]", lambda momentum: 0 < momentum <= 1)
         self.parameter_shapes = {"W": (n,), "b": (n,)}
         self.statistic_shapes = {"running_mean": (n,), "running_var": (n,)}
 

@@ -8,7 +8,8 @@ class Cache:
 
     A layer holds no activations, so two passes through one network may be alive at once, each with a cache of its own. A
     buffer is allocated once and used again by the next pass through the same cache: what `forward` and `backward` return
-    is valid until then.
+    is valid until then. A copy is of the layers, too, unless they are copied with it, ``copy.deepcopy((net, cache))``; between
+    forward and backward it holds all that backward needs.
 
     tracks_statistics: whether a training pass updates running statistics. They shall move once per training step, so
     where a step sends several passes through a network, the trainer lets one cache track.
@@ -43,12 +44,14 @@ class Cache:
 
     def like(self, name, x):
         """A buffer of x's shape and memory layout: C-contiguous, or channels-last where x is."""
-        return self.buffer(name, x.shape) if x.flags.c_contiguous or len(x.shape) != 4 else self.images(name, x.shape)
+        if x.flags.c_contiguous or len(x.shape) != 4:
+            return self.buffer(name, x.shape, x.dtype)
+        return self.images(name, x.shape, x.dtype)
 
-    def images(self, name, shape):
+    def images(self, name, shape, dtype=None):
         """A buffer of shape (N, C, H, W) that lies channels-last, (N, H, W, C), in memory, as products want it."""
         n, c, h, w = shape
-        return self.buffer(name, (n, h, w, c)).transpose(0, 3, 1, 2)
+        return self.buffer(name, (n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
     def contiguous(self, name, x):
         """x itself if its memory is in the order of its shape, else a copy that is."""
@@ -66,7 +69,27 @@ class Cache:
         self.ops.copy_(copy, x)
         return copy
 
+    def __getstate__(self):
+        """The buffers as their views alone: each is `held` but for its shape, and copied with it would be there twice."""
+        return vars(self) | {"_buffers": {name: (held is None, view) for name, (held, view) in self._buffers.items()}}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._buffers = {
+            name: (None if placed else view.reshape(-1), view) for name, (placed, view) in state["_buffers"].items()
+        }
+
+    def holds(self, array):
+        """Whether the array lies in one of the buffers; False, too, where the arrays of a device do not tell."""
+        return any(owner(array) is owner(view) for _, view in self._buffers.values())
+
     @property
     def last(self):
         """The cache of a network's last layer."""
         return self.parts[-1].last if self.parts else self
+
+
+def owner(array):
+    """The array whose memory this one is a view of, or itself."""
+    base = getattr(array, "base", None)
+    return array if base is None else base

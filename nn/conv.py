@@ -2,20 +2,8 @@
 
 from nn.errors import ShapeError
 from nn.initializers import Constant, TorchDefault
-from nn.layer import Layer, check_sizes, is_whole
-
-
-def pair(value, name, least, layer):
-    """(vertical, horizontal), two ints, of an int or a pair of ints."""
-    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) == 2 and all(is_whole(n, least) for n in both):
-        return int(both[0]), int(both[1])
-    raise ShapeError(f"{layer}: expected {name} to be an int of at least {least}, or two, got {value!r}")
-
-
-def plain(value, both):
-    """A checked setting as it was given, an int or a pair: what a layer keeps, and a weights file can hold."""
-    return both if isinstance(value, tuple | list) else both[0]
+from nn.layer import Layer
+from nn.settings import initializer, pair, whole
 
 
 def channels_last(x):
@@ -29,13 +17,11 @@ class Convolution(Layer):
     def __init__(self, c_in, c_out, kernel, stride, padding, init):
         super().__init__()
         name = type(self).__name__
-        check_sizes(name, c_in=c_in, c_out=c_out)
-        self.c_in, self.c_out, self.init = int(c_in), int(c_out), init
-        self._kernel = pair(kernel, "kernel", 1, name)
-        self._stride = pair(stride, "stride", 1, name)
-        self._padding = pair(padding, "padding", 0, name)
-        self.kernel, self.stride = plain(kernel, self._kernel), plain(stride, self._stride)
-        self.padding = plain(padding, self._padding)
+        self.c_in, self.c_out = whole(name, "c_in", c_in), whole(name, "c_out", c_out)
+        self.kernel, self._kernel = pair(name, "kernel", kernel, 1)
+        self.stride, self._stride = pair(name, "stride", stride, 1)
+        self.padding, self._padding = pair(name, "padding", padding, 0)
+        self.init = initializer(name, init)
 
     def initialize(self, rng):
         outer, kh, kw, inner = self.W.shape  # PyTorch's fans: its weights begin with the same axis as these
@@ -113,8 +99,7 @@ class ConvTranspose2d(Convolution):
 
     def __init__(self, c_in, c_out, kernel, stride=1, padding=0, output_padding=0, init=None):
         super().__init__(c_in, c_out, kernel, stride, padding, init)
-        self._output_padding = pair(output_padding, "output_padding", 0, "ConvTranspose2d")
-        self.output_padding = plain(output_padding, self._output_padding)
+        self.output_padding, self._output_padding = pair("ConvTranspose2d", "output_padding", output_padding, 0)
         if any(extra >= step for extra, step in zip(self._output_padding, self._stride)):
             raise ShapeError(f"ConvTranspose2d: expected output_padding below stride, got {output_padding} >= {stride}")
         self.parameter_shapes = {"W": (self.c_in, *self._kernel, self.c_out), "b": (self.c_out,)}

@@ -2,7 +2,8 @@
 
 from nn.errors import ShapeError
 from nn.initializers import Constant, TorchDefault
-from nn.layer import Layer, check_sizes
+from nn.layer import Layer
+from nn.settings import initializer, whole
 
 
 class Dense(Layer):
@@ -15,8 +16,8 @@ class Dense(Layer):
 
     def __init__(self, n_in, n_out, init=None):
         super().__init__()
-        check_sizes("Dense", n_in=n_in, n_out=n_out)
-        self.n_in, self.n_out, self.init = int(n_in), int(n_out), init
+        self.n_in, self.n_out = whole("Dense", "n_in", n_in), whole("Dense", "n_out", n_out)
+        self.init = initializer("Dense", init)
         self.input_shape = (self.n_in,)
         self.parameter_shapes = {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
 

@@ -1,7 +1,7 @@
 """Dropout."""
 
-from nn.errors import ShapeError
 from nn.layer import Layer
+from nn.settings import real
 
 
 class Dropout(Layer):
@@ -12,9 +12,7 @@ class Dropout(Layer):
 
     def __init__(self, p=0.5):
         super().__init__()
-        if not 0 <= p < 1:
-            raise ShapeError(f"Dropout: expected p in [0, 1), got {p}")
-        self.p = p
+        self.p = real("Dropout", "p", p, "in [0, 1)", lambda p: 0 <= p < 1)
 
     def forward(self, x, cache, *, train=False):
         cache.mask = None

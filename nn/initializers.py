@@ -4,9 +4,12 @@ fan_in and fan_out count how many inputs feed an output and how many outputs an 
 include the kernel's area. gain widens for what follows: sqrt(2) for ReLU (He's are this already), 1 for tanh and sigmoid.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from nn.settings import real
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,9 @@ class Constant:
     """Every element is `value`."""
 
     value: float = 0.0
+
+    def __post_init__(self):
+        _check(self, "value", "as a finite number", math.isfinite)
 
     def __call__(self, rng, shape, *, fan_in, fan_out):
         return np.full(shape, self.value)
@@ -25,6 +31,9 @@ class Normal:
 
     std: float = 0.02
 
+    def __post_init__(self):
+        _check(self, "std", "of at least 0", lambda std: std >= 0)
+
     def __call__(self, rng, shape, *, fan_in, fan_out):
         return self.std * rng.standard_normal(shape)
 
@@ -35,6 +44,9 @@ class GlorotNormal:
 
     gain: float = 1.0
 
+    def __post_init__(self):
+        _check(self, "gain", "of at least 0", lambda gain: gain >= 0)
+
     def __call__(self, rng, shape, *, fan_in, fan_out):
         return self.gain * (2 / (fan_in + fan_out)) ** 0.5 * rng.standard_normal(shape)
 
@@ -44,6 +56,9 @@ class GlorotUniform:
     """U(-a, a) with a = gain sqrt(6 / (fan_in + fan_out)). Source: Glorot & Bengio 2010, eq. 16."""
 
     gain: float = 1.0
+
+    def __post_init__(self):
+        _check(self, "gain", "of at least 0", lambda gain: gain >= 0)
 
     def __call__(self, rng, shape, *, fan_in, fan_out):
         bound = self.gain * (6 / (fan_in + fan_out)) ** 0.5
@@ -74,3 +89,9 @@ class TorchDefault:
     def __call__(self, rng, shape, *, fan_in, fan_out):
         bound = fan_in**-0.5
         return rng.uniform(-bound, bound, shape)
+
+
+def _check(initializer, name, what, holds):
+    """Make a plain float of a field, or raise `ShapeError`."""
+    number = real(type(initializer).__name__, name, getattr(initializer, name), what, holds)
+    object.__setattr__(initializer, name, number)  # a frozen dataclass has no other way

@@ -2,11 +2,10 @@
 
 import inspect
 import math
-from numbers import Integral
 
 import numpy as np
 
-from nn.cache import Cache
+from nn.cache import Cache, owner
 from nn.errors import DtypeError, ShapeError
 from nn.ops import get_ops
 from nn.parameters import Parameters
@@ -15,24 +14,13 @@ GRADS = ("write", "add", "skip")
 DTYPES = ("float32", "float64")
 
 
-def is_whole(number, least):
-    """Whether it is a whole number, Python's or NumPy's, of at least so much."""
-    return isinstance(number, Integral) and not isinstance(number, bool) and number >= least
-
-
-def check_sizes(layer, **sizes):
-    """Raise `ShapeError` unless each size is a whole number of at least 1."""
-    for name, size in sizes.items():
-        if not is_whole(size, 1):
-            raise ShapeError(f"{layer}: expected {name} as a whole number of at least 1, got {size!r}")
-
-
 class Layer:
     """A function with parameters and a backward pass written by hand.
 
     A layer is described first, ``Dense(784, 128)``, and gets its memory by `build`. A layer of your own keeps each constructor
     argument under its own name, sets `parameter_shapes` (and `statistic_shapes`), fills them in `initialize`, and writes
     `forward`, `backward` and `output_shape`; the parameter ``W`` is then there as ``self.W``, its gradient as ``self.dW``.
+    Copies, by `copy.deepcopy` or `pickle`, have memory of their own; what is copied together shares it as before.
 
     forward(x, cache, *, train=False) -> y
         Keeps in `cache` what backward needs. `train` chooses what dropout and batch norm do. Never writes into x.
@@ -75,26 +63,29 @@ class Layer:
         """Inference: y = f(x) in evaluation mode, in memory of its own."""
         cache = self.cache(tracks_statistics=False)
         self.check_array(x, "x")
-        return self.forward(x, cache)
+        y = self.forward(x, cache)
+        if cache.last.holds(y):
+            return y
+        own = Cache(self).like("y", y)  # y may be x itself, a view of it, or an array that a layer keeps
+        self.ops.copy_(own, y)
+        return own
 
     def build(self, seed=None, *, device="cpu", dtype="float32", name=None):
         """Allocate the parameters on a device, draw their first values, and return self.
 
         seed: an int, a `numpy.random.SeedSequence` or `Generator`, or None for a seed of the system's; the values are
         the same on every device. dtype: "float32", or "float64" for gradient checks. name: what errors call the network.
+        A network may be built again: in the same memory, or in new memory for another device or dtype, and then earlier
+        optimizers refuse to step. Errors: `ShapeError` for a part of a built network, and for a layer that is in another one.
         """
         if getattr(dtype, "__name__", str(dtype)) not in DTYPES:
             raise DtypeError(f"build: expected dtype float32 or float64, got {dtype}")
         weights_rng, dropout_rng = np.random.default_rng(seed).spawn(2)
         ops, leaves = get_ops(device), list(self.leaves())
-        parameters = Parameters(
-            {path + key: shape for path, leaf in leaves for key, shape in leaf.parameter_shapes.items()},
-            {path + key: shape for path, leaf in leaves for key, shape in leaf.statistic_shapes.items()},
-            ops,
-            dtype,
-        )
+        self._check_memory(leaves)
+        parameters = self._memory(leaves, ops, np.dtype(dtype))
         stream = ops.stream(dropout_rng.bit_generator.seed_seq)
-        self._bind(parameters, ops, np.dtype(dtype), stream, name or "net")
+        self._bind(parameters, ops, stream, name or "net")
         for _, leaf in leaves:
             leaf.initialize(weights_rng)
         return self
@@ -155,11 +146,69 @@ class Layer:
         if dy.shape != shape:
             raise ShapeError(f"{self.label}: expected dy of y's shape {shape}, got {dy.shape}")
 
-    def _bind(self, parameters, ops, dtype, stream, path, prefix=""):
-        """Take the network's backend and element type, and this layer's views out of the network's buffers."""
-        self.parameters, self.ops, self.dtype, self.stream, self.path = parameters, ops, dtype, stream, path
-        for key in self.parameter_shapes:
-            setattr(self, key, parameters.value[prefix + key])
-            setattr(self, "d" + key, parameters.grad[prefix + key])
-        for key in self.statistic_shapes:
-            setattr(self, key, parameters.statistics[prefix + key])
+    # ---- memory -------------------------------------------------------------------------------------------------
+
+    def _check_memory(self, leaves):
+        """Raise unless `build` takes no memory away from another network, whose optimizer would go on with what is left."""
+        whole = self.parameters.whole if self.parameters else None
+        if whole is not self.parameters and whole.has_network:
+            raise ShapeError(
+                f"{self.label}: expected a whole network to build, this is a part of one that is built; "
+                "build that one, or a deep copy of this part"
+            )
+        for _, leaf in leaves:
+            if leaf.parameters and leaf.parameters.whole is not whole:
+                raise ShapeError(
+                    f"{type(self).__name__}: expected layers without memory to build, got {leaf.label}, which is in a network "
+                    "that is built; make a new layer, and copy the values if they are wanted, or call one network after the "
+                    "other, each with an optimizer of its own"
+                )
+
+    def _memory(self, leaves, ops, dtype):
+        """New parameters, all 0; or those that are there, if they fit: what was made for them stays valid."""
+        shapes = {path + key: shape for path, leaf in leaves for key, shape in leaf.parameter_shapes.items()}
+        statistic_shapes = {path + key: shape for path, leaf in leaves for key, shape in leaf.statistic_shapes.items()}
+        held = self.parameters
+        if held and held.whole is held and held.fit(shapes, statistic_shapes, ops, dtype):
+            held.clear()
+            return held
+        return Parameters(shapes, statistic_shapes, ops, dtype)
+
+    def _bind(self, parameters, ops, stream, path):
+        """Take the network's backend and stream, and this layer's part of its parameters."""
+        self.parameters, self.ops, self.stream, self.path = parameters, ops, stream, path
+        self.dtype = np.dtype(parameters.value.flat.dtype)
+        vars(self).update(self._views())
+
+    def _views(self):
+        """This layer's arrays in its parameters, by the names of the attributes."""
+        value, grad, statistics = self.parameters.value, self.parameters.grad, self.parameters.statistics
+        return (
+            {key: value[key] for key in self.parameter_shapes}
+            | {"d" + key: grad[key] for key in self.parameter_shapes}
+            | {key: statistics[key] for key in self.statistic_shapes}
+        )
+
+    def __getstate__(self):
+        """What a copy is made of: all but the views into the parameters, which it takes from its own."""
+        state = dict(vars(self))
+        if self.parameters is None:
+            return state
+        for name, view in self._views().items():
+            if state.get(name) is view:
+                del state[name]
+        held = {id(owner(buffer.flat)) for buffer in (self.parameters.value, self.parameters.grad, self.parameters.statistics)}
+        for name, value in state.items():
+            if self.ops.is_array(value) and id(owner(value)) in held:
+                raise ShapeError(
+                    f"{self.label}: cannot be copied, its attribute {name!r} is a view of its parameters, which the copy "
+                    "would lose; take such a view where it is used"
+                )
+        return state
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if self.parameters is not None:
+            if self.parameters.whole is self.parameters:
+                self.parameters.has_network = True
+            vars(self).update(self._views() | state)

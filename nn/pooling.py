@@ -1,8 +1,9 @@
 """Layers that make images smaller or larger, channel by channel, without parameters."""
 
-from nn.conv import channels_last, pair, plain
+from nn.conv import channels_last
 from nn.errors import ShapeError
 from nn.layer import Layer
+from nn.settings import pair
 
 
 class Pool2d(Layer):
@@ -11,11 +12,9 @@ class Pool2d(Layer):
     def __init__(self, kernel, stride=None, padding=0):
         super().__init__()
         name = type(self).__name__
-        self._kernel = pair(kernel, "kernel", 1, name)
-        self._stride = self._kernel if stride is None else pair(stride, "stride", 1, name)
-        self._padding = pair(padding, "padding", 0, name)
-        self.kernel, self.padding = plain(kernel, self._kernel), plain(padding, self._padding)
-        self.stride = None if stride is None else plain(stride, self._stride)
+        self.kernel, self._kernel = pair(name, "kernel", kernel, 1)
+        self.stride, self._stride = (None, self._kernel) if stride is None else pair(name, "stride", stride, 1)
+        self.padding, self._padding = pair(name, "padding", padding, 0)
         if any(2 * p > k for p, k in zip(self._padding, self._kernel)):
             raise ShapeError(f"{name}: expected a padding of at most half the kernel, got {padding} for {kernel}")
 
@@ -103,8 +102,7 @@ class Upsample(Layer):
 
     def __init__(self, factor=2):
         super().__init__()
-        self._factor = pair(factor, "factor", 1, "Upsample")
-        self.factor = plain(factor, self._factor)
+        self.factor, self._factor = pair("Upsample", "factor", factor, 1)
 
     def output_shape(self, shape):
         if len(shape) != 3:

@@ -3,7 +3,8 @@
 import math
 
 from nn.errors import ShapeError
-from nn.layer import Layer, is_whole
+from nn.layer import Layer
+from nn.settings import sizes
 
 
 class Reshape(Layer):
@@ -14,10 +15,7 @@ class Reshape(Layer):
 
     def __init__(self, shape):
         super().__init__()
-        sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-        if not sizes or not all(is_whole(size, 1) for size in sizes):
-            raise ShapeError(f"Reshape: expected sizes of at least 1, whole numbers, got {shape!r}")
-        self.shape = tuple(map(int, sizes))
+        self.shape = sizes("Reshape", "shape", shape)
 
     def output_shape(self, shape):
         if math.prod(shape) != math.prod(self.shape):

@@ -2,15 +2,17 @@
 
 from nn.errors import ShapeError
 from nn.layer import GRADS, Layer
+from nn.settings import sizes
 
 
 class Sequential(Layer):
     """y = layer_n(... layer_1(x)): a network, which is a layer too and may stand inside another.
 
     ``net = Sequential(Dense(784, 128), LeakyReLU(0.2), Dense(128, 1)).build(seed=0)`` makes a network with memory;
-    ``net[:-1]`` is the network without its last layer, on the same parameters. input_shape: the shape of one sample, for
-    networks whose first layer does not say it. Errors: `ShapeError`, by the name of the layer, as soon as two neighbours
-    do not fit.
+    ``net[:-1]`` is the network without its last layer, on the same parameters, and ``Adam(net[-1:])`` steps those of the last
+    one only. input_shape: the shape of one sample, for networks whose first layer does not say it. Errors: `ShapeError`, by
+    the name of the layer, as soon as two neighbours do not fit; for a slice that leaves layers out; and from `build` for a
+    layer that is in another network already.
     """
 
     def __init__(self, *layers, input_shape=None):
@@ -22,7 +24,7 @@ class Sequential(Layer):
         if not layers or len(set(leaves)) < len(leaves):
             raise ShapeError("Sequential: expected one or more layers, each a separate object")
         self.layers = layers
-        self.input_shape = layers[0].input_shape if input_shape is None else tuple(input_shape)
+        self.input_shape = layers[0].input_shape if input_shape is None else sizes("Sequential", "input_shape", input_shape)
         if self.input_shape is not None:
             self.output_shape(self.input_shape)
         with_parameters = [i for i, layer in enumerate(layers) if layer.n_parameters]
@@ -85,8 +87,13 @@ class Sequential(Layer):
     def __getitem__(self, index):
         if not isinstance(index, slice):
             return self.layers[index]
+        if index.step not in (None, 1):
+            raise ShapeError(f"{self.label}: expected a slice of neighbouring layers, got a step of {index.step}")
         part = Sequential(*self.layers[index])
-        part.ops, part.dtype, part.parameters, part.path = self.ops, self.dtype, self.parameters, self.path
+        if self.parameters:
+            first = index.indices(len(self))[0]
+            part.parameters = self.parameters.part({f"{first + i}.": f"{i}." for i in range(len(part))})
+            part.ops, part.dtype, part.stream, part.path = self.ops, self.dtype, self.stream, self.path
         return part
 
     def __repr__(self):
@@ -114,8 +121,10 @@ class Sequential(Layer):
     def _check_cache(self, cache):
         if getattr(cache, "owner", None) is not self:
             raise ShapeError(f"{self.label}: expected a cache of this network, made by its cache(), got {cache!r}")
+        if cache.dtype != self.dtype:
+            raise ShapeError(f"{self.label}: expected a cache of {self.dtype}, got {cache.dtype}; make a new one by its cache()")
 
-    def _bind(self, parameters, ops, dtype, stream, path, prefix=""):
-        super()._bind(parameters, ops, dtype, stream, path)
+    def _bind(self, parameters, ops, stream, path):
+        super()._bind(parameters, ops, stream, path)
         for i, layer in enumerate(self.layers):
-            layer._bind(parameters, ops, dtype, stream, f"{path}.{i}", f"{prefix}{i}.")
+            layer._bind(parameters.part({f"{i}.": ""}), ops, stream, f"{path}.{i}")

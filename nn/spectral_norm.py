@@ -19,7 +19,7 @@ class SpectralNorm(Layer):
     output: (n_out, n_in), or (c_out, c_in kh kw) for both convolutions, where sigma bounds what happens to one patch. M's first
     singular vectors, u: (rows,) and v: (columns,), are statistics: a training pass whose cache tracks statistics brings them
     nearer by one power iteration, u = M v / |M v|, v = M^T u / |M^T u|; every pass takes sigma = u^T M v.
-    Errors: those of the layer; `ShapeError` for a layer of another kind, or a W that starts as zero.
+    Errors: those of the layer; `ShapeError` for a layer of another kind, one that is built, or a W that starts as zero.
     Source: Miyato et al. 2018, algorithm 1 and eq. 12, with PyTorch's definition of M.
     """
 
@@ -27,6 +27,8 @@ class SpectralNorm(Layer):
         super().__init__()
         if not isinstance(layer, (Dense, Conv2d, ConvTranspose2d)):
             raise ShapeError(f"SpectralNorm: expected a Dense, Conv2d or ConvTranspose2d, got {layer!r}")
+        if layer.parameters:
+            raise ShapeError(f"SpectralNorm: expected a layer without memory, got {layer.label}, which is built; make a new one")
         self.layer = copy.copy(layer)  # its W and b shall be this layer's, whoever else holds the one that was given
         self.input_shape, self.parameter_shapes = layer.input_shape, layer.parameter_shapes
         W = layer.parameter_shapes["W"]
@@ -106,6 +108,6 @@ class SpectralNorm(Layer):
         """out[0] = <a, b>, the sum over all elements."""
         self.ops.gemm(a.reshape(1, -1), b.reshape(-1, 1), out=out.reshape(1, 1))
 
-    def _bind(self, parameters, ops, dtype, stream, path, prefix=""):
-        super()._bind(parameters, ops, dtype, stream, path, prefix)
-        self.layer._bind(parameters, ops, dtype, stream, path, prefix)
+    def _bind(self, parameters, ops, stream, path):
+        super()._bind(parameters, ops, stream, path)
+        self.layer._bind(parameters.part({"": ""}), ops, stream, path)

@@ -24,7 +24,8 @@ FORMAT = 1
 
 
 def save_weights(path, networks, info=None, *, dtype=None):
-    """Write networks, {"G": G, "D": D}, and a dict of your own that JSON can hold. The file appears whole or not at all.
+    """Write networks, {"G": G, "D": D}, and a dict of your own that JSON can hold; NumPy's numbers and arrays become Python's
+    numbers and lists. The file appears whole or not at all.
 
     dtype: round the arrays to another element type; "float16" halves the file, and is read as float32 again.
     Errors: `WeightsError` for a network without memory, with a layer that no file can describe, or with values that are not
@@ -32,6 +33,8 @@ def save_weights(path, networks, info=None, *, dtype=None):
     """
     if not isinstance(networks, dict):
         raise WeightsError(f'{path}: expected networks by name, such as {{"net": net}}, got {type(networks).__name__}')
+    if not isinstance(info, dict | None):
+        raise WeightsError(f'{path}: expected info by name, such as {{"epochs": 3}}, got {type(info).__name__}')
     header = {
         "format": FORMAT,
         "networks": {name: describe(network) for name, network in networks.items()},

@@ -94,7 +94,7 @@ def test_x_is_whole_after_forward_and_backward(name):
 
 @pytest.mark.parametrize("slope", [-0.1, 1.0, 2.0, math.nan])
 def test_slopes_out_of_range_are_refused(slope):
-    with pytest.raises(nn.ShapeError, match=r"LeakyReLU: expected a slope in \[0, 1\), got"):
+    with pytest.raises(nn.ShapeError, match=r"LeakyReLU: expected slope in \[0, 1\), got"):
         nn.LeakyReLU(slope)
 
 

@@ -71,8 +71,8 @@ def test_a_loss_of_no_sample_is_refused():
     (lambda: nn.Conv2d(True, 3, 3), "expected c_in"), (lambda: nn.Conv2d(1, 3, True), "expected kernel"),
     (lambda: nn.Conv2d(1, 3, 3.0), "expected kernel"), (lambda: nn.MaxPool2d((2, True)), "expected kernel"),
     (lambda: nn.ConvTranspose2d(1, 1, 2, stride=2, output_padding=True), "expected output_padding"),
-    (lambda: nn.Upsample(np.True_), "expected factor"), (lambda: nn.Reshape((2.0, 3)), "Reshape: expected sizes"),
-    (lambda: nn.Reshape((2, True)), "Reshape: expected sizes"), (lambda: nn.Reshape("12"), "Reshape: expected sizes"),
+    (lambda: nn.Upsample(np.True_), "expected factor"), (lambda: nn.Reshape((2.0, 3)), "Reshape: expected shape as"),
+    (lambda: nn.Reshape((2, True)), "Reshape: expected shape as"), (lambda: nn.Reshape("12"), "Reshape: expected shape as"),
 ])  # fmt: skip
 def test_settings_that_are_no_whole_numbers_are_refused(make, words):
     with pytest.raises(nn.ShapeError, match=words):

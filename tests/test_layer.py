@@ -7,6 +7,7 @@ import pytest
 
 import nn
 from nn.layers import LAYERS
+from tests.strict import StrictOps
 from tests.tools import Vector, away_from_zero, buffers, in_float64, normal, one_pass, set_parameters
 
 CASES = {
@@ -252,6 +253,7 @@ def test_calling_is_evaluation_in_memory_of_its_own(name):
     layer, x, _, other = a_case(name)
     statistics = layer.parameters.statistics.flat.copy()
     cache = layer.cache()
+    before = x.copy()
     y = layer(x)
     want = layer.forward(x, cache, train=False)
     assert (y == want).all()
@@ -260,6 +262,50 @@ def test_calling_is_evaluation_in_memory_of_its_own(name):
     layer.forward(other, cache, train=False)
     assert (y == kept).all()
     assert (layer.parameters.statistics.flat == statistics).all()
+    y[...] = 7  # is nobody else's
+    assert (x == before).all() and (layer(x) == kept).all()
+    images = np.ones((2, 3, 4, 5), np.float32).transpose(0, 3, 1, 2)
+    assert nn.Tanh().build()(images).strides == images.strides  # and lies as the layer gave it
+
+
+class Identity(nn.Layer):
+    def forward(self, x, cache, *, train=False):
+        return x
+
+
+class Turned(nn.Layer):
+    def forward(self, x, cache, *, train=False):
+        return x.T
+
+
+class Row(Vector):
+    """Gives its parameter."""
+
+    def forward(self, x, cache, *, train=False):
+        return self.w
+
+
+class Table(nn.Layer):
+    """Gives an array that it keeps, of another dtype than the network's."""
+
+    def initialize(self, rng):
+        self.table = self.ops.asarray(np.arange(6).reshape(2, 3))
+
+    def forward(self, x, cache, *, train=False):
+        return self.table
+
+
+@pytest.mark.parametrize("make", [Identity, Turned, lambda: Row(6), Table, lambda: nn.Dropout(0.5), nn.Flatten])
+@pytest.mark.parametrize("wrap", [lambda layer: layer, nn.Sequential, lambda layer: nn.Sequential(nn.Sequential(layer))])
+@pytest.mark.parametrize("device", ["cpu", "strict"])
+def test_what_a_layer_hands_on_is_copied(make, wrap, device):
+    net = wrap(make()).build(seed=0, device=StrictOps() if device == "strict" else device)
+    x = net.ops.asarray(normal(5, 6, dtype=np.float32))
+    y, want = net(x), net.forward(x, net.cache())
+    kept = [a for _, leaf in net.leaves() for a in vars(leaf).values() if net.ops.is_array(a)]
+    for array in (x, want, net.parameters.value.flat, *kept):
+        assert not np.shares_memory(*(getattr(a, "_host", a) for a in (y, array)))
+    assert y.dtype == want.dtype and np.array_equal(net.ops.to_host(y), net.ops.to_host(want))
 
 
 @each

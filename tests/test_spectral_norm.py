@@ -302,7 +302,7 @@ def test_a_penalty_on_dx_has_the_right_gradients(name):
 @each
 def test_it_is_one_leaf_with_the_layers_parameters(name):
     layer, x, _ = a_case(name)
-    net = nn.Sequential(nn.ReLU(), nn.SpectralNorm(layer.layer))
+    net = nn.Sequential(nn.ReLU(), nn.SpectralNorm(LAYERS[name][0]()))
     (_, _), (path, leaf) = net.leaves()
     assert path == "1." and leaf is net[1]
     assert net.n_parameters == layer.W.size + layer.b.size

@@ -192,7 +192,10 @@ def not_finite():
         (lambda: nn.Dense(2, 2), {}, nn.WeightsError, "'G' has no memory yet"),
         (lambda: OwnLayer(2, 2).build(), {}, nn.WeightsError, "OwnLayer 'net' cannot be saved"),
         (lambda: nn.Sequential(nn.ReLU(), OwnLayer(2, 2)).build(), {}, nn.WeightsError, "OwnLayer 'net.1' cannot be saved"),
-        (small_network, {"a": {1, 2}}, nn.WeightsError, "expected info that JSON can hold"),
+        (small_network, {"a": {1, 2}}, nn.WeightsError, "expected info that JSON can hold .got a set"),
+        (small_network, {"a": np.complex64(1)}, nn.WeightsError, "expected info that JSON can hold .got a complex"),
+        (small_network, [1], nn.WeightsError, "expected info by name, such as .*, got list"),  # it would not be read again
+        (small_network, np.float32(3), nn.WeightsError, "expected info by name, such as .*, got float32"),
         (not_finite, {}, nn.WeightsError, "Dense 'net.0' W holds NaN or infinity"),
     ],
 )
@@ -201,6 +204,12 @@ def test_what_cannot_be_described_is_refused_before_anything_is_written(path, ma
     with pytest.raises(error, match=message):
         nn.save_weights(path, {"G": make()}, info)
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+
+
+def test_an_info_may_hold_numpys_numbers(path):
+    info = {"fid": np.float32(3.5), "seen": [np.int64(7), np.bool_(True)], "shares": np.array([0.25, 0.75]), "0-d": np.array(2)}
+    nn.save_weights(path, {"G": small_network()}, info)
+    assert nn.load_weights(path)[1] == {"fid": 3.5, "seen": [7, True], "shares": [0.25, 0.75], "0-d": 2}
 
 
 def test_networks_without_names_are_refused(path):

@@ -24,6 +24,13 @@ class CudaStream:
         key, stream = seed_sequence.generate_state(2, np.uint64)
         self._words = ops.asarray(np.array([key, stream, 0], np.uint64))
 
+    def __getstate__(self):
+        return self._ops, self.state
+
+    def __setstate__(self, state):
+        self.__init__(state[0], 0)
+        self.state = state[1]
+
     def normal_(self, out):
         """Fill with the standard normal distribution."""
         self._ops._kernel("normal")(self._words, out)

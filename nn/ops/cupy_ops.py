@@ -69,7 +69,7 @@ class CupyOps(
     _kernel = staticmethod(elementwise)
 
     def __init__(self, tf32=False):
-        self.tf32 = tf32
+        self.tf32, self._asked = tf32, ("cuda", tf32)
         self._scratch_buffers = {}
         try:
             if cupy.cuda.runtime.getDeviceCount() == 0:

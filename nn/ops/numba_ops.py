@@ -26,6 +26,8 @@ class NumbaOps(NumbaConv, NumpyOps):
     Beside each kernel's name, NumPy's time over its own on 64 x 784 floats, one thread of a two-core machine.
     """
 
+    _asked = ("cpu",)
+
     def __repr__(self):
         blas = f", {BLAS.name}" if BLAS else ""
         return f"{self.device} (NumPy {np.__version__}, Numba {numba.__version__}{blas})"

@@ -19,7 +19,7 @@ from nn.ops.numpy_stream import NumpyStream
 class NumpyOps(NumpyConv, NumpyPooling, NumpyAugmentation, NumpyLosses, NumpyNormalization, NumpyOptimizers):
     """All primitives on NumPy arrays."""
 
-    device = "cpu"
+    device, _asked = "cpu", ("numpy",)
 
     def gather_rows(self, bytes_, index, scale, shift, *, out):
         """out[i] = scale bytes_[index[i]] + shift: a batch of uint8 images as floats, converted once."""

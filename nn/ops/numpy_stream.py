@@ -18,6 +18,13 @@ class NumpyStream:
         self._generator = np.random.Generator(np.random.SFC64(seed_sequence))
         self._raw, self._kept = np.empty(0, np.uint64), np.empty(0, bool)
 
+    def __getstate__(self):
+        return self.state
+
+    def __setstate__(self, state):
+        self.__init__(0)
+        self.state = state
+
     def normal_(self, out):
         """Fill with the standard normal distribution."""
         self._generator.standard_normal(out=in_memory_order(out), dtype=out.dtype)
