@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import warnings
 
 import numpy as np
 
@@ -76,18 +77,31 @@ class Layer:
         seed: an int, a `numpy.random.SeedSequence` or `Generator`, or None for a seed of the system's; the values are
         the same on every device. dtype: "float32", or "float64" for gradient checks. name: what errors call the network.
         A network may be built again: in the same memory, or in new memory for another device or dtype, and then earlier
-        optimizers refuse to step. Errors: `ShapeError` for a part of a built network, and for a layer that is in another one.
+        optimizers refuse to step. A layer that belongs to another network stays there: this one takes a copy of it, with
+        its values, and says so in a warning. Errors: `ShapeError` for a part of a built network.
         """
         if getattr(dtype, "__name__", str(dtype)) not in DTYPES:
             raise DtypeError(f"build: expected dtype float32 or float64, got {dtype}")
         weights_rng, dropout_rng = np.random.default_rng(seed).spawn(2)
-        ops, leaves = get_ops(device), list(self.leaves())
-        self._check_memory(leaves)
+        ops = get_ops(device)
+        self._check_memory()
+        adopted = self._adopt(self.parameters.whole if self.parameters else None)
+        if adopted:
+            warnings.warn(
+                f"{', '.join(label for label, _, _ in adopted)} belong to another network; this one takes copies of them, with "
+                "their values. Train and draw with the copies, in net.layers; to train two networks together, chain their "
+                "passes, D.forward(G.forward(z)), with an optimizer each",
+                stacklevel=2,
+            )
+        leaves = list(self.leaves())
         parameters = self._memory(leaves, ops, np.dtype(dtype))
         stream = ops.stream(dropout_rng.bit_generator.seed_seq)
         self._bind(parameters, ops, stream, name or "net")
         for _, leaf in leaves:
             leaf.initialize(weights_rng)
+        for _, leaf, arrays in adopted:
+            for name, array in arrays.items():
+                ops.copy_(getattr(leaf, name), ops.asarray(array, self.dtype))
         return self
 
     def cache(self, *, tracks_statistics=True, twice=False):
@@ -148,21 +162,22 @@ class Layer:
 
     # ---- memory -------------------------------------------------------------------------------------------------
 
-    def _check_memory(self, leaves):
-        """Raise unless `build` takes no memory away from another network, whose optimizer would go on with what is left."""
+    def _check_memory(self):
+        """Raise for a part of a built network: to build it would take it away from that network and its optimizers."""
         whole = self.parameters.whole if self.parameters else None
         if whole is not self.parameters and whole.has_network:
             raise ShapeError(
                 f"{self.label}: expected a whole network to build, this is a part of one that is built; "
                 "build that one, or a deep copy of this part"
             )
-        for _, leaf in leaves:
-            if leaf.parameters and leaf.parameters.whole is not whole:
-                raise ShapeError(
-                    f"{type(self).__name__}: expected layers without memory to build, got {leaf.label}, which is in a network "
-                    "that is built; make a new layer, and copy the values if they are wanted, or call one network after the "
-                    "other, each with an optimizer of its own"
-                )
+
+    def _adopt(self, whole):
+        """Put copies in place of the layers of other networks than that of the memory `whole`: [(old label, leaf, its arrays)]."""
+        return []
+
+    def _without_memory(self):
+        """Forget the network that this layer was built in."""
+        self.ops = self.dtype = self.parameters = self.stream = self.path = None
 
     def _memory(self, leaves, ops, dtype):
         """New parameters, all 0; or those that are there, if they fit: what was made for them stays valid."""

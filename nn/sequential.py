@@ -1,5 +1,7 @@
 """A network: layers one after another."""
 
+import copy
+
 from nn.errors import ShapeError
 from nn.layer import GRADS, Layer
 from nn.settings import sizes
@@ -11,8 +13,7 @@ class Sequential(Layer):
     ``net = Sequential(Dense(784, 128), LeakyReLU(0.2), Dense(128, 1)).build(seed=0)`` makes a network with memory;
     ``net[:-1]`` is the network without its last layer, on the same parameters, and ``Adam(net[-1:])`` steps those of the last
     one only. input_shape: the shape of one sample, for networks whose first layer does not say it. Errors: `ShapeError`, by
-    the name of the layer, as soon as two neighbours do not fit; for a slice that leaves layers out; and from `build` for a
-    layer that is in another network already.
+    the name of the layer, as soon as two neighbours do not fit, and for a slice that leaves layers out.
     """
 
     def __init__(self, *layers, input_shape=None):
@@ -124,7 +125,30 @@ class Sequential(Layer):
         if cache.dtype != self.dtype:
             raise ShapeError(f"{self.label}: expected a cache of {self.dtype}, got {cache.dtype}; make a new one by its cache()")
 
+    def _adopt(self, whole):
+        layers, adopted = [], []
+        for layer in self.layers:
+            if layer.parameters and layer.parameters.whole is not whole:
+                layer = copy.deepcopy(layer)
+                adopted += [(leaf.label, leaf, _arrays(leaf)) for _, leaf in layer.leaves()]
+                layer._without_memory()
+            else:
+                adopted += layer._adopt(whole)
+            layers.append(layer)
+        self.layers = tuple(layers)
+        return adopted
+
+    def _without_memory(self):
+        super()._without_memory()
+        for layer in self.layers:
+            layer._without_memory()
+
     def _bind(self, parameters, ops, stream, path):
         super()._bind(parameters, ops, stream, path)
         for i, layer in enumerate(self.layers):
             layer._bind(parameters.part({f"{i}.": ""}), ops, stream, f"{path}.{i}")
+
+
+def _arrays(leaf):
+    """A layer's parameters and statistics on the host, by name."""
+    return {name: leaf.ops.to_host(getattr(leaf, name)) for name in leaf.parameter_shapes | leaf.statistic_shapes}

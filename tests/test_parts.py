@@ -120,29 +120,51 @@ def test_a_slice_that_leaves_layers_out_is_refused(index):
 
 
 def sharing(net):
-    """Networks with layers that net has."""
-    yield nn.Sequential(*net.layers[:-1], nn.Dense(5, 3))
-    yield nn.Sequential(nn.Dense(2, 3), net)
-    yield nn.Sequential(net[0], nn.ReLU())
-    yield nn.Sequential(nn.Sequential(nn.Tanh(), net[2]), nn.ReLU())
-    yield nn.Sequential(net[2][0], nn.Dense(5, 3))  # without parameters, but with a stream and a path
-    yield nn.Sequential(nn.Dense(2, 3), net[:2])
-    yield nn.Sequential(*copy.deepcopy(net[:2]), nn.Dense(5, 3))  # what it has learnt would be drawn anew
+    """Networks with layers that net has, and where net's layer 0 or 2 is in them."""
+    yield nn.Sequential(*net.layers[:-1], nn.Dense(5, 3)), lambda new: (new[0], net[0])
+    yield nn.Sequential(nn.Dense(2, 3), net), lambda new: (new[1][0], net[0])
+    yield nn.Sequential(net[0], nn.ReLU()), lambda new: (new[0], net[0])
+    yield nn.Sequential(nn.Sequential(nn.Tanh(), net[2]), nn.ReLU()), lambda new: (new[0][1][0], net[2][0])
+    yield nn.Sequential(net[2][0], nn.Dense(5, 3)), lambda new: (new[0], net[2][0])  # without parameters, but with a path
+    yield nn.Sequential(nn.Dense(2, 3), net[:2]), lambda new: (new[1][0], net[0])
+    yield nn.Sequential(*copy.deepcopy(net[:2]), nn.Dense(5, 3)), lambda new: (new[0], net[0])
 
 
-def test_a_layer_in_another_network_is_refused_and_that_network_goes_on():
-    net, x = network(), normal(6, 3, dtype=np.float32)
-    optimizer, cache, before = nn.SGD(net, 0.1), net.cache(), net(x)
-    for other in sharing(net):
-        message = r"Sequential: expected layers without memory to build, got \w+ 'net\.[0-9.]+', which is in a network that is"
-        with pytest.raises(nn.ShapeError, match=message):
-            other.build(seed=7)
-        assert other.parameters is None
-    assert np.array_equal(net(x), before)
-    W = net[0].W
+def step_once(net, x):
+    optimizer, cache = nn.SGD(net, 0.1), net.cache()
     net.backward(np.ones_like(net.forward(x, cache, train=True)), cache)
     optimizer.step()
-    assert net[0].W is W and not np.array_equal(net(x), before)
+
+
+def test_a_network_takes_copies_of_the_layers_of_another_and_both_go_on_alone():
+    for k in range(len(list(sharing(network())))):
+        net, x = network(), normal(6, 3, dtype=np.float32)
+        old, cache, before = nn.SGD(net, 0.1), net.cache(), net(x)
+        net[0].b[...] = 0.5  # as if trained
+        (new, pair), trained = list(sharing(net))[k], net(x)
+        with pytest.warns(UserWarning, match=r"'net[0-9.]*' belong to another network; this one takes copies of them, with their"):
+            new.build(seed=7)
+        twin, original = pair(new)
+        assert twin is not original and twin.parameters.whole is new.parameters and original.parameters.whole is net.parameters
+        for name in original.parameter_shapes:
+            assert np.array_equal(getattr(twin, name), getattr(original, name))
+            assert not np.shares_memory(getattr(twin, name), getattr(original, name))
+        assert np.array_equal(net(x), trained) and not np.array_equal(trained, before)
+        step_once(new, normal(6, new.input_shape[0] if new.input_shape else 5, dtype=np.float32))
+        assert np.array_equal(net(x), trained)  # untouched by the other one's training
+        kept = new.parameters.value.flat.copy()
+        net.backward(np.ones_like(net.forward(x, cache, train=True)), cache)
+        old.step()
+        assert not np.array_equal(net(x), trained) and np.array_equal(new.parameters.value.flat, kept)
+
+
+def test_statistics_come_with_a_copied_layer_and_its_dtype_is_the_new_networks():
+    body = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4)).build(seed=0)
+    body.forward(normal(8, 3, dtype=np.float32), body.cache(), train=True)
+    with pytest.warns(UserWarning, match="Dense 'net.0', BatchNorm 'net.1' belong to another network"):
+        new = nn.Sequential(*body.layers, nn.Dense(4, 2)).build(seed=1, dtype="float64")
+    assert new[1].running_mean.dtype == "float64" and np.array_equal(new[1].running_mean, body[1].running_mean)
+    assert new.build(seed=2) is new  # without a warning: the copies are its own
 
 
 @each_part
@@ -154,24 +176,22 @@ def test_a_part_of_a_built_network_is_not_built(name):
     assert np.array_equal(net[0].W, network()[0].W)
 
 
-def test_a_layer_that_was_built_alone_is_not_built_into_a_network():
-    dense, inner = nn.Dense(3, 4).build(seed=0), nn.Sequential(nn.Dense(4, 2)).build(seed=0)
-    with pytest.raises(nn.ShapeError, match="got Dense 'net', which is in a network that is built"):
-        nn.Sequential(dense, nn.Dense(4, 2)).build()
-    with pytest.raises(nn.ShapeError, match="got Dense 'net.0', which is in a network that is built"):
-        nn.Sequential(nn.Dense(3, 4), inner).build()
+def test_a_layer_that_was_built_alone_is_copied_too():
+    dense = nn.Dense(3, 4).build(seed=0)
+    with pytest.warns(UserWarning, match="Dense 'net' belong to another network"):
+        new = nn.Sequential(dense, nn.Dense(4, 2)).build()
+    assert np.array_equal(new[0].W, dense.W) and not np.shares_memory(new[0].W, dense.W)
     with pytest.raises(nn.ShapeError, match="SpectralNorm: expected a layer without memory, got Dense 'net', which is built"):
         nn.SpectralNorm(dense)
 
 
-def test_of_two_networks_of_the_same_layers_one_is_built():
+def test_two_networks_of_one_layer_each_have_their_own_once_both_are_built():
     layer = nn.Dense(3, 3)
     first, second = nn.Sequential(layer), nn.Sequential(layer, nn.ReLU())
-    part = first[:1]
     first.build(seed=0)
-    for other in (second, part):
-        with pytest.raises(nn.ShapeError, match="got Dense 'net.0', which is in a network that is built"):
-            other.build(seed=0)
+    with pytest.warns(UserWarning, match="Dense 'net.0' belong to another network"):
+        second.build(seed=1)
+    assert first[0] is layer and second[0] is not layer and np.array_equal(first[0].W, second[0].W)
 
 
 @each_part
@@ -189,8 +209,6 @@ def test_a_deep_copy_of_a_network_guards_its_layers_too():
     twin = copy.deepcopy(network())
     with pytest.raises(nn.ShapeError, match="expected a whole network to build"):
         twin[0].build()
-    with pytest.raises(nn.ShapeError, match="expected layers without memory to build, got Dense 'net.0'"):
-        nn.Sequential(twin[0]).build()
     assert np.array_equal(twin.build(seed=3).parameters.value.flat, network().build(seed=3).parameters.value.flat)
 
 
