@@ -18,9 +18,9 @@ import sys
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 
-from benchmarks.tables import machine, render
-from benchmarks.turns import Side, ratio
-from gan.command_line import Parser, positive_int, run, seed
+from benchmarks.harness.tables import machine, render
+from benchmarks.harness.rounds import Side, ratio
+from gan.commands.command_line import Parser, positive_int, run, seed
 from gan.recipes import get_recipe
 from nn import RunError
 

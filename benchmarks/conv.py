@@ -4,7 +4,7 @@
     python -m benchmarks.conv --recipe dcgan --rounds 40 --markdown
 
 Milliseconds are medians of all rounds; a ratio is the median of the rounds' own ratios. `product` is one NumPy product of
-the size that im2col makes of the pass: Y = X W^T, X = Y W or dW = dY^T X in the notation of nn/ops/numpy_conv.py. The sides
+the size that im2col makes of the pass: Y = X W^T, X = Y W or dW = dY^T X in the notation of nn/ops/numpy/conv.py. The sides
 take turns, each in a process of its own (turns.py); run as `--side NAME`, this module is one of them.
 """
 
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.tables import machine, render
-from benchmarks.turns import Side, ratio, timed
-from gan.command_line import Parser, positive_int, run
+from benchmarks.harness.tables import machine, render
+from benchmarks.harness.rounds import Side, ratio, timed
+from gan.commands.command_line import Parser, positive_int, run
 from gan.recipes import get_recipe
 from nn import Conv2d, ConvTranspose2d, RunError
 

@@ -13,9 +13,9 @@ import importlib.util
 import statistics
 import sys
 
-from benchmarks.tables import machine, render
-from benchmarks.turns import ratio, take_turns
-from gan.command_line import Parser, positive_int, run
+from benchmarks.harness.tables import machine, render
+from benchmarks.harness.rounds import ratio, take_turns
+from gan.commands.command_line import Parser, positive_int, run
 from gan.recipes import RECIPES, get_recipe
 from gan.sampling import AT_ONCE, Sampler
 
@@ -46,7 +46,7 @@ def numpy(recipe, count):
 def pytorch(recipe, count):
     import torch
 
-    from benchmarks.torch_networks import peer_of
+    from benchmarks.harness.torch_networks import peer_of
 
     generator = peer_of(recipe.generator().build(seed=0), (recipe.inputs,)).eval()
     low, high = recipe.image_range

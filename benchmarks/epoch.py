@@ -20,15 +20,15 @@ import importlib.util
 import statistics
 import sys
 
-from benchmarks.epoch_sides import FULL
-from benchmarks.tables import machine, render
-from benchmarks.turns import ratio, take_turns
-from gan.command_line import Parser, positive_int, run
+from benchmarks.harness.epoch_contenders import FULL
+from benchmarks.harness.tables import machine, render
+from benchmarks.harness.rounds import ratio, take_turns
+from gan.commands.command_line import Parser, positive_int, run
 from gan.recipes import get_recipe
 from nn import RunError
 
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
-SIDES = "benchmarks.epoch_sides"
+SIDES = "benchmarks.harness.epoch_contenders"
 
 
 def arguments():

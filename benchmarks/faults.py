@@ -12,9 +12,10 @@ import argparse
 import sys
 import time
 
-from benchmarks import fault_files, fault_runs
-from benchmarks.tables import machine, render
-from gan.command_line import Parser, positive_int, run
+from benchmarks.harness import fault_files
+from benchmarks.harness import fault_runs
+from benchmarks.harness.tables import machine, render
+from gan.commands.command_line import Parser, positive_int, run
 
 
 def arguments():

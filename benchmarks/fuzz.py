@@ -25,12 +25,12 @@ with atheris.instrument_imports(include=WATCHED):
     import gzip
     import zipfile
 
-    from benchmarks import fault_files
-    from gan.checkpoint import read_checkpoint, write_checkpoint
-    from gan.classifier import CLASSES, IMAGE_RANGE, load_classifier, probabilities, save_classifier
-    from gan.digit_images import read_digit
-    from gan.idx import read_idx, write_idx
-    from gan.metrics.images import read_images
+    from benchmarks.harness import fault_files
+    from gan.runs.checkpoint import read_checkpoint, write_checkpoint
+    from gan.classifier.network import CLASSES, IMAGE_RANGE, load_classifier, probabilities, save_classifier
+    from gan.classifier.pictures import read_digit
+    from gan.data.idx import read_idx, write_idx
+    from gan.evaluation.samples import read_images
     from gan.sampling import load_sampler
     from nn import ByhandError, Conv2d, DataError, Dense, Flatten, Sequential, WeightsError, load_weights, save_weights
 

@@ -16,11 +16,11 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.sides import images
-from benchmarks.tables import render
-from gan.command_line import Parser, run
+from benchmarks.harness.contenders import images
+from benchmarks.harness.tables import render
+from gan.commands.command_line import Parser, run
 from gan.recipes import RECIPES, get_recipe
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import get_ops
 
 STEPS = 8

@@ -25,9 +25,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.tables import machine, render
-from benchmarks.turns import Side, ratio
-from gan.command_line import Parser, positive_float, positive_int, run
+from benchmarks.harness.tables import machine, render
+from benchmarks.harness.rounds import Side, ratio
+from gan.commands.command_line import Parser, positive_float, positive_int, run
 from gan.recipes import RECIPES, get_recipe
 from nn import RunError
 
@@ -142,7 +142,7 @@ def main():
         print(f"{recipe}: done", file=sys.stderr)
     theirs = [f"{imported('import torch'):.0f}"] * (len(sides) - 1)
     blank = [""] * (2 * len(sides) - 1)
-    rows.append(["import", f"{imported('import gan.training'):.0f}", *theirs, *blank])
+    rows.append(["import", f"{imported('import gan.training.trainer'):.0f}", *theirs, *blank])
     header = ["recipe", *(f"{side}, peak" for side in sides), *(f"{side}, growth" for side in sides)]
     print(render([*header, *(f"{side} / ours" for side in sides[1:])], rows, args.markdown))
     return 0

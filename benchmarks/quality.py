@@ -18,9 +18,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.tables import machine, render
-from gan.command_line import Parser, positive_float, run, seed
-from gan.metrics.evaluation import ROWS
+from benchmarks.harness.tables import machine, render
+from gan.commands.command_line import Parser, positive_float, run, seed
+from gan.evaluation.evaluation import ROWS
 from gan.recipes import RECIPES, get_recipe
 from nn import RunError
 

@@ -14,15 +14,15 @@ from dataclasses import replace
 
 from tqdm import tqdm
 
-from benchmarks.tables import machine, render
-from gan.command_line import Parser, positive_int, run, seed
-from gan.datasets import load
+from benchmarks.harness.tables import machine, render
+from gan.commands.command_line import Parser, positive_int, run, seed
+from gan.data.datasets import load
 from gan.latent import Latent
-from gan.metrics.watch import FidWatch
-from gan.objectives import Relativistic
-from gan.penalties import ZeroCentered
+from gan.evaluation.fid_callback import FidWatch
+from gan.objectives.objectives import Relativistic
+from gan.objectives.penalties import ZeroCentered
 from gan.recipes import CONV_CLUSTERS, CONV_R1R2, small_discriminator, small_generator
-from gan.training import Callback, Trainer
+from gan.training.trainer import Callback, Trainer
 from nn import RunError
 
 

@@ -21,26 +21,26 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.tables import machine, render
-from benchmarks.turns import ratio
-from gan.command_line import Parser, positive_int, run
+from benchmarks.harness.tables import machine, render
+from benchmarks.harness.rounds import ratio
+from gan.commands.command_line import Parser, positive_int, run
 from nn import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_STEP = """
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 import numpy
 Trainer("mlp-dropout", numpy.random.default_rng(0).integers(0, 256, (10_000, 784), "uint8"), device={!r}).step()
 """
-IMPORTS = {f"import {name}": f"import {name}" for name in ("numpy", "nn", "gan.training", "torch")}
+IMPORTS = {f"import {name}": f"import {name}" for name in ("numpy", "nn", "gan.training.trainer", "torch")}
 STEPS = {
     "first step, ours": FIRST_STEP.format("cpu"),
     "first step, numpy": FIRST_STEP.format("numpy"),
-    "first step, PyTorch": "exec(open('benchmarks/torch_first_step.py').read())",
+    "first step, PyTorch": "exec(open('benchmarks/harness/torch_first_step.py').read())",
 }
 STARTS = {"python alone": "pass", **IMPORTS, **STEPS}
 OF_PYTORCH = {  # what each is compared with
-    **dict.fromkeys(["import nn", "import gan.training"], "import torch"),
+    **dict.fromkeys(["import nn", "import gan.training.trainer"], "import torch"),
     **dict.fromkeys(["first step, ours", "first step, numpy"], "first step, PyTorch"),
 }
 LOOK_EVERY = 0.01  # seconds between two looks for the picture

@@ -24,9 +24,9 @@ import statistics
 import sys
 from importlib.metadata import version
 
-from benchmarks.tables import machine, render
-from benchmarks.turns import ratio, take_turns
-from gan.command_line import Parser, positive_int, run
+from benchmarks.harness.tables import machine, render
+from benchmarks.harness.rounds import ratio, take_turns
+from gan.commands.command_line import Parser, positive_int, run
 from gan.recipes import RECIPES, get_recipe
 from nn import RunError, get_ops
 

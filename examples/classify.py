@@ -5,9 +5,9 @@
 
 import argparse
 
-from gan.classifier import CLASSES, load_classifier, probabilities
-from gan.command_line import Parser, run
-from gan.digit_images import FORMATS, read_digits
+from gan.classifier.network import CLASSES, load_classifier, probabilities
+from gan.commands.command_line import Parser, run
+from gan.classifier.pictures import FORMATS, read_digits
 from nn.ops import DEVICES, get_ops
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from gan.command_line import Parser, checked, free_name, named, run, seed
-from gan.datasets import load
-from gan.metrics import Judge, evaluate, n_rows, read_images
-from gan.metrics.evaluation import table
-from gan.metrics.frozen import ACCURACY, SHA256
+from gan.commands.command_line import Parser, checked, free_name, named, run, seed
+from gan.data.datasets import load
+from gan.evaluation import Judge, evaluate, n_rows, read_images
+from gan.evaluation.evaluation import table
+from gan.evaluation.feature_extractor import ACCURACY, SHA256
 from gan.sampling import AT_ONCE, load_sampler
-from nn.files import atomic_write
+from nn.serialization.files import atomic_write
 from nn.ops import DEVICES, get_ops
 
 DATASETS = ("mnist", "mnist-sample")

@@ -9,14 +9,15 @@
 import argparse
 from pathlib import Path
 
+import gan
 import numpy as np
 from PIL import Image
 
-from gan.command_line import Parser, checked, free_name, named, positive_int, run, seed
-from gan.pictures import grid, save_picture
+from gan.commands.command_line import Parser, checked, free_name, named, positive_int, run, seed
+from gan.images import grid, save_picture
 from gan.sampling import load_sampler
 from nn import RunError
-from nn.files import atomic_write
+from nn.serialization.files import atomic_write
 from nn.ops import DEVICES, get_ops
 
 MOST = 100_000  # images in one call: 300 MB
@@ -24,7 +25,7 @@ MOST_SHOWN = 2_400  # images in one picture, whole rows of STEPS too
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
 MOST_DIGITS = 100  # of --digits
 COLUMNS = 10  # of --classes
-PRETRAINED = Path(__file__).resolve().parent.parent / "data" / "weights"  # made by gan/ship.py
+PRETRAINED = Path(gan.__file__).parent / "pretrained"  # made by gan/commands/ship.py
 
 
 def arguments():

@@ -16,17 +16,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gan.command_line import Parser, named, on_signals, positive_float, positive_int, run, seed
-from gan.datasets import load
-from gan.metrics.frozen import ACCURACY, SHA256, load_frozen
-from gan.pictures import save_picture
-from gan.run_folder import check_new, new_folder
+from gan.commands.command_line import Parser, named, on_signals, positive_float, positive_int, run, seed
+from gan.data.datasets import load
+from gan.evaluation.feature_extractor import ACCURACY, SHA256, load_frozen
+from gan.images import save_picture
+from gan.runs.run import check_new, new_folder
 from gan.sampling import Sampler
-from gan.stacked import N_TRIPLES, RECIPES, StackedBatches, random_triples
-from gan.stacked_modes import N_SAMPLES, colour_grid, drawn_triples, modes, table
-from gan.training import Callback, Trainer
+from gan.data.stacked import N_TRIPLES, RECIPES, StackedBatches, random_triples
+from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, drawn_triples, modes, table
+from gan.training.trainer import Callback, Trainer
 from nn import save_weights
-from nn.files import atomic_write
+from nn.serialization.files import atomic_write
 from nn.ops import DEVICES, get_ops
 
 DATASETS = ("mnist", "mnist-sample")

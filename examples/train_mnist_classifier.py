@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gan.classifier_run import ClassifierRun
-from gan.classifier_training import BATCH_SIZE, EPOCHS, ClassifierTrainer
-from gan.command_line import Parser, on_signals, positive_int, run, seed
-from gan.datasets import load
-from gan.run_folder import check_new
+from gan.classifier.run import ClassifierRun
+from gan.classifier.training import BATCH_SIZE, EPOCHS, ClassifierTrainer
+from gan.commands.command_line import Parser, on_signals, positive_int, run, seed
+from gan.data.datasets import load
+from gan.runs.run import check_new
 from nn.ops import DEVICES, get_ops
 
 DATASETS = ("mnist", "mnist-sample")

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gan.checkpoint import digest
-from gan.command_line import Parser, free_folder, free_name, on_signals, positive_float, positive_int, run, seed
-from gan.datasets import load
-from gan.metrics.watch import FidWatch, digit_counter
+from gan.runs.checkpoint import digest
+from gan.commands.command_line import Parser, free_folder, free_name, on_signals, positive_float, positive_int, run, seed
+from gan.data.datasets import load
+from gan.evaluation.fid_callback import FidWatch, digit_counter
 from gan.recipes import DEFAULT, get_recipe, table
-from gan.resume import length_left, open_run, restore, same_data, settings, stand_in
-from gan.run_folder import RunFolder, check_new
-from gan.standstill import Standstill
-from gan.training import Callback, Trainer
+from gan.runs.resume import length_left, open_run, restore, same_data, settings, stand_in
+from gan.runs.run import RunFolder, check_new
+from gan.evaluation.collapse import Standstill
+from gan.training.trainer import Callback, Trainer
 from nn import RunError
 from nn.ops import DEVICES, get_ops
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gan.latent import Latent
-from gan.objectives import NonSaturating, Objective
-from gan.penalties import OneCentered, ZeroCentered
+from gan.objectives.objectives import NonSaturating, Objective
+from gan.objectives.penalties import OneCentered, ZeroCentered
 from nn import (
     BatchNorm,
     Conv2d,

@@ -7,7 +7,7 @@ import numpy as np
 
 from gan.latent import Latent
 from nn import ByhandError, RunError, Sequential, WeightsError, load_weights
-from nn.pass_size import pass_size
+from nn.serialization.pass_size import pass_size
 
 MOST_KINDS = 1000  # that a file may ask for
 MOST_NOISE = 10_000  # numbers that an image is made of

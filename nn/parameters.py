@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from nn.ops.numpy_arrays import ALIGNMENT
+from nn.ops.numpy.arrays import ALIGNMENT
 
 
 class Buffer:

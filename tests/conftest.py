@@ -58,10 +58,10 @@ def emulated_cupy(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def emulated_cupy_ops(emulated_cupy):
-    """The module nn.ops.cupy_ops, loaded apart from the real one, with the stand-in as its `cupy`."""
+    """The module nn.ops.cuda.ops, loaded apart from the real one, with the stand-in as its `cupy`."""
     import nn.ops
 
-    spec = importlib.util.spec_from_file_location("emulated_cupy_ops", f"{nn.ops.__path__[0]}/cupy_ops.py")
+    spec = importlib.util.spec_from_file_location("emulated_cupy_ops", f"{nn.ops.__path__[0]}/cuda/ops.py")
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "cupy", emulated_cupy)
@@ -87,7 +87,7 @@ def make_backend(name, request):
 
         return StrictOps()
     if name == "numba":
-        return pytest.importorskip("nn.ops.numba_ops").NumbaOps()
+        return pytest.importorskip("nn.ops.numba.ops").NumbaOps()
     if name == "emulated":
         return request.getfixturevalue("emulated_cupy_ops").CupyOps()
     from nn.ops import get_ops

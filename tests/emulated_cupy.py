@@ -1,6 +1,6 @@
 """A stand-in for CuPy: the very kernels of `CupyOps`, compiled by g++ and run on the CPU.
 
-It has what `nn/ops/cupy_ops.py` uses of CuPy and no more. Arrays are the strict double's, so that a host read or an
+It has what `nn/ops/cuda/ops.py` uses of CuPy and no more. Arrays are the strict double's, so that a host read or an
 allocation inside a primitive is found too. The kernels' sources are wrapped as CuPy wraps them and compiled together:
 
 - the body of an `ElementwiseKernel` runs once for each element, its parameters being references at the element's place;
@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
-from nn.ops.cuda_reductions import REDUCTIONS, SOURCE
+from nn.ops.cuda.elementwise import ELEMENTWISE, PHILOX
+from nn.ops.cuda.reductions import REDUCTIONS, SOURCE
 from tests.strict import Guard, StrictArray, unwrap
 
 C_TYPES = {"float64": "double", "int64": "long long", "uint64": "unsigned long long", "uint8": "unsigned char", "bool": "bool"}

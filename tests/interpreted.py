@@ -5,7 +5,8 @@ import ctypes
 
 import numpy as np
 
-from nn.ops import numba_conv, numba_products
+from nn.ops.numba import conv as numba_conv
+from nn.ops.numba import products as numba_products
 
 int32, int64, float32, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_size_t
 SIGNATURES = {

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from gan.datasets import CHECKOUT_DATA
-from gan.sources import SOURCES, Source
+from gan.data.datasets import CHECKOUT_DATA
+from gan.data.sources import SOURCES, Source
 
 SAMPLE = CHECKOUT_DATA / "mnist-sample"
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan import command_line
+from gan.commands import command_line
 from gan.latent import Latent
 from gan.recipes import Recipe
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import BatchNorm, Dense, Dropout, LeakyReLU, Sequential, Tanh
 
 CHECKOUT = Path(__file__).resolve().parent.parent

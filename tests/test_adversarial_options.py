@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.objectives import HingeLoss, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
-from gan.penalties import OneCentered, ZeroCentered
+from gan.objectives.objectives import HingeLoss, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
+from gan.objectives.penalties import OneCentered, ZeroCentered
 from gan.recipes import Recipe
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import (
     BatchNorm, Conv2d, ConvTranspose2d, Dense, Dropout, Flatten, LeakyReLU, MaxPool2d, ReLU, Reshape, RunError, Sequential, Sigmoid,
     Tanh,

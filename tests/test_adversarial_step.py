@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.adversarial_step import AdversarialStep
+from gan.training.step import AdversarialStep
 from gan.latent import Latent
-from gan.loss_log import LossLog
-from gan.objectives import NonSaturating
+from gan.training.loss_log import LossLog
+from gan.objectives.objectives import NonSaturating
 from nn import BatchNorm, Dense, Dropout, LeakyReLU, RunError, Sequential, ShapeError, Sigmoid, Tanh
 from tests.small import TINY
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan.augment import ShiftedBatches
+from gan.classifier.augment import ShiftedBatches
 from nn import RunError
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import nn
 from nn.ops import NumpyOps
-from nn.weights import rebuild
+from nn.serialization.weights import rebuild
 from tests.strict import StrictOps
 from tests.test_allocation import LIMIT, rise
 from tests.test_conv import LAYOUTS

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.batch_that_fits import batch_that_fits
+from gan.training.batch_that_fits import batch_that_fits
 from gan.recipes import get_recipe
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import DeviceMemoryError
 
 

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from gan.batches import Batches
+from gan.data.batches import Batches
 from nn import RunError, get_ops
 from tests.small import digits
 

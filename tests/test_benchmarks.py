@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 import benchmarks.step
-from benchmarks import gpu_floors, sides
-from benchmarks.clocks import CupyClock, TorchClock, WallClock, clock_of
-from benchmarks.floor import gflop, record_products, replay
+from benchmarks import gpu_floors
+from benchmarks.harness import contenders as sides
+from benchmarks.harness.clocks import CupyClock, TorchClock, WallClock, clock_of
+from benchmarks.harness.floor import gflop, record_products, replay
 from benchmarks.gpu_floors import count
-from benchmarks.sides import N_IMAGES, images, make_step
-from benchmarks.tables import render
-from benchmarks.turns import Side, ratio, timed
+from benchmarks.harness.contenders import N_IMAGES, images, make_step
+from benchmarks.harness.tables import render
+from benchmarks.harness.rounds import Side, ratio, timed
 from gan.recipes import RECIPES, get_recipe
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import DeviceError, get_ops
 
 TWO_LAYER = [  # (rows, inner, columns) of each product of one step; a batch is 64, D sees 128 images at once.
@@ -104,7 +105,7 @@ def test_without_pytorch_the_error_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("name", RECIPES)
 def test_peers_are_the_same_networks(name):
     torch = pytest.importorskip("torch")
-    from benchmarks.torch_steps import Eager, Tuned
+    from benchmarks.harness.torch_steps import Eager, Tuned
 
     recipe, pictures = dataclasses.replace(get_recipe(name), batch_size=4), images()[:8]
     trainer, peer = Trainer(recipe, pictures, np.arange(8)), Eager(recipe, pictures)
@@ -127,7 +128,7 @@ def test_peers_are_the_same_networks(name):
 @pytest.mark.parametrize("name", ["conv-r1r2", "two-layer", "dcgan"])
 def test_the_compiled_step_is_the_tuned_one_in_three_pieces(monkeypatch, name):
     torch = pytest.importorskip("torch")
-    from benchmarks.torch_steps import Compiled, Tuned
+    from benchmarks.harness.torch_steps import Compiled, Tuned
 
     calls = []
 
@@ -157,14 +158,14 @@ def test_compiling_without_a_compiler_is_an_error(monkeypatch):
 @pytest.mark.parametrize("real, fake", [(True, False), (False, True), (True, True)])
 def test_autograds_penalty_is_ours(real, fake):
     torch = pytest.importorskip("torch")
-    from benchmarks.torch_steps import Eager
-    from gan.penalties import ZeroCentered
+    from benchmarks.harness.torch_steps import Eager
+    from gan.objectives.penalties import ZeroCentered
 
     recipe = dataclasses.replace(get_recipe("conv-r1r2"), batch_size=4, penalty=ZeroCentered(3.0, real=real, fake=fake, every=2))
     trainer, peer = Trainer(recipe, images()[:8]), Eager(recipe, images()[:8])
     step, value = trainer._step, np.empty(1, np.float32)
     step.images[...] = np.random.default_rng(0).uniform(-1, 1, step.images.shape)
-    from benchmarks.torch_networks import peer_of
+    from benchmarks.harness.torch_networks import peer_of
 
     peer.D = peer_of(trainer.discriminator, (1, 28, 28))
     step.D.parameters.grad.flat[...] = 0
@@ -201,7 +202,7 @@ def step_command(monkeypatch, *words):
 
 
 def test_without_a_gpu_the_error_is_the_backends(monkeypatch):
-    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", None)
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", None)
     with pytest.raises(DeviceError, match="device 'cuda' needs CuPy"):
         step_command(monkeypatch, "--device", "cuda")
     with pytest.raises(DeviceError, match="TF32: expected device 'cuda'"):
@@ -210,7 +211,7 @@ def test_without_a_gpu_the_error_is_the_backends(monkeypatch):
 
 def test_a_pytorch_without_cuda_is_an_error(monkeypatch, emulated_cupy_ops):
     torch = pytest.importorskip("torch")
-    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", emulated_cupy_ops)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(benchmarks.step.RunError, match="expected one that can use the GPU, got .*--peers none"):
         step_command(monkeypatch, "--device", "cuda")
@@ -239,7 +240,7 @@ def test_on_a_gpu_every_side_is_told_the_same(monkeypatch, emulated_cupy_ops, ca
         asked.append(what)
         return {side: [0.25] for side in what[0]}
 
-    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", emulated_cupy_ops)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(benchmarks.step, "take_turns", turns)
     words = ["--tf32"] if precision == "tf32" else []
@@ -250,7 +251,7 @@ def test_on_a_gpu_every_side_is_told_the_same(monkeypatch, emulated_cupy_ops, ca
 
 
 def test_ours_trains_on_the_gpu_in_the_precision_asked_for(monkeypatch, emulated_cupy_ops):
-    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", emulated_cupy_ops)
     step = make_step("ours", "mlp-leaky", "cuda", "tf32")
     trainer = step.__closure__[0].cell_contents
     assert trainer.ops.device == "cuda" and trainer.ops.tf32
@@ -278,7 +279,7 @@ def test_a_steps_operations_bytes_and_launches_are_counted(emulated_cupy_ops):
 
 
 def test_the_floors_of_a_recipe(monkeypatch, emulated_cupy_ops, capsys):
-    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", emulated_cupy_ops)
     monkeypatch.setattr(sys, "argv", ["gpu_floors", "--recipe", "two-layer", "--card", "A100", "--markdown"])
     assert gpu_floors.main() == 0
     out, err = capsys.readouterr()
@@ -308,7 +309,7 @@ class Graph:
 @pytest.mark.parametrize("name", ["conv-clusters", "mlp-dropout"])
 def test_graphs_are_replayed_where_it_is_their_turn_on_new_images(monkeypatch, name):
     torch = pytest.importorskip("torch")
-    from benchmarks import torch_on_gpu
+    from benchmarks.harness import torch_on_gpu
 
     penalties, drawn = [], []
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
@@ -337,7 +338,7 @@ def test_graphs_are_replayed_where_it_is_their_turn_on_new_images(monkeypatch, n
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's own, as it imports its compiler
 def test_the_compiled_side_compiles_both_networks_and_leaves_the_penalty_to_autograd(monkeypatch):
     torch = pytest.importorskip("torch")
-    from benchmarks import torch_on_gpu
+    from benchmarks.harness import torch_on_gpu
 
     calls = []
 
@@ -365,7 +366,7 @@ def test_the_compiled_side_compiles_both_networks_and_leaves_the_penalty_to_auto
 
 def test_pytorch_is_told_its_precision():
     torch = pytest.importorskip("torch")
-    from benchmarks.torch_on_gpu import set_precision
+    from benchmarks.harness.torch_on_gpu import set_precision
 
     for tf32, name in ((True, "high"), (False, "highest")):
         set_precision(tf32)

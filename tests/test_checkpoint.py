@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gan.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
-from gan.objectives import Relativistic
-from gan.penalties import OneCentered, ZeroCentered
-from gan.stacked import StackedBatches, random_triples
-from gan.training import LOG_EVERY
+from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
+from gan.objectives.objectives import Relativistic
+from gan.objectives.penalties import OneCentered, ZeroCentered
+from gan.data.stacked import StackedBatches, random_triples
+from gan.training.trainer import LOG_EVERY
 from nn import Conv2d, Cutout, Dense, Flatten, LeakyReLU, RandomShift, RunError, Sequential, SpectralNorm, WeightsError
 from tests.small import STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, disk_is_full, held, trainer, weights
 

@@ -8,14 +8,15 @@ import pytest
 from PIL import Image
 
 import nn
-from gan import classifier, classifier_training
-from gan.classifier import (
+from gan.classifier import network as classifier
+from gan.classifier import training as classifier_training
+from gan.classifier.network import (
     accuracy, confusion_matrix, digit_classifier, load_classifier, logits, probabilities, save_classifier,
 )  # fmt: skip
-from gan.classifier_run import ClassifierRun
-from gan.classifier_training import ClassifierTrainer, learning_rate
-from gan.confusion import save_confusion
-from gan.datasets import load
+from gan.classifier.run import ClassifierRun
+from gan.classifier.training import ClassifierTrainer, learning_rate
+from gan.classifier.confusion import save_confusion
+from gan.data.datasets import load
 from nn import BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, RunError, Sequential, WeightsError, gradcheck
 from tests.strict import StrictOps
 

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 import nn
-from gan import classifier_run, classifier_training
-from gan.classifier import load_classifier, logits, save_classifier
-from gan.classifier_training import ClassifierTrainer
-from gan.digit_images import read_digits
+from gan.classifier import run as classifier_run
+from gan.classifier import training as classifier_training
+from gan.classifier.network import load_classifier, logits, save_classifier
+from gan.classifier.training import ClassifierTrainer
+from gan.classifier.pictures import read_digits
 from nn import Dense, Flatten, Sequential
 from tests.small import assert_refused, command, disk_is_full, example  # noqa: F401 (command is a fixture)
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.clusters import ROUNDS, clusters, principal_components
+from gan.data.clusters import ROUNDS, clusters, principal_components
 from gan.latent import Latent
 from gan.recipes import RECIPES
 from gan.sampling import Sampler, load_sampler
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import Dense, RunError, Sequential, WeightsError, save_weights
 from tests.small import TINY, digits
 
@@ -110,7 +110,7 @@ def test_components_are_those_of_most_variance():
 def test_parts_do_not_show(monkeypatch):
     images, _ = heaps(n=100, k=5)
     whole = clusters(images, 5, 1)
-    monkeypatch.setattr("gan.clusters.AT_ONCE", 7)
+    monkeypatch.setattr("gan.data.clusters.AT_ONCE", 7)
     assert np.array_equal(clusters(images, 5, 1), whole)
 
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nn
-from nn.ops import numpy_conv, numpy_winograd
+from nn.ops.numpy import conv as numpy_conv
+from nn.ops.numpy import winograd as numpy_winograd
 from tests.oracles import load
 from tests.strict import StrictOps
 from tests.tools import assert_close, in_float64, normal, one_pass, set_parameters

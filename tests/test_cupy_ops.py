@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import benchmarks.clocks
+import benchmarks.harness.clocks
 import nn.ops
 from nn.errors import DeviceError, DeviceMemoryError, DtypeError, ShapeError
 from nn.ops import get_ops
-from nn.ops.cuda_elementwise import ELEMENTWISE, PHILOX
-from nn.ops.cuda_reductions import REDUCTIONS, SOURCE, TYPES
+from nn.ops.cuda.elementwise import ELEMENTWISE, PHILOX
+from nn.ops.cuda.reductions import REDUCTIONS, SOURCE, TYPES
 from tests import primitives
 from tests.gan_step import GanStep
 
@@ -89,7 +89,7 @@ def names_of_cupy(source):
 def test_cupy_has_every_name_that_is_used():
     """The stand-in has them because they were written into it; CuPy itself needs no GPU to be asked."""
     cupy, cublas = pytest.importorskip("cupy"), pytest.importorskip("cupy.cublas")
-    files = Path(nn.ops.__path__[0], "cupy_ops.py"), Path(benchmarks.clocks.__file__)
+    files = Path(nn.ops.__path__[0], "cupy_ops.py"), Path(benchmarks.harness.clocks.__file__)
     used = set().union(*(names_of_cupy(file.read_text()) for file in files))
     assert {"ElementwiseKernel", "cuda.runtime.memGetInfo", "cuda.cublas.setMathMode", "cuda.Event"} <= used
     for name in used:
@@ -334,7 +334,7 @@ def test_a_gpu_without_tf32_is_an_error(emulated_cupy_ops, emulated_cupy, monkey
 def test_tf32_without_a_gpu_is_an_error(monkeypatch):
     with pytest.raises(DeviceError, match="TF32: expected device 'cuda'.*got 'cpu', which multiplies in float32"):
         get_ops("cpu", tf32=True)
-    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", None)
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", None)
     with pytest.raises(DeviceError, match="device 'cuda' needs CuPy"):  # 'auto' does not fall back: it was asked for a GPU
         get_ops("auto", tf32=True)
 
@@ -343,7 +343,7 @@ def test_tf32_without_a_gpu_is_an_error(monkeypatch):
 
 
 def test_no_cupy_is_an_error_that_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", None)  # makes its import fail
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", None)  # makes its import fail
     with pytest.raises(DeviceError, match=r"needs CuPy.*pip install -e '\.\[cuda13\]'"):
         get_ops("cuda")
     assert get_ops("auto").device == "cpu"

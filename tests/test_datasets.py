@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan import datasets
-from gan.datasets import load
-from gan.idx import write_idx
-from gan.sources import SOURCES, Source
+from gan.data import datasets
+from gan.data.datasets import load
+from gan.data.idx import write_idx
+from gan.data.sources import SOURCES, Source
 from nn.errors import DataError
 from tests import mirror as behave
 from tests.mirror import (
@@ -79,7 +79,7 @@ def test_the_argument_outdoes_the_environment_and_both_the_default(tmp_path, mon
 
 def test_reading_what_is_there_imports_neither_pooch_nor_requests():
     code = (
-        "import sys; from gan.datasets import load; load('mnist-sample'); "
+        "import sys; from gan.data.datasets import load; load('mnist-sample'); "
         "assert not {'pooch', 'requests', 'tqdm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

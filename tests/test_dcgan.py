@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 
 import nn
-from gan.adversarial_step import AdversarialStep
+from gan.training.step import AdversarialStep
 from gan.recipes import dcgan_discriminator, dcgan_generator, get_recipe
 from tests.small import CHECKOUT
 from tests.tools import buffers, normal
@@ -119,7 +119,7 @@ def test_a_training_step_allocates_no_array():
 
 def test_a_step_of_the_recipe_fits_into_500_megabytes():
     code = (
-        "import resource, numpy as np; from gan.training import Trainer\n"
+        "import resource, numpy as np; from gan.training.trainer import Trainer\n"
         "t = Trainer('dcgan', np.zeros((64, 784), np.uint8)); t.step(); t.step()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

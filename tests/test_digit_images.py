@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from gan import digit_images
-from gan.datasets import load
-from gan.digit_images import like_mnist, read_digit, read_digits
+from gan.classifier import pictures as digit_images
+from gan.data.datasets import load
+from gan.classifier.pictures import like_mnist, read_digit, read_digits
 from nn import DataError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nn
-from nn.ops.numpy_stream import threshold
+from nn.ops.numpy.random import threshold
 from tests.tools import assert_close, in_float64, normal
 
 P = 77 / 256  # what 0.3 is rounded to on the CPU

@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 
-from gan.datasets import load
-from gan.metrics import Judge, as_images, evaluate
-from gan.metrics.evaluation import ROWS
-from gan.metrics.frozen import SHA256
-from gan.run_folder import RunFolder
+from gan.data.datasets import load
+from gan.evaluation import Judge, as_images, evaluate
+from gan.evaluation.evaluation import ROWS
+from gan.evaluation.feature_extractor import SHA256
+from gan.runs.run import RunFolder
 from gan.sampling import load_sampler
 from tests.small import CHECKOUT, TINY_BATCHNORM, assert_refused, command, disk_is_full, example, trainer  # noqa: F401
 

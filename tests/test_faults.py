@@ -4,7 +4,9 @@ import random
 
 import pytest
 
-from benchmarks import fault_files, fault_runs, faults
+from benchmarks import faults
+from benchmarks.harness import fault_files
+from benchmarks.harness import fault_runs
 from nn import WeightsError
 from tests.small import command  # noqa: F401
 

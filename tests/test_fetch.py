@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from gan import fetch
-from gan.datasets import load
+from gan.data import fetch
+from gan.data.datasets import load
 from nn.errors import DataError
 from tests import mirror as behave
 from tests.mirror import (
@@ -112,7 +112,7 @@ def test_a_cache_that_cannot_be_written(tmp_path, mirror):
 
 
 LOAD = (
-    "import sys; from gan.datasets import load; from gan.sources import SOURCES, Source; "
+    "import sys; from gan.data.datasets import load; from gan.data.sources import SOURCES, Source; "
     "load(Source('digits', SOURCES['mnist-sample'].files, (sys.argv[1],)), data_dir=sys.argv[2], quiet=True)"
 )
 

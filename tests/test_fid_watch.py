@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan import run_folder
-from gan.datasets import load
-from gan.metrics import watch
-from gan.metrics.judge import Judge
-from gan.metrics.watch import FidWatch
-from gan.run_folder import RunFolder
+from gan.runs import run as run_folder
+from gan.data.datasets import load
+from gan.evaluation import fid_callback as watch
+from gan.evaluation.evaluator import Judge
+from gan.evaluation.fid_callback import FidWatch
+from gan.runs.run import RunFolder
 from gan.sampling import Sampler, load_sampler
-from gan.training import Callback
+from gan.training.trainer import Callback
 from nn import load_weights
 from tests.small import (
     STEPS_PER_EPOCH,

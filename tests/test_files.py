@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nn.files import atomic_write
+from nn.serialization.files import atomic_write
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,7 +54,7 @@ def test_after_a_kill_the_old_file_is_whole(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     code = (
-        "import os, sys; from nn.files import atomic_write\n"
+        "import os, sys; from nn.serialization.files import atomic_write\n"
         "with atomic_write(sys.argv[1]) as file:\n    file.write(b'half'); file.flush(); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, timeout=60).returncode == 9

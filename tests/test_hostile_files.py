@@ -18,19 +18,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan import classifier, sampling
-from gan.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from gan.classifier import CLASSES, IMAGE_RANGE, digit_classifier, load_classifier, probabilities, save_classifier
-from gan.metrics import read_images
+from gan import sampling
+from gan.classifier import network as classifier
+from gan.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from gan.classifier.network import CLASSES, IMAGE_RANGE, digit_classifier, load_classifier, probabilities, save_classifier
+from gan.evaluation import read_images
 from gan.recipes import RECIPES
 from gan.sampling import load_sampler
 from nn import (
     AvgPool2d, BatchNorm, ByhandError, Conv2d, ConvTranspose2d, DataError, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential,
     Upsample, WeightsError, load_weights, save_weights,
 )  # fmt: skip
-from nn.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, _ShortReads, open_zip
-from nn.pass_size import pass_size
-from nn.weights import describe
+from nn.serialization.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, _ShortReads, open_zip
+from nn.serialization.pass_size import pass_size
+from nn.serialization.weights import describe
 from tests.small import assert_refused, command, digits, example, trainer  # noqa: F401
 
 DRAWABLE = {"latent": {"size": 2, "distribution": "normal"}, "classes": 0, "shares": [0.25, 0.75], "image_range": [-1, 1]}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan import idx
-from gan.idx import read_idx, write_idx
+from gan.data import idx
+from gan.data.idx import read_idx, write_idx
 from nn.errors import DataError
 
 # code: (struct's letter, NumPy's name, values at the type's edges)

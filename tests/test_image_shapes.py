@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gan.image_shapes import check_image_shape
+from gan.data.image_shapes import check_image_shape
 from gan.recipes import RECIPES
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import Conv2d, ConvTranspose2d, Dense, Flatten, Reshape, RunError, Sequential
 from tests.small import TINY, digits, weights
 
@@ -88,7 +88,7 @@ def test_as_many_pixels_of_another_shape_are_refused(shape):
 
 
 def test_a_shape_is_refused_before_clusters_are_looked_for(monkeypatch):
-    monkeypatch.setattr("gan.training.clusters", lambda *args: pytest.fail("clusters were looked for"))
+    monkeypatch.setattr("gan.training.trainer.clusters", lambda *args: pytest.fail("clusters were looked for"))
     with pytest.raises(RunError, match="images: expected shape"):
         Trainer("conv-clusters", np.zeros((200, 28, 28, 3), np.uint8))
 

@@ -40,7 +40,7 @@ def test_all_that_nn_offers_is_there():
         assert name in nn.__all__ and callable(getattr(nn, name))
 
 
-@pytest.mark.parametrize("module", ["nn", "gan.training", "benchmarks.sides"])
+@pytest.mark.parametrize("module", ["nn", "gan.training.trainer", "benchmarks.harness.contenders"])
 def test_openblas_is_told_how_long_to_spin_before_numpy_reads_it(module):
     code = (
         "import builtins, os, sys\n"

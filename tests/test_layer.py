@@ -1,4 +1,4 @@
-"""The protocol of nn/layer.py, held by every layer: see also the file of each."""
+"""The protocol of nn/layers/base.py, held by every layer: see also the file of each."""
 
 import re
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from gan.loss_log import COLUMNS, LossLog
+from gan.training.loss_log import COLUMNS, LossLog
 from nn import get_ops
 
 

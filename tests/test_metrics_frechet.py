@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan.metrics import fid, frechet_distance, moments
+from gan.evaluation import fid, frechet_distance, moments
 from nn import DataError
 
 

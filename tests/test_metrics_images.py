@@ -3,7 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from gan.metrics import as_images, read_images
+from gan.evaluation import as_images, read_images
 from nn import DataError
 
 BYTES = np.random.default_rng(0).integers(0, 256, (6, 28, 28)).astype(np.uint8)

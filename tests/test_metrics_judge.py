@@ -10,9 +10,11 @@ import sys
 import numpy as np
 import pytest
 
-from gan.classifier import CLASSES, digit_classifier, load_classifier, probabilities, save_classifier
-from gan.datasets import load
-from gan.metrics import Judge, as_images, class_histogram, evaluate, fid, frozen, n_rows, parzen, precision_recall
+from gan.classifier.network import CLASSES, digit_classifier, load_classifier, probabilities, save_classifier
+from gan.data.datasets import load
+from gan.evaluation import Judge, as_images, class_histogram, evaluate, fid, n_rows, precision_recall
+from gan.evaluation import feature_extractor as frozen
+from gan.evaluation import parzen
 from nn import DataError, WeightsError
 from tests.strict import StrictOps
 
@@ -104,9 +106,9 @@ def test_another_classifier_is_refused(monkeypatch, tmp_path):
 def freeze(monkeypatch, source, target):
     monkeypatch.setattr(frozen, "PATH", target)
     monkeypatch.setattr(sys, "argv", ["freeze", str(source)])
-    monkeypatch.delitem(sys.modules, "gan.metrics.freeze", raising=False)
+    monkeypatch.delitem(sys.modules, "gan.evaluation.export", raising=False)
     with pytest.raises(SystemExit) as end:
-        runpy.run_module("gan.metrics.freeze", run_name="__main__")
+        runpy.run_module("gan.evaluation.export", run_name="__main__")
     return end.value.code
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from gan.metrics import class_histogram, digits_drawn, kl_to_uniform, mnist_score
+from gan.evaluation import class_histogram, digits_drawn, kl_to_uniform, mnist_score
 from nn import DataError
 
 

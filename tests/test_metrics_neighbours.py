@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gan.metrics import precision_recall
-from gan.metrics import rows as rows_module
-from gan.metrics.rows import distance_blocks
+from gan.evaluation import precision_recall
+from gan.evaluation import rows as rows_module
+from gan.evaluation.rows import distance_blocks
 from nn import DataError
 
 

@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from gan.metrics import parzen, parzen_log_likelihoods
-from gan.metrics import rows as rows_module
-from gan.metrics.parzen import SIGMAS
+from gan.evaluation import parzen_log_likelihoods
+from gan.evaluation import parzen
+from gan.evaluation import rows as rows_module
+from gan.evaluation.parzen import SIGMAS
 from nn import DataError
 
 

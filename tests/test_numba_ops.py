@@ -19,9 +19,10 @@ numba = pytest.importorskip("numba")
 
 from numba import prange  # noqa: E402
 
-from nn.ops import blas, numba_conv  # noqa: E402
-from nn.ops.numba_ops import NumbaOps, fits, flat  # noqa: E402
-from nn.ops.numba_threads import BLAS, THREADS, shared  # noqa: E402
+from nn.ops.numba import blas  # noqa: E402
+from nn.ops.numba import conv as numba_conv  # noqa: E402
+from nn.ops.numba.ops import NumbaOps, fits, flat  # noqa: E402
+from nn.ops.numba.threads import BLAS, THREADS, shared  # noqa: E402
 
 ROOT = Path(nn.__file__).parent.parent
 SUMS = {"affine", "normalize", "sum_product_rows", "bce_with_logits", "mean_sigmoid"}  # in another order than NumPy's
@@ -256,7 +257,7 @@ def test_products_leave_blas_its_threads():
 def test_two_threads_do_the_same():
     """All tests of this file, and those of the primitives, in a process with two; they wait asleep, as other tests want the cores."""
     two = {"OPENBLAS_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
-    code = "from nn.ops.numba_threads import THREADS; assert THREADS == 2, THREADS"
+    code = "from nn.ops.numba.threads import THREADS; assert THREADS == 2, THREADS"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **two}, check=True)
     tests = ["tests/test_numba_ops.py", "tests/test_ops.py", "-k", "not (two_threads or plain_python or emulated or strict or import or folder)"]
     command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *tests]
@@ -370,7 +371,7 @@ def test_which_backend_one_gets(monkeypatch):
     assert type(get_ops("cpu")) is NumbaOps and type(get_ops("numpy")) is NumpyOps
     assert "Numba" in repr(get_ops("cpu")) and "Numba" not in repr(get_ops("numpy"))
     assert get_ops("numpy").device == get_ops("cpu").device == "cpu"
-    monkeypatch.setitem(sys.modules, "nn.ops.numba_ops", None)
+    monkeypatch.setitem(sys.modules, "nn.ops.numba.ops", None)
     assert type(get_ops("cpu")) is NumpyOps  # Numba cannot be imported
 
 
@@ -386,7 +387,7 @@ def test_no_folder_for_machine_code_is_no_error(tmp_path):
     env = {**os.environ, "NUMBA_CACHE_DIR": str(nowhere / "below")}
     code = (
         "import numpy as np\n"
-        "from nn.ops.numba_ops import NumbaOps\n"
+        "from nn.ops.numba.ops import NumbaOps\n"
         "x = np.array([-1.0, 2.0], np.float32)\n"
         "print(NumbaOps().leaky_relu(x, 0.5, out=x))\n"
     )

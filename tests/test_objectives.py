@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan.objectives import HingeLoss, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
+from gan.objectives.objectives import HingeLoss, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from nn import Dense
 
 LOGITS = np.array([[-2.0], [0.5], [3.0], [-0.1]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from gan.pictures import FRAME_MS, GAP, LAST_FRAME_MS, LONGEST_FILM, SCALE, film_epochs, grid, save_curves, save_film, save_picture
+from gan.images import FRAME_MS, GAP, LAST_FRAME_MS, LONGEST_FILM, SCALE, film_epochs, grid, save_curves, save_film, save_picture
 from nn import ShapeError
 
 CELL = 28 + GAP

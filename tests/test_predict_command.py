@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.pictures import GAP, SCALE, grid
+from gan.images import GAP, SCALE, grid
 from gan.recipes import RECIPES
-from gan.run_folder import RunFolder
+from gan.runs.run import RunFolder
 from gan.sampling import load_sampler
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import Dense, Sequential, save_weights
 from tests.small import CHECKOUT, TINY_BATCHNORM, assert_refused, command, disk_is_full, example, trainer  # noqa: F401
 

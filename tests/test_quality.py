@@ -7,7 +7,7 @@ import types
 import pytest
 
 from benchmarks import quality
-from gan.run_folder import RunFolder
+from gan.runs.run import RunFolder
 from tests.small import command, trainer  # noqa: F401
 
 METRICS = {

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan import run_folder
-from gan.checkpoint import read_checkpoint, write_checkpoint
-from gan.run_lock import RunLock
-from gan.training import Trainer
+from gan.runs import run as run_folder
+from gan.runs.checkpoint import read_checkpoint, write_checkpoint
+from gan.runs.lock import RunLock
+from gan.training.trainer import Trainer
 from nn import RunError, load_weights
 from tests.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
 
@@ -27,7 +27,7 @@ QUICK = "--dataset", "mnist-sample", "--recipe", "mlp-smoothed", "--batch-size",
 @pytest.fixture
 def run(command, monkeypatch):  # noqa: F811
     """Call the command; four batches of ten an epoch, and no curves."""
-    monkeypatch.setattr("gan.run_folder.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
     monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(43).reshape(-1, 1, 28, 28), np.arange(43) % 10))
     return lambda *words: command(train, *words)
 
@@ -88,7 +88,7 @@ def test_a_longer_training(run, tmp_path):
 
 def test_the_best_weights_are_those_of_a_run_that_never_stopped(run, tmp_path, monkeypatch):
     """FID is measured of whole epochs, and the lowest so far is kept in the checkpoint."""
-    monkeypatch.setattr("gan.metrics.watch.SAMPLES", 200)
+    monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
     monkeypatch.setattr(train, "load", lambda name, split, **how: (
         digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28), None))  # fmt: skip
     words = *QUICK, "--epochs", 4, "--evaluate-every", 2
@@ -104,7 +104,7 @@ def test_the_best_weights_are_those_of_a_run_that_never_stopped(run, tmp_path, m
 
 
 def test_fid_may_be_asked_for_later(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("gan.metrics.watch.SAMPLES", 200)
+    monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
     monkeypatch.setattr(train, "load", lambda name, split, **how: (
         digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28), None))  # fmt: skip
     assert run(*QUICK, "--epochs", 1, "--out", "here")[0] == 0
@@ -149,7 +149,7 @@ def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
 
 def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeypatch):
     """A kill leaves the folder as it was copied here; checkpoints come every third step, and the last epoch is cut short."""
-    monkeypatch.setattr("gan.training.LOG_EVERY", 3)
+    monkeypatch.setattr("gan.training.trainer.LOG_EVERY", 3)
     copies, replace = [], os.replace
 
     def copied(temporary, path):
@@ -251,7 +251,7 @@ def test_two_runs_in_one_folder_the_second_is_refused(run, tmp_path):
 
 
 def test_a_lock_dies_with_its_process(tmp_path):
-    hold = f"import sys, time; sys.path.insert(0, {str(CHECKOUT)!r}); from gan.run_lock import RunLock\n"
+    hold = f"import sys, time; sys.path.insert(0, {str(CHECKOUT)!r}); from gan.runs.lock import RunLock\n"
     hold += "lock = RunLock('.'); print('held', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:
@@ -308,7 +308,7 @@ def test_a_data_folder_that_no_system_has(run, tmp_path, folder):
 
 def test_any_settings_in_a_checkpoint_go_on_or_are_refused(run, tmp_path, monkeypatch):
     """Whatever a stranger's file says of its run, `--resume` ends as it should, or with one line."""
-    monkeypatch.setattr("gan.metrics.watch.SAMPLES", 200)
+    monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
     assert run(*QUICK, "--steps", 5, "--out", "here")[0] == 0
     whole, config = (tmp_path / "here" / "checkpoint.npz").read_bytes(), read_checkpoint(tmp_path / "here" / "checkpoint.npz").config
     values = None, True, 0, 1, -1, 7, 10**30, 10**400, 0.5, float("nan"), float("inf"), "", "cpu", "dcgan", "\n\ud800", [], {}

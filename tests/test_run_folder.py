@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan import run_folder
-from gan.checkpoint import read_checkpoint
-from gan.pictures import GAP, SCALE
-from gan.run_folder import RunFolder, new_folder
-from gan.training import N_FIXED
+from gan.runs import run as run_folder
+from gan.runs.checkpoint import read_checkpoint
+from gan.images import GAP, SCALE
+from gan.runs.run import RunFolder, new_folder
+from gan.training.trainer import N_FIXED
 from nn import RunError, load_weights
 from tests.small import TINY, TINY_BATCHNORM, disk_is_full, held, trainer, weights
 
@@ -123,7 +123,7 @@ def test_saving_changes_nothing(tmp_path, no_curves):
 
 
 def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(tmp_path, monkeypatch, no_curves):
-    monkeypatch.setattr("gan.pictures.LONGEST_FILM", 3)
+    monkeypatch.setattr("gan.images.LONGEST_FILM", 3)
     shown, made = [], []
     monkeypatch.setattr(run_folder, "save_film", lambda path, sheets: shown.extend(sheets))
     t, folder = trainer(replace(TINY, epochs=8)), RunFolder(tmp_path / "run", CONFIG)

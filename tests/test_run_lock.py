@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from gan import run_lock
-from gan.run_lock import RunLock
+from gan.runs import lock as run_lock
+from gan.runs.lock import RunLock
 from nn import RunError
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from benchmarks import search
-from gan.datasets import load
-from gan.metrics import watch
-from gan.training import Trainer
+from gan.data.datasets import load
+from gan.evaluation import fid_callback as watch
+from gan.training.trainer import Trainer
 from tests.small import command  # noqa: F401
 
 

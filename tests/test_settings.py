@@ -13,7 +13,7 @@ import pytest
 
 import nn
 from nn.layers import LAYERS
-from nn.weights import describe
+from nn.serialization.weights import describe
 from tests.test_layer import CASES
 from tests.tools import Vector, normal
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gan import ship
-from gan.run_folder import RunFolder
+from gan.commands import ship
+from gan.runs.run import RunFolder
 from gan.sampling import load_sampler
 from nn import load_weights
 from tests.small import CHECKOUT, TINY_BATCHNORM, assert_refused, example, trainer
@@ -22,7 +22,7 @@ def test_a_shipped_generator_draws_as_before(command, tmp_path):  # noqa: F811
 
 
 def test_the_command_needs_two_names(command):  # noqa: F811
-    assert_refused(command(ship), "python -m gan.ship WEIGHTS OUT")
+    assert_refused(command(ship), "python -m gan.commands.ship WEIGHTS OUT")
 
 
 def test_the_shipped_files_are_small_and_draw_what_is_asked(command):  # noqa: F811
@@ -36,8 +36,8 @@ def test_the_shipped_files_are_small_and_draw_what_is_asked(command):  # noqa: F
 
 
 def test_the_shipped_generator_knows_its_digits():
-    from gan.datasets import load
-    from gan.metrics import Judge
+    from gan.data.datasets import load
+    from gan.evaluation import Judge
 
     judge = Judge(load("mnist-sample", "test", flat=False)[0][:100])
     sampler = load_sampler(CHECKOUT / "data" / "weights" / "digits-by-class.npz")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import nn
 from nn.ops import NumpyOps
-from nn.weights import describe, rebuild
+from nn.serialization.weights import describe, rebuild
 from tests.oracles import load
 from tests.strict import StrictOps
 from tests.test_allocation import LIMIT, rise
@@ -416,7 +416,7 @@ def test_errors_are_the_layers_own():
 
 def test_a_network_in_pytorchs_names_is_not_known_and_says_so():
     with pytest.raises(nn.WeightsError, match="it is not known how PyTorch lays out a SpectralNorm"):
-        nn.weights.to_torch_state(nn.SpectralNorm(nn.Dense(2, 2)).build())
+        nn.serialization.weights.to_torch_state(nn.SpectralNorm(nn.Dense(2, 2)).build())
 
 
 # ---- steps

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan import stacked_modes
-from gan.adversarial_step import has_batchnorm
-from gan.datasets import load
-from gan.metrics.frozen import SHA256, load_frozen
-from gan.pictures import GAP, SCALE
-from gan.stacked import PROTOCOL, RECIPES, StackedBatches, random_triples
-from gan.stacked_modes import colour_grid, drawn_triples, modes, named_triples, table
-from gan.training import Trainer
+from gan.evaluation import stacked_modes
+from gan.training.step import has_batchnorm
+from gan.data.datasets import load
+from gan.evaluation.feature_extractor import SHA256, load_frozen
+from gan.images import GAP, SCALE
+from gan.data.stacked import PROTOCOL, RECIPES, StackedBatches, random_triples
+from gan.evaluation.stacked_modes import colour_grid, drawn_triples, modes, named_triples, table
+from gan.training.trainer import Trainer
 from nn import DataError, Dense, Flatten, Reshape, RunError, Sequential, Tanh, get_ops, load_weights
 from tests.small import assert_refused, command, digits, disk_is_full, example, weights  # noqa: F401
 

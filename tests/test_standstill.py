@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.datasets import load
-from gan.metrics.watch import digit_counter
-from gan.standstill import Standstill
+from gan.data.datasets import load
+from gan.evaluation.fid_callback import digit_counter
+from gan.evaluation.collapse import Standstill
 from nn import Dense, Sequential
 from tests.small import TINY, command, digits, example, trainer  # noqa: F401
 
@@ -57,7 +57,7 @@ def test_the_digits_of_images_are_counted():
 
 def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypatch):  # noqa: F811
     train = example("train_mnist_gan")
-    monkeypatch.setattr("gan.standstill.STEPS_A_LOOK", 0)
+    monkeypatch.setattr("gan.evaluation.collapse.STEPS_A_LOOK", 0)
     monkeypatch.setattr(train.Trainer, "fixed_images", lambda self: np.zeros((64, 1, 28, 28), np.float32))
     status, _, err = command(train, "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--batch-size", 100, "--epochs", 3, "--quiet")
     assert status == 0 and err.count("warning: epoch 2: the generator draws one digit only") == err.count("\n") == 1

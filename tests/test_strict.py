@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import BCE, BCEWithLogits, Dense, Layer, Sequential, gradcheck, load_weights, save_weights
 from nn.ops import NumpyOps
 from tests.gan_step import VARIANTS, GanStep

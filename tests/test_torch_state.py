@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import nn
-from nn.conv import Conv2d, ConvTranspose2d
-from nn.weights import from_torch_state, to_torch_state
+from nn.layers.conv import Conv2d, ConvTranspose2d
+from nn.serialization.weights import from_torch_state, to_torch_state
 from tests.tools import assert_close
 
 with np.load(Path(__file__).parent / "oracles" / "torch_state.npz") as stored:

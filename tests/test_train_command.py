@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan import datasets, run_folder
-from gan.checkpoint import read_checkpoint
-from gan.command_line import on_signals
+from gan.data import datasets
+from gan.runs import run as run_folder
+from gan.runs.checkpoint import read_checkpoint
+from gan.commands.command_line import on_signals
 from gan.recipes import DEFAULT, RECIPES, table
-from gan.training import Trainer
+from gan.training.trainer import Trainer
 from nn import load_weights
 from tests.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
 
@@ -29,7 +30,7 @@ EVERYTHING = {
 @pytest.fixture
 def run(command, monkeypatch):  # noqa: F811
     """Call the command; without curves, which are most of a short training's time."""
-    monkeypatch.setattr("gan.run_folder.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
     monkeypatch.delenv("BYHAND_DATA_DIR", raising=False)
     return lambda *words: command(train, *words)
 
@@ -66,7 +67,7 @@ def test_options_reach_the_training(run, few_images):
 
 def test_tf32_reaches_the_gpu_and_is_refused_without_one(run, few_images, emulated_cupy_ops, monkeypatch):
     assert_refused(run(*QUICK, "--tf32", "--device", "cpu", "--out", "here"), "TF32: expected device 'cuda'", "got 'cpu'")
-    monkeypatch.setitem(sys.modules, "nn.ops.cupy_ops", emulated_cupy_ops)
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", emulated_cupy_ops)
     status, out, err = run(*QUICK[:-1], "--tf32", "--batch-size", 10, "--steps", 1, "--out", "here")
     assert status == 0 and "TF32 products" in out
 
@@ -156,7 +157,7 @@ def test_an_argument_that_cannot_be_is_named(run, tmp_path, words, told):
 
 def test_cuda_without_cupy_says_what_to_install(run, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    monkeypatch.delitem(sys.modules, "nn.ops.cupy_ops", raising=False)
+    monkeypatch.delitem(sys.modules, "nn.ops.cuda.ops", raising=False)
     assert_refused(run(*QUICK, "--device", "cuda"), "cuda", "CuPy", "pip install", "device 'cpu'")
     assert list(tmp_path.iterdir()) == []
 
@@ -264,7 +265,7 @@ def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
 
 def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_path):
     """The first one is being served, which takes longer than the second waits."""
-    slow = "import runpy, time, gan.run_folder as folder, sys\n"
+    slow = "import runpy, time, gan.runs.run as folder, sys\n"
     slow += "folder.RunFolder.finish = lambda *_: (print('finishing', flush=True), time.sleep(3600))\n"
     slow += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     words = [CHECKOUT / "examples" / "train_mnist_gan.py", *SAMPLE, "--recipe", "mlp-leaky", "--quiet", "--checkpoint-minutes", 1e-9]
@@ -286,8 +287,8 @@ def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_pa
 
 
 def test_warnings_are_lines_on_stderr(run, monkeypatch):
-    monkeypatch.setattr("gan.standstill.PINNED", 1e9)
-    monkeypatch.setattr("gan.standstill.LEAST_STEPS", 1)
+    monkeypatch.setattr("gan.evaluation.collapse.PINNED", 1e9)
+    monkeypatch.setattr("gan.evaluation.collapse.LEAST_STEPS", 1)
     status, out, err = run(*QUICK, "--epochs", 1, "--batch-size", 2000, "--out", "here")
     assert status == 0 and out == "" and err.count("\n") == err.count("warning: epoch 1: the ") == 2
 

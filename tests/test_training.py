@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gan import training
-from gan.adversarial_step import AdversarialStep
+from gan.training import trainer as training
+from gan.training.step import AdversarialStep
 from gan.recipes import RECIPES, Recipe
-from gan.training import LOG_EVERY, N_FIXED, Callback, Trainer
+from gan.training.trainer import LOG_EVERY, N_FIXED, Callback, Trainer
 from nn import Dense, DeviceMemoryError, Dropout, Layer, LeakyReLU, RunError, Sequential, ShapeError, Tanh
 from nn.ops import get_ops
 from tests.small import BATCH, STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, held, trainer, weights

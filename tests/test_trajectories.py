@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gan import recipes, stacked
-from gan.training import Trainer
+from gan import recipes
+from gan.data import stacked
+from gan.training.trainer import Trainer
 from nn.ops import NumpyOps
 from tests.gan_step import HostStream
 from tests.strict import StrictOps

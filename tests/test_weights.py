@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nn
-from nn.archive import MAX_HEADER_BYTES
+from nn.serialization.archive import MAX_HEADER_BYTES
 from tests.strict import StrictOps
 from tests.tools import normal
 

@@ -6,7 +6,7 @@ its long loops compiled and its products shared between threads; `CupyOps`, in t
 
 from nn.errors import DeviceError
 from nn.ops.base import Ops, first_line
-from nn.ops.numpy_ops import NumpyOps
+from nn.ops.numpy.ops import NumpyOps
 
 DEVICES = ("auto", "cpu", "numpy", "cuda")
 
@@ -30,7 +30,7 @@ def get_ops(device="cpu", tf32=False):
     if device == "cpu":
         return cpu_ops()
     try:
-        from nn.ops.cupy_ops import CupyOps
+        from nn.ops.cuda.ops import CupyOps
 
         return CupyOps(tf32)
     except (ImportError, DeviceError) as problem:
@@ -47,7 +47,7 @@ def get_ops(device="cpu", tf32=False):
 def cpu_ops():
     """`NumbaOps` if Numba can be imported, else `NumpyOps`."""
     try:
-        from nn.ops.numba_ops import NumbaOps
+        from nn.ops.numba.ops import NumbaOps
     except ImportError:  # not installed, or not made for this NumPy or Python
         return NumpyOps()
     return NumbaOps()

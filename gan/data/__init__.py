@@ -1,0 +1,1 @@
+"""Training images: data sets, files, batches and clusters."""

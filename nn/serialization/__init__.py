@@ -1,0 +1,1 @@
+"""Weights files, archives and atomic files."""
