@@ -50,7 +50,7 @@ def emulated_cupy(request, tmp_path_factory):
     """CuPy's stand-in, with all kernels compiled."""
     if shutil.which("g++") is None:
         pytest.skip("needs g++, which compiles the CUDA kernels for the CPU")
-    from tests import emulated_cupy
+    from tests.support import emulated_cupy
 
     cache = getattr(request.config, "cache", None)  # pytest may run without one
     return emulated_cupy.load(cache.mkdir("emulated_cupy") if cache else tmp_path_factory.mktemp("emulated_cupy"))
@@ -83,7 +83,7 @@ def any_backend(request):
 
 def make_backend(name, request):
     if name == "strict":
-        from tests.strict import StrictOps
+        from tests.support.strict import StrictOps
 
         return StrictOps()
     if name == "numba":

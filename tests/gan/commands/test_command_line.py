@@ -1,0 +1,55 @@
+"""What `run` makes of the errors that the commands' own tests do not come across."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gan.commands.command_line import free_folder, run
+from nn import RunError
+from tests.support.small import CHECKOUT
+
+
+def ended(capsys, error):
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    return end.value.code, *capsys.readouterr()
+
+
+def test_memory_that_does_not_suffice_is_one_line(capsys):
+    status, out, err = ended(capsys, MemoryError("Unable to allocate 3.2 TiB"))
+    assert (status, out) == (2, "")
+    assert err == "error: not enough memory (Unable to allocate 3.2 TiB); try a smaller batch size or count\n"
+
+
+def test_a_file_that_cannot_be_used_is_one_line(capsys):
+    status, out, err = ended(capsys, PermissionError(13, "Permission denied", "a.npz"))
+    assert (status, out) == (2, "")
+    assert err == "error: [Errno 13] Permission denied: 'a.npz'; name another file or folder\n"
+
+
+@pytest.mark.parametrize("words", ["x", 10_000 * "x"], ids=["within the buffer", "beyond it"])
+@pytest.mark.parametrize("end", ["return 0", "sys.exit(0)", "raise RunError('no')"])
+def test_a_reader_that_has_gone_is_told_nothing(words, end):
+    """As in  python examples/... | true : no traceback, and no complaint of the interpreter's when it ends."""
+    code = (
+        "import sys\nfrom gan.commands.command_line import run\nfrom nn import RunError\n"
+        f"def main():\n    sys.stdin.read()\n    print({words!r})\n    {end}\nrun(main)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=CHECKOUT, env={**os.environ, "PYTHONUNBUFFERED": ""}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdout.close()
+    assert process.communicate()[1] == b""
+    assert process.returncode == 2
+
+
+def test_a_folder_below_a_link_to_nowhere_is_an_error(tmp_path):
+    (tmp_path / "runs").symlink_to(tmp_path / "gone")
+    with pytest.raises(RunError, match="cannot be written"):
+        free_folder(tmp_path / "runs" / "x")

@@ -1,0 +1,46 @@
+"""The generators that come with the package, and how they are made."""
+
+import numpy as np
+
+from gan.commands import ship
+from gan.runs.run import RunFolder
+from gan.sampling import load_sampler
+from nn import load_weights
+from tests.support.small import CHECKOUT, TINY_BATCHNORM, assert_refused, example, trainer
+from tests.support.small import command  # noqa: F401
+
+
+def test_a_shipped_generator_draws_as_before(command, tmp_path):  # noqa: F811
+    t, folder = trainer(TINY_BATCHNORM), RunFolder(tmp_path / "run", {})
+    t.fit(steps=3)
+    folder.save_weights(t)
+    assert command(ship, "run/weights.npz", "g.npz") == (0, "", "")
+    assert list(load_weights(tmp_path / "g.npz")[0]) == ["G"]
+    assert (tmp_path / "g.npz").stat().st_size < (tmp_path / "run" / "weights.npz").stat().st_size / 2
+    before, after = (load_sampler(path) for path in (tmp_path / "run" / "weights.npz", tmp_path / "g.npz"))
+    assert np.abs(before.images(before.inputs(20, 1)) - after.images(after.inputs(20, 1))).max() < 0.01
+
+
+def test_the_command_needs_two_names(command):  # noqa: F811
+    assert_refused(command(ship), "python -m gan.commands.ship WEIGHTS OUT")
+
+
+def test_the_shipped_files_are_small_and_draw_what_is_asked(command):  # noqa: F811
+    for name, classes in (("digits", 0), ("digits-by-class", 10)):
+        path = CHECKOUT / "gan" / "pretrained" / f"{name}.npz"
+        assert path.stat().st_size < 2_000_000 and load_sampler(path).classes == classes
+    predict = example("predict")
+    assert command(predict) == (0, "digits.png: 64 digits\n", "")
+    status, out, err = command(predict, "--digits", "0123456789", "--seed", 1, "--save-samples", "s.npz")
+    assert (status, err) == (0, "")
+
+
+def test_the_shipped_generator_knows_its_digits():
+    from gan.data.datasets import load
+    from gan.evaluation import Judge
+
+    judge = Judge(load("mnist-sample", "test", flat=False)[0][:100])
+    sampler = load_sampler(CHECKOUT / "gan" / "pretrained" / "digits-by-class.npz")
+    digits = np.arange(300) % 10
+    named = judge.probabilities(judge.features(sampler.images(sampler.inputs(300, 1, digits)))).argmax(axis=1)
+    assert np.mean(named == digits) > 0.8

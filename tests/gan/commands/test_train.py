@@ -1,0 +1,331 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan.data import datasets
+from gan.runs import run as run_folder
+from gan.runs.checkpoint import read_checkpoint
+from gan.commands.command_line import on_signals
+from gan.recipes import DEFAULT, RECIPES, table
+from gan.training.trainer import Trainer
+from nn import load_weights
+from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
+
+train = example("train_mnist_gan")
+SAMPLE = "--dataset", "mnist-sample"
+QUICK = *SAMPLE, "--recipe", "mlp-leaky", "--quiet"
+EVERYTHING = {
+    "weights.npz", "checkpoint.npz", "samples", "fixed_samples.npz", "losses.png", "progress.gif", "history.csv", "config.json",
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(command, monkeypatch):  # noqa: F811
+    """Call the command; without curves, which are most of a short training's time."""
+    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    monkeypatch.delenv("BYHAND_DATA_DIR", raising=False)
+    return lambda *words: command(train, *words)
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """An epoch of four batches of ten."""
+    monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(43), None))
+
+
+# ---- a training --------------------------------------------------------------------------------------------------
+
+
+def test_the_default_recipe_leaves_everything(run, tmp_path):
+    status, out, err = run(*SAMPLE, "--steps", 2, "--device", "cpu", "--seed", 5, "--out", "here")
+    assert status == 0
+    assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
+    assert "10,000 images of mnist-sample" in out and "predict.py --weights here/weights.npz" in out
+    assert "images/s" in err and "2/2" in err  # the bar
+    _, info = load_weights("here/weights.npz")
+    assert info["recipe"] == DEFAULT and info["training"]["steps_done"] == 2
+    config = json.loads((tmp_path / "here" / "config.json").read_text())
+    assert (config["recipe"], config["steps"], config["epochs"], config["seed"]) == (DEFAULT, 2, None, 5)
+    assert (config["dataset"], config["images"], config["device"]) == ("mnist-sample", 10_000, "cpu")
+    assert (config["batch_size"], config["learning_rate"]) == (RECIPES[DEFAULT].batch_size, RECIPES[DEFAULT].learning_rate)
+
+
+def test_options_reach_the_training(run, few_images):
+    words = "--batch-size", 10, "--learning-rate", 0.25, "--epochs", 1, "--out", "here"
+    assert run(*QUICK, *words) == (0, "", "")  # quiet
+    info = load_weights("here/weights.npz")[1]["training"]
+    assert (info["steps_done"], info["batch_size"], info["learning_rate"], info["epochs"]) == (4, 10, 0.25, 1)
+
+
+def test_tf32_reaches_the_gpu_and_is_refused_without_one(run, few_images, emulated_cupy_ops, monkeypatch):
+    assert_refused(run(*QUICK, "--tf32", "--device", "cpu", "--out", "here"), "TF32: expected device 'cuda'", "got 'cpu'")
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", emulated_cupy_ops)
+    status, out, err = run(*QUICK[:-1], "--tf32", "--batch-size", 10, "--steps", 1, "--out", "here")
+    assert status == 0 and "TF32 products" in out
+
+
+@pytest.mark.parametrize("name", ["train_mnist_classifier", "stacked_mnist"])
+def test_other_trainings_take_tf32_too(command, name):  # noqa: F811
+    assert_refused(command(example(name), "--tf32", "--device", "cpu"), "TF32: expected device 'cuda'", "got 'cpu'")
+
+
+def test_without_out_the_folder_is_named_after_recipe_and_time(run, tmp_path):
+    assert run(*QUICK, "--steps", 1)[0] == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    time.strptime(folder.name, "mlp-leaky-%Y%m%d-%H%M%S")
+
+
+def test_a_folder_that_another_run_of_the_same_second_takes_is_left_to_it(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.time, "strftime", lambda form: "now")
+    taken = tmp_path / "runs" / "mlp-leaky-now"
+
+    def load(*args, **kwargs):
+        taken.mkdir(parents=True)
+        (taken / "config.json").write_bytes(b"another's")
+        return digits(64).reshape(-1, 1, 28, 28), None
+
+    monkeypatch.setattr(train, "load", load)
+    assert run(*QUICK, "--steps", 1) == (0, "", "")
+    assert [p.name for p in taken.iterdir()] == ["config.json"]
+    assert {p.name for p in (tmp_path / "runs" / "mlp-leaky-now-2").iterdir()} == EVERYTHING
+
+
+def test_equal_seeds_give_equal_weights_and_pictures(run, tmp_path):
+    for out, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert run(*QUICK, "--steps", 2, "--seed", seed, "--out", out)[0] == 0
+    networks = [load_weights(f"{out}/weights.npz")[0]["G"].parameters.value.flat.tobytes() for out in "abc"]
+    pictures = [(tmp_path / out / "samples" / "epoch_001.png").read_bytes() for out in "abc"]
+    for a, b, c in (networks, pictures):
+        assert a == b != c
+
+
+def test_minutes_end_a_training(run):
+    assert run(*QUICK, "--minutes", 0.0005, "--out", "here")[0] == 0
+    assert 1 <= load_weights("here/weights.npz")[1]["training"]["steps_done"] < 156
+
+
+def test_data_dir_and_the_environment_say_where_the_files_are(run, tmp_path, monkeypatch):
+    """fashion-mnist by the sample's hashes, so that the sample's files are what is looked for."""
+    sample, fashion = datasets.SOURCES["mnist-sample"], datasets.SOURCES["fashion-mnist"]
+    monkeypatch.setitem(datasets.SOURCES, "fashion-mnist", datasets.Source("fashion-mnist", sample.files, ()))
+    assert fashion.files != sample.files
+    shutil.copytree(CHECKOUT / "data" / "mnist-sample", tmp_path / "mine")
+    words = "--recipe", "mlp-leaky", "--quiet", "--dataset", "fashion-mnist", "--steps", 1
+    assert run(*words, "--data-dir", tmp_path / "mine", "--out", "a") == (0, "", "")
+    monkeypatch.setenv("BYHAND_DATA_DIR", str(tmp_path / "mine"))
+    assert run(*words, "--out", "b") == (0, "", "")
+
+
+def test_list_recipes_is_the_table(run, tmp_path):
+    assert run("--list-recipes") == (0, table() + "\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- bad input ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--recipe", "mlp"], ["recipe", "'mlp'", *RECIPES]),
+    (["--dataset", "cifar"], ["data set", "'cifar'", "mnist", "fashion-mnist", "kmnist"]),
+    (["--epochs", "0"], ["--epochs", "at least 1", "got 0"]),
+    (["--epochs", "two"], ["--epochs", "at least 1", "got two"]),
+    (["--steps", "-3"], ["--steps", "at least 1", "got -3"]),
+    (["--steps", "1.5"], ["--steps", "whole number", "got 1.5"]),
+    (["--minutes", "0"], ["--minutes", "above 0", "got 0"]),
+    (["--minutes", "nan"], ["--minutes", "above 0", "got nan"]),
+    (["--batch-size", "0"], ["--batch-size", "at least 1", "got 0"]),
+    ([*SAMPLE, "--batch-size", "10001"], ["batch size", "10,000", "got 10001"]),
+    (["--learning-rate", "-1"], ["--learning-rate", "above 0", "got -1"]),
+    (["--learning-rate", "inf"], ["--learning-rate", "finite", "got inf"]),
+    (["--seed", "-1"], ["--seed", "at least 0", "got -1"]),
+    (["--device", "tpu"], ["--device", "tpu", "auto", "cpu", "cuda"]),
+    (["--reciep", "x"], ["--reciep", "--help"]),
+    (["--epochs"], ["--epochs", "expected one argument"]),
+])  # fmt: skip
+def test_an_argument_that_cannot_be_is_named(run, tmp_path, words, told):
+    assert_refused(run(*words), *told)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cuda_without_cupy_says_what_to_install(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.delitem(sys.modules, "nn.ops.cuda.ops", raising=False)
+    assert_refused(run(*QUICK, "--device", "cuda"), "cuda", "CuPy", "pip install", "device 'cpu'")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "missing", "file", "n" * 300])
+def test_a_data_folder_without_the_data_is_named(run, tmp_path, monkeypatch, name):
+    monkeypatch.setitem(datasets.SOURCES, "kmnist", datasets.Source("kmnist", datasets.SOURCES["kmnist"].files, ()))  # no mirror
+    (tmp_path / "file").write_bytes(b"mine")
+    folder = tmp_path / name
+    assert_refused(run("--dataset", "kmnist", "--data-dir", folder, "--out", "here"), folder)
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_damaged_data_file_is_named(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(datasets.SOURCES, "kmnist", datasets.Source("kmnist", datasets.SOURCES["kmnist"].files, ()))
+    file = tmp_path / "train-images-idx3-ubyte.gz"
+    file.write_bytes(b"\x1f\x8b damaged")
+    assert_refused(run("--dataset", "kmnist", "--data-dir", tmp_path, "--out", "here"), file, "official")
+
+
+def test_a_run_is_never_overwritten(run, tmp_path):
+    assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "here").rglob("*") if p.is_file()}
+    assert_refused(run(*QUICK, "--steps", 1, "--out", "here"), "here", "--out")
+    assert {p: p.read_bytes() for p in (tmp_path / "here").rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "n" * 300])
+def test_a_folder_that_cannot_be_written_is_named(run, tmp_path, out):
+    (tmp_path / "file").write_bytes(b"mine")
+    assert_refused(run(*QUICK, "--steps", 1, "--out", out), out, "--out")
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_a_disk_that_fills_up_is_an_error_and_not_a_traceback(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "write_history", disk_is_full)
+    assert_refused(run(*QUICK, "--steps", 1, "--out", "here"), "here", "No space left")
+    load_weights("here/weights.npz")
+
+
+def test_a_loss_that_is_no_longer_finite_names_the_step_and_keeps_good_weights(run, tmp_path):
+    assert_refused(run(*QUICK, "--steps", 9, "--learning-rate", "1e30", "--out", "here"), "step ", "1e+30", "learning rate")
+    networks, info = load_weights("here/weights.npz")  # which refuses what is not finite
+    assert set(networks) == {"G", "D"}
+    first = Trainer(RECIPES["mlp-leaky"], np.zeros((64, 784), np.uint8))
+    assert np.array_equal(networks["G"].parameters.value.flat, first.generator.parameters.value.flat)
+
+
+def test_a_later_loss_that_is_not_finite_loses_no_epoch(run, tmp_path, monkeypatch, few_images):
+    step = Trainer.step
+
+    def poisoned(self):
+        if self.step_count == 5:
+            self.generator.parameters.value.flat[3] = np.nan
+        step(self)
+
+    monkeypatch.setattr(Trainer, "step", poisoned)
+    assert_refused(run(*QUICK, "--batch-size", 10, "--epochs", 3, "--out", "here"), "step 6:", "weights are those of step 4,")
+    assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
+    assert len((tmp_path / "here" / "history.csv").read_text().splitlines()) == 2
+    with Image.open("here/progress.gif") as film:
+        assert film.n_frames == 1
+
+
+# ---- signals -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_after_the_step_with_everything_saved(run, tmp_path, monkeypatch, number, expected):
+    step = Trainer.step
+
+    def interrupted(self):
+        step(self)
+        if self.step_count == 3:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    assert run(*QUICK, "--steps", 1000, "--out", "here") == (expected, "", "")
+    assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
+    assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 3
+    assert (tmp_path / "here" / "samples" / "epoch_001.png").exists()
+
+
+def test_only_the_first_signal_is_held_back():
+    caught, inside = [], []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with on_signals(caught.append):
+            signal.raise_signal(signal.SIGINT)
+            inside += [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert caught == [signal.SIGINT] and inside == [signal.SIG_DFL] * 2
+
+
+def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "load", interrupted)
+    status, out, err = run(*QUICK)
+    assert status == 130 and "Traceback" not in err
+
+
+def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_path):
+    """The first one is being served, which takes longer than the second waits."""
+    slow = "import runpy, time, gan.runs.run as folder, sys\n"
+    slow += "folder.RunFolder.finish = lambda *_: (print('finishing', flush=True), time.sleep(3600))\n"
+    slow += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    words = [CHECKOUT / "examples" / "train_mnist_gan.py", *SAMPLE, "--recipe", "mlp-leaky", "--quiet", "--checkpoint-minutes", 1e-9]
+    process = subprocess.Popen(
+        [sys.executable, "-c", slow, *map(str, words), "--out", "here"], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )  # fmt: skip
+    try:
+        while not (tmp_path / "here" / "history.csv").exists() and process.poll() is None:  # the first checkpoint is of no step
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "finishing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=300) == -signal.SIGINT  # which a shell calls 130
+    finally:
+        process.kill()
+        process.communicate()
+    assert read_checkpoint(tmp_path / "here" / "checkpoint.npz").rest["step"] > 0
+
+
+def test_warnings_are_lines_on_stderr(run, monkeypatch):
+    monkeypatch.setattr("gan.evaluation.collapse.PINNED", 1e9)
+    monkeypatch.setattr("gan.evaluation.collapse.LEAST_STEPS", 1)
+    status, out, err = run(*QUICK, "--epochs", 1, "--batch-size", 2000, "--out", "here")
+    assert status == 0 and out == "" and err.count("\n") == err.count("warning: epoch 1: the ") == 2
+
+
+def test_ctrl_c_for_real(tmp_path):
+    """The whole command in a process of its own, from another folder, interrupted in its second epoch."""
+    words = [sys.executable, CHECKOUT / "examples" / "train_mnist_gan.py", *SAMPLE, "--recipe", "mlp-leaky", "--batch-size", "500"]
+    words += ["--epochs", "100000"]  # it does not end before it is interrupted, however late that is
+    process = subprocess.Popen([*words, "--out", "here"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        while not (tmp_path / "here" / "losses.png").exists() and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=300)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err and "Warning" not in err and "stopped after" in out
+    assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
+    epochs = len(list((tmp_path / "here" / "samples").iterdir())) - (tmp_path / "here" / "samples" / "epoch_000.png").exists()
+    assert len((tmp_path / "here" / "history.csv").read_text().splitlines()) == 1 + epochs
+    with Image.open(tmp_path / "here" / "progress.gif") as film:
+        assert film.n_frames == epochs
+    load_weights(tmp_path / "here" / "weights.npz")
+
+
+def test_without_a_length_the_recipes_own_is_trained_and_written_down(run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Trainer, "fit", lambda self, **length: asked.append(length))
+    assert run(*QUICK, "--out", "here")[0] == 0
+    recipe = RECIPES["mlp-leaky"]
+    config = json.loads((tmp_path / "here" / "config.json").read_text())
+    assert (config["epochs"], config["steps"], config["minutes"]) == (recipe.epochs, recipe.steps, None)
+    assert (asked[0]["steps"], asked[0]["minutes"]) == (recipe.epochs * (10_000 // recipe.batch_size), None)
+
+
+def test_the_folder_is_looked_at_before_the_data(run, tmp_path):
+    (tmp_path / "file").write_bytes(b"mine")
+    assert_refused(run("--recipe", "mlp-leaky", "--dataset", "nope", "--out", "file/below"), "file/below", "--out")

@@ -1,0 +1,229 @@
+"""A trainer that goes on from a checkpoint makes the bytes that one which never stopped makes."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
+from gan.objectives.objectives import Relativistic
+from gan.objectives.penalties import OneCentered, ZeroCentered
+from gan.data.stacked import StackedBatches, random_triples
+from gan.training.trainer import LOG_EVERY
+from nn import Conv2d, Cutout, Dense, Flatten, LeakyReLU, RandomShift, RunError, Sequential, SpectralNorm, WeightsError
+from tests.support.small import STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, disk_is_full, held, trainer, weights
+
+
+def judge(n_out=1):
+    return lambda: Sequential(Dense(784, 5), LeakyReLU(0.2), Dense(5, n_out))
+
+
+def augmented():
+    first = (RandomShift(2), Cutout(5), SpectralNorm(Conv2d(1, 2, 4, stride=4)), LeakyReLU(0.2))
+    return Sequential(*first, Flatten(), Dense(98, 1), input_shape=(1, 28, 28))
+
+
+def drawer(n_in):
+    return lambda: Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dense(6, 784))
+
+
+RECIPES = {
+    "dropout": TINY,
+    "batch norm, average": replace(TINY_BATCHNORM, average=0.9),
+    "lazy penalty": replace(TINY, discriminator=judge(), penalty=ZeroCentered(1.0, every=3), fresh_noise=False),
+    "penalty with its own draws": replace(TINY, discriminator=judge(), penalty=OneCentered(every=2), objective=Relativistic()),
+    "classes": replace(TINY, generator=drawer(4 + 10), discriminator=judge(10), classes=10, average=0.99),
+    "clusters": replace(TINY, generator=drawer(4 + 7), discriminator=judge(7), clusters=7),
+    "augmentation, spectral norm": replace(
+        TINY, generator=lambda: Sequential(Dense(4, 784), *TINY.generator()[4:], *reshaped()), discriminator=augmented
+    ),
+}
+
+
+def reshaped():
+    from nn import Reshape
+
+    return (Reshape((1, 28, 28)),)
+
+
+def new(recipe, **settings):
+    labels = np.arange(43) % 10 if recipe.classes else None
+    return trainer(recipe, labels=labels, seed=3, **settings)
+
+
+def everything(t):
+    """The bytes of a whole state."""
+    arrays, rest = t.state()
+    rest.pop("seconds")
+    return {name: array.tobytes() for name, array in arrays.items()}, rest, held(t.artist)
+
+
+def through_a_file(t, path):
+    """What a checkpoint of the trainer gives back."""
+    write_checkpoint(path, a_checkpoint(t))
+    return read_checkpoint(path)
+
+
+def a_checkpoint(t):
+    arrays, rest = t.state()
+    return Checkpoint({"seed": 3}, None, arrays, rest, np.zeros((0, 64, 28, 28), np.uint8), t.clusters, [], None)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("first", [1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 2, 2 * STEPS_PER_EPOCH + 4])
+def test_the_bytes_are_those_of_a_training_that_never_stopped(tmp_path, name, first):
+    once, before = new(RECIPES[name]), new(RECIPES[name])
+    once.fit(steps=17)
+    before.fit(steps=first)
+    checkpoint = through_a_file(before, tmp_path / "checkpoint.npz")
+    after = new(RECIPES[name], found=checkpoint.clusters)
+    after.restore(checkpoint.arrays, checkpoint.rest)
+    assert everything(after) == everything(before)
+    (*_, last) = after.fit(steps=17 - first)
+    assert weights(after) == weights(once) and held(after.artist) == held(once.artist)
+    assert np.array_equal(after.fixed_inputs, once.fixed_inputs)
+    got, want = everything(after), everything(once)
+    assert got[0] == want[0] and got[1]["streams"] == want[1]["streams"] and got[1]["step"] == want[1]["step"] == last["step"]
+
+
+@pytest.mark.parametrize("first", [1, LOG_EVERY - 1, LOG_EVERY, LOG_EVERY + 7])
+def test_within_a_window_of_the_log_the_epochs_means_go_on(first):
+    once, before, after = (trainer(images=digits(60), batch_size=1) for _ in range(3))
+    (whole,) = once.fit(steps=60)
+    for _ in range(first):  # without the end of a `fit`, which reads the log
+        before.step()
+    after.restore(*before.state())
+    (record,) = after.fit(steps=60 - first)
+    for name in ("d_loss", "g_loss", "d_real", "d_fake", "epoch", "step"):
+        assert np.isclose(record[name], whole[name], rtol=1e-12), name
+    assert weights(after) == weights(once)
+
+
+def test_stacked_digits_go_on_too():
+    digit = digits(40)
+    recipe = replace(
+        TINY, generator=lambda: Sequential(Dense(4, 3 * 784)), discriminator=lambda: Sequential(Dense(3 * 784, 1))
+    )
+    batches = partial(StackedBatches, triples=random_triples(40, 43, 0))
+    once, before, after = (trainer(recipe, digit, batches=batches) for _ in range(3))
+    once.fit(steps=13)
+    before.fit(steps=7)
+    after.restore(*before.state())
+    after.fit(steps=6)
+    assert weights(after) == weights(once)
+
+
+def test_a_state_is_a_copy_and_to_take_it_changes_nothing():
+    t, plain = trainer(), trainer()
+    t.fit(steps=3)
+    plain.fit(steps=3)
+    arrays, rest = t.state()
+    before = {name: array.copy() for name, array in arrays.items()}
+    t.fit(steps=3)
+    plain.fit(steps=3)
+    assert weights(t) == weights(plain)
+    assert all(np.array_equal(array, before[name]) for name, array in arrays.items()) and rest["step"] == 3
+
+
+def test_another_learning_rate_stays():
+    t, other = trainer(), trainer(learning_rate=0.5)
+    t.fit(steps=2)
+    other.restore(*t.state())
+    assert other._step.g_optimizer.clock.tolist() == [2, 0.5]
+
+
+def test_no_state_that_cannot_be_restored():
+    """A gradient so large that its square is infinite stops its weights, and leaves them and the losses finite."""
+    t = trainer(learning_rate=1e13)
+    with pytest.raises(RunError, match="no longer finite.*learning rate below 1e"):
+        t.fit(steps=8)
+    trainer(learning_rate=1e13).restore(*t.state())
+
+
+def test_no_state_of_weights_that_are_not_finite():
+    t = trainer()
+    t.fit(steps=2)
+    t.step()
+    t.generator.parameters.value.flat[3] = np.nan
+    with pytest.raises(RunError, match="no longer finite"):
+        t.state()
+    assert t.step_count == 2
+
+
+# ---- what does not fit -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda arrays, rest: arrays.pop("G.value"), "'G.value' is missing"),
+    (lambda arrays, rest: arrays.update(more=np.zeros(3)), "'more' is extra"),
+    (lambda arrays, rest: arrays.update({"D.adam.m": np.zeros(3, "f4")}), "expected D.adam.m of float32"),
+    (lambda arrays, rest: arrays.update({"D.value": arrays["D.value"].astype("f8")}), "float32.*float64"),
+    (lambda arrays, rest: arrays["order.0"].fill(10**6), "order.0 as another order"),
+    (lambda arrays, rest: arrays["G.value"].fill(np.inf), "finite"),
+    (lambda arrays, rest: rest.pop("streams"), "KeyError"),
+    (lambda arrays, rest: rest["streams"].update({"0": []}), "AttributeError"),
+    (lambda arrays, rest: rest["streams"]["0"].update(state={"state": [1]}), "ValueError"),
+    (lambda arrays, rest: rest.update(step="many"), "ValueError"),
+    (lambda arrays, rest: rest.update(step=-1), "at least 0"),
+    (lambda arrays, rest: rest.update(step=float("inf")), "OverflowError"),
+    (lambda arrays, rest: rest.update(step=10**30), "at least 0"),
+    (lambda arrays, rest: rest.update(seconds=[float("inf"), 0.0]), "finite seconds"),
+    (lambda arrays, rest: rest.update(seconds=[0.0, float("nan")]), "finite seconds"),
+    (lambda arrays, rest: rest["log"].update(steps=10**400), "ValueError"),
+    (lambda arrays, rest: rest["log"].update(squares=[1.0, float("inf")]), "ValueError"),
+    (lambda arrays, rest: arrays["D.adam.v"].fill(np.nan), "finite numbers in D.adam.v"),
+    (lambda arrays, rest: rest.update(log={"sums": [1.0], "squares": [1.0, 1.0], "steps": 1}), "sums"),
+    (lambda arrays, rest: rest.update(seconds=None), "TypeError"),
+])  # fmt: skip
+def test_a_state_that_is_none_is_refused(change, words):
+    t = trainer()
+    t.fit(steps=2)
+    arrays, rest = t.state()
+    change(arrays, rest)
+    with pytest.raises(RunError, match=f"state: .*{words}"):
+        trainer().restore(arrays, rest)
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
+    t, path = trainer(), tmp_path / "checkpoint.npz"
+    write_checkpoint(path, a_checkpoint(t))
+    before = path.read_bytes()
+    t.fit(steps=1)
+    monkeypatch.setattr("os.fsync", disk_is_full)
+    with pytest.raises(OSError):
+        write_checkpoint(path, a_checkpoint(t))
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+@pytest.mark.parametrize("change", [
+    {"config": None}, {"data_dir": 3}, {"rest": []}, {"best": "low"}, {"history": [{"epoch": 1, "step": 1}]},
+    {"history": [{"step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)}, {"frames": np.zeros((0, 64, 28), np.uint8)},
+    {"frames": np.zeros((0, 64, 28, 28), np.float32)}, {"frames": np.zeros((0, 64, 27, 28), np.uint8)},
+    {"history": [{"epoch": 1, "step": np.nan}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"history": [{3: 1, "epoch": 1, "step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"history": [dict.fromkeys([*COLUMNS, "more"], 1)], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"history": [dict.fromkeys(COLUMNS, 1) | {"g_loss": np.inf}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+    {"history": [dict.fromkeys(COLUMNS, 1)], "frames": np.zeros((1, 0, 28, 28), np.uint8)}, {"history": [{}], "frames": np.zeros(
+        (1, 64, 28, 28), np.uint8)}, {"data_dir": "a\0b"},
+])  # fmt: skip
+def test_a_file_of_something_else_is_refused(tmp_path, change):
+    path = tmp_path / "checkpoint.npz"
+    write_checkpoint(path, replace(a_checkpoint(trainer()), **change))
+    with pytest.raises(WeightsError, match="checkpoint.npz: it is not a checkpoint"):
+        read_checkpoint(path)
+
+
+def test_data_have_a_name_of_their_own():
+    a = np.arange(6, dtype=np.uint8)
+    names = [digest(a), digest(a.reshape(2, 3)), digest(a.astype(np.int64)), digest(a + 1)]
+    assert len(set(names)) == 4 and digest(a) == digest(a.copy())
+
+
+def test_the_history_comes_back_as_it_was(tmp_path):
+    figures = {name: 0.1 / 3 * k for k, name in enumerate(COLUMNS[2:])}
+    rows = [{"epoch": k, "step": 5 * k, **figures, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))]
+    path = tmp_path / "checkpoint.npz"
+    write_checkpoint(path, replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)))
+    got = read_checkpoint(path).history
+    assert got == rows and [list(map(type, row.values())) for row in got] == [list(map(type, row.values())) for row in rows]

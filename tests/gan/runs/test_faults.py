@@ -1,0 +1,68 @@
+"""benchmarks/faults.py, scaled down; and that its judges see what is lost."""
+
+import random
+
+import pytest
+
+from benchmarks import faults
+from benchmarks.harness import fault_files
+from benchmarks.harness import fault_runs
+from nn import WeightsError
+from tests.support.small import command  # noqa: F401
+
+
+def test_changed_files_in_a_table(command):  # noqa: F811
+    status, out, _ = command(faults, "--only", "weights", "data", "--files", 200)
+    assert status == 0 and out.count("200       200     0") == 2
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path):
+    tried, survived, remark = fault_runs.kills(tmp_path, 2)
+    assert (tried, survived) == (2, 2) and "inside the write" in remark
+
+
+def test_what_is_lost_is_counted_and_is_the_exit_status(command, monkeypatch):  # noqa: F811
+    monkeypatch.setitem(faults.FAULTS, "disk", ("a disk", lambda folder, count: (count, count - 1, "one is lost"), "times"))
+    status, out, _ = command(faults, "--only", "disk", "--times", 3)
+    assert status == 1 and "3         2     1" in out
+
+
+@pytest.mark.parametrize("change", fault_files.CHANGES)
+def test_every_change_changes(change):
+    rng, whole = random.Random(0), random.Random(1).randbytes(1000)
+    results = []
+    for _ in range(20):
+        data = bytearray(whole)
+        change(rng, data)
+        results.append(bytes(data))
+    assert sum(each != whole for each in results) >= 19 and len(set(results)) > 10
+
+
+def a_bug():
+    raise KeyError("a bug")
+
+
+def a_refusal(error=WeightsError, text="it is damaged"):
+    raise error(text)
+
+
+@pytest.mark.parametrize("read, fine", [
+    (lambda: b"right", True), (lambda: b"wrong", False), (a_bug, False), (a_refusal, True),
+    (lambda: a_refusal(ValueError, "two\nlines"), False), (lambda: (bytearray(fault_files.N_BYTES + 1), b"right")[1], False),
+])  # fmt: skip
+def test_what_survives(read, fine):
+    assert fault_files.survives(read, b"right", (WeightsError, ValueError))[0] is fine
+
+
+def test_a_reader_that_takes_too_long_is_lost(monkeypatch):
+    now = iter([0.0, fault_files.SECONDS + 0.1])
+    monkeypatch.setattr(fault_files.time, "process_time", lambda: next(now))
+    assert not fault_files.survives(lambda: 1, 1, ())[0]
+
+
+def test_a_resume_that_ends_elsewhere_is_lost(tmp_path, monkeypatch):
+    """Of a run whose history is another, and of one that is not there."""
+    runs = fault_runs.Runs(tmp_path)
+    assert runs.went_on("whole")
+    runs.history[-1][-1] = "0.5"
+    assert not runs.went_on("whole") and not runs.went_on("nowhere")

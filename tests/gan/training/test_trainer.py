@@ -1,0 +1,609 @@
+import copy
+import pickle
+import tracemalloc
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gan.training import trainer as training
+from gan.training.step import AdversarialStep
+from gan.recipes import RECIPES, Recipe
+from gan.training.trainer import LOG_EVERY, N_FIXED, Callback, Trainer
+from nn import Dense, DeviceMemoryError, Dropout, Layer, LeakyReLU, RunError, Sequential, ShapeError, Tanh
+from nn.ops import get_ops
+from tests.support.small import BATCH, STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, held, trainer, weights
+
+
+class Watcher(Callback):
+    """Keeps what a training tells."""
+
+    def __init__(self):
+        self.logs, self.epochs = [], []
+
+    def on_log(self, trainer, record):
+        self.logs.append(record)
+
+    def on_epoch(self, trainer, record):
+        self.epochs.append(record)
+
+
+# ---- seeds -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", [TINY, TINY_BATCHNORM])
+def test_equal_seeds_give_equal_bytes(recipe):
+    a, b, c = (trainer(recipe, seed=seed) for seed in (1, 1, 2))
+    assert weights(a) == weights(b) != weights(c)
+    histories = [t.fit(steps=7) for t in (a, b, c)]
+    assert weights(a) == weights(b) != weights(c)
+    assert histories[0][0]["g_loss"] == histories[1][0]["g_loss"] != histories[2][0]["g_loss"]
+
+
+def real_batches(t, n=3):
+    batches = []
+    for _ in range(n):
+        t.step()
+        batches.append(t._step.real_rows.copy())
+    return np.stack(batches)
+
+
+def test_each_stream_is_its_own():
+    """More draws for dropout, or a longer batch, move nothing else."""
+    plain, dropping = trainer(), trainer(replace(TINY, discriminator=lambda: more_dropout(TINY.discriminator())))
+    assert np.array_equal(plain.fixed_inputs, dropping.fixed_inputs)
+    assert np.array_equal(real_batches(plain), real_batches(dropping))
+    assert np.array_equal(plain._step.z, dropping._step.z)
+
+    plain, longer = trainer(), trainer(batch_size=16)
+    assert weights(plain) == weights(longer)
+    assert np.array_equal(plain.fixed_inputs, longer.fixed_inputs)
+
+
+def more_dropout(network):
+    return Sequential(*network.layers[:2], Dropout(0.1), *network.layers[2:])
+
+
+def test_the_streams_differ_from_each_other(monkeypatch):
+    backend = type(get_ops())
+    seeds, stream = [], backend.stream
+    monkeypatch.setattr(backend, "stream", lambda self, seed: seeds.append(tuple(seed.generate_state(4))) or stream(self, seed))
+    t = trainer(generator=Sequential(Dense(4, 784)), discriminator=Sequential(Dense(784, 4), Dense(4, 1)))
+    assert len(seeds) == len(set(seeds)) == 5  # data order, noise, fixed noise, dropout in G and in D
+    assert abs(np.corrcoef(t.generator[0].W.ravel(), t.discriminator[0].W.ravel())[0, 1]) < 0.1
+
+
+def test_the_fixed_noise_is_fixed_and_the_trainings_is_not():
+    t = trainer()
+    fixed, first = t.fixed_inputs.copy(), t.fixed_images()
+    assert fixed.shape == (N_FIXED, 4)
+    drawn = []
+    for _ in range(3):
+        t.step()
+        drawn.append(t._step.z.copy())
+    assert len(np.unique(drawn)) == 3 * BATCH * 4
+    assert np.array_equal(t.fixed_inputs, fixed)
+    assert not np.array_equal(t.fixed_images(), first)
+
+
+def test_fixed_images_are_of_the_fixed_inputs_in_evaluation_mode():
+    t = trainer()
+    t.fit(steps=2)
+    images = t.fixed_images()
+    assert images.dtype == np.float32 and 0 <= images.min() < images.max() <= 1
+    assert np.array_equal(images, t.fixed_images())  # no dropout
+    assert np.allclose(images, (t.generator(t.fixed_inputs) + 1) / 2, atol=1e-6)
+
+
+def test_looking_at_images_changes_nothing():
+    plain, looking = trainer(TINY_BATCHNORM), trainer(TINY_BATCHNORM)
+    for _ in range(3):
+        plain.step()
+        looking.step()
+        looking.fixed_images()
+    assert weights(plain) == weights(looking)
+
+
+# ---- how long ----------------------------------------------------------------------------------------------------
+
+
+def test_epochs_and_their_records():
+    t, watcher = trainer(), Watcher()
+    history = t.fit(epochs=2, callbacks=[watcher])
+    assert t.steps_per_epoch == STEPS_PER_EPOCH
+    assert [record["step"] for record in history] == [5, 10] and t.step_count == 10
+    assert [record["epoch"] for record in history] == [1, 2]
+    assert watcher.epochs == history
+    names = {"epoch", "step", "seconds", "images_per_second", "d_loss", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty"}
+    for record in history:
+        assert set(record) == names
+        assert record["seconds"] > 0
+        assert np.isclose(record["images_per_second"], 5 * BATCH / record["seconds"])
+        assert 0 < record["d_real"] < 1 and 0 < record["d_fake"] < 1
+
+
+def test_without_a_length_the_recipes_is_taken():
+    assert len(trainer().fit()) == TINY.epochs == 2
+    assert trainer(replace(TINY, epochs=None, steps=7)).fit()[-1]["step"] == 7
+
+
+def test_steps_may_end_within_an_epoch():
+    t, watcher = trainer(), Watcher()
+    assert [(r["epoch"], r["step"]) for r in t.fit(steps=7, callbacks=[watcher])] == [(1, 5), (2, 7)]
+    assert [r["step"] for r in watcher.logs] == [5, 7]
+
+
+def test_what_comes_first_ends_the_training():
+    assert trainer().fit(epochs=1, steps=8)[-1]["step"] == 5
+    assert trainer().fit(epochs=2, steps=3)[-1]["step"] == 3
+    assert trainer().fit(steps=3, minutes=60)[-1]["step"] == 3
+
+
+def test_minutes_end_after_the_step_that_passes_them(monkeypatch):
+    now = [0.0]
+    t = trainer()
+    step = t.step
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(t, "step", lambda: (step(), now.__setitem__(0, now[0] + 7)))
+    (record,) = t.fit(minutes=0.4)
+    assert record["step"] == t.step_count == 4 < STEPS_PER_EPOCH  # 4 x 7 seconds are the first to pass 24
+
+
+def test_fit_goes_on_where_it_ended():
+    once, twice = trainer(), trainer()
+    once.fit(steps=12)
+    twice.fit(steps=7)
+    history = twice.fit(steps=5)
+    assert [(r["epoch"], r["step"]) for r in history] == [(2, 10), (3, 12)]
+    assert weights(once) == weights(twice)
+
+
+@pytest.mark.parametrize("length", [{"epochs": 0}, {"steps": -1}, {"minutes": 0}, {"minutes": float("nan")}, {"steps": "3"}])
+def test_a_length_below_zero_is_named(length):
+    (name,) = length
+    with pytest.raises(RunError, match=f"{name}: expected a number above 0"):
+        trainer().fit(**length)
+
+
+def test_the_log_is_read_every_so_many_steps_and_at_the_end_of_an_epoch():
+    t, watcher = trainer(images=digits(60), batch_size=1), Watcher()
+    t.fit(epochs=2, callbacks=[watcher])
+    assert [r["step"] for r in watcher.logs] == [LOG_EVERY, 60, 60 + LOG_EVERY, 120]
+
+
+def test_stop_ends_after_the_step_and_the_epoch_has_its_record():
+    class Stopper(Watcher):
+        def on_log(self, trainer, record):
+            super().on_log(trainer, record)
+            trainer.stop()
+
+    t, stopper = trainer(), Stopper()
+    assert len(t.fit(epochs=9, callbacks=[stopper])) == 1
+    assert t.step_count == 5 and len(stopper.logs) == len(stopper.epochs) == 1
+
+
+def test_stop_within_an_epoch():
+    t, watcher = trainer(), Watcher()
+    step = t.step
+
+    def third_is_the_last():
+        step()
+        if t.step_count == 3:
+            t.stop()
+
+    t.step = third_is_the_last
+    (record,) = t.fit(epochs=9, callbacks=[watcher])
+    assert record["step"] == 3 and watcher.epochs == [record]
+
+
+def test_a_stop_before_the_first_step_counts_and_only_once():
+    t = trainer()
+    t.stop()
+    assert t.fit(steps=3) == [] and t.step_count == 0
+    assert t.fit(steps=3)[-1]["step"] == 3
+
+
+# ---- callbacks ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [iter, tuple, list, dict.fromkeys, lambda callbacks: (c for c in callbacks)])
+def test_callbacks_come_in_any_iterable(given):
+    a, b = Watcher(), Watcher()
+    trainer().fit(steps=7, callbacks=given([a, b]))
+    for watcher in (a, b):
+        assert [r["step"] for r in watcher.logs] == [r["step"] for r in watcher.epochs] == [5, 7]
+
+
+@pytest.mark.parametrize("callbacks, words", [
+    ([print], "got <built-in function print> in it"), ([Watcher], "got <class .*Watcher'> in it"), ([None], "got None in it"),
+    (Watcher(), "got one, .*put it into a list"), (None, "got None"), (3, "got 3"), (Watcher, "got <class"),
+])  # fmt: skip
+def test_what_is_no_list_of_callbacks_is_refused(callbacks, words):
+    t = trainer()
+    with pytest.raises(RunError, match=f"callbacks: expected a list of Callback objects, {words}"):
+        t.fit(steps=1, callbacks=callbacks)
+    assert t.step_count == 0 and t.fit(steps=1)[-1]["step"] == 1
+
+
+class Failing(Callback):
+    """Raises where it is told to, once."""
+
+    def __init__(self, where):
+        self.where, self.left = where, 1
+
+    def _fail(self):
+        if self.left:
+            self.left -= 1
+            raise OSError("the disk is full")
+
+    def on_start(self, trainer):
+        if self.where == "start":
+            self._fail()
+
+    def on_log(self, trainer, record):
+        if self.where == "log":
+            self._fail()
+
+    def on_epoch(self, trainer, record):
+        if self.where == "epoch":
+            self._fail()
+
+
+@pytest.mark.parametrize("where, steps", [("start", 0), ("log", 5), ("epoch", 5)])
+def test_after_an_error_of_a_callbacks_training_goes_on(where, steps):
+    """To the same weights, and with an epoch's own means."""
+    plain, failed, failing = trainer(), trainer(), Failing(where)
+    wanted = plain.fit(steps=12)
+    with pytest.raises(OSError, match="the disk is full"):
+        failed.fit(steps=12, callbacks=[failing])
+    assert failed.step_count == steps
+    history = failed.fit(steps=12 - steps, callbacks=[failing])
+    assert weights(failed) == weights(plain)
+    for got, want in zip(reversed(history), reversed(wanted)):
+        assert {**got, "seconds": 0, "images_per_second": 0} == {**want, "seconds": 0, "images_per_second": 0}
+    assert failed.seconds > 0 and history[0]["seconds"] < failed.seconds
+
+
+@pytest.mark.parametrize("method", ["on_start", "on_log", "on_epoch"])
+def test_a_fit_within_a_fit_is_refused(method):
+    told, callback, t = [], Callback(), trainer()
+
+    def again(trainer, record=None):
+        with pytest.raises(RunError, match="fit: expected one call at a time") as error:
+            trainer.fit(steps=100)
+        told.append(error)
+
+    setattr(callback, method, again)
+    assert t.fit(steps=3, callbacks=[callback])[-1]["step"] == t.step_count == 3 and len(told) == 1
+    assert t.fit(steps=1)[-1]["step"] == 4
+
+
+# ---- what is reported --------------------------------------------------------------------------------------------
+
+
+def test_the_losses_reported_are_the_cross_entropies():
+    """The means of an epoch, against probabilities recomputed from D's and G's weights as each step began."""
+    plain = replace(
+        TINY,
+        generator=lambda: Sequential(Dense(4, 784), Tanh()),
+        discriminator=lambda: Sequential(Dense(784, 5), LeakyReLU(0.2), Dense(5, 1)),
+    )
+    t, wanted = trainer(plain), []
+    step = t.step
+
+    def watched():
+        update_generator = t._step.update_generator
+
+        def after_d(log):
+            p_real, p_fake = (probability(before(images)) for images in (t._step.real, t._step.fake))
+            G = Sequential(*plain.generator()).build(seed=0)
+            G.parameters.value.flat[...] = t.generator.parameters.value.flat
+            update_generator(log)
+            p = probability(t.discriminator(G(t._step.z)))
+            wanted.append([-np.log(p_real).mean(), -np.log(1 - p_fake).mean(), -np.log(p).mean(), p_real.mean(), p_fake.mean()])
+
+        before = Sequential(*plain.discriminator()).build(seed=0)
+        before.parameters.value.flat[...] = t.discriminator.parameters.value.flat
+        t._step.update_generator = after_d
+        step()
+        t._step.update_generator = update_generator
+
+    t.step = watched
+    (record,) = t.fit(epochs=1)
+    want = np.mean(wanted, axis=0)
+    got = [record[name] for name in ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")]
+    assert np.allclose(got, want, rtol=1e-5)
+    assert np.isclose(record["d_loss"], want[0] + want[1], rtol=1e-5)
+
+
+def probability(logits):
+    return 1 / (1 + np.exp(-logits.astype(np.float64)))
+
+
+# ---- what cannot be ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("images, words", [
+    (digits().astype(np.float32), "images.*uint8.*float32"),
+    (digits(pixels=100), r"images: expected shape \(N, 784\), as the generator makes them, got \(N, 100\); bring"),
+    (digits(7), "batch size: expected 1 to 7.*8"),
+    (digits()[:0], "images: expected at least one image"),
+])  # fmt: skip
+def test_images_that_do_not_fit_are_named(images, words):
+    with pytest.raises(RunError, match=words):
+        trainer(images=images)
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"batch_size": 0}, "batch size"), ({"batch_size": 44}, "batch size.*43.*44"),
+    ({"learning_rate": 0.0}, "learning rate.*above 0"), ({"learning_rate": float("nan")}, "learning rate"),
+    ({"learning_rate": "0.1"}, "learning rate.*got '0.1'"),
+])  # fmt: skip
+def test_settings_that_cannot_be_are_named(settings, words):
+    with pytest.raises(RunError, match=words):
+        trainer(**settings)
+
+
+def test_a_batch_as_large_as_the_data_is_an_epoch():
+    assert [r["step"] for r in trainer(batch_size=43).fit(epochs=2)] == [1, 2]
+
+
+def test_settings_stand_in_for_the_recipes():
+    t = trainer(batch_size=16, learning_rate=0.5)
+    assert t.steps_per_epoch == 2
+    assert t._step.g_optimizer.learning_rate == t._step.d_optimizer.learning_rate == 0.5
+    assert trainer()._step.g_optimizer.learning_rate == TINY.learning_rate
+
+
+@pytest.mark.parametrize("rate", [0.3, np.float32(0.3), 1])
+def test_a_learning_rate_that_is_set_counts_from_the_next_step(rate):
+    """As it does for a trainer that begins with it from the state where the other had it set."""
+    t, other = trainer(), trainer(learning_rate=rate)
+    t.fit(steps=3)
+    other.restore(*t.state())
+    t.learning_rate = rate
+    assert t.learning_rate == rate and type(t.learning_rate) is float
+    for each in (t, other):
+        each.fit(steps=4)
+    assert weights(t) == weights(other)
+    unchanged = trainer()
+    unchanged.fit(steps=7)
+    assert weights(unchanged) != weights(t)
+
+
+def test_a_callback_may_set_the_learning_rate():
+    class Halving(Callback):
+        def on_epoch(self, trainer, record):
+            trainer.learning_rate /= 2
+
+    t = trainer()
+    t.fit(epochs=2, callbacks=[Halving()])
+    assert t.learning_rate == TINY.learning_rate / 4
+    assert {optimizer.clock[1] for optimizer in (t._step.g_optimizer, t._step.d_optimizer)} == {t.learning_rate}
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, float("nan"), float("inf"), "0.1", None, [0.1]])
+def test_a_learning_rate_that_cannot_be_is_refused_and_changes_nothing(rate):
+    t = trainer()
+    with pytest.raises(RunError, match="learning rate: expected a finite number above 0, got"):
+        t.learning_rate = rate
+    assert t.learning_rate == t._step.g_optimizer.learning_rate == t._step.d_optimizer.clock[1] == TINY.learning_rate
+
+
+def test_the_last_good_step_comes_back_with_the_learning_rate_of_now():
+    t = trainer()
+    t.fit(steps=5)
+    t.learning_rate = 0.25
+    t.discriminator.parameters.value.flat[0] = np.nan
+    with pytest.raises(RunError, match="those of step 5.*learning rate below 0.25"):
+        t.fit(steps=1)
+    assert t.learning_rate == 0.25 and t._step.g_optimizer.clock.tolist() == t._step.d_optimizer.clock.tolist() == [5, 0.25]
+
+
+@pytest.mark.parametrize("name", ["recipe", "batch_size", "generator", "discriminator", "artist", "ops", "clusters"])
+def test_what_a_trainer_was_built_from_cannot_be_set(name):
+    t = trainer()
+    before = getattr(t, name)
+    with pytest.raises(AttributeError, match=name):
+        setattr(t, name, before)
+    assert getattr(t, name) is before
+
+
+# ---- copies and threads ------------------------------------------------------------------------------------------
+
+
+def test_a_trainer_is_not_copied_without_a_word():
+    t = trainer()
+    for thing in (t, t._step, t.log, t._good):
+        for make in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(RunError, match=f"{type(thing).__name__}: expected no copy and no pickle"):
+                make(thing)
+    with pytest.raises(RunError, match=r"second\.restore\(\*first\.state\(\)\)"):
+        copy.deepcopy([t])
+
+
+def test_the_way_that_the_error_names_gives_a_whole_copy():
+    first, plain = trainer(TINY_BATCHNORM), trainer(TINY_BATCHNORM)
+    first.fit(steps=7)
+    second = trainer(TINY_BATCHNORM)
+    second.restore(*first.state())
+    before = weights(first)
+    second.fit(steps=5)
+    assert weights(first) == before  # independent
+    plain.fit(steps=12)
+    assert weights(second) == weights(plain)
+
+
+# ---- networks of one's own ---------------------------------------------------------------------------------------
+
+
+def test_networks_of_ones_own_built_or_not():
+    described, built = TINY_BATCHNORM.generator(), TINY_BATCHNORM.discriminator().build(seed=9, name="mine")
+    before = held(built)
+    t = trainer(generator=described, discriminator=built)
+    assert t.generator is described and t.discriminator is built and held(built) == before
+    t.fit(steps=2)
+    assert held(built) != before
+
+
+def test_networks_in_float64_train_in_float64():
+    G, D = (make().build(seed=1, dtype="float64") for make in (TINY.generator, TINY.discriminator))
+    t = trainer(generator=G, discriminator=D)
+    t.fit(steps=2)
+    assert t.fixed_inputs.dtype == t._step.images.dtype == np.float64
+
+
+@pytest.mark.parametrize("networks, error, words", [
+    ({"discriminator": Sequential(Dense(100, 1))}, ShapeError, "Dense 'D.0'.*100.*784"),
+    ({"generator": Sequential(Dense(5, 784))}, ShapeError, "Dense 'G.0'.*5.*4"),
+    ({"discriminator": Sequential(Dense(784, 3))}, RunError, "one number an image.*3"),
+])  # fmt: skip
+def test_networks_that_do_not_fit_are_named(networks, error, words):
+    with pytest.raises(error, match=words):
+        trainer(**networks)
+
+
+def test_a_network_on_another_device_is_named():
+    D = TINY.discriminator().build(seed=1)
+    D.ops.device = "elsewhere"
+    with pytest.raises(RunError, match="network D: expected it on cpu.*elsewhere"):
+        trainer(discriminator=D)
+
+
+# ---- when numbers are no longer finite ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", [TINY, TINY_BATCHNORM])
+def test_a_learning_rate_beyond_reason_names_the_step_and_loses_nothing(recipe):
+    t, watcher = trainer(recipe, learning_rate=1e30), Watcher()
+    before = weights(t)
+    with pytest.raises(RunError, match=r"step [12]: .*weights are those of step 0.*learning rate below 1e\+30"):
+        t.fit(epochs=1, callbacks=[watcher])
+    assert weights(t) == before and watcher.logs == watcher.epochs == []
+
+
+def test_the_last_good_weights_are_put_back():
+    t = trainer(TINY_BATCHNORM)
+    t.fit(steps=5)
+    good = weights(t)
+    t.step()
+    t.discriminator.parameters.value.flat[0] = np.nan
+    with pytest.raises(RunError, match="step 7: .*weights are those of step 5,"):
+        t.fit(steps=3)
+    assert weights(t) == good
+
+
+def test_memory_that_runs_out_later_puts_the_last_good_step_back(monkeypatch):
+    t, step = trainer(), AdversarialStep.__call__
+    t.fit(steps=5)
+    good = weights(t)
+
+    def out_of_memory(self, log, number=0):
+        if number == 7:
+            raise DeviceMemoryError("none is left")
+        step(self, log, number)
+
+    monkeypatch.setattr(AdversarialStep, "__call__", out_of_memory)
+    with pytest.raises(DeviceMemoryError, match="none is left.*a batch of 4 fits"):
+        t.fit(steps=5)
+    assert weights(t) == good and t.step_count == 5
+
+
+def test_training_can_go_on_from_the_last_good_step():
+    t = trainer(TINY_BATCHNORM)
+    t.fit(steps=5)
+    optimizer = t._step.d_optimizer
+    state = {name: array.copy() for name, array in optimizer.state.items()}
+    for _ in range(2):  # the counter, the optimizers and the log go back too, not only the weights
+        optimizer.state["m"][:] = np.nan
+        with pytest.raises(RunError, match="step 6: .*weights are those of step 5,"):
+            t.fit(steps=1)
+        assert t.step_count == 5
+        for name, array in optimizer.state.items():
+            np.testing.assert_array_equal(array, state[name])
+    (record,) = t.fit(steps=2)
+    assert record["step"] == 7 and np.isfinite(record["d_loss"])
+
+
+def test_single_steps_go_on_when_the_log_is_full():
+    t = trainer(TINY)
+    for _ in range(LOG_EVERY + 2):
+        t.step()
+    assert t.step_count == LOG_EVERY + 2
+
+
+def test_a_recipe_may_be_given_by_its_name():
+    assert Trainer("two-layer", np.zeros((64, 784), np.uint8)).recipe.name == "two-layer"
+    for recipe in (Recipe, None, 3, TINY.generator):
+        with pytest.raises(RunError, match="recipe: expected a Recipe, or the name of one, got"):
+            Trainer(recipe, digits())
+    with pytest.raises(RunError, match="network D: expected a Sequential, got Dense"):
+        Trainer("two-layer", np.zeros((64, 784), np.uint8), discriminator=Dense(784, 1))
+    with pytest.raises(RunError, match=r"network G: expected a Sequential, got \[\]"):
+        Trainer("two-layer", np.zeros((64, 784), np.uint8), generator=[])
+
+
+@pytest.mark.parametrize("buffer", ["value", "statistics"])
+def test_a_weight_that_no_loss_shows_is_found(buffer):
+    t = trainer(TINY_BATCHNORM)
+    t.fit(steps=5)
+    good = weights(t)
+    step = t.step
+
+    def poisoned():
+        step()
+        getattr(t.generator.parameters, buffer).flat[0] = np.inf
+
+    t.step = poisoned
+    with pytest.raises(RunError, match="step 6: .*weights are those of step 5,"):
+        t.fit(steps=1)
+    assert weights(t) == good
+
+
+# ---- memory ------------------------------------------------------------------------------------------------------
+
+SMALLEST_BATCH = 64 * 32 * 4  # bytes of the smallest hidden layer's output in any recipe: 8 KiB
+
+
+def peaks_of_steps(t, n=3):
+    """The most bytes that were held beyond the start of each of n steps, after warm-up."""
+    with np.errstate():
+        np.setbufsize(16)  # NumPy's own fixed buffers, for conversions within a ufunc, are no arrays: make them small
+        for _ in range(2):
+            t.step()
+        peaks = []
+        tracemalloc.start()
+        for _ in range(n):
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            t.step()
+            peaks.append(tracemalloc.get_traced_memory()[1] - before)
+        tracemalloc.stop()
+    return peaks
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_allocates_no_array(name):
+    recipe = RECIPES[name]
+    n = recipe.batch_size if recipe.generator().n_parameters + recipe.discriminator().n_parameters < 1e6 else 16
+    images = np.random.default_rng(0).integers(0, 256, (3 * n, 784), np.uint8)
+    t = Trainer(recipe, images, np.arange(3 * n) % 10, batch_size=n)
+    first, *others = peaks_of_steps(t)
+    assert max(others) < SMALLEST_BATCH  # the first of them grows Python's own lists of free objects
+
+
+class Wasteful(Layer):
+    """The identity, by way of a new array."""
+
+    def forward(self, x, cache, *, train=False):
+        return x.copy()
+
+    def backward(self, dy, cache, *, grads="write", need_dx=True):
+        return dy
+
+
+def test_the_test_above_sees_one_small_array():
+    G = Sequential(Dense(4, 32), Wasteful(), Dense(32, 784))
+    t = Trainer(replace(TINY, generator=lambda: G, batch_size=64), digits(200))
+    assert min(peaks_of_steps(t)) >= SMALLEST_BATCH

@@ -1,0 +1,189 @@
+"""Every primitive on every backend against the reference, `NumpyOps`."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nn
+from nn.errors import DeviceError
+from nn.ops import NumpyOps, get_ops
+from tests.support import primitives
+from tests.support.strict import StrictOps
+
+RELATIVE = {"float32": 1e-4, "float64": 1e-10}
+
+
+def assert_close(got, want, dtype, where):
+    """Equal within rounding, element by element, for a float array; exactly, for any other."""
+    assert got.dtype == want.dtype and got.shape == want.shape, where
+    if want.dtype.kind != "f":
+        np.testing.assert_array_equal(got, want, err_msg=where)
+        return
+    finite = np.abs(want[np.isfinite(want)])
+    usual = np.median(finite) if finite.size else 0  # a sum that cancels is small beside its terms
+    np.testing.assert_allclose(got, want, rtol=RELATIVE[dtype], atol=RELATIVE[dtype] * usual / 10, err_msg=where)
+
+
+@pytest.mark.parametrize("dtype", RELATIVE)
+@pytest.mark.parametrize("name", primitives.NAMES)
+def test_primitive(any_backend, name, dtype):
+    for case, given in primitives.of(name, dtype):
+        want = primitives.reference(name, given)
+        got = primitives.run(any_backend, name, given, channels_last=case == "images")
+        assert got.keys() == want.keys()
+        for key in want:
+            assert_close(got[key], want[key], dtype, f"{name} ({case}): {key}")
+
+
+def test_every_primitive_has_a_case():
+    assert set(primitives.NAMES) | primitives.ELSEWHERE == primitives.public(NumpyOps), "give it cases in tests/support/primitives.py"
+
+
+def test_every_backend_has_every_primitive_with_the_same_signature(emulated_cupy_ops):
+    for name in primitives.public(NumpyOps) - {"device"}:
+        want = inspect.signature(getattr(NumpyOps, name)).parameters
+        method = getattr(emulated_cupy_ops.CupyOps, name, None)
+        assert method is not None, f"CupyOps lacks {name}"
+        assert list(inspect.signature(method).parameters.items()) == list(want.items()), name
+
+
+def test_a_primitive_returns_the_array_that_it_was_given(backend):
+    x, y = backend.zeros((3, 4), "float32"), backend.empty((3, 4), "float32")
+    assert backend.sigmoid(x, out=y) is y
+    assert backend.gemm(x, backend.zeros((4, 4), "float32"), out=y) is y
+    assert backend.add_(y, x) is y
+    for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_", "tanh_backward_"):
+        assert getattr(backend, name)(y, x) is y
+    assert backend.leaky_relu_backward_(y, x, 0.2) is y
+
+
+def test_arrays(backend):
+    host = np.arange(12, dtype=np.float32).reshape(3, 4)
+    x = backend.asarray(host)
+    assert backend.is_array(x) and not backend.is_array(host) and not backend.is_array(1.0)
+    assert x.shape == (3, 4) and len(x) == 3 and x.size == 12 and x.dtype == "float32" and x.flags.c_contiguous
+    back = backend.to_host(x)
+    assert type(back) is np.ndarray and np.array_equal(back, host)
+    host[0, 0] = back[0, 1] = 99
+    assert np.array_equal(backend.to_host(x), np.arange(12).reshape(3, 4))  # both were copies
+    assert backend.asarray([1, 2], "float64").dtype == "float64"
+    assert backend.empty((2, 3), "float64").shape == (2, 3) and backend.empty((2, 3), "float64").dtype == "float64"
+    assert np.array_equal(backend.to_host(backend.zeros((5,), "float32")), np.zeros(5))
+    view = x[1:].reshape(8)
+    backend.fill_(view, 7)
+    assert np.array_equal(backend.to_host(x)[1:], np.full((2, 4), 7)) and not x.transpose(1, 0).flags.c_contiguous
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_all_finite(backend, bad):
+    host = np.ones((70, 33), np.float32)
+    assert backend.all_finite(backend.asarray(host)) is True
+    host[-1, -1] = bad
+    assert backend.all_finite(backend.asarray(host)) is False
+    assert backend.all_finite(backend.asarray(host[:1])) is True  # an earlier find is forgotten
+    assert backend.all_finite(backend.zeros((0,), "float32")) is True
+
+
+def draws(backend, dtype="float32", seed=5, n=20_000):
+    """Every kind of draw from one stream, on the host, and the stream."""
+    stream = backend.stream(np.random.SeedSequence(seed))
+    out = backend.empty((n // 100, 100), dtype)
+    found = {"normal": backend.to_host(stream.normal_(out))}
+    found["uniform"] = backend.to_host(stream.uniform_(out, -1.0, 3.0))
+    found["mask"] = backend.to_host(stream.dropout_mask_(out, 0.3))
+    found["order"] = backend.to_host(stream.shuffle_(backend.asarray(np.arange(1000))))
+    return found, stream
+
+
+@pytest.mark.parametrize("dtype", RELATIVE)
+def test_stream_draws_what_it_says(backend, dtype):
+    found, _ = draws(backend, dtype)
+    normal, uniform, mask, order = found.values()
+    n = normal.size
+    assert {x.dtype.name for x in (normal, uniform, mask)} == {dtype}
+    # means within five standard errors
+    assert abs(normal.mean()) < 5 / n**0.5 and abs((normal**2).mean() - 1) < 5 * (2 / n) ** 0.5
+    assert abs((np.abs(normal) > 1.959964).mean() - 0.05) < 5 * (0.05 * 0.95 / n) ** 0.5
+    assert abs((normal[:, 1:] * normal[:, :-1]).mean()) < 5 / n**0.5  # neighbours do not know each other
+    assert uniform.min() >= -1 and uniform.max() <= 3 and abs(uniform.mean() - 1) < 5 * (16 / 12 / n) ** 0.5
+    counts = np.histogram(uniform, 20, (-1, 3))[0]
+    assert ((counts - n / 20) ** 2 / (n / 20)).sum() < 50  # chi-squared of 19 degrees: 1 in 10,000
+    (dropped, scale), p = np.unique(mask), (mask == 0).mean()
+    assert dropped == 0 and abs(scale * 0.7 - 1) < 0.003 and abs(scale * (1 - p) - 1) < 5 * (0.3 / 0.7 / n) ** 0.5
+    assert sorted(order) == list(range(1000)) and not np.array_equal(order, np.arange(1000))
+
+
+def test_streams_repeat_and_differ_by_seed(backend):
+    (first, _), (again, _), (other, _) = draws(backend), draws(backend), draws(backend, seed=6)
+    for kind in first:
+        assert np.array_equal(first[kind], again[kind]) and not np.array_equal(first[kind], other[kind])
+    assert backend.stream(5).state == backend.stream(np.random.SeedSequence(5)).state  # a number is a seed, too
+
+
+def test_a_stream_goes_on_from_its_state(backend):
+    _, stream = draws(backend)
+    state = json.loads(json.dumps(stream.state))
+    x = backend.empty((50,), "float32")
+    first = backend.to_host(stream.normal_(x))
+    assert not np.array_equal(backend.to_host(stream.normal_(x)), first)
+    stream.state = state
+    assert np.array_equal(backend.to_host(stream.normal_(x)), first)
+    other = backend.stream(np.random.SeedSequence(99))
+    other.state = state
+    assert np.array_equal(backend.to_host(other.normal_(x)), first)
+
+
+def test_draws_fill_images_that_lie_channels_last(backend):
+    stream, out = backend.stream(np.random.SeedSequence(2)), backend.zeros((8, 9, 7, 3), "float32").transpose(0, 3, 1, 2)
+    for draw in (stream.normal_, stream.uniform_, lambda x: stream.dropout_mask_(x, 0.5)):
+        backend.fill_(out, 100)
+        assert draw(out) is out and np.abs(backend.to_host(out)).max() < 10
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_every_order_is_as_likely(backend, n):
+    stream = backend.stream(np.random.SeedSequence(1))
+    index = backend.asarray(np.arange(n))
+    places = np.zeros((n, n))
+    for _ in range(300):
+        places[np.arange(n), backend.to_host(stream.shuffle_(index))] += 1
+    expected = 300 / n
+    assert ((places - expected) ** 2 / expected).sum() < 4 * max(1, (n - 1) ** 2) + 20
+
+
+def test_repr_names_the_card(backend):
+    assert re.fullmatch(r"(strict|cuda) \(.+\)", repr(backend))
+
+
+# ---- which backend one gets
+
+
+def test_get_ops():
+    ops = StrictOps()
+    assert get_ops(ops) is ops and get_ops("cpu").device == "cpu" and get_ops("auto").device in ("cpu", "cuda")
+    with pytest.raises(DeviceError, match="expected one of auto, cpu, numpy, cuda, got 'gpu'"):
+        get_ops("gpu")
+    for device in ("cpu", "numpy"):
+        with pytest.raises(DeviceError, match=f"TF32: expected device 'cuda'.*got '{device}'"):
+            get_ops(device, tf32=True)
+
+
+def test_only_the_seam_imports_cupy():
+    root = Path(nn.__file__).parent.parent
+    for path in [*root.glob("nn/**/*.py"), *root.glob("gan/**/*.py"), *root.glob("examples/*.py")]:
+        imports = re.search(r"^\s*(import|from) cupy\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not imports or path.parts[-3:] == ("ops", "cuda", "ops.py"), path
+
+
+def test_a_product_that_is_added_may_be_of_working_memory():
+    """A primitive makes a factor in working memory, and adds its product: the two must not lie in one place."""
+    ops, rng = NumpyOps(), np.random.default_rng(0)
+    a, b, out = rng.random((1, 4)), rng.random((4, 3)), np.ones((1, 3))
+    factor = ops._scratch(b.shape, b.dtype)
+    factor[...] = b
+    ops._product(a, factor, out=out, add=True)
+    assert np.array_equal(factor, b) and np.allclose(out, 1 + a @ b)

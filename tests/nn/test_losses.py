@@ -1,0 +1,284 @@
+import math
+
+import numpy as np
+import pytest
+
+import nn
+from tests.oracles import load
+from tests.support.tools import assert_close, normal
+
+TARGETS = {"zero": 0, "one": 1, "smooth": 0.9, "array": None}
+FAR = [-100.0, -25.0, -17.0, -1.0, 0.0, 1.0, 17.0, 25.0, 100.0]
+
+
+def a_cache(dtype="float64"):
+    return nn.Tanh().build(dtype=dtype).cache()
+
+
+def exact_value(z, t):
+    """-t log p - (1 - t) log(1 - p) with p = sigmoid(z), in a form that keeps its digits for every z."""
+    return max(z, 0.0) - z * t + math.log1p(math.exp(-abs(z)))
+
+
+def exact_slope(z, t):
+    """sigmoid(z) - t, likewise: t is subtracted from the nearer of 0 and 1 first."""
+    tail = math.exp(-abs(z)) / (1 + math.exp(-abs(z)))
+    return (1 - t) - tail if z >= 0 else (0 - t) + tail
+
+
+def sigmoid_network(logits, dtype="float32"):
+    """A network that ends in a sigmoid, run on given logits: the sigmoid and its cache, p, and both of the loss's results."""
+    net = nn.Sequential(nn.Sequential(nn.Sigmoid())).build(dtype=dtype)
+    cache = net.cache()
+    return net, cache, net.forward(np.array(logits, dtype)[:, None], cache, train=True)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-14), ("float32", 2e-7)])
+@pytest.mark.parametrize("target", [0, 1, 0.9, 0.25])
+def test_logits_as_far_as_100_are_exact(target, dtype, tolerance):
+    for z in FAR:
+        value, dz = nn.BCEWithLogits()(np.array([[z]], dtype), target, a_cache(dtype))
+        assert value.shape == (1,) and value.dtype == dz.dtype == dtype
+        for got, want in ((value[0], exact_value(z, target)), (dz[0, 0], exact_slope(z, target))):
+            size = abs(want) if target in (0, 1) else max(1, abs(z))  # between them, p meets t and z meets z t: digits cancel
+            assert abs(float(got) - want) <= tolerance * max(size, abs(want)) + 1e-44, (z, got, want)
+
+
+@pytest.mark.parametrize("kind, loss, x", [("logits", nn.BCEWithLogits(), "z"), ("probabilities", nn.BCE(), "p")])
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("as_array", [False, True])
+def test_pytorch_agrees(kind, loss, x, name, as_array):
+    want = load("losses")
+    target = want[f"{name}.target"] if as_array or TARGETS[name] is None else TARGETS[name]
+    value, dx = loss(want[x], target, a_cache())
+    keep = np.abs(want["z"]) < 90 if x == "z" else slice(None)  # PyTorch's own 1 - p has no digits left at 100
+    assert_close(value[0], want[f"{name}.{kind}.value"], 1e-14)
+    assert_close(dx[keep], want[f"{name}.{kind}.dx"][keep], 1e-14)
+
+
+@pytest.mark.parametrize("loss, last", [(nn.BCEWithLogits(), nn.Tanh()), (nn.BCE(), nn.Sigmoid())])
+@pytest.mark.parametrize("target", [0, 1, 0.9, "array"])
+def test_gradients_are_the_finite_differences(loss, last, target):
+    target = np.random.default_rng(1).random((6, 2)) if target == "array" else target
+    net = nn.Sequential(nn.Dense(3, 2), last)
+    report = nn.gradcheck(net, normal(6, 3), loss=loss, target=target)
+    assert report.ok, report
+
+
+def test_bce_on_plain_probabilities_has_the_slope_of_its_differences():
+    p, h = np.array([[0.02], [0.3], [0.5], [0.97]]), 1e-6
+    loss, target = nn.BCE(), np.array([[0.0], [1.0], [0.9], [0.3]])
+    dp = loss(p, target, a_cache())[1].copy()
+    for i in range(4):
+        step = h * np.eye(4)[:, i : i + 1]
+        up, down = (float(loss(p + s, target, a_cache())[0][0]) for s in (step, -step))
+        assert abs(dp[i, 0] - (up - down) / (2 * h)) < 1e-7 * abs(dp[i, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("p, target", [(0.0, 1), (1.0, 0), (0.0, 0), (1.0, 1)])
+def test_certain_probabilities_give_finite_losses_of_the_right_sign(p, target, dtype):
+    value, dp = nn.BCE()(np.array([[p]], dtype), target, a_cache(dtype))
+    assert np.isfinite(value[0]) and np.isfinite(dp).all()
+    if p == target:
+        assert 0 <= value[0] < 1e-6 and abs(dp[0, 0]) <= 1 + 1e-6
+    else:
+        assert value[0] > 15 and np.sign(dp[0, 0]) == np.sign(p - target) and abs(dp[0, 0]) > 1e6
+
+
+@pytest.mark.parametrize("logit, target, want", [(-25.0, 1, -1.0), (25.0, 0, 1.0), (-100.0, 1, -1.0), (100.0, 0, 1.0), (-20.0, 1, -1.0)])
+def test_a_confidently_wrong_sigmoid_does_not_vanish(logit, target, want):
+    """At logit -25 the generator's gradient is -1/N, not -0.001/N, and never of the other sign."""
+    logits = [logit, 0.0, 1.0, -1.0]
+    net, cache, p = sigmoid_network(logits)
+    value, dy = nn.BCE()(p, target, cache)
+    dz = net.backward(dy, cache)
+    assert abs(4 * float(dz[0, 0]) - want) < 1e-6
+    want_value = sum(exact_value(z, target) for z in logits) / 4
+    assert abs(float(value[0]) - want_value) < 1e-6 * want_value
+    np.testing.assert_allclose(dz[:, 0], [exact_slope(z, target) / 4 for z in logits], rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", [0.9, "array"])
+def test_bce_on_a_sigmoid_and_bce_on_its_logits_are_the_same_numbers(target):
+    logits = normal(7, 1, seed=2) * 30
+    target = np.linspace(0, 1, 7)[:, None] if target == "array" else target
+    net, cache, p = sigmoid_network(logits[:, 0], "float64")
+    value, dy = nn.BCE()(p, target, cache)
+    dz = net.backward(dy, cache)
+    want_value, want_dz = nn.BCEWithLogits()(logits, target, a_cache())
+    assert (value == want_value).all()
+    np.testing.assert_allclose(dz, want_dz, rtol=1e-14)
+
+
+def test_the_hand_over_lasts_for_one_pass():
+    """After a pass with BCE, the sigmoid differentiates another loss's dy as usual."""
+    net, cache, p = sigmoid_network([0.5, -2.0], "float64")
+    net.backward(nn.BCE()(p, 1, cache)[1], cache)
+    p = net.forward(np.array([[0.5], [-2.0]]), cache, train=True)
+    dz = net.backward(np.ones((2, 1)), cache)
+    assert_close(dz, p * (1 - p), 1e-15)
+
+
+def test_a_copy_of_the_probabilities_is_any_p():
+    """BCE may take the logits only if p is what this very pass made."""
+    net, cache, p = sigmoid_network([0.5, -2.0], "float64")
+    other = np.array([[0.3], [0.6]])
+    value, dp = nn.BCE()(other, 1, cache)
+    assert_close(value[0], -np.log(other).mean(), 1e-14)
+    dz = net.backward(dp.copy(), cache)
+    assert_close(dz, -1 / other / 2 * p * (1 - p), 1e-14)
+
+
+@pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
+@pytest.mark.parametrize("weight", [0.5, np.float64(0.5)])
+def test_weight_multiplies_value_and_gradient(loss, weight):
+    y = np.random.default_rng(0).random((6, 1)).astype(np.float32)
+    value, dy = (array.copy() for array in loss(y, 0.9, a_cache("float32")))
+    half_value, half_dy = loss(y, 0.9, a_cache("float32"), weight=weight)
+    assert (half_value == value / 2).all() and (half_dy == dy / 2).all()
+    assert half_value.dtype == half_dy.dtype == np.float32
+
+
+@pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
+def test_the_loss_carries_the_1_over_n(loss):
+    y = np.random.default_rng(0).random((6, 1))
+    value, dy = (array.copy() for array in loss(y, 1, a_cache()))
+    twice_value, twice_dy = loss(np.concatenate([y, y]), 1, a_cache())
+    assert_close(twice_value, value, 1e-14)
+    assert_close(twice_dy[:6], dy / 2, 1e-14)
+
+
+@pytest.mark.parametrize("loss, slope", [(nn.BCEWithLogits(), lambda y: 1 / (1 + np.exp(-y)) - 1), (nn.BCE(), lambda y: -1 / y)])
+def test_n_counts_elements_not_samples(loss, slope):
+    y = np.random.default_rng(0).random((6, 2))
+    value, dy = loss(y, 1, a_cache())
+    assert_close(dy, slope(y) / 12, 1e-14)
+    p = 1 / (1 + np.exp(-y)) if isinstance(loss, nn.BCEWithLogits) else y
+    assert_close(value[0], -np.log(p).mean(), 1e-14)
+
+
+@pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
+def test_y_is_never_written_and_results_go_where_they_are_sent(loss):
+    y = np.random.default_rng(0).random((6, 1))
+    before, dy, value, cache = y.copy(), np.empty((6, 1)), np.empty(1), a_cache()
+    got = loss(y, 0.9, cache, dy=dy, value=value)
+    assert got[0] is value and got[1] is dy
+    want = loss(y, 0.9, cache)
+    assert (want[0] == value).all() and (want[1] == dy).all() and (y == before).all()
+
+
+def test_two_caches_hold_two_results():
+    net, cache, p = sigmoid_network([0.5, -2.0])
+    other = net.cache()
+    q = net.forward(np.array([[3.0], [1.0]], np.float32), other, train=True)
+    value, dy = nn.BCE()(p, 1, cache)
+    kept = value.copy(), dy.copy()
+    nn.BCE()(q, 0, other)
+    assert (value == kept[0]).all() and (dy == kept[1]).all()
+
+
+@pytest.mark.parametrize("target", [1, True, 0.9, np.float32(0.9), np.float64(0.9), np.int64(1)])
+@pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
+def test_any_real_number_is_a_target(loss, target):
+    y = np.full((3, 1), 0.25, np.float32)
+    value, dy = loss(y, target, a_cache("float32"))
+    want = loss(y, np.full((3, 1), target, np.float32), a_cache("float32"))
+    assert value.dtype == dy.dtype == np.float32
+    np.testing.assert_allclose(dy, want[1], rtol=1e-6)
+    np.testing.assert_allclose(value, want[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
+@pytest.mark.parametrize("target", [-0.1, 1.1, math.nan, -1])
+def test_targets_out_of_range_are_refused(loss, target):
+    with pytest.raises(nn.ShapeError, match=rf"{type(loss).__name__}: expected a target in \[0, 1\], got {target}"):
+        loss(np.zeros((3, 1)), target, a_cache())
+
+
+@pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
+@pytest.mark.parametrize("target, got", [(np.ones(3), r"\(3,\)"), (np.ones((1, 3)), r"\(1, 3\)"), ("real", "'real'"), (None, "None")])
+def test_targets_of_another_shape_are_refused(loss, target, got):
+    name = type(loss).__name__
+    with pytest.raises(nn.ShapeError, match=rf"{name}: expected a number or an array of shape \(3, 1\) as target, got {got}"):
+        loss(np.zeros((3, 1)), target, a_cache())
+
+
+@pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
+def test_targets_of_another_dtype_are_refused(loss):
+    with pytest.raises(nn.DtypeError, match=f"{type(loss).__name__}: expected a target of float32, got float64"):
+        loss(np.zeros((3, 1), np.float32), np.ones((3, 1)), a_cache("float32"))
+
+
+# ---- the losses that are no cross-entropy
+
+FORMULAS = {
+    "squared, 0": (nn.MeanSquaredError(), 0, lambda y, t: (y - t) ** 2),
+    "squared, -1.5": (nn.MeanSquaredError(), -1.5, lambda y, t: (y - t) ** 2),
+    "squared, each": (nn.MeanSquaredError(), np.linspace(-3, 3, 10).reshape(5, 2), lambda y, t: (y - t) ** 2),
+    "hinge, 1": (nn.Hinge(), 1, lambda y, t: max(0, 1 - t * y)),
+    "hinge, -1": (nn.Hinge(), -1, lambda y, t: max(0, 1 - t * y)),
+    "hinge, each": (nn.Hinge(), np.array([1.0, -1.0] * 5).reshape(5, 2), lambda y, t: max(0, 1 - t * y)),
+    "mean": (nn.Mean(), None, lambda y, t: y),
+}
+
+
+@pytest.mark.parametrize("loss, target, formula", FORMULAS.values(), ids=FORMULAS)
+@pytest.mark.parametrize("weight", [1.0, -0.5])
+def test_a_mean_is_its_formula_and_its_gradient_the_difference(loss, target, formula, weight):
+    y, h = 2 * normal(5, 2, seed=3), 1e-6
+    given = () if target is None else (target,)
+    each = np.broadcast_to(0 if target is None else target, y.shape)
+    before, dy, value = y.copy(), np.full((5, 2), np.nan), np.full(1, np.nan)
+    got = loss(y, *given, a_cache(), weight=weight, dy=dy, value=value)
+    assert got[0] is value and got[1] is dy and (y == before).all()
+    assert_close(value[0], weight * sum(formula(a, t) for a, t in zip(y.flat, each.flat)) / 10, 1e-14)
+    slopes = [(formula(a + h, t) - formula(a - h, t)) / (2 * h) for a, t in zip(y.flat, each.flat)]
+    assert_close(dy.reshape(-1), weight * np.array(slopes) / 10, 1e-8)
+    in_the_cache = loss(y, *given, a_cache(), weight=weight)
+    assert (in_the_cache[0] == value).all() and (in_the_cache[1] == dy).all()
+
+
+@pytest.mark.parametrize("loss, target, words", [
+    (nn.MeanSquaredError(), math.inf, "that is finite, got inf"), (nn.MeanSquaredError(), math.nan, "that is finite, got nan"),
+    (nn.Hinge(), 0, "of 1 or -1, got 0.0"), (nn.Hinge(), 2, "of 1 or -1, got 2.0"), (nn.Hinge(), -2, "of 1 or -1, got -2.0"),
+])  # fmt: skip
+def test_targets_that_they_do_not_have_are_refused(loss, target, words):
+    with pytest.raises(nn.ShapeError, match=f"{type(loss).__name__}: expected a target {words}"):
+        loss(np.zeros((3, 1)), target, a_cache())
+    with pytest.raises(nn.ShapeError, match=r"array of shape \(3, 1\) as target, got \(3,\)"):
+        loss(np.zeros((3, 1)), np.ones(3), a_cache())
+    with pytest.raises(nn.DtypeError, match="expected a target of float64, got float32"):
+        loss(np.zeros((3, 1)), np.ones((3, 1), np.float32), a_cache())
+
+
+@pytest.mark.parametrize("loss, target", [(nn.BCEWithLogits(), 0.9), (nn.BCE(), 0.9), (nn.MeanSquaredError(), 0.1)])
+def test_numpys_float64_gives_the_bytes_of_pythons_number(loss, target):
+    y = np.random.default_rng(0).random((50, 1)).astype(np.float32)
+    (value, dy), (want_value, want_dy) = (loss(y, kind(target), a_cache("float32")) for kind in (np.float64, float))
+    assert value.tobytes() == want_value.tobytes() and dy.tobytes() == want_dy.tobytes()
+
+
+def test_a_nan_in_the_network_shows_in_the_loss():
+    value, dz = nn.BCEWithLogits()(np.array([[math.nan], [0.0]]), 1, a_cache())
+    assert math.isnan(value[0]) and math.isnan(dz[0, 0]) and dz[1, 0] == -0.25
+
+
+@pytest.mark.parametrize("logit", [-100.0, -25.0, -3.0, 0.0, 25.0, 100.0])
+@pytest.mark.parametrize("target", [0.0, 0.9, 1.0])
+def test_bces_gradient_may_be_scaled_sliced_and_added_to_before_the_sigmoid(logit, target):
+    z = np.full((4, 1), logit, np.float32)
+    net = nn.Sequential(nn.Sigmoid()).build()
+    cache, logits_cache = net.cache(), net.cache()
+    _, dp = nn.BCE()(net.forward(z, cache), target, cache)
+    _, dz = nn.BCEWithLogits()(z, target, logits_cache)
+    np.testing.assert_allclose(net.backward(0.5 * dp[:], cache), 0.5 * dz, rtol=1e-6)
+
+
+def test_a_gradient_of_ones_own_passes_the_sigmoid_as_usual_after_bce():
+    z = np.array([[0.3], [-1.2], [2.0]])
+    net = nn.Sequential(nn.Sigmoid()).build(dtype="float64")
+    cache = net.cache()
+    p = net.forward(z, cache)
+    nn.BCE()(p, 1.0, cache)  # for its value alone
+    np.testing.assert_allclose(net.backward(np.ones((3, 1)), cache), p * (1 - p))

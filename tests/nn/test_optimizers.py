@@ -1,0 +1,230 @@
+import math
+
+import numpy as np
+import pytest
+
+import nn
+from nn.ops.numpy.arrays import BLOCK
+from tests.oracles import load
+from tests.support.tools import Vector, in_float64, normal
+
+MAKE = {
+    "sgd": lambda net: nn.SGD(net, 0.05),
+    "momentum": lambda net: nn.SGD(net, 0.05, momentum=0.9),
+    "nesterov": lambda net: nn.SGD(net, 0.05, momentum=0.9, nesterov=True),
+    "rmsprop": lambda net: nn.RMSProp(net, 0.01),
+    "rmsprop_eps": lambda net: nn.RMSProp(net, 0.01, decay=0.9, eps=0.01),
+    "adam": lambda net: nn.Adam(net, 0.001),
+    "adam_beta1": lambda net: nn.Adam(net, 2e-4, beta1=0.5),
+    "adam_eps": lambda net: nn.Adam(net, 0.01, eps=1e-3),
+    "adamw": lambda net: nn.Adam(net, 0.01, weight_decay=0.1),
+    "adamw_plain": lambda net: nn.Adam(net, 0.01),
+}
+each = pytest.mark.parametrize("name", MAKE)
+
+
+def follow(name, dtype, copies=1, device="cpu"):
+    """The parameters after each of the ten stored steps, and PyTorch's, repeated `copies` times in one vector."""
+    stored = load("optimizers")
+    w, grads = np.tile(stored["w"], copies), np.tile(stored["grads"], copies)
+    net = nn.Sequential(Vector(len(w))).build(dtype=dtype, device=device)
+    net[0].w[...] = w
+    optimizer, steps = MAKE[name](net), []
+    for i, grad in enumerate(grads):
+        if i == 5:
+            optimizer.learning_rate *= 3
+        net[0].dw[...] = grad
+        optimizer.step()
+        steps.append(net[0].w.copy())
+    return np.array(steps), np.tile(stored[f"{name}.{dtype}"], copies)
+
+
+@each
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 1e-6)])
+def test_ten_steps_are_pytorchs(name, dtype, tolerance):
+    """The learning rate is tripled after the fifth; the gradients reach from far below Adam's eps to far above."""
+    got, want = follow(name, dtype)
+    assert got.dtype == want.dtype == dtype
+    start = load("optimizers")["w"]
+    # held against the way gone, not against the parameter: a step of another size cannot hide behind a large weight
+    way = np.cumsum(np.abs(np.diff(want.astype(np.float64), axis=0, prepend=start[None])), axis=0)
+    rounding = 4 * np.finfo(dtype).eps * np.abs(start)
+    assert (np.abs(got - want) <= tolerance * way + rounding).all()
+
+
+@each
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+def test_more_parameters_than_fit_in_one_block_take_the_same_steps(name, device):
+    copies = 2 * BLOCK // 24 + 100  # of 24 parameters: two whole blocks and a part of one
+    got, want = follow(name, "float64", copies, device)
+    assert np.abs(got[-1] - want[-1]).max() < 1e-12
+    pieces = got[-1].reshape(copies, -1)
+    assert (pieces == pieces[0]).all()
+
+
+@each
+def test_two_optimizers_keep_their_own_state(name):
+    """The moments of one network are never applied to another, though both have a layer with the same names."""
+    lone, _ = follow(name, "float64")
+    stored = load("optimizers")
+    nets = [nn.Sequential(Vector(24)).build(dtype="float64") for _ in range(2)]
+    optimizers = [MAKE[name](net) for net in nets]
+    for net in nets:
+        net[0].w[...] = stored["w"]
+    for i, grad in enumerate(stored["grads"]):
+        if i == 5:
+            optimizers[0].learning_rate *= 3
+        nets[0][0].dw[...] = grad
+        nets[1][0].dw[...] = 100 * normal(24, seed=i)
+        for optimizer in (optimizers[1], optimizers[0], optimizers[1]):
+            optimizer.step()
+    assert (nets[0][0].w == lone[-1]).all()
+
+
+@each
+def test_one_optimizer_serves_all_layers_each_with_its_own_moments(name):
+    stored, net = load("optimizers"), nn.Sequential(Vector(24), Vector(24)).build(dtype="float64")
+    lone, _ = follow(name, "float64")
+    optimizer = MAKE[name](net)
+    for layer in net:
+        layer.w[...] = stored["w"]
+    for i, grad in enumerate(stored["grads"]):
+        if i == 5:
+            optimizer.learning_rate *= 3
+        net[0].dw[...] = grad
+        net[1].dw[...] = -3 * grad[::-1]
+        optimizer.step()
+    assert (net[0].w == lone[-1]).all()
+    assert (net[1].w != lone[-1]).any()
+
+
+def test_adams_steady_step_is_the_learning_rate():
+    """With a constant gradient each step is lr, the first as well as the hundredth: the bias correction has its power of t."""
+    net = in_float64(nn.Sequential(Vector(3)))
+    optimizer = nn.Adam(net, 0.01)
+    net[0].dw[...] = [0.5, -2.0, 30.0]
+    for _ in range(100):
+        before = net[0].w.copy()
+        optimizer.step()
+        np.testing.assert_allclose(before - net[0].w, [0.01, -0.01, 0.01], rtol=1e-6)
+
+
+def test_weight_decay_is_off_by_default_and_decoupled():
+    net = in_float64(nn.Sequential(Vector(2)))
+    net[0].w[...] = [1.0, -2.0]
+    nn.Adam(net, 0.1).step()
+    assert (net[0].w == [1, -2]).all()
+    nn.Adam(net, 0.1, weight_decay=0.5).step()  # the gradient is zero: only the decay moves it
+    np.testing.assert_allclose(net[0].w, [0.95, -1.9], rtol=1e-15)
+
+
+@each
+def test_the_gradient_is_not_changed_by_a_step(name):
+    net = in_float64(nn.Sequential(nn.Dense(5, 3)))
+    net.parameters.grad.flat[...] = normal(*net.parameters.grad.flat.shape)
+    before = net.parameters.grad.flat.tobytes()
+    MAKE[name](net).step()
+    assert net.parameters.grad.flat.tobytes() == before
+
+
+@each
+def test_state_is_all_there_is_to_remember(name):
+    """A checkpoint that holds `state` and the parameters goes on as if nothing had happened."""
+    stored = load("optimizers")
+
+    def run(net, optimizer, grads):
+        for grad in grads:
+            net[0].dw[...] = grad
+            optimizer.step()
+        return net[0].w.copy()
+
+    def fresh():
+        net = nn.Sequential(Vector(24)).build(dtype="float64")
+        net[0].w[...] = stored["w"]
+        return net, MAKE[name](net)
+
+    want = run(*fresh(), stored["grads"])
+    net, optimizer = fresh()
+    half = run(net, optimizer, stored["grads"][:4])
+    saved = {key: array.copy() for key, array in optimizer.state.items()}
+    net, optimizer = fresh()
+    net[0].w[...] = half
+    for key, array in saved.items():
+        optimizer.state[key][...] = array
+    assert (run(net, optimizer, stored["grads"][4:]) == want).all()
+
+
+@each
+def test_state_is_of_the_networks_dtype_but_for_the_clock(name):
+    optimizer = MAKE[name](nn.Dense(5, 3).build(seed=0))
+    dtypes = {key: array.dtype.name for key, array in optimizer.state.items()}
+    assert dtypes.pop("clock") == "float64" and set(dtypes.values()) == {"float32"}
+
+
+def test_running_statistics_are_never_optimized():
+    net = in_float64(nn.Sequential(nn.BatchNorm(3)))
+    optimizer = nn.Adam(net, 0.1)
+    net.parameters.grad.flat[...] = 1.0
+    optimizer.step()
+    assert (net[0].W != 1).all() and (net[0].running_var == 1).all() and not net[0].running_mean.any()
+
+
+def test_the_learning_rate_that_is_set_is_the_one_read():
+    optimizer = nn.SGD(nn.Dense(5, 3).build(seed=0), 0.1)
+    optimizer.learning_rate = 0.025
+    assert optimizer.learning_rate == 0.025 and optimizer.clock[1] == 0.025
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda net: nn.SGD(net, 0.0), "SGD: expected learning_rate above 0, got 0.0"),
+        (lambda net: nn.Adam(net, math.nan), "Adam: expected learning_rate above 0, got nan"),
+        (lambda net: nn.SGD(net, momentum=1.0), r"SGD: expected momentum in \[0, 1\), got 1.0"),
+        (lambda net: nn.SGD(net, momentum=-0.1), r"SGD: expected momentum in \[0, 1\), got -0.1"),
+        (lambda net: nn.RMSProp(net, decay=-0.1), r"RMSProp: expected decay in \[0, 1\), got -0.1"),
+        (lambda net: nn.RMSProp(net, decay=1), r"RMSProp: expected decay in \[0, 1\), got 1"),
+        (lambda net: nn.RMSProp(net, eps=0), "RMSProp: expected eps above 0, got 0"),
+        (lambda net: nn.Adam(net, beta1=1), r"Adam: expected beta1 in \[0, 1\), got 1"),
+        (lambda net: nn.Adam(net, beta1=-0.1), r"Adam: expected beta1 in \[0, 1\), got -0.1"),
+        (lambda net: nn.Adam(net, beta2=1), r"Adam: expected beta2 in \[0, 1\), got 1"),
+        (lambda net: nn.Adam(net, beta2=-0.1), r"Adam: expected beta2 in \[0, 1\), got -0.1"),
+        (lambda net: nn.Adam(net, eps=0), "Adam: expected eps above 0, got 0"),
+        (lambda net: nn.Adam(net, weight_decay=-1), "Adam: expected weight_decay of at least 0, got -1"),
+        (lambda net: setattr(nn.Adam(net), "learning_rate", -1), "Adam: expected learning_rate above 0, got -1"),
+        (lambda net: nn.Adam(nn.Dense(2, 2)), "Adam: expected a built network; call .build"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, message):
+    with pytest.raises(nn.ShapeError, match=message):
+        make(nn.Dense(2, 2).build(seed=0))
+
+
+def test_without_memory_of_earlier_steps_each_is_its_own_gradients():
+    """Momentum, decay and betas of 0 are allowed: Adam and RMSProp then take steps of the sign alone."""
+    for make in (lambda net: nn.RMSProp(net, 0.25, decay=0), lambda net: nn.Adam(net, 0.25, beta1=0, beta2=0)):
+        net = nn.Dense(2, 3).build(seed=0, dtype="float64")
+        before, optimizer = net.W.copy(), make(net)
+        for _ in range(2):
+            net.dW[...] = [[1, -2, 3], [-4, 5, -6]]
+            optimizer.step()
+        np.testing.assert_allclose(net.W, before - 0.5 * np.sign(net.dW), rtol=1e-7)
+
+
+def test_adams_state_is_named_as_the_paper_has_it():
+    net = nn.Dense(2, 3).build(seed=0, dtype="float64")
+    optimizer = nn.Adam(net, beta1=0.5, beta2=0.5)
+    net.dW[...] = -3
+    optimizer.step()
+    m, v = optimizer.state["m"][:6], optimizer.state["v"][:6]
+    assert (m < 0).all() and (v > 0).all() and np.allclose(v / m**2, v[0] / m[0] ** 2) and optimizer.clock.shape == (2,)
+
+
+def test_an_optimizer_follows_a_network_that_is_built_again():
+    net = nn.Dense(2, 2).build(seed=0)
+    optimizer = nn.SGD(net, 0.5)
+    net.build(seed=1)
+    before = net.W.copy()
+    net.dW[...] = 1
+    optimizer.step()
+    np.testing.assert_allclose(net.W, before - 0.5, rtol=1e-6)

@@ -1,0 +1,104 @@
+"""SoftmaxCrossEntropy."""
+
+import math
+
+import numpy as np
+import pytest
+
+import nn
+from tests.oracles import load
+from tests.support.tools import assert_close, normal
+
+LOSS = nn.SoftmaxCrossEntropy()
+
+
+def a_cache(dtype="float64"):
+    return nn.Tanh().build(dtype=dtype).cache()
+
+
+def plain(z, target):
+    """The value and its gradient, row by row and class by class."""
+    value, dz = 0.0, np.zeros_like(z)
+    for i, t in enumerate(target):
+        total = sum(math.exp(logit) for logit in z[i])
+        value -= math.log(math.exp(z[i, t]) / total) / len(z)
+        for k in range(z.shape[1]):
+            dz[i, k] = (math.exp(z[i, k]) / total - (k == t)) / len(z)
+    return value, dz
+
+
+def test_value_and_gradient_are_the_plain_loop():
+    z, target = normal(9, 5), np.array([0, 1, 2, 3, 4, 4, 0, 2, 2])
+    value, dz = LOSS(z, target, a_cache())
+    want, want_dz = plain(z, target)
+    assert value.shape == (1,)
+    assert_close(value, [want], 1e-14)
+    assert_close(dz, want_dz, 1e-13)
+
+
+@pytest.mark.parametrize("name", ["usual", "far"])
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 1e-6)])
+def test_pytorch_agrees(name, dtype, tolerance):
+    want = {key.removeprefix(f"{name}."): value for key, value in load("conv_losses").items() if key.startswith(f"{name}.")}
+    value, dz = LOSS(want["z"].astype(dtype), want["target"], a_cache(dtype))
+    assert value.dtype == dz.dtype == dtype
+    assert_close(value, [want["value"]], tolerance)
+    assert_close(dz, want["dz"], tolerance)
+
+
+def test_the_gradient_is_the_finite_difference_and_no_diagonal():
+    """dz_k of a class that is not the target is p_k: a softmax' that is only its diagonal gives another number."""
+    report = nn.gradcheck(nn.Dense(4, 6), normal(5, 4), loss=LOSS, target=np.array([0, 5, 2, 2, 1]))
+    assert report.ok, report
+    z = normal(3, 4)
+    _, dz = LOSS(z, np.array([0, 1, 2]), a_cache())
+    assert np.abs(dz.sum(axis=1)).max() < 1e-15  # p sums to 1, and so does the target
+
+
+def test_logits_that_overflow_exp():
+    value, dz = LOSS(np.array([[1e4, 0.0], [-1e4, 1e4]], np.float32), np.array([1, 1]), a_cache("float32"))
+    assert value[0] == 5000 and dz.tolist() == [[0.5, -0.5], [0, 0]]
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "uint64"])
+def test_any_integers_are_classes(kind):
+    z, target = normal(4, 3), np.array([0, 2, 1, 1])
+    value, dz = LOSS(z, target, a_cache())
+    other_value, other_dz = LOSS(z, target.astype(kind), a_cache())
+    assert other_value == value and (other_dz == dz).all()
+
+
+def test_weight_multiplies_value_and_gradient():
+    z, target = normal(4, 3), np.array([0, 2, 1, 1])
+    value, dz = LOSS(z, target, a_cache())
+    halved, half_dz = LOSS(z, target, a_cache(), weight=0.5)
+    assert_close(halved, value / 2, 1e-15)
+    assert_close(half_dz, dz / 2, 1e-15)
+
+
+def test_results_go_where_they_are_asked_to_and_the_logits_stay():
+    z, target = normal(4, 3), np.array([0, 2, 1, 1])
+    before, dy, value = z.copy(), np.empty((4, 3)), np.empty(1)
+    got_value, got_dy = LOSS(z, target, a_cache(), dy=dy, value=value)
+    assert got_value is value and got_dy is dy and (z == before).all()
+    cache = a_cache()
+    first, again = LOSS(z, target, cache), LOSS(z, target, cache)
+    assert all(np.shares_memory(a, b) for a, b in zip(first, again))
+
+
+@pytest.mark.parametrize("target", [[0, 3], [-1, 0], [200, 1]])
+def test_a_class_that_is_not_there_is_refused(target):
+    low, high = min(target), max(target)
+    with pytest.raises(nn.ShapeError, match=rf"SoftmaxCrossEntropy: expected classes in 0\.\.2, got {low}\.\.{high}"):
+        LOSS(normal(2, 3), np.array(target), a_cache())
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got \(3,\)"):
+        LOSS(normal(2, 3), np.array([0, 1, 2]), a_cache())
+    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got 1"):
+        LOSS(normal(2, 3), 1, a_cache())
+    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected logits of shape \(N, K\), at least one row, got \(2,\)"):
+        LOSS(normal(2), np.array([0, 1]), a_cache())
+    with pytest.raises(nn.DtypeError, match="SoftmaxCrossEntropy: expected the numbers of classes, integers, as target, got float64"):
+        LOSS(normal(2, 3), np.array([0.0, 1.0]), a_cache())

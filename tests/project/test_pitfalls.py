@@ -1,0 +1,159 @@
+"""Mistakes that comparable projects made, and the tests that would catch them here.
+
+The real batch's gradient uses activations that the later fake forward left behind:
+    test_base::test_a_later_pass_does_not_spoil_an_earlier_one
+    test_dense::test_dw_comes_from_this_passs_x_though_another_forward_followed
+BCE as dL/dp times sigmoid', with or without an epsilon:
+    test_losses::test_a_confidently_wrong_sigmoid_does_not_vanish
+    test_step::test_a_confident_discriminator_still_teaches_the_generator
+A probability clipped at 1e-15 in float32, which does nothing:
+    test_losses::test_certain_probabilities_give_finite_losses_of_the_right_sign
+The generator's update sends old activations through the updated discriminator:
+    test_step::test_three_steps_are_those_of_the_equations
+    test_pitfalls::test_a_pass_made_before_the_update_is_not_one_through_the_updated_network
+float32 times a NumPy float64 is float64 from there on:
+    test_base::test_the_dtype_stays_everywhere
+    test_base::test_settings_of_numpys_float64_do_not_widen
+    test_losses::test_any_real_number_is_a_target
+    test_optimizers::test_state_is_of_the_networks_dtype_but_for_the_clock
+np.maximum(x, a x, x), which overwrites the logits that backward needs:
+    test_base::test_x_and_what_the_other_pass_holds_are_never_written
+    test_activations::test_x_is_whole_after_forward_and_backward
+Leaky ReLU's mask taken from the gradient's sign:
+    test_activations::test_the_mask_comes_from_x_and_not_from_dy
+Batch norm divides by (var + eps) while backward assumes its square root:
+    test_batchnorm::test_training_is_the_plain_loop
+    test_batchnorm::test_gradients_are_right_where_eps_weighs_as_much_as_the_variance
+Batch norm of images for each (C, H, W) instead of each channel:
+    test_batchnorm::test_statistics_of_images_are_one_for_each_channel
+Freezing D switches its batch norm to running statistics:
+    test_batchnorm::test_frozen_is_not_evaluation
+    test_sequential::test_the_generators_gradient_through_a_frozen_discriminator_is_pytorchs
+Adam's bias correction without the power of t, or with t reset at each call:
+    test_optimizers::test_ten_steps_are_pytorchs
+    test_optimizers::test_adams_steady_step_is_the_learning_rate
+One optimizer's state applied to another layer or network:
+    test_optimizers::test_two_optimizers_keep_their_own_state
+    test_optimizers::test_one_optimizer_serves_all_layers_each_with_its_own_moments
+The convolution's bias gradient summed over channels too:
+    test_conv::test_the_bias_gradient_is_one_sum_for_each_channel
+Dropout: one mask for the batch, drawn with replacement, left on in evaluation, or missing in backward:
+    test_dropout::test_each_element_of_each_sample_is_drawn_apart
+    test_dropout::test_an_element_is_zero_with_probability_p_and_scaled_otherwise
+    test_dropout::test_the_expectation_is_kept
+    test_dropout::test_evaluation_changes_nothing_and_draws_nothing
+    test_dropout::test_backward_multiplies_with_the_same_mask
+dW computed from the input before dropout:
+    test_dropout::test_dw_after_dropout_uses_what_came_out_of_it
+Up-sampling's backward takes one pixel instead of the sum:
+    test_pitfalls::test_each_pixels_gradient_is_the_sum_over_its_copies
+Data order: unshuffled [real, fake] split into minibatches:
+    test_batches::test_batches_are_mixed_anew_not_only_reordered
+    test_step::test_three_steps_are_those_of_the_equations
+Noise drawn once for the whole training:
+    test_step::test_noise_is_fresh_for_each_update_of_each_step
+    test_trainer::test_the_fixed_noise_is_fixed_and_the_trainings_is_not
+An iterator rebuilt each step without shuffling, so that only the first batches are ever seen:
+    test_batches::test_epochs_have_different_orders_none_of_them_the_files
+    test_batches::test_an_epoch_holds_each_image_at_most_once_and_is_whole
+`zip` over caches of different length, which silently drops layers or samples:
+    test_sequential::test_a_cache_of_another_network_is_an_error_and_not_a_short_pass
+    test_dense::test_a_smaller_batch_fits_into_the_same_cache
+A learning-rate decay that compounds: nothing here decays the rate but its user:
+    test_optimizers::test_the_learning_rate_that_is_set_is_the_one_read
+D trained on evaluation-mode fakes, G in training mode:
+    test_step::test_d_is_trained_on_images_made_in_training_mode
+Softmax's derivative as a diagonal:
+    test_pitfalls::test_each_logit_of_a_softmax_moves_every_probability
+Softplus in float32 computed as log(exp(x) + 1):
+    test_losses::test_logits_as_far_as_100_are_exact
+A "loss" that is the sum of squared gradients:
+    test_losses::test_pytorch_agrees
+    test_trainer::test_the_losses_reported_are_the_cross_entropies
+BatchNorm(c, 0.8), meant as momentum, read as eps:
+    test_batchnorm::test_eps_and_momentum_cannot_be_given_by_position
+Saving moves the model to the CPU:
+    test_pitfalls::test_saving_leaves_the_network_where_and_as_it_is
+Pickle in a weights file:
+    test_weights::test_pickles_are_never_loaded
+A resume that refuses more epochs than first asked:
+    test_trainer::test_fit_goes_on_where_it_ended
+A dataset host that answers 403 or 404:
+    test_fetch::test_a_bad_mirror_is_passed_over_and_named_if_it_was_the_last
+A copy whose layers no longer view what the optimizer steps:
+    test_copies::test_a_network_its_optimizer_and_its_cache_go_on_together
+An optimizer of a part of a network that steps all of it:
+    test_parts::test_an_optimizer_of_a_part_steps_that_and_nothing_else
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+import nn
+from tests.support.tools import in_float64, normal
+
+
+def test_every_test_in_the_list_above_exists():
+    listed = re.findall(r"^    (test_\w+)::(test_\w+)$", __doc__, re.MULTILINE)
+    assert len(listed) > 40
+    for module, name in listed:
+        assert f"\ndef {name}(" in next(Path(__file__).parents[1].rglob(f"{module}.py")).read_text(), f"{module}::{name}"
+
+
+def test_a_pass_made_before_the_update_is_not_one_through_the_updated_network():
+    """Only a forward through the updated D gives the generator's gradient; its own cache keeps no trace of the old one."""
+    D = in_float64(nn.Sequential(nn.Dense(3, 4), nn.LeakyReLU(0.2), nn.Dense(4, 1)))
+    fake, cache = normal(5, 3), D.cache()
+    loss, optimizer = nn.BCEWithLogits(), nn.SGD(D, 0.5)
+    D.backward(loss(D.forward(fake, cache, train=True), 0, cache)[1], cache, need_dx=False)
+    optimizer.step()
+    fresh = D.cache()
+    want = D.backward(loss(D.forward(fake, fresh, train=True), 1, fresh)[1], fresh, grads="skip").copy()
+    got = D.backward(loss(D.forward(fake, cache, train=True), 1, cache)[1], cache, grads="skip")
+    assert (got == want).all()
+    report = nn.gradcheck(D, fake, loss=loss, target=1)
+    assert report.ok, report
+
+
+def test_each_pixels_gradient_is_the_sum_over_its_copies():
+    layer = in_float64(nn.Upsample((2, 3)))
+    cache, dy = layer.cache(), normal(2, 3, 8, 15)
+    layer.forward(normal(2, 3, 4, 5), cache, train=True)
+    want = sum(dy[:, :, i::2, j::3] for i in range(2) for j in range(3))
+    np.testing.assert_allclose(layer.backward(dy.copy(), cache), want, rtol=1e-12)
+    report = nn.gradcheck(nn.Upsample((2, 3)), normal(2, 3, 4, 5))
+    assert report.ok, report
+
+
+def test_each_logit_of_a_softmax_moves_every_probability():
+    net, target = nn.Dense(4, 3), np.array([0, 2, 1, 2, 0])
+    report = nn.gradcheck(net, normal(5, 4), loss=nn.SoftmaxCrossEntropy(), target=target)
+    assert report.ok, report
+    logits, cache = normal(5, 3, seed=1), in_float64(nn.Tanh()).cache()
+    value, dz = nn.SoftmaxCrossEntropy()(logits, target, cache)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(dz, (p - np.eye(3)[target]) / 5, rtol=1e-12)
+    np.testing.assert_allclose(value[0], -np.log(p[np.arange(5), target]).mean(), rtol=1e-12)
+
+
+def test_saving_leaves_the_network_where_and_as_it_is(tmp_path):
+    """The same arrays on the same backend, and a training that saves goes on with the same bytes as one that does not."""
+
+    def train(save):
+        net = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4), nn.Dropout(0.3), nn.Dense(4, 1)).build(seed=0)
+        cache, optimizer, ops = net.cache(), nn.Adam(net), net.ops
+        held = [net[0].W, net[0].dW, net[1].running_var, net.parameters.value.flat]
+        for i in range(4):
+            x = normal(6, 3, seed=i, dtype=np.float32)
+            _, dy = nn.BCEWithLogits()(net.forward(x, cache, train=True), 1, cache)
+            net.backward(dy, cache)
+            if save:
+                nn.save_weights(tmp_path / "w.npz", {"D": net})
+            optimizer.step()
+        now = [net[0].W, net[0].dW, net[1].running_var, net.parameters.value.flat]
+        assert net.ops is ops and all(a is b for a, b in zip(held, now, strict=True))
+        return net.parameters.value.flat.tobytes(), net.parameters.statistics.flat.tobytes()
+
+    assert train(save=True) == train(save=False)

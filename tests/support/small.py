@@ -1,0 +1,92 @@
+"""Recipes and images so small that a training of them takes milliseconds."""
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan.commands import command_line
+from gan.latent import Latent
+from gan.recipes import Recipe
+from gan.training.trainer import Trainer
+from nn import BatchNorm, Dense, Dropout, LeakyReLU, Sequential, Tanh
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+N_IMAGES, BATCH, STEPS_PER_EPOCH = 43, 8, 5  # three images are left over in each epoch
+
+
+def digits(n=N_IMAGES, pixels=784, seed=0):
+    """Random uint8 images; each begins with its own number, so that a batch tells what is in it."""
+    images = np.random.default_rng(seed).integers(0, 256, (n, pixels)).astype(np.uint8)
+    images[:, 0] = np.arange(n)
+    return images
+
+
+TINY = Recipe(
+    name="tiny",
+    origin="the tests",
+    generator=lambda: Sequential(Dense(4, 6), LeakyReLU(0.2), Dropout(0.3), Dense(6, 784), Tanh()),
+    discriminator=lambda: Sequential(Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, 1)),
+    latent=Latent(4, "normal"),
+    image_range=(-1.0, 1.0),
+    learning_rate=0.01,
+    batch_size=BATCH,
+    epochs=2,
+)
+TINY_BATCHNORM = replace(
+    TINY,
+    generator=lambda: Sequential(Dense(4, 6), BatchNorm(6), LeakyReLU(0.2), Dense(6, 784), Tanh()),
+    discriminator=lambda: Sequential(Dense(784, 5), BatchNorm(5), LeakyReLU(0.2), Dense(5, 1)),
+)
+
+
+def trainer(recipe=TINY, images=None, **settings):
+    return Trainer(recipe, digits() if images is None else images, **settings)
+
+
+def held(*networks):
+    """The bytes of the networks' weights and statistics."""
+    return b"".join(b.flat.tobytes() for net in networks for b in (net.parameters.value, net.parameters.statistics))
+
+
+def weights(trained):
+    return held(trained.generator, trained.discriminator)
+
+
+def disk_is_full(*args):
+    """Stands in for what writes."""
+    raise OSError(28, "No space left on device")
+
+
+def example(name):
+    """The module of a command line in examples/."""
+    spec = importlib.util.spec_from_file_location(name, CHECKOUT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Call a command line in this process, in an empty folder: command(module, "--steps", 2) -> status, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(module, *words):
+        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            command_line.run(module.main)
+        return end.value.code, *capsys.readouterr()
+
+    return call
+
+
+def assert_refused(result, *words):
+    """Exit status 2, nothing on stdout, and one line on stderr, an error with all these words in it."""
+    status, out, err = result
+    assert status == 2 and out == "" and "Traceback" not in err
+    assert err.count("\n") == 1 and err.startswith("error: "), err
+    for word in words:
+        assert str(word) in err, err
