@@ -72,4 +72,6 @@ def escape_formulas(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", escape_formulas, priority=400)  # before numpydoc adds markup of its own
+    app.connect(
+        "autodoc-process-docstring", escape_formulas, priority=400
+    )  # before numpydoc adds markup of its own

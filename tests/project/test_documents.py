@@ -1,0 +1,311 @@
+"""Every Python block of the documents runs, and every shell line is one that its command accepts."""
+
+import argparse
+import configparser
+import importlib
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LANGUAGES = {"python", "sh", "text", "{literalinclude}", "{toctree}", "{eval-rst}"}
+SHELL_STARTS = ("byhand ", "python ", "python3 ", "pip ", "pytest ", "ruff ", "sphinx-build ")
+READER = r'"(\w+)": \(|name == "(\w+)"'  # of benchmarks/fuzz.py, which imports atheris and cannot be imported here
+
+# Until setup.cfg declares the entry point `byhand`, its subcommands are these scripts. Delete this table then.
+BEFORE_BYHAND = {
+    "train": ("examples/train_mnist_gan.py",),
+    "predict": ("examples/predict.py",),
+    "evaluate": ("examples/evaluate.py",),
+    "classify": ("examples/classify.py",),
+    "recipes": ("examples/train_mnist_gan.py", "--list-recipes"),
+}
+
+
+def name(page):
+    return str(page.relative_to(ROOT))
+
+
+def fences(page):
+    """Yield (language, number of the first line inside, lines) of each fenced block."""
+    language = None
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if match := re.fullmatch(r"\s*```(.*)", line):
+            if language is None:
+                language, first, lines = match[1].split(" ")[0], number + 1, []
+            else:
+                yield language, first, lines
+                language = None
+        elif language is not None:
+            lines.append(line)
+    assert language is None, f"{name(page)}: a block that begins at line {first - 1} has no end"
+
+
+def blocks(page, language):
+    return [(first, lines) for kind, first, lines in fences(page) if kind == language]
+
+
+def needs_torch(lines):
+    return any(re.match(r"(import|from) torch\b", line) for line in lines)
+
+
+def python_source(page, *, torch):
+    """The page's Python blocks as one program whose line numbers are the page's; without torch, those before its import."""
+    source = []
+    for first, lines in blocks(page, "python"):
+        if needs_torch(lines) and not torch:
+            break
+        source += [""] * (first - 1 - len(source)) + lines
+    return "\n".join(source) + "\n"
+
+
+def run_python(source, page, folder):
+    """Run a program in an empty folder, each warning an error."""
+    program = folder / page.name.replace(".md", ".py")
+    program.write_text(source)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(  # noqa: PLW1510 - the status is read below
+        [sys.executable, "-W", "error", program],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, (
+        f"{name(page)} (line numbers are the page's):\n{done.stdout}{done.stderr}"
+    )
+
+
+with_python = [page for page in PAGES if blocks(page, "python")]
+with_torch = [
+    page for page in PAGES if any(needs_torch(lines) for _, lines in blocks(page, "python"))
+]
+
+
+def test_the_pages_are_found():
+    names = {name(page) for page in PAGES}
+    assert {
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/start_here.md",
+        "docs/own_layer.md",
+        "docs/pytorch.md",
+    } <= names
+    assert len(with_python) >= 6 and [page.name for page in with_torch] == ["pytorch.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_is_of_a_known_kind(page):
+    """So that no block escapes the tests below by the name of its language."""
+    assert {kind for kind, _, _ in fences(page)} <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", with_python, ids=name)
+def test_python_blocks_run(page, tmp_path):
+    run_python(python_source(page, torch=False), page, tmp_path)
+
+
+@pytest.mark.parametrize("page", with_torch, ids=name)
+def test_blocks_that_use_pytorch_run(page, tmp_path):
+    pytest.importorskip("torch")
+    run_python(python_source(page, torch=True), page, tmp_path)
+
+
+# ---- shell lines ------------------------------------------------------------------------------------------------------
+
+
+class Parsed(BaseException):
+    """The options were accepted; raised in place of running the command."""
+
+
+def shell_commands(page):
+    """Yield (line number, words) of each command: in blocks, joined by && or not, and in inline code."""
+    text = page.read_text()
+    for first, lines in blocks(page, "sh"):
+        for number, line in enumerate(lines, first):
+            yield from ((number, words) for words in split(line))
+    prose = re.sub(
+        r"^\s*```.*?^\s*```$",
+        lambda block: "\n" * block[0].count("\n"),
+        text,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    for code in re.finditer(r"(?<!`)`([^`]+)`(?!`)", prose):
+        line = " ".join(code[1].split())
+        if line.startswith(SHELL_STARTS):
+            yield from ((prose.count("\n", 0, code.start()) + 1, words) for words in split(line))
+
+
+def split(line):
+    """The commands of a line, each as its words, without comments."""
+    words, commands = shlex.split(line, comments=True), [[]]
+    for word in words:
+        if word == "&&":
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return [command for command in commands if command]
+
+
+def extras():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    return set(settings["options.extras_require"])
+
+
+def entry_point():
+    """(module, function) of the command `byhand` as setup.cfg declares it, or None."""
+    found = re.search(
+        r"^\s*byhand\s*=\s*([\w.]+):(\w+)\s*$", (ROOT / "setup.cfg").read_text(), re.MULTILINE
+    )
+    return found and found.groups()
+
+
+def call(function, words, monkeypatch, capsys):
+    """Let a command parse its options, and stop it there."""
+    parse_args = argparse.ArgumentParser.parse_args
+
+    def parse_and_stop(self, args=None, namespace=None):
+        parse_args(self, args, namespace)
+        raise Parsed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
+        patch.setattr(sys, "argv", words)
+        try:
+            function()
+        except Parsed:
+            return
+        except SystemExit as ended:
+            if ended.code == 0 and words[-1] in ("--help", "--version"):
+                return
+            pytest.fail(
+                f"{' '.join(words)}: exit status {ended.code}: {capsys.readouterr().err.strip()}"
+            )
+    pytest.fail(f"{' '.join(words)}: it ran without parsing its options")
+
+
+def run_script(path):
+    assert (ROOT / path).is_file(), f"no such script: {path}"
+    runpy.run_path(str(ROOT / path), run_name="__main__")
+
+
+def check_byhand(words, *patches):
+    if point := entry_point():
+        return call(getattr(importlib.import_module(point[0]), point[1]), words, *patches)
+    assert len(words) > 1 and words[1] in BEFORE_BYHAND, f"byhand has no command {words[1:]}"
+    script, *options = BEFORE_BYHAND[words[1]]
+    return call(lambda: run_script(script), [script, *options, *words[2:]], *patches)
+
+
+def check_python(words, *patches):
+    if words[1] == "-m":
+        module, options = words[2], words[3:]
+        if module == "venv":
+            return
+        if module == "benchmarks.fuzz":
+            source = (ROOT / "benchmarks" / "fuzz.py").read_text()
+            readers = [one or other for one, other in re.findall(READER, source)]
+            assert not options or options[0] in readers, f"{words}: expected one of {readers}"
+            return
+        if module == "gan.commands.ship":
+            assert not options, "it takes none"
+            assert (ROOT / "gan" / "commands" / "ship.py").is_file()
+            return
+        assert module.split(".")[0] in ("benchmarks", "gan"), f"no module of ours: {module}"
+        call(importlib.import_module(module).main, [module, *options], *patches)
+    elif words[1] == "examples/gan_in_40_lines.py":
+        assert (ROOT / words[1]).is_file() and len(words) == 2, "it takes no options"
+    else:
+        call(lambda: run_script(words[1]), words[1:], *patches)
+
+
+def check_pip(words, *_):
+    assert words[1] == "install"
+    for extra in re.findall(r"\[([\w,]+)\]", " ".join(words)):
+        unknown = set(extra.split(",")) - extras()
+        assert not unknown, f"setup.cfg has no extra {', '.join(sorted(unknown))}"
+
+
+def check_pytest(words, *_):
+    for word in words[1:]:
+        if word.startswith("tests/"):
+            path, _, test = word.partition("::")
+            assert (ROOT / path).exists(), f"no such file: {path}"
+            assert not test or f"\ndef {test}(" in (ROOT / path).read_text(), (
+                f"no such test: {word}"
+            )
+
+
+def check_path(words, *_):
+    assert (ROOT / words[0]).is_file() and os.access(ROOT / words[0], os.X_OK), (
+        f"no such program: {words[0]}"
+    )
+
+
+def check_sphinx(words, *_):
+    assert (ROOT / words[-2] / "conf.py").is_file(), f"no Sphinx project: {words[-2]}"
+
+
+def accept(words, *_):
+    """A program of others, without anything of ours in its arguments."""
+
+
+CHECKS = {
+    "byhand": check_byhand,
+    "python": check_python,
+    "python3": check_python,
+    "pip": check_pip,
+    "pytest": check_pytest,
+    "sphinx-build": check_sphinx,
+    "benchmarks/gpu.sh": check_path,
+    ".ci/run": check_path,
+    **dict.fromkeys(
+        ("source", "cmp", "ruff", "mypy", "pre-commit", "git", "cd", "mpiexec"), accept
+    ),
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_shell_line_is_one_that_its_command_accepts(page, monkeypatch, tmp_path, capsys):
+    commands = list(shell_commands(page))
+    monkeypatch.chdir(tmp_path)
+    for number, words in commands:
+        assert words[0] in CHECKS, (
+            f"{name(page)}:{number}: {words[0]!r} is not known; add it to CHECKS"
+        )
+        try:
+            CHECKS[words[0]](words, monkeypatch, capsys)
+        except (AssertionError, pytest.fail.Exception) as problem:
+            pytest.fail(f"{name(page)}:{number}: {' '.join(words)}: {problem}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_option_is_seen(monkeypatch, capsys):
+    for line in (
+        "byhand train --epoch-count 3",
+        "byhand paint",
+        "python -m benchmarks.step --round",
+        "pip install '.[nothing]'",
+    ):
+        (words,) = split(line)
+        with pytest.raises((AssertionError, pytest.fail.Exception)):
+            CHECKS[words[0]](words, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=name
+)
+def test_links_to_files_are_right(page):
+    """Those of docs/ are checked by Sphinx."""
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{name(page)}: no such file: {target}"
