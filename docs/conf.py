@@ -49,14 +49,13 @@ html_css_files = ["byhand.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
+    "navbar_center": [],
     "navigation_with_keys": False,
-    "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
-    "header_links_before_dropdown": 4,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"**": ["sidebar-nav-bs"]}
+html_sidebars = {"**": ["sidebar-pages"]}
 
 
 def escape_formulas(app, what, name, obj, options, lines):
