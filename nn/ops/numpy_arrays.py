@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from nn.ops.base import Ops
+from nn.ops.scratch import Scratch
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 BLOCK = 65_536  # elements: 256 KiB of float32, a quarter of a usual second-level cache; a tenth faster than half of it
@@ -14,8 +15,7 @@ class NumpyArrays(Ops):
     """What the CPU's primitives stand on: aligned arrays, matrix products, scratch buffers, cache-sized blocks."""
 
     def __init__(self):
-        self._scratch_buffers = {}
-        self._rows_of_ones = {}
+        self._memory = Scratch()
 
     def __repr__(self):
         return f"{self.device} (NumPy {np.__version__})"
@@ -89,23 +89,25 @@ class NumpyArrays(Ops):
         return np.matmul(a, b, out=out)
 
     def _scratch(self, shape, dtype, name=""):
-        """A buffer for use inside one primitive; `name` tells apart those that are alive together.
+        """A buffer of this thread for use inside one primitive; `name` tells apart those that are alive together.
 
         A smaller shape lies in a larger one's memory: the last, smaller batch of an epoch allocates nothing.
         """
         key = name, np.dtype(dtype)
-        held, views = self._scratch_buffers.get(key, (None, None))
+        buffers = self._memory.buffers
+        held, views = buffers.get(key, (None, None))
         if held is None or held.size < math.prod(shape):
-            held, views = self._scratch_buffers[key] = self.empty((math.prod(shape),), dtype), {}
+            held, views = buffers[key] = self.empty((math.prod(shape),), dtype), {}
         if shape not in views:
             views[shape] = held[: math.prod(shape)].reshape(shape)
         return views[shape]
 
     def _ones(self, n, dtype):
         """A row of n ones."""
-        held = self._rows_of_ones.get(dtype)
+        buffers, key = self._memory.buffers, ("ones", dtype)
+        held = buffers.get(key)
         if held is None or held.size < n:
-            held = self._rows_of_ones[dtype] = np.ones((1, n), dtype)
+            held = buffers[key] = np.ones((1, n), dtype)
         return held[:, :n]
 
     def _blocks(self, *arrays):
