@@ -21,7 +21,8 @@ from numba import prange  # noqa: E402
 
 from nn.ops import blas, numba_conv  # noqa: E402
 from nn.ops.numba_ops import NumbaOps, fits, flat  # noqa: E402
-from nn.ops.numba_threads import BLAS, THREADS, shared  # noqa: E402
+from nn.ops.numba_compiling import shared  # noqa: E402
+from nn.ops.numba_threads import BLAS, POOL  # noqa: E402
 
 ROOT = Path(nn.__file__).parent.parent
 SUMS = {"affine", "normalize", "sum_product_rows", "bce_with_logits", "mean_sigmoid"}  # in another order than NumPy's
@@ -209,10 +210,10 @@ def note_threads(ids):
         ids[i] = numba.get_thread_id()
 
 
-@pytest.mark.skipif(THREADS == 1, reason="one thread here; test_two_threads_do_the_same runs it with two")
+@pytest.mark.skipif(POOL.threads == 1, reason="one thread here; test_two_threads_do_the_same runs it with two")
 def test_threads_share_what_is_large():
     """Both ways of a kernel are compiled, and kept apart on disk, where the next process finds them."""
-    for n, threads in ((1000, THREADS), (99, 1)):  # the first starts the threads
+    for n, threads in ((1000, POOL.threads), (99, 1)):  # the first starts the threads
         ids = np.full(n, -1)
         note_threads(ids)
         assert len(set(ids.tolist())) == threads
@@ -256,7 +257,7 @@ def test_products_leave_blas_its_threads():
 def test_two_threads_do_the_same():
     """All tests of this file, and those of the primitives, in a process with two; they wait asleep, as other tests want the cores."""
     two = {"OPENBLAS_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
-    code = "from nn.ops.numba_threads import THREADS; assert THREADS == 2, THREADS"
+    code = "from nn.ops.numba_threads import POOL; assert POOL.threads == 2, POOL"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **two}, check=True)
     tests = ["tests/test_numba_ops.py", "tests/test_ops.py", "-k", "not (two_threads or plain_python or emulated or strict or import or folder)"]
     command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *tests]

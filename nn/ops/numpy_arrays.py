@@ -5,6 +5,8 @@ import math
 import numpy as np
 
 from nn.ops.base import Ops
+from nn.ops.blas import openblas, threads_of
+from nn.ops.fork import IN_BLAS
 from nn.ops.scratch import Scratch
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
@@ -78,7 +80,9 @@ class NumpyArrays(Ops):
 
     def normalize_vector_(self, x, tiny):
         """x /= max(|x|, tiny), which makes x one long."""
-        return np.divide(x, max(math.sqrt(np.dot(x, x)), tiny), out=x)
+        with IN_BLAS.lock:
+            square = np.dot(x, x)
+        return np.divide(x, max(math.sqrt(square), tiny), out=x)
 
     def _product(self, a, b, *, out, add=False):
         """out = a b, or out += a b: what every product comes down to. Matrices in any memory layout, or two stacks of them."""
@@ -86,7 +90,8 @@ class NumpyArrays(Ops):
             return np.add(out, self._product(a, b, out=self._scratch(out.shape, out.dtype, "product")), out=out)
         if b.shape[-2] == 1:  # columns times rows: BLAS takes 94 us for (128, 1) by (1, 512), this 22
             return np.multiply(a, b, out=out)
-        return np.matmul(a, b, out=out)
+        with IN_BLAS.lock:
+            return np.matmul(a, b, out=out)
 
     def _scratch(self, shape, dtype, name=""):
         """A buffer of this thread for use inside one primitive; `name` tells apart those that are alive together.
