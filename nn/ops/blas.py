@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nn.ops.threads import cores
+
 
 class Blas(NamedTuple):
     """Addresses of C functions; integers of matrices are 64 bits wide, those of threads 32."""
@@ -33,10 +35,12 @@ VARIABLES = {  # that say how many threads a product may take, the first that is
 
 
 def threads_of(blas):
-    """(how many threads its products take, who says so)."""
+    """(how many threads a product takes now, why fewer than cores or "")."""
     threads = ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)()
-    said = [f"{name}={threads}" for name in VARIABLES[blas.name] if os.environ.get(name, "").strip() == str(threads)]
-    return threads, said[0] if said else f"{blas.name} is set to {threads}"
+    if threads >= cores():
+        return threads, ""
+    given = [f"{name}={threads}" for name in VARIABLES[blas.name] if os.environ.get(name, "").strip() == str(threads)]
+    return threads, given[0] if given else f"{blas.name} is set to {threads}"
 
 
 def find_blas(openmp):

@@ -8,6 +8,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from nn.ops.blas import find_blas, threads_of
 from nn.ops.fork import hold_during_fork
+from nn.ops.threads import cores, in_words
 
 DEFAULT_PRIORITY = ["tbb", "omp", "workqueue"]  # Numba's own
 
@@ -27,7 +28,7 @@ class Pool:
         self._started = False
 
     def __repr__(self):
-        return f"{self.threads} thread{'s' * (self.threads > 1)}" + (f": {self.reason}" if self.reason else "")
+        return in_words(self.threads, self.reason)
 
     def ready(self):
         """Whether loops are shared now; the first call starts the threads."""
@@ -88,7 +89,7 @@ def how_many():
     """(how many threads a loop may take, why no more): the fewest that any of the settings allows."""
     if other:
         return 1, other
-    limits = [(config.NUMBA_DEFAULT_NUM_THREADS, ""), (config.NUMBA_NUM_THREADS, f"NUMBA_NUM_THREADS={config.NUMBA_NUM_THREADS}")]
+    limits = [(cores(), ""), (config.NUMBA_NUM_THREADS, f"NUMBA_NUM_THREADS={config.NUMBA_NUM_THREADS}")]
     return min([*limits, threads_of(BLAS)] if BLAS else limits, key=lambda limit: limit[0])
 
 

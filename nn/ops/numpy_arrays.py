@@ -8,6 +8,7 @@ from nn.ops.base import Ops
 from nn.ops.blas import openblas, threads_of
 from nn.ops.fork import IN_BLAS
 from nn.ops.scratch import Scratch
+from nn.ops.threads import in_words
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 BLOCK = 65_536  # elements: 256 KiB of float32, a quarter of a usual second-level cache; a tenth faster than half of it
@@ -16,11 +17,15 @@ BLOCK = 65_536  # elements: 256 KiB of float32, a quarter of a usual second-leve
 class NumpyArrays(Ops):
     """What the CPU's primitives stand on: aligned arrays, matrix products, scratch buffers, cache-sized blocks."""
 
-    def __init__(self):
+    def __init__(self, note=""):
+        self.note = note  # what `repr` says in addition
         self._memory = Scratch()
 
     def __repr__(self):
-        return f"{self.device} (NumPy {np.__version__})"
+        blas = openblas()
+        products = f", {blas.name}, {in_words(*threads_of(blas))}" if blas else ""
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.device} (NumPy {np.__version__}{products}{note})"
 
     def empty(self, shape, dtype):
         """An uninitialised array that begins at a multiple of 64 bytes."""
