@@ -259,7 +259,8 @@ def test_two_threads_do_the_same():
     two = {"OPENBLAS_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
     code = "from nn.ops.numba_threads import POOL; assert POOL.threads == 2, POOL"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **two}, check=True)
-    tests = ["tests/test_numba_ops.py", "tests/test_ops.py", "-k", "not (two_threads or plain_python or emulated or strict or import or folder)"]
+    left_out = "two_threads or plain_python or emulated or strict or import or trainings"
+    tests = ["tests/test_numba_ops.py", "tests/test_ops.py", "tests/test_threads.py", "-k", f"not ({left_out})"]
     command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **two}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -268,7 +269,7 @@ def test_two_threads_do_the_same():
 def test_as_plain_python_the_kernels_do_the_same_and_stay_within_their_arrays():
     """Compiled, they check no index. Random numbers wrap around where Python's do not."""
     plain = {"NUMBA_DISABLE_JIT": "1", "OPENBLAS_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
-    left_out = "two_threads or plain_python or stream or emulated or strict or import or folder or dropout or draws or share_what or which_backend"
+    left_out = "two_threads or plain_python or stream or emulated or strict or import or dropout or draws or share_what or which_backend"
     tests = ["tests/test_numba_ops.py", "tests/test_ops.py", "-k", f"numba and not ({left_out})", "-W", "ignore::RuntimeWarning"]
     command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", "-p", "tests.interpreted", *tests]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **plain}, capture_output=True, text=True, check=False)

@@ -3,6 +3,7 @@
 import os
 
 import numba
+import numpy.ma  # noqa: F401  (Numba imports it at the first call; a fork in the middle would leave it half imported)
 from numba import config
 from numba.core.compiler_lock import global_compiler_lock
 
