@@ -1,7 +1,7 @@
 """Forked children compute what their parent would. Each program runs in a process of its own, within a time limit."""
 
-import importlib.metadata
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +13,7 @@ import nn
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 ROOT = Path(nn.__file__).parent.parent
+SECONDS = 120  # on a busy machine, with kernels to compile; else two
 BEGIN = """
 import multiprocessing, os, sys, threading
 import numpy as np
@@ -53,7 +54,7 @@ PROGRAMS = {
     "a pool after a large pass": """
         want = numbers()
         with multiprocessing.get_context("fork").Pool(2) as pool:
-            print(all(got == want for got in pool.map(lambda_free, range(4))))
+            print(all(got == want for got in pool.map(again, range(4))))
     """,
     "a child after a large pass, and its child": """
         want = numbers()
@@ -95,13 +96,18 @@ PROGRAMS = {
 
 def say(program, device, *arguments, **environment):
     lines = [line[8:] for line in PROGRAMS[program].splitlines()]
-    code = BEGIN + "\n".join(["def lambda_free(i):", "    return numbers()", *lines])
+    code = BEGIN + "\n".join(["def again(i):", "    return numbers()", *lines])
     two = {"OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
     env = {**os.environ, **two, "PYTHONHASHSEED": "0", **environment}
-    command = [sys.executable, "-c", code, device, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    return done.stdout.split()
+    command, pipe = [sys.executable, "-c", code, device, *arguments], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        try:
+            said, complaint = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # it, and children that wait for ever
+            raise
+    assert process.returncode == 0 and complaint == "", complaint
+    return said.split()
 
 
 @pytest.mark.parametrize("device", ["cpu", "numpy"])

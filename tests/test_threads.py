@@ -1,6 +1,7 @@
 """Several threads at once get the numbers of one. test_numba_ops.py runs these tests with two threads of the pool and of BLAS, too."""
 
 import ctypes
+import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -41,8 +42,13 @@ def at_once(jobs):
         start.wait()
         return job()
 
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # seconds: whatever can come between two lines of a thread shall
+    try:
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            return list(pool.map(run, jobs))
+    finally:
+        sys.setswitchinterval(usual)
 
 
 @pytest.mark.parametrize("name", LAYERS)
