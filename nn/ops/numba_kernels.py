@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import prange
 
-from nn.ops.numba_threads import compiled, shared
+from nn.ops.numba_compiling import compiled, shared
 
 LARGE = 1 << 15  # elements; to call another thread takes as long as to go through some ten thousand
 kernel, shared_kernel = compiled(), shared(LARGE)  # the second looks at the first array

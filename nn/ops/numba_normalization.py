@@ -9,8 +9,8 @@ import math
 import numba
 from numba import prange
 
+from nn.ops.numba_compiling import compiled, shared
 from nn.ops.numba_kernels import LARGE
-from nn.ops.numba_threads import compiled, shared
 
 PARTS = 8  # of the rows, whatever the number of threads: the sums are the same
 CHUNK = 64  # rows

@@ -13,7 +13,7 @@ from nn.ops import numba_normalization as normalization
 from nn.ops import numba_products as products
 from nn.ops.numba_conv import NumbaConv
 from nn.ops.numba_stream import NumbaStream
-from nn.ops.numba_threads import BLAS
+from nn.ops.numba_threads import BLAS, POOL
 from nn.ops.numpy_ops import NumpyOps
 from nn.ops.numpy_optimizers import adam_schedule
 
@@ -30,7 +30,7 @@ class NumbaOps(NumbaConv, NumpyOps):
 
     def __repr__(self):
         blas = f", {BLAS.name}" if BLAS else ""
-        return f"{self.device} (NumPy {np.__version__}, Numba {numba.__version__}{blas})"
+        return f"{self.device} (NumPy {np.__version__}, Numba {numba.__version__}{blas}, {POOL})"
 
     def add_(self, y, x):
         if y.ndim == 2 and x.ndim == 1 and fits(y, rows=(x,)):

@@ -1,0 +1,36 @@
+"""How idle threads wait for the next piece of work: briefly, then asleep.
+
+By default OpenBLAS's and GNU OpenMP's threads spin between two pieces of work, for milliseconds. Where other programs want the
+cores, a thread that spins uses up the time that its partner needs, and each product or loop takes a whole turn of the
+scheduler. A thread that sleeps is woken within microseconds and put before those programs. The libraries read these
+settings once, when they are loaded, so each is there only meanwhile: other libraries and child processes do not see it.
+"""
+
+import ctypes
+import os
+from contextlib import contextmanager
+
+OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "4"}  # 2^4 clock ticks, the least; OpenBLAS's own is 2^26
+GNU_OPENMP = {"GOMP_SPINCOUNT": "1000"}  # rounds of a loop, some microseconds; 0 takes twice as long on a quiet machine
+SAID_OTHERWISE = ("OMP_WAIT_POLICY", *OPENBLAS, *GNU_OPENMP)  # a user's own choice stays
+
+
+@contextmanager
+def settings(variables):
+    """Let a library that is loaded in this block read these variables, unless the user has set their own."""
+    added = {} if any(name in os.environ for name in SAID_OTHERWISE) else variables
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def is_loaded(library):
+    """Whether the process has loaded this library: its settings then come too late."""
+    try:
+        ctypes.CDLL(library, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+    except (AttributeError, OSError):  # no RTLD_NOLOAD on Windows
+        return False
+    return True
