@@ -8,6 +8,7 @@ settings once, when they are loaded, so each is there only meanwhile: other libr
 
 import ctypes
 import os
+import sys
 from contextlib import contextmanager
 
 OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "4"}  # 2^4 clock ticks, the least; OpenBLAS's own is 2^26
@@ -15,10 +16,17 @@ GNU_OPENMP = {"GOMP_SPINCOUNT": "1000"}  # rounds of a loop, some microseconds; 
 SAID_OTHERWISE = ("OMP_WAIT_POLICY", *OPENBLAS, *GNU_OPENMP)  # a user's own choice stays
 
 
+OPENBLAS_IS_LATE = "numpy" in sys.modules  # this module is imported before nn imports NumPy
+
+
+def user_has_chosen():
+    return any(name in os.environ for name in SAID_OTHERWISE)
+
+
 @contextmanager
 def settings(variables):
     """Let a library that is loaded in this block read these variables, unless the user has set their own."""
-    added = {} if any(name in os.environ for name in SAID_OTHERWISE) else variables
+    added = {} if user_has_chosen() else variables
     os.environ.update(added)
     try:
         yield
@@ -27,8 +35,13 @@ def settings(variables):
             del os.environ[name]
 
 
+def too_late(library, is_late):
+    """What to say of a library that was loaded before its settings, or ""."""
+    return f"{library} was loaded before nn, so its idle threads spin" if is_late and not user_has_chosen() else ""
+
+
 def is_loaded(library):
-    """Whether the process has loaded this library: its settings then come too late."""
+    """Whether the process has loaded this shared library."""
     try:
         ctypes.CDLL(library, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
     except (AttributeError, OSError):  # no RTLD_NOLOAD on Windows

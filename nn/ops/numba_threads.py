@@ -7,6 +7,7 @@ import numpy.ma  # noqa: F401  (Numba imports it at the first call; a fork in th
 from numba import config
 from numba.core.compiler_lock import global_compiler_lock
 
+from nn import waiting
 from nn.ops.blas import find_blas, threads_of
 from nn.ops.fork import hold_during_fork
 from nn.ops.threads import cores, in_words
@@ -20,16 +21,16 @@ class Pool:
     parts: into how many parts work is cut where the cut decides how sums are rounded. It stays what it is in the process and
     in those forked from it, so that their bytes are the same.
     threads: how many threads take the parts: as many, or 1.
-    reason: why there are fewer than cores, or "".
+    reason: why there are fewer than cores, or "". note: what else there is to say of several threads, or "".
     """
 
-    def __init__(self, threads, reason):
+    def __init__(self, threads, reason, note=""):
         self.parts = self.threads = threads
-        self.reason = reason
+        self.reason, self.note = reason, note
         self._started = False
 
     def __repr__(self):
-        return in_words(self.threads, self.reason)
+        return in_words(self.threads, self.reason, self.note)
 
     def ready(self):
         """Whether loops are shared now; the first call starts the threads."""
@@ -72,9 +73,10 @@ def launched():
 
 
 def other_layer():
-    """Why Numba's threads are, or will be, others than OpenMP's; "" where they are not."""
+    """Load OpenMP's threads. Why Numba's threads are, or will be, others than OpenMP's; "" where they are not."""
     try:
-        from numba.np.ufunc import omppool  # noqa: F401
+        with waiting.settings(waiting.GNU_OPENMP):
+            from numba.np.ufunc import omppool  # noqa: F401
     except ImportError:
         return "Numba has no OpenMP here"
     if launched():
@@ -94,9 +96,10 @@ def how_many():
     return min([*limits, threads_of(BLAS)] if BLAS else limits, key=lambda limit: limit[0])
 
 
+openmp_is_late = waiting.is_loaded("libgomp.so.1")
 other = other_layer()
 BLAS = find_blas(openmp=not other)
-POOL = Pool(*how_many())
+POOL = Pool(*how_many(), note="" if other else waiting.too_late("OpenMP", openmp_is_late))
 hold_during_fork(global_compiler_lock)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=POOL.after_fork)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from nn import waiting
 from nn.ops.base import Ops
 from nn.ops.blas import openblas, threads_of
 from nn.ops.fork import IN_BLAS
@@ -23,7 +24,8 @@ class NumpyArrays(Ops):
 
     def __repr__(self):
         blas = openblas()
-        products = f", {blas.name}, {in_words(*threads_of(blas))}" if blas else ""
+        late = waiting.too_late("NumPy", waiting.OPENBLAS_IS_LATE)
+        products = f", {blas.name}, {in_words(*threads_of(blas), late)}" if blas else ""
         note = f"; {self.note}" if self.note else ""
         return f"{self.device} (NumPy {np.__version__}{products}{note})"
 

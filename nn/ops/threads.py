@@ -8,6 +8,7 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_words(threads, reason):
-    """reason: why there are fewer than cores, or ""."""
-    return f"{threads} thread{'s' if threads > 1 else ''}{': ' if reason else ''}{reason}"
+def in_words(threads, reason, note=""):
+    """reason: why there are fewer than cores, or "". note: what to say of several threads, or ""."""
+    words = f"{threads} thread{'s' if threads > 1 else ''}{': ' if reason else ''}{reason}"
+    return f"{words}; {note}" if note and threads > 1 else words
