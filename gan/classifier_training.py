@@ -71,7 +71,8 @@ class ClassifierTrainer:
         place = self.step_count % self.steps_per_epoch
         logits = self.network.forward(as_input(images, self.network), self._cache, train=True)
         labels = self.ops.asarray(labels, np.int64)
-        _, dlogits = self._loss(logits, labels, self._cache, value=self._losses[place : place + 1])
+        dlogits = self._cache.buffer("dlogits", logits.shape)
+        self._loss(logits, labels, self._cache, dy=dlogits, value=self._losses[place : place + 1])
         self.network.backward(dlogits, self._cache, need_dx=False)
         self._optimizer.learning_rate = learning_rate(self.step_count, self.total_steps)
         self._optimizer.step()
