@@ -68,6 +68,7 @@ class BCE(Loss):
     logit of 17 on. There the loss is taken on the logits z, which are in the cache: dL/dz = (p - t) / N, and
     dL/dp = dL/dz / (dp/dz) with the very dp/dz, never 0, that the `Sigmoid` multiplies by on the way back. So a confident
     mistake is never a vanished gradient. Any other p is first moved into the open interval (0, 1) as its dtype can hold it.
+    A weight of up to 4e9 N keeps dL/dp finite.
     """
 
     def __call__(self, p, target, cache, *, weight=1.0, dy=None, value=None):

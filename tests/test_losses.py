@@ -99,6 +99,27 @@ def test_a_confidently_wrong_sigmoid_does_not_vanish(logit, target, want):
     np.testing.assert_allclose(dz[:, 0], [exact_slope(z, target) / 4 for z in logits], rtol=1e-6)
 
 
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weight", [1.0, 10.0, 1e6, -1e6])
+@pytest.mark.parametrize("logit", [-1e4, -100.0, -60.0, -20.0, 0.5, 60.0, 100.0, 1e4])
+def test_a_weight_of_a_million_on_a_saturated_sigmoid_keeps_the_gradient(logit, weight, dtype, device):
+    """dL/dz = weight (p - t) / N, though dL/dp is that over a slope of nearly 0."""
+    net = nn.Sequential(nn.Sigmoid()).build(dtype=dtype, device=device)
+    cache, target = net.cache(), float(logit < 0)
+    p = net.forward(np.array([[logit]], dtype), cache, train=True)
+    _, dp = nn.BCE()(p, target, cache, weight=weight)
+    assert np.isfinite(dp).all()
+    np.testing.assert_allclose(net.backward(dp, cache)[0, 0], weight * exact_slope(logit, target), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("p", [0.0, 1e-40, 1.0])
+def test_a_weight_of_a_million_on_certain_probabilities_is_finite(p, dtype):
+    _, dp = nn.BCE()(np.array([[p]], dtype), round(1 - p), a_cache(dtype), weight=1e6)
+    assert np.isfinite(dp).all() and abs(dp[0, 0]) > 1e6
+
+
 @pytest.mark.parametrize("target", [0.9, "array"])
 def test_bce_on_a_sigmoid_and_bce_on_its_logits_are_the_same_numbers(target):
     logits = normal(7, 1, seed=2) * 30

@@ -8,13 +8,15 @@ written; a `raw` array is indexed by hand, and `i` is the index of the element i
 from nn.ops.cuda_augmentation import AUGMENTATION
 from nn.ops.cuda_pooling import POOLING
 
+SIGMOID_SLOPE = "T e = exp(-fabs(x)), slope = e / ((1 + e) * (1 + e)); slope = slope < least ? least : slope;"  # a NaN stays
+
 ELEMENTWISE = {
     # ---- activations
     "leaky_relu": ("T x, T slope", "T y", "y = x > 0 ? x : slope == 0 && x <= 0 ? T(0) : slope * x"),  # not 0 * -inf
     "leaky_relu_backward": ("T y, T slope", "T dy", "dy *= y > 0 ? T(1) : slope"),
     "sigmoid": ("T x", "T y", "T tail = exp(-fabs(x)); y = (x >= 0 ? T(1) : tail) / (1 + tail)"),
-    "sigmoid_backward": ("T x, T tiny", "T dy", "T e = exp(-fabs(x)); dy *= e / ((1 + e) * (1 + e)) + tiny"),
-    "divide_by_sigmoid_slope": ("T x, T tiny", "T dy", "T e = exp(-fabs(x)); dy /= e / ((1 + e) * (1 + e)) + tiny"),
+    "sigmoid_backward": ("T x, T least", "T dy", SIGMOID_SLOPE + "dy *= slope"),
+    "divide_by_sigmoid_slope": ("T x, T least", "T dy", SIGMOID_SLOPE + "dy /= slope"),
     "tanh_forward": ("T x", "T y", "y = tanh(x)"),
     "tanh_backward": ("T y", "T dy", "dy *= 1 - y * y"),
     "multiply": ("T a, T b", "T y", "y = a * b"),

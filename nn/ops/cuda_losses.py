@@ -3,6 +3,7 @@
 import numpy as np
 
 from nn.ops.cuda_reductions import THREADS
+from nn.ops.numpy_activations import least_slope
 
 
 class CudaLosses:
@@ -13,7 +14,7 @@ class CudaLosses:
 
     def bce(self, p, target, weight, *, dp, value):
         limits = np.finfo(p.dtype)
-        self._loss("bce", p, target, weight, dp, value, float(limits.tiny), float(1 - limits.epsneg))
+        self._loss("bce", p, target, weight, dp, value, float(limits.tiny), float(1 - limits.epsneg), least_slope(p.dtype))
 
     def squared_error(self, y, target, weight, *, dy, value):
         self._loss("squared_error", y, target, weight, dy, value)

@@ -93,14 +93,16 @@ template <typename T> __global__ void bce_with_logits(const T* z, const T* targe
     if (threadIdx.x == 0) value[0] = sum * scale;
 }
 
-// value = -(weight / n) sum(t log p + (1 - t) log(1 - p)), dp = (weight / n) (p - t) / (p (1 - p)), p within [low, high]
+// value = -(weight / n) sum(t log p + (1 - t) log(1 - p)), dp = (weight / n) (p - t) / (p (1 - p)), p within [low, high],
+// p (1 - p) at least `least`
 template <typename T> __global__ void bce(const T* p, const T* target, T* dp, T* value, long long each, double number,
-                                          long long n, double weight, double low, double high) {
+                                          long long n, double weight, double low, double high, double least) {
     T scale = T(weight / n), sum = 0;
     for (long long i = threadIdx.x; i < n; i += THREADS) {
         T t = each ? target[i] : T(number);
         T inside = p[i] < T(low) ? T(low) : p[i] > T(high) ? T(high) : p[i], rest = 1 - inside;
-        dp[i] = (inside - t) / inside / rest * scale;
+        T slope = inside * rest;
+        dp[i] = (inside - t) / (slope < T(least) ? T(least) : slope) * scale;
         sum += log(rest) + t * (log(inside) - log(rest));
     }
     sum = sum_of_block(sum);

@@ -73,12 +73,13 @@ def sigmoid(x, tail):
 
 
 @kernel
-def sigmoid_backward(dy, tail, tiny):
+def sigmoid_backward(dy, tail, least):
     T = dy.dtype.type
-    one, tiny_ = T(1), T(tiny)
+    one, least_ = T(1), T(least)
     for i in range(dy.size):
         onward = tail[i] + one
-        dy[i] *= tail[i] / (onward * onward) + tiny_
+        slope = tail[i] / (onward * onward)
+        dy[i] *= least_ if slope < least_ else slope  # a NaN stays
 
 
 # ---- losses

@@ -14,6 +14,7 @@ from nn.ops import numba_products as products
 from nn.ops.numba_conv import NumbaConv
 from nn.ops.numba_stream import NumbaStream
 from nn.ops.numba_threads import BLAS
+from nn.ops.numpy_activations import least_slope
 from nn.ops.numpy_ops import NumpyOps
 from nn.ops.numpy_optimizers import adam_schedule
 
@@ -83,7 +84,7 @@ class NumbaOps(NumbaConv, NumpyOps):
     def sigmoid_backward_(self, dy, x):
         if vectors := flat(dy, x):
             for dy_, x_ in self._blocks(*vectors):
-                kernels.sigmoid_backward(dy_, self._exp_minus_abs(x_), np.finfo(x.dtype).tiny)
+                kernels.sigmoid_backward(dy_, self._exp_minus_abs(x_), least_slope(x.dtype))
             return dy
         return super().sigmoid_backward_(dy, x)
 

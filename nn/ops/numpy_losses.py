@@ -3,7 +3,7 @@
 import numpy as np
 
 from nn.errors import ShapeError
-from nn.ops.numpy_activations import NumpyActivations
+from nn.ops.numpy_activations import NumpyActivations, least_slope
 
 
 class NumpyLosses(NumpyActivations):
@@ -31,14 +31,16 @@ class NumpyLosses(NumpyActivations):
     def bce(self, p, target, weight, *, dp, value):
         """value = -(weight / n) sum(t log p + (1 - t) log(1 - p)), dp = (weight / n) (p - t) / (p (1 - p)).
 
-        p is first moved into [tiny, 1 - eps / 2], the open interval as its dtype can hold it.
+        p is first moved into [tiny, 1 - eps / 2], the open interval as its dtype can hold it. p (1 - p) is at least
+        `least_slope`, so that dp is finite for weights of up to 4e9.
         """
         scale = weight / p.size
         limits = np.finfo(p.dtype)
         p = np.clip(p, limits.tiny, 1 - limits.epsneg, out=self._scratch(p.shape, p.dtype, "p"))
         q = np.subtract(1, p, out=self._scratch(p.shape, p.dtype, "q"))
-        np.divide(np.subtract(p, target, out=dp), p, out=dp)
-        np.multiply(np.divide(dp, q, out=dp), scale, out=dp)
+        slope = np.multiply(p, q, out=self._scratch(p.shape, p.dtype, "slope"))
+        np.divide(np.subtract(p, target, out=dp), np.maximum(slope, least_slope(p.dtype), out=slope), out=dp)
+        np.multiply(dp, scale, out=dp)
         np.log(p, out=p)
         np.log(q, out=q)
         np.multiply(np.subtract(p, q, out=p), target, out=p)
