@@ -189,6 +189,12 @@ def cases(dtype):
         settings = {"beta1": beta1, "beta2": 0.999, "eps": 1e-8, "weight_decay": weight_decay}
         yield f"{steps}", "adam_step_", {**arrays, "clock": clock(steps), **settings}
 
+    far = np.array([0.0, 1e-30, -1e-12, 1e10, -1.5e19, 1e20], dtype)  # gradients whose squares leave float32
+    arrays = {"value": normal(6), "grad": far}
+    yield "far", "rmsprop_step_", {**arrays, "square": positive(6), "clock": clock(), "decay": 0.999, "eps": 1e-8}
+    settings = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+    yield "far", "adam_step_", {**arrays, "m": normal(6), "v": positive(6), "clock": clock(), **settings}
+
     pictures = rng.integers(0, 256, (30, 4, 5)).astype(np.uint8)
     index = np.append(rng.permutation(30)[:6], (0, 29))
     yield "flat", "gather_rows", {"bytes_": pictures, "index": index, "scale": 2 / 255, "shift": -1.0, "out": unset(8, 20)}

@@ -75,15 +75,15 @@ ELEMENTWISE = {
         "float64 beta1, float64 beta2, float64 eps, float64 weight_decay",
         "raw float64 clock, raw float64 schedule",
         "double t = clock[0] += 1;"
-        "double root = sqrt((1 - beta2) / (1 - pow(beta2, t)));"
-        "schedule[0] = clock[1] * (1 - beta1) / (1 - pow(beta1, t)) / root;"
-        "schedule[1] = eps / root;"
+        "double root = sqrt(1 - pow(beta2, t));"
+        "schedule[0] = clock[1] * (1 - beta1) / (1 - pow(beta1, t)) * root;"
+        "schedule[1] = eps * root;"
         "schedule[2] = 1 - clock[1] * weight_decay",
     ),
     "adam": (
-        "T grad, raw float64 schedule, T beta1, T beta2",
+        "T grad, raw float64 schedule, T beta1, T beta2, T rest",
         "T value, T m, T v",
-        "m = beta1 * m + grad; v = beta2 * v + grad * grad;"
+        "m = beta1 * m + grad; v = beta2 * v + rest * grad * grad;"
         "value = T(schedule[2]) * value - T(schedule[0]) * (m / (sqrt(v) + T(schedule[1])))",
     ),
     # ---- data

@@ -156,17 +156,17 @@ def rmsprop(value, grad, square, rate, decay, rest, eps):
     T = value.dtype.type
     rate_, decay_, rest_, eps_ = T(rate), T(decay), T(rest), T(eps)
     for i in prange(value.size):
-        square[i] = square[i] * decay_ + grad[i] * grad[i] * rest_
+        square[i] = square[i] * decay_ + grad[i] * rest_ * grad[i]
         value[i] -= grad[i] / (math.sqrt(square[i]) + eps_) * rate_
 
 
 @shared_kernel
-def adam(value, grad, m, v, keep, rate, beta1, beta2, eps):
+def adam(value, grad, m, v, keep, rate, beta1, beta2, rest, eps):
     T = value.dtype.type
-    keep_, rate_, beta1_, beta2_, eps_ = T(keep), T(rate), T(beta1), T(beta2), T(eps)
+    keep_, rate_, beta1_, beta2_, rest_, eps_ = T(keep), T(rate), T(beta1), T(beta2), T(rest), T(eps)
     for i in prange(value.size):
         m[i] = m[i] * beta1_ + grad[i]
-        v[i] = v[i] * beta2_ + grad[i] * grad[i]
+        v[i] = v[i] * beta2_ + grad[i] * rest_ * grad[i]
         value[i] = value[i] * keep_ - m[i] / (math.sqrt(v[i]) + eps_) * rate_
 
 

@@ -179,7 +179,7 @@ class NumbaOps(NumbaConv, NumpyOps):
         if not fits(value, grad, m, v):
             return super().adam_step_(value, grad, m, v, clock, beta1, beta2, eps, weight_decay)
         keep, rate, eps_t = adam_schedule(clock, beta1, beta2, eps, weight_decay)
-        kernels.adam(value, grad, m, v, keep, rate, beta1, beta2, eps_t)  # 4.9x: ten passes in one
+        kernels.adam(value, grad, m, v, keep, rate, beta1, beta2, 1 - beta2, eps_t)  # 4.9x: eleven passes in one
 
     # ---- images
 
