@@ -115,6 +115,12 @@ def cases(dtype):
     for case, columns, target in (("zero", 3, 0.0), ("one", 300, 1.0)):
         g = np.concatenate([normal(7, columns), 0 * normal(1, columns)])
         yield case, "norm_penalty", {"g": g, "target": target, "weight": 10, "dg": unset(*g.shape), "value": unset(1)}
+    for size in (0.0, 1e-42, 1e-30, 1e-20, 1e-10, 1.0, 1e10, 1e15):  # of slopes; the squares of most leave float32
+        g = size * np.array([[1.0, -2, 0], [0.5, 0.5, 3]])
+        for target in (0.0, 1.0):
+            yield f"{size} {target}", "norm_penalty", {
+                "g": g.astype(dtype), "target": target, "weight": 20, "dg": unset(2, 3), "value": unset(1)
+            }
     many = normal(1000, 1)
     output = {"dz": unset(1000, 1), "value": unset(1)}
     yield "many", "bce_with_logits", {"z": many, "target": 1.0, "weight": 1, **output}

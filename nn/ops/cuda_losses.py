@@ -26,9 +26,10 @@ class CudaLosses:
         self._launch("mean", (1,), (THREADS,), (y, dy, value), y.size, float(weight))
 
     def norm_penalty(self, g, target, weight, *, dg, value):
-        n, tiny = len(g), float(np.finfo(g.dtype).tiny)
+        n, limits = len(g), np.finfo(g.dtype)
         each, unread = self._scratch(f"each {g.dtype}", n, g.dtype), self._scratch(f"unread {g.dtype}", n, g.dtype)
-        self._launch("norm_penalty", (n,), (THREADS,), (g, dg, each), g.size // n, float(target), weight / n, tiny)
+        numbers = float(limits.tiny), float(limits.eps)
+        self._launch("norm_penalty", (n,), (THREADS,), (g, dg, each), g.size // n, float(target), weight / n, *numbers)
         self.mean(each, weight / 2, dy=unread, value=value)
 
     def softmax_cross_entropy(self, z, target, weight, *, dz, value):

@@ -15,6 +15,7 @@ from nn.ops.numba_conv import NumbaConv
 from nn.ops.numba_stream import NumbaStream
 from nn.ops.numba_threads import BLAS
 from nn.ops.numpy_activations import least_slope
+from nn.ops.numpy_normalization import FEW
 from nn.ops.numpy_ops import NumpyOps
 from nn.ops.numpy_optimizers import adam_schedule
 
@@ -115,6 +116,14 @@ class NumbaOps(NumbaConv, NumpyOps):
         if not fits(x, out, rows=(mean, var, inv_std)):
             return super().normalize(x, eps, out=out, mean=mean, var=var, inv_std=inv_std)
         normalization.normalize(x, eps, out, mean, var, inv_std, *self._sums(x))  # 4x on 12,544 x 64
+        return out
+
+    def sum_rows(self, x, *, out, add=False):
+        if len(x) <= FEW or not fits(x, rows=(out,)):
+            return super().sum_rows(x, out=out, add=add)
+        zeros = self._scratch(out.shape, out.dtype, "zeros")
+        zeros.fill(0)
+        normalization.sum_rows(x, out, add, zeros, *self._sums(x))
         return out
 
     def sum_product_rows(self, x, y, *, out):

@@ -70,13 +70,21 @@ class NumpyLosses(NumpyActivations):
         dy.fill(weight / y.size)
 
     def norm_penalty(self, g, target, weight, *, dg, value):
-        """value = (weight / 2) mean_n (|g_n| - target)^2, dg_n = (weight / N) (1 - target / |g_n|) g_n, for the rows of g."""
-        n = len(g)
-        norm = np.sum(np.multiply(g, g, out=dg), axis=1, keepdims=True, out=self._scratch((n, 1), g.dtype, "norm"))
-        np.sqrt(norm, out=norm)
-        beyond = np.subtract(norm, target, out=self._scratch((n, 1), g.dtype, "beyond"))
-        np.maximum(norm, np.finfo(g.dtype).tiny, out=norm)  # a gradient of 0 has no direction: it stays
-        np.multiply(g, np.multiply(np.divide(beyond, norm, out=norm), weight / n, out=norm), out=dg)
+        """value = (weight / 2) mean_n (|g_n| - target)^2, dg_n = (weight / N) (g_n - target g_n / |g_n|), for the rows of g.
+
+        A row of zeros has no direction: its dg is 0. Rows are divided by their largest number before they are squared, so that
+        |g_n| and the direction g_n / |g_n| are right however small or large g_n is.
+        """
+        n, column, limits = len(g), (len(g), 1), np.finfo(g.dtype)
+        unit = np.max(np.abs(g, out=dg), axis=1, keepdims=True, out=self._scratch(column, g.dtype, "unit"))
+        np.maximum(unit, limits.tiny, out=unit)
+        scaled = np.divide(g, unit, out=self._scratch(g.shape, g.dtype, "scaled"))
+        root = np.sum(np.multiply(scaled, scaled, out=dg), axis=1, keepdims=True, out=self._scratch(column, g.dtype, "root"))
+        np.sqrt(root, out=root)
+        beyond = np.subtract(np.multiply(unit, root, out=unit), target, out=unit)  # |g_n| = unit root
+        back = np.divide(target, np.maximum(root, limits.eps, out=root), out=root)  # the smallest number over tiny is eps
+        np.subtract(g, np.multiply(scaled, back, out=scaled), out=dg)
+        np.multiply(dg, weight / n, out=dg)
         np.multiply(beyond, beyond, out=beyond)
         np.multiply(np.sum(beyond.reshape(-1), keepdims=True, out=value), weight / (2 * n), out=value)
 
