@@ -61,6 +61,7 @@ def cases(dtype):
         yield f"{slope}", "leaky_relu", {"x": normal(6, 11), "slope": slope, "out": unset(6, 11)}
         yield f"{slope} edges", "leaky_relu", {"x": edges, "slope": slope, "out": unset(11)}
         yield f"{slope}", "leaky_relu_backward_", {"dy": normal(6, 11), "y": normal(6, 11), "slope": slope}
+        yield f"{slope} edges", "leaky_relu_backward_", {"dy": edges, "y": -np.abs(edges), "slope": slope}
         yield f"{slope} zero", "leaky_relu_backward_", {"dy": normal(4), "y": np.array([0.0, -0.0, 1, -1], dtype), "slope": slope}
     yield images, "leaky_relu", {"x": normal(2, 3, 4, 5), "slope": 0.2, "out": unset(2, 3, 4, 5)}
     yield images, "leaky_relu_backward_", {"dy": normal(2, 3, 4, 5), "y": normal(2, 3, 4, 5), "slope": 0.2}
@@ -164,7 +165,12 @@ def cases(dtype):
         x, dy = np.round(normal(N, H, W, C)), normal(N, P, Q, C)  # rounded: many values are equal
         unset_bytes = np.full((N, P, Q, C), 255, np.uint8)
         yield f"{kh}x{kw}", "max_pool", {"x": x, **geometry, "out": unset(N, P, Q, C), "winner": unset_bytes}
+        odd = rng.choice([-np.inf, -np.inf, np.inf, np.nan, 1.0], (N, H, W, C)).astype(dtype)
+        yield f"{kh}x{kw} edges", "max_pool", {"x": odd, **geometry, "out": unset(N, P, Q, C), "winner": unset_bytes}
+        yield f"{kh}x{kw} edges", "avg_pool", {"x": np.abs(odd), **geometry, "out": unset(N, P, Q, C)}
         winner = rng.integers(0, kh * kw, (N, P, Q, C)).astype(np.uint8)
+        infinite = np.full((N, P, Q, C), np.inf, dtype)
+        yield f"{kh}x{kw} infinite", "max_pool_backward", {"dy": infinite, "winner": winner, **geometry, "out": unset(N, H, W, C)}
         yield f"{kh}x{kw}", "max_pool_backward", {"dy": dy, "winner": winner, **geometry, "out": unset(N, H, W, C)}
         yield f"{kh}x{kw}", "avg_pool", {"x": x, **geometry, "out": unset(N, P, Q, C)}
         yield f"{kh}x{kw}", "avg_pool_backward", {"dy": dy, **geometry, "out": unset(N, H, W, C)}

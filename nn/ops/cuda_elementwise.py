@@ -13,7 +13,7 @@ SIGMOID_SLOPE = "T e = exp(-fabs(x)), slope = e / ((1 + e) * (1 + e)); slope = s
 ELEMENTWISE = {
     # ---- activations
     "leaky_relu": ("T x, T slope", "T y", "y = x > 0 ? x : slope == 0 && x <= 0 ? T(0) : slope * x"),  # not 0 * -inf
-    "leaky_relu_backward": ("T y, T slope", "T dy", "dy *= y > 0 ? T(1) : slope"),
+    "leaky_relu_backward": ("T y, T slope", "T dy", "dy = y > 0 ? dy : slope == 0 ? T(0) : slope * dy"),
     "sigmoid": ("T x", "T y", "T tail = exp(-fabs(x)); y = (x >= 0 ? T(1) : tail) / (1 + tail)"),
     "sigmoid_backward": ("T x, T least", "T dy", SIGMOID_SLOPE + "dy *= slope"),
     "divide_by_sigmoid_slope": ("T x, T least", "T dy", SIGMOID_SLOPE + "dy /= slope"),

@@ -44,6 +44,13 @@ def relu(x, y):
 
 
 @shared_kernel
+def relu_backward(dy, y):
+    zero = dy.dtype.type(0)
+    for i in prange(dy.size):
+        dy[i] = dy[i] if y[i] > 0 else zero
+
+
+@shared_kernel
 def leaky_relu_backward(dy, y, slope):
     T = dy.dtype.type
     below = T(slope)

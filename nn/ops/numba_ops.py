@@ -63,7 +63,7 @@ class NumbaOps(NumbaConv, NumpyOps):
 
     def leaky_relu_backward_(self, dy, y, slope):
         if vectors := flat(dy, y):
-            kernels.leaky_relu_backward(*vectors, slope)  # 5.7x
+            kernels.relu_backward(*vectors) if slope == 0 else kernels.leaky_relu_backward(*vectors, slope)  # 5.7x
             return dy
         return super().leaky_relu_backward_(dy, y, slope)
 

@@ -22,14 +22,17 @@ class NumpyActivations(NumpyArrays):
         return out
 
     def leaky_relu_backward_(self, dy, y, slope):
-        """dy *= 1 where y > 0, slope elsewhere; y has the sign of x."""
+        """dy *= 1 where y > 0, slope elsewhere; y has the sign of x. With a slope of 0, dy is 0 there even if it was infinite."""
         for dy_, y_ in self._blocks(dy, y):
-            factor = self._scratch(y_.shape, y_.dtype, "factor")
-            np.copyto(factor, np.greater(y_, 0, out=self._scratch(y_.shape, bool)))  # a copy casts without a buffer
-            if slope != 0:
+            above = np.greater(y_, 0, out=self._scratch(y_.shape, bool))
+            if slope == 0:
+                bits = dy_.view(f"u{dy_.itemsize}")
+                np.multiply(bits, above, out=bits)  # as integers: infinity times 0 is 0
+            else:
+                factor = self._scratch(y_.shape, y_.dtype, "factor")
+                np.copyto(factor, above)  # a copy casts without a buffer
                 np.multiply(factor, 1 - slope, out=factor)
-                np.add(factor, slope, out=factor)
-            np.multiply(dy_, factor, out=dy_)
+                np.multiply(dy_, np.add(factor, slope, out=factor), out=dy_)
         return dy
 
     def sigmoid(self, x, *, out):
