@@ -74,6 +74,7 @@ def cases(dtype):
     for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_"):
         yield "", name, {"dy": normal(6, 11), "x": 3 * normal(6, 11)}
         yield "sharp", name, {"dy": normal(4), "x": np.array([-25.0, 25, -60, 60], dtype)}
+        yield "edges", name, {"dy": np.ones(11, dtype), "x": edges}
         yield "far", name, {"dy": np.array([1, -1, 1, -1], dtype), "x": np.array([-120, 120, -1e3, 1e3], dtype)}
         yield images, name, {"dy": normal(2, 3, 4, 5), "x": normal(2, 3, 4, 5)}
     yield "", "multiply", {"x": normal(6, 11), "y": normal(6, 11), "out": unset(6, 11)}
@@ -112,6 +113,11 @@ def cases(dtype):
         output = {"dy": unset(*logits.shape), "value": unset(1)}
         yield name, "squared_error", {"y": logits, "target": target, "weight": 0.5, **output}
         yield name, "hinge", {"y": logits, "target": target, "weight": 2, **output}
+    lost = np.array([[0.5], [np.nan], [-1.0]], dtype)
+    for name, x, dx in (("bce_with_logits", "z", "dz"), ("bce", "p", "dp"), ("squared_error", "y", "dy"), ("hinge", "y", "dy")):
+        yield "nan", name, {x: lost, "target": 1.0, "weight": 1, dx: unset(3, 1), "value": unset(1)}
+    yield "nan", "mean", {"y": lost, "weight": 1, "dy": unset(3, 1), "value": unset(1)}
+    yield "nan", "mean_sigmoid", {"z": lost, "out": unset(1)}
     yield "", "mean", {"y": logits, "weight": -0.5, "dy": unset(*logits.shape), "value": unset(1)}
     for case, columns, target in (("zero", 3, 0.0), ("one", 300, 1.0)):
         g = np.concatenate([normal(7, columns), 0 * normal(1, columns)])
@@ -150,6 +156,11 @@ def cases(dtype):
     for case, target in (("int64", classes), ("uint8", classes.astype(np.uint8))):
         output = {"dz": unset(300, 10), "value": unset(1)}
         yield case, "softmax_cross_entropy", {"z": normal(300, 10), "target": target, "weight": 0.5, **output}
+    output = {"dz": unset(2, 3), "value": unset(1)}
+    for case, z in (("minus infinity", [[0, -np.inf, 1], [-np.inf, -np.inf, 2]]), ("nan", [[0, 1, np.nan], [0, 1, 2]])):
+        given = {"z": np.array(z, dtype), "target": np.array([0, 2]), "weight": 1}
+        yield case, "softmax_cross_entropy", {**given, **output}
+    yield "impossible class", "softmax_cross_entropy", {**given, "z": np.array([[-np.inf, 0, 0], [0, 0, 0]], dtype), **output}
     output = {"dz": unset(3, 4), "value": unset(1)}
     far = {"z": np.array([[1e3, 0, -1e3, 1], [2, 2, 2, 2], [-90, 90, 0, 0]], dtype), "target": np.array([1, 3, 1])}
     yield "far", "softmax_cross_entropy", {**far, "weight": 1, **output}
