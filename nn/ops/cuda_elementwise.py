@@ -109,10 +109,10 @@ ELEMENTWISE = {
         "y = sqrt(T(-2) * log(1 - unit(w[0], w[1], T()))) * cos(T(6.283185307179586) * unit(w[2], w[3], T()))",
     ),
     "dropout_mask": (
-        "raw uint64 state, T p, T kept",
+        "raw uint64 state, uint64 dropped, T kept",
         "T y",
         "unsigned int w[4]; philox(state[0], state[1], state[2] + i, w);"
-        "y = unit(w[0], w[1], T()) >= p ? kept : T(0)",
+        "y = w[0] >= dropped ? kept : T(0)",
     ),
     "advance": ("int64 n", "raw uint64 state", "state[2] += n"),
     # a shuffle sorts by random keys of 63 bits; what pads the vector to a power of two has a larger one
