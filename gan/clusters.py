@@ -15,6 +15,7 @@ ROUNDS = 30  # of Lloyd's algorithm
 AT_ONCE = 4096  # images in float at a time
 
 
+@np.errstate(under="ignore")  # of what hardly varies, next to nothing is left
 def clusters(images, k, seed):
     """Give each image its cluster: uint8 (N, ...) -> integers (N,) in 0..k-1.
 

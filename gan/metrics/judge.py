@@ -35,6 +35,7 @@ class Judge:
                 progress(len(x))
         return np.concatenate(parts)
 
+    @np.errstate(under="ignore")
     def probabilities(self, features):
         """The classifier's probability of each digit, of features: float64 (N, 10)."""
         ops = self._network.ops

@@ -28,6 +28,7 @@ def parzen(images, validation, test, progress=None):
     return float(values.mean()), float(values.std() / np.sqrt(len(values))), float(sigma)
 
 
+@np.errstate(under="ignore")  # far windows weigh nothing
 def parzen_log_likelihoods(images, points, sigmas, progress=None):
     """log p(x) = log(1/N sum_i exp(-|x - s_i|^2 / (2 sigma^2))) - D/2 log(2 pi sigma^2), for each sigma and point.
 
