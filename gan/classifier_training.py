@@ -53,7 +53,7 @@ class ClassifierTrainer:
         """Train to the end of the epoch, or until stopped; returns its record. on_log(step_count, loss) is called at times."""
         began, first = time.monotonic(), self.step_count
         while True:
-            with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is found when it is read
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # a loss that is not finite is found when it is read
                 self.step()
             ended = self.finished or self.step_count % self.steps_per_epoch == 0
             if ended or self.step_count % LOG_EVERY == 0:

@@ -14,6 +14,7 @@ import math
 from numbers import Real
 
 from nn.errors import DtypeError, ShapeError
+from nn.underflow import quiet
 
 
 class Loss:
@@ -55,6 +56,7 @@ class BCEWithLogits(Loss):
     Exact for every finite z: neither exp nor log leaves the range of float32.
     """
 
+    @quiet
     def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
         target, dz, value = self.prepare(z, target, cache, dy, value)
         cache.ops.bce_with_logits(z, target, float(weight), dz=dz, value=value)
@@ -71,6 +73,7 @@ class BCE(Loss):
     A weight of up to 4e9 N keeps dL/dp finite.
     """
 
+    @quiet
     def __call__(self, p, target, cache, *, weight=1.0, dy=None, value=None):
         target, dp, value = self.prepare(p, target, cache, dy, value)
         sigmoid = cache.last
@@ -88,6 +91,7 @@ class MeanSquaredError(Loss):
     targets = "that is finite"
     allows = staticmethod(math.isfinite)
 
+    @quiet
     def __call__(self, y, target, cache, *, weight=1.0, dy=None, value=None):
         target, dy, value = self.prepare(y, target, cache, dy, value)
         cache.ops.squared_error(y, target, float(weight), dy=dy, value=value)
@@ -106,6 +110,7 @@ class Hinge(Loss):
     def allows(target):
         return target in (1, -1)
 
+    @quiet
     def __call__(self, y, target, cache, *, weight=1.0, dy=None, value=None):
         target, dy, value = self.prepare(y, target, cache, dy, value)
         cache.ops.hinge(y, target, float(weight), dy=dy, value=value)
@@ -115,6 +120,7 @@ class Hinge(Loss):
 class Mean(Loss):
     """L = mean(y); dL/dy = 1 / N. With a weight of -1, y is raised. There is no target."""
 
+    @quiet
     def __call__(self, y, cache, *, weight=1.0, dy=None, value=None):
         _, dy, value = self.prepare(y, 0, cache, dy, value)
         cache.ops.mean(y, float(weight), dy=dy, value=value)
@@ -130,6 +136,7 @@ class SoftmaxCrossEntropy(Loss):
     `ShapeError` on the CPU, and NaN where the device would have to be waited for.
     """
 
+    @quiet
     def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
         if len(z.shape) != 2:
             raise ShapeError(f"SoftmaxCrossEntropy: expected logits of shape (N, K), got {z.shape}")

@@ -2,6 +2,7 @@
 
 from nn.errors import ShapeError
 from nn.layer import GRADS, Layer
+from nn.underflow import quiet
 
 
 class Sequential(Layer):
@@ -28,6 +29,7 @@ class Sequential(Layer):
         with_parameters = [i for i, layer in enumerate(layers) if layer.n_parameters]
         self._first_with_parameters = min(with_parameters, default=len(layers))
 
+    @quiet
     def forward(self, x, cache, *, train=False):
         self._check_cache(cache)
         self.check_array(x, "x")
@@ -36,6 +38,7 @@ class Sequential(Layer):
         cache.y_shape = x.shape
         return x
 
+    @quiet
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if grads not in GRADS:
             raise ShapeError(f"{self.label}: expected grads to be one of {', '.join(GRADS)}, got {grads!r}")
@@ -46,6 +49,7 @@ class Sequential(Layer):
             dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need_dx or i > last)
         return dy if need_dx else None
 
+    @quiet
     def double_backward(self, v, cache):
         self._check_cache(cache)
         if not cache.twice:

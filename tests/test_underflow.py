@@ -7,7 +7,6 @@ import nn
 from gan.metrics import mnist_score, parzen_log_likelihoods
 from gan.training import Trainer
 from nn.ops import get_ops
-from tests import primitives
 from tests.small import held, weights
 from tests.test_trajectories import RECIPES, trainer_of
 from tests.tools import normal
@@ -33,13 +32,25 @@ def test_every_recipe_trains_to_the_same_bytes(name, device):
 
 
 @both
-@pytest.mark.parametrize("name", primitives.NAMES)
-def test_no_primitive_signals_underflow(name, device):
-    """On numbers whose products are too small for float32."""
-    for case, given in primitives.of(name, "float32"):
-        tiny = {key: 1e-25 * x if getattr(x, "dtype", None) == "float32" else x for key, x in given.items()}
-        with np.errstate(all="ignore", under="raise"):
-            primitives.run(get_ops(device), name, tiny), case
+@pytest.mark.parametrize("optimizer", [nn.Adam, nn.RMSProp, lambda net: nn.SGD(net, momentum=0.9)])
+def test_tiny_gradients_step(optimizer, device):
+    net = nn.Dense(3, 2).build(seed=0, device=device)
+    made = optimizer(net)
+    net.parameters.grad.flat[...] = 1e-30
+    with np.errstate(all="raise"):
+        for _ in range(3):
+            made.step()
+            net.ops.moving_average_(net.dW.reshape(-1), net.dW.reshape(-1), 1e-20)
+
+
+@both
+@pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE(), nn.MeanSquaredError()])
+def test_losses_of_tiny_and_far_outputs(loss, device):
+    cache = nn.Dense(1, 1).build(device=device).cache()
+    with np.errstate(all="raise"):
+        for y in (1e-30, 0.0, 1.0, 95.0, -95.0)[: 3 if isinstance(loss, nn.BCE) else 5]:
+            value, _ = loss(np.full((4, 1), y, np.float32), np.full((4, 1), 1e-20, np.float32), cache, weight=1e-20)
+            assert np.isfinite(value[0])
 
 
 @both

@@ -18,12 +18,10 @@ from nn.ops.numpy_activations import least_slope
 from nn.ops.numpy_normalization import FEW
 from nn.ops.numpy_ops import NumpyOps
 from nn.ops.numpy_optimizers import adam_schedule
-from nn.ops.underflow import quiet
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
-@quiet
 class NumbaOps(NumbaConv, NumpyOps):
     """All primitives on NumPy arrays; what each computes stands in the docstrings of `NumpyOps` and its parts.
 

@@ -7,6 +7,7 @@ matrix's dtype, by BLAS, and the sum of these in double precision.
 import numpy as np
 
 from nn.ops.numpy_arrays import NumpyArrays
+from nn.underflow import quiet
 
 BLOCK = 131_072  # elements: two or three arrays of this size stay in a usual second-level cache
 WIDTH = 2_048  # elements: NumPy's loop over a row of a few channels is too short to be fast, so rows are put side by side
@@ -91,6 +92,7 @@ class NumpyNormalization(NumpyArrays):
         np.copyto(out, self._total(sums, x), casting="same_kind")
         return out
 
+    @quiet
     def moving_average_(self, average, value, weight, *, scale=1.0):
         """average += weight (scale value - average)."""
         for average_, value_ in self._blocks(average, value):

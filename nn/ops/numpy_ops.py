@@ -14,10 +14,8 @@ from nn.ops.numpy_normalization import NumpyNormalization
 from nn.ops.numpy_optimizers import NumpyOptimizers
 from nn.ops.numpy_pooling import NumpyPooling
 from nn.ops.numpy_stream import NumpyStream
-from nn.ops.underflow import quiet
 
 
-@quiet
 class NumpyOps(NumpyConv, NumpyPooling, NumpyAugmentation, NumpyLosses, NumpyNormalization, NumpyOptimizers):
     """All primitives on NumPy arrays."""
 

@@ -3,11 +3,13 @@
 import numpy as np
 
 from nn.ops.numpy_arrays import NumpyArrays
+from nn.underflow import quiet
 
 
 class NumpyOptimizers(NumpyArrays):
     """One pass over flat buffers, block by block; clock = (steps taken, learning rate)."""
 
+    @quiet
     def sgd_step_(self, value, grad, velocity, clock, momentum, nesterov):
         """velocity = momentum velocity + grad; value -= lr velocity, or lr (grad + momentum velocity) if Nesterov's."""
         clock[0] += 1
@@ -21,6 +23,7 @@ class NumpyOptimizers(NumpyArrays):
                 np.multiply(velocity_, rate, out=step)
             np.subtract(value_, step, out=value_)
 
+    @quiet
     def rmsprop_step_(self, value, grad, square, clock, decay, eps):
         """square = decay square + (1 - decay) grad^2; value -= lr grad / (sqrt(square) + eps).
 
@@ -36,6 +39,7 @@ class NumpyOptimizers(NumpyArrays):
             np.multiply(np.divide(grad_, step, out=step), rate, out=step)
             np.subtract(value_, step, out=value_)
 
+    @quiet
     def adam_step_(self, value, grad, m, v, clock, beta1, beta2, eps, weight_decay):
         """One step of Adam, with decoupled weight decay.
 
