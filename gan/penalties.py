@@ -6,7 +6,10 @@ a setting of a recipe; `add` adds the penalty's gradients to D's, on top of thos
 
 from dataclasses import dataclass
 
+from nn.underflow import quiet
 
+
+@quiet
 def add_slope_penalty(D, cache, target, weight, *, toward, value):
     """Add the gradients of P = (weight / 2) mean_n (|g_n| - target)^2 at the x that went through the cache; P into value.
 

@@ -118,8 +118,8 @@ class Archive:
         """The arrays' names, without the header's."""
         return {name.removesuffix(".npy") for name in self._members} - {HEADER}
 
-    def header(self, newest):
-        """The header, of the format `newest`."""
+    def header(self, newest, oldest=None):
+        """The header, of a format from `oldest` to `newest`, or of `newest` alone."""
         member = self._members.get(f"{HEADER}.npy")
         if member is None:
             found = ", ".join(list(self._members)[:5]) or "none"
@@ -132,9 +132,11 @@ class Archive:
             raise WeightsError(f"the header is not JSON ({problem}); {REMEDY}") from None
         if not isinstance(header, dict) or not isinstance(header.get("format"), int):
             raise WeightsError(f"the header has no format number; {REMEDY}")
-        if header["format"] != newest:
+        oldest = newest if oldest is None else oldest
+        if not oldest <= header["format"] <= newest:
             advice = "update byhand to read it" if header["format"] > newest else "no version of byhand wrote that"
-            raise WeightsError(f"it has format {header['format']}, this version reads format {newest}; {advice}")
+            readable = f"format {newest}" if oldest == newest else f"formats {oldest} to {newest}"
+            raise WeightsError(f"it has format {header['format']}, this version reads {readable}; {advice}")
         return header
 
     def array(self, name, shape=None, dtypes=("float16", "float32", "float64")):

@@ -25,7 +25,7 @@ from nn.ops.numba_compiling import shared  # noqa: E402
 from nn.ops.numba_threads import BLAS, POOL  # noqa: E402
 
 ROOT = Path(nn.__file__).parent.parent
-SUMS = {"affine", "normalize", "sum_product_rows", "bce_with_logits", "mean_sigmoid"}  # in another order than NumPy's
+SUMS = {"affine", "normalize", "sum_rows", "sum_product_rows", "bce_with_logits", "mean_sigmoid"}  # in another order than NumPy's
 EXACT = sorted(name for name in vars(NumbaOps).keys() - SUMS if not name.startswith("_") and name != "stream")
 LARGE = (300, 784)  # more than a block of the cache-sized ones
 
@@ -60,6 +60,8 @@ def large_cases(dtype):
         yield "bce_with_logits", {"z": 9 * x, "target": 0.9, "weight": 0.5, "dz": y, "value": normal(1)}
         yield "mean_sigmoid", {"z": 9 * x, "out": normal(1)}
         yield "normalize", {"x": x + 3, "eps": 1e-5, "out": y, "mean": normal(row), "var": normal(row), "inv_std": normal(row)}
+        yield "sum_rows", {"x": x, "out": a}
+        yield "sum_rows", {"x": x, "out": a, "add": True}
         yield "sum_product_rows", {"x": x, "y": y, "out": a}
         yield "normalize_backward", {"dy": x, "xhat": y, "W": a, "inv_std": b, "dW": b, "db": a, "out": np.empty_like(x)}
         yield "scale_shift", {"x": x, "scale": a, "shift": b, "out": y}

@@ -431,13 +431,14 @@ def training(ops, dtype="float32", n_hidden=30):
     caches = [D.cache(tracks_statistics=i == 0) for i in range(3)]
     real, fake = (ops.asarray(normal(64, 2, 5, 5, seed=seed, dtype=dtype)) for seed in (2, 3))
     optimizer, loss = nn.Adam(D, eps=1e-3), nn.BCEWithLogits()
+    value, gradient = ops.empty((1,), dtype), ops.empty((64, 1), dtype)
 
     def step(n=64):
         for cache, x, target, grads in zip(caches, (real, fake), (1, 0), ("write", "add")):
-            _, dy = loss(D.forward(x[:n], cache, train=True), target, cache)
+            _, dy = loss(D.forward(x[:n], cache, train=True), target, cache, dy=gradient[:n], value=value)
             D.backward(dy, cache, grads=grads, need_dx=False)
         optimizer.step()
-        _, dy = loss(D.forward(fake[:n], caches[2], train=True), 1, caches[2])
+        _, dy = loss(D.forward(fake[:n], caches[2], train=True), 1, caches[2], dy=gradient[:n], value=value)
         return D.backward(dy, caches[2], grads="skip")
 
     return step, D

@@ -80,16 +80,10 @@ class NumpyArrays(Ops):
         """out = x W + b, where b is a row that is added to every row."""
         return np.add(self._product(x, W, out=out), b, out=out)
 
-    def sum_rows(self, x, *, out, add=False):
-        """out[j] = sum_i x[i, j], or += : a product with a row of ones, which BLAS does fastest."""
-        self._product(self._ones(len(x), x.dtype), x, out=out.reshape(1, -1), add=add)
-        return out
-
     def normalize_vector_(self, x, tiny):
         """x /= max(|x|, tiny), which makes x one long."""
-        with IN_BLAS.lock:
-            square = np.dot(x, x)
-        return np.divide(x, max(math.sqrt(square), tiny), out=x)
+        squares = np.multiply(x, x, out=self._scratch(x.shape, x.dtype, "squares"))
+        return np.divide(x, max(math.sqrt(np.sum(squares)), tiny), out=x)
 
     def _product(self, a, b, *, out, add=False):
         """out = a b, or out += a b: what every product comes down to. Matrices in any memory layout, or two stacks of them."""
