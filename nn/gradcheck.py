@@ -30,7 +30,7 @@ from nn.errors import ShapeError
 SALT = 0x62796861  # so that dy is not x, should x be drawn from default_rng(seed): a dy along x hides mistakes
 
 
-def gradcheck(network, x, *, loss=None, target=None, train=None, seed=0, tolerance=1e-9):
+def gradcheck(network, x, *, loss=None, target=None, train=None, seed=0, tolerance=1e-11):
     """Compare every gradient of a layer, a network, or a chain of networks with finite differences, and try its promises.
 
     network: a layer or network, built or not, or a list of them that x runs through, such as [G, D]; they are copied to
@@ -39,7 +39,8 @@ def gradcheck(network, x, *, loss=None, target=None, train=None, seed=0, toleran
     the same mask each time. tolerance: the relative error that is accepted beyond what a finite difference may be off by.
     Returns a `Report` that names each layer and parameter. Errors: `ShapeError` where x does not fit.
     """
-    chain = [_float64_copy(part, f"net{i}" if i else "net") for i, part in enumerate(_as_list(network))]
+    parts = _as_list(network)
+    chain = [_float64_copy(part, name) for part, name in zip(parts, _names(parts))]
     states, report = [part.stream.state for part in chain], Report(tolerance)
     for mode in (True, False) if train is None else (train,):
         for part, state in zip(chain, states):
@@ -104,10 +105,19 @@ def _as_list(network):
     return parts
 
 
+def _names(parts):
+    """What errors call them already, or net, net1, ...; none twice."""
+    names = []
+    for i, part in enumerate(parts):
+        name = part.path or (f"net{i}" if i else "net")
+        names.append(f"{name}{i}" if name in names else name)
+    return names
+
+
 def _float64_copy(part, name):
     """The same layers with the same values, in float64 on the CPU."""
     twin = copy.deepcopy(part, {id(part.ops): part.ops})
-    twin.build(seed=0, dtype="float64", name=part.path or name)
+    twin.build(seed=0, dtype="float64", name=name)
     for (_, copied), (_, leaf) in zip(twin.leaves(), part.leaves(), strict=True):
         if leaf.ops is not None:
             for key in leaf.parameter_shapes | leaf.statistic_shapes:

@@ -6,7 +6,7 @@ import numpy as np
 
 from nn.cache import Cache
 from nn.checking.finite_differences import rms
-from nn.checking.pullback import Function
+from nn.checking.pullback import Function, random_signs
 from nn.layer import Layer
 from nn.sequential import Sequential
 
@@ -114,7 +114,8 @@ def loss_behind(visit, loss, target):
         dy = np.copy(loss(visit.forward(visit.cache), target, visit.cache)[1])
         return layer_alone.pullback(dy * factor)
 
-    return Function(layer_alone.arrays, value, pullback)
+    logits = rms(visit.forward(visit.cache))  # a loss near 0 may be the difference of two of them
+    return Function(layer_alone.arrays, value, pullback, terms=logits)
 
 
 def backward_pass(visit, dy):
@@ -164,7 +165,7 @@ def own_gradients(layer):
 
 
 def random_like(array, rng):
-    """Normal numbers, in the array's shape and memory order."""
+    """Random numbers, in the array's shape and memory order."""
     other = np.empty_like(array)
-    other[...] = rng.standard_normal(array.shape)
+    other[...] = random_signs(array.shape, rng)
     return other

@@ -54,9 +54,9 @@ class Comparison:
 def check_pullback(function, cotangents, rng, tolerance):
     """{array's name: its `Comparison`}, the worst where one is wrong; and the number of outputs that have a kink at x."""
     x, results, kinks = function.arrays["x"], {}, 0
+    here = x.copy()
     seen = dict.fromkeys(function.arrays, False)  # which outputs had a slope, at whatever point
     for n, point in enumerate(_points(function, cotangents[0], rng)):
-        here = point if n == 0 else here
         x[...] = point
         for name, outputs in list(seen.items()):
             result, smooth = _compare(function, name, cotangents, rng, tolerance)
@@ -65,8 +65,8 @@ def check_pullback(function, cotangents, rng, tolerance):
             before = results.get(name, result)
             results[name] = result if (result.wrong, result.settled) > (before.wrong, before.settled) else before
             seen[name] = outputs | smooth
-            always_zero = n == 2 and results[name].by_hand == results[name].numeric == 0
-            if results[name].wrong or (results[name].settled or always_zero) and seen[name].all():
+            always_zero = n >= 2 and results[name].by_hand == results[name].numeric == 0
+            if results[name].wrong or seen[name].all() and (results[name].settled or always_zero):
                 del seen[name]
         if not seen:
             break
@@ -94,7 +94,7 @@ def _compare(function, name, cotangents, rng, tolerance):
     """The `Comparison` along a new direction, a wrong one if any dy gives one; and the outputs that have a slope."""
     array = function.arrays[name]
     for _ in range(TRIALS):
-        direction = rng.standard_normal(array.shape) * (rms(array) or 1.0)
+        direction = (rms(array) or 1.0) * random_signs(array.shape, rng)
         Jd = slope(function.f, array, direction, function.terms)
         results = []
         for dy in cotangents:
@@ -111,3 +111,8 @@ def _compare(function, name, cotangents, rng, tolerance):
         if not worst.wrong:
             break
     return replace(worst, settled=any(result.settled for result in results)), Jd.smooth
+
+
+def random_signs(shape, rng):
+    """Random numbers of either sign, none near 0: what they are multiplied by never drops out."""
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
