@@ -244,7 +244,7 @@ def returns_dx(kind):
 def writes_x_in_forward(kind):
     def forward(self, x, cache, *, train=False):
         y = np.copy(kind.forward(self, x, cache, train=train))
-        x[(-1,) * x.ndim] = 2 * x[(-1,) * x.ndim] + 1
+        x[(-1,) * x.ndim] += 1 + abs(x[(-1,) * x.ndim])
         return y
 
     return {"forward": forward}
@@ -258,7 +258,7 @@ def writes_x_in_backward(kind):
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         dx = kind.backward(self, dy, cache, grads=grads, need_dx=need_dx)
         dx = None if dx is None else np.copy(dx)
-        cache.its_x[(0,) * cache.its_x.ndim] = 2 * cache.its_x[(0,) * cache.its_x.ndim] + 1
+        cache.its_x[(0,) * cache.its_x.ndim] += 1 + abs(cache.its_x[(0,) * cache.its_x.ndim])
         return dx
 
     return {"forward": forward, "backward": backward}

@@ -63,10 +63,10 @@ def check_pullback(function, cotangents, rng, tolerance):
             if n == 0:
                 kinks = max(kinks, int(np.sum(~smooth)))
             before = results.get(name, result)
-            results[name] = result if (result.wrong, result.settled) > (before.wrong, before.settled) else before
+            result = results[name] = result if (result.wrong, result.settled) > (before.wrong, before.settled) else before
             seen[name] = outputs | smooth
-            always_zero = n >= 2 and results[name].by_hand == results[name].numeric == 0
-            if results[name].wrong or seen[name].all() and (results[name].settled or always_zero):
+            known = result.settled or result.by_hand == result.numeric == 0
+            if result.wrong or n > 0 and known and seen[name].all():
                 del seen[name]
         if not seen:
             break
@@ -75,9 +75,9 @@ def check_pullback(function, cotangents, rng, tolerance):
 
 
 def _points(function, cotangent, rng):
-    """x; then points nearby, away from kinks, and points of size 1, where nothing is saturated.
+    """x; then points of size 1, where little is saturated, and points nearby: away from kinks, both.
 
-    The first one nearby lies where J^T 1 points to: the largest of equal values in a window of max pooling becomes the one that
+    The first of each are moved to where J^T 1 points: the largest of equal values in a window of max pooling becomes the one that
     the pullback took for it.
     """
     x = function.arrays["x"].copy()
@@ -86,8 +86,9 @@ def _points(function, cotangent, rng):
     with np.errstate(all="ignore"):
         uphill = uphill / rms(uphill)
     for step in (uphill if np.isfinite(uphill).all() else 0.0, 0.0, 0.0):
-        yield x + NEARBY * size * (step + 0.1 * rng.standard_normal(x.shape))
-        yield x / size + NEARBY * rng.standard_normal(x.shape)
+        move = NEARBY * (step + 0.1 * rng.standard_normal(x.shape))
+        yield x / size + move
+        yield x + size * move
 
 
 def _compare(function, name, cotangents, rng, tolerance):
