@@ -69,12 +69,14 @@ def test_evaluation_uses_the_running_statistics():
 
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4, 5)])
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(shape, train):
     report = nn.gradcheck(layer_with_values(3), 1 + 2 * normal(*shape), train=train)
     assert report.ok and len(report.entries) == 3, report
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4, 5)])
+@pytest.mark.gradcheck
 def test_gradients_are_right_where_eps_weighs_as_much_as_the_variance(shape):
     report = nn.gradcheck(layer_with_values(3, eps=1.0), normal(*shape))
     assert report.ok, report

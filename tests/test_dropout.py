@@ -123,11 +123,13 @@ def test_p_of_zero_changes_nothing_and_draws_nothing():
 
 
 @pytest.mark.parametrize("train", [True, False])
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(train):
     report = nn.gradcheck(nn.Dropout(P), normal(5, 4), train=train)
     assert report.ok, report
 
 
+@pytest.mark.gradcheck
 def test_dw_after_dropout_uses_what_came_out_of_it():
     """x -> Dropout -> Dense: dL/dW takes the dropped x, which finite differences know."""
     net = nn.Sequential(nn.Dropout(0.5), nn.Dense(6, 3))

@@ -58,6 +58,7 @@ def test_pytorch_agrees(kind, loss, x, name, as_array):
 
 @pytest.mark.parametrize("loss, last", [(nn.BCEWithLogits(), nn.Tanh()), (nn.BCE(), nn.Sigmoid())])
 @pytest.mark.parametrize("target", [0, 1, 0.9, "array"])
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(loss, last, target):
     target = np.random.default_rng(1).random((6, 2)) if target == "array" else target
     net = nn.Sequential(nn.Dense(3, 2), last)
@@ -65,6 +66,7 @@ def test_gradients_are_the_finite_differences(loss, last, target):
     assert report.ok, report
 
 
+@pytest.mark.gradcheck
 def test_bce_on_plain_probabilities_has_the_slope_of_its_differences():
     p, h = np.array([[0.02], [0.3], [0.5], [0.97]]), 1e-6
     loss, target = nn.BCE(), np.array([[0.0], [1.0], [0.9], [0.3]])
@@ -280,6 +282,7 @@ FORMULAS = {
 
 @pytest.mark.parametrize("loss, target, formula", FORMULAS.values(), ids=FORMULAS)
 @pytest.mark.parametrize("weight", [1.0, -0.5])
+@pytest.mark.gradcheck
 def test_a_mean_is_its_formula_and_its_gradient_the_difference(loss, target, formula, weight):
     y, h = 2 * normal(5, 2, seed=3), 1e-6
     given = () if target is None else (target,)

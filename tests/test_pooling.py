@@ -48,6 +48,7 @@ def test_pytorch_agrees(name, memory):
 
 
 @pytest.mark.parametrize("name", ORACLES)
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(name):
     shape = load("conv_layers")[f"{name}.x"].shape
     report = nn.gradcheck(ORACLES[name], away_from_zero(*shape))

@@ -46,6 +46,7 @@ def test_pytorch_agrees(name, dtype, tolerance):
     assert_close(dz, want["dz"], tolerance)
 
 
+@pytest.mark.gradcheck
 def test_the_gradient_is_the_finite_difference_and_no_diagonal():
     """dz_k of a class that is not the target is p_k: a softmax' that is only its diagonal gives another number."""
     report = nn.gradcheck(nn.Dense(4, 6), normal(5, 4), loss=LOSS, target=np.array([0, 5, 2, 2, 1]))
