@@ -153,6 +153,12 @@ def test_a_stop_ends_the_epoch_after_its_step(sample):
     assert trainer.epoch()["step"] == 3 and trainer.finished
 
 
+@pytest.mark.parametrize("ask", [logits, probabilities])
+def test_no_images_are_refused(ask):
+    with pytest.raises(RunError, match="images: expected at least one, got none"):
+        ask(reader(), np.zeros((0, 1, 28, 28), np.uint8))
+
+
 def test_a_loss_that_is_not_finite_is_an_error(sample):
     trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=1, batch_size=50)
     trainer.network.parameters.value["1.W"][...] = np.inf

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan.penalties import add_slope_penalty
-from nn import Dense, LeakyReLU, ReLU, Sequential, Sigmoid, Tanh
+from nn import Dense, LeakyReLU, ReLU, Sequential, ShapeError, Sigmoid, Tanh
 
 SIZES = [1e-45, 1e-42, 1e-38, 1e-30, 1e-24, 1e-22, 1e-20, 1e-10, 1.0, 1e10, 1e16]
 
@@ -63,6 +63,13 @@ def test_a_discriminator_whose_units_are_all_dead_gets_no_gradient(n, weight, dt
     D.parameters.grad.flat[...] = 0
     add_slope_penalty(D, cache, 1.0, weight, toward=np.ones((n, 1), dtype), value=value)
     assert not D.parameters.grad.flat.any() and value[0] == weight / 2
+
+
+def test_a_penalty_on_nothing_is_refused():
+    D = Dense(3, 1).build(0)
+    D.forward(np.zeros((0, 3), np.float32), cache := D.cache(twice=True), train=True)
+    with pytest.raises(ShapeError, match="penalty: expected at least one row"):
+        add_slope_penalty(D, cache, 1.0, 20.0, toward=np.ones((0, 1), np.float32), value=np.zeros(1, np.float32))
 
 
 @pytest.mark.parametrize("last", [(), (Sigmoid(),), (Tanh(),)])
