@@ -1,9 +1,13 @@
 """How idle threads wait for the next piece of work: briefly, then asleep.
 
-By default OpenBLAS's and GNU OpenMP's threads spin between two pieces of work, for milliseconds. Where other programs want the
-cores, a thread that spins uses up the time that its partner needs, and each product or loop takes a whole turn of the
-scheduler. A thread that sleeps is woken within microseconds and put before those programs. The libraries read these
-settings once, when they are loaded, so each is there only meanwhile: other libraries and child processes do not see it.
+By default the threads of OpenBLAS and GNU OpenMP spin between two pieces of work, for milliseconds. Where other programs want
+the cores, a thread that spins uses up the time that its partner needs, and each loop takes a whole turn of the scheduler. A
+thread that sleeps is woken within microseconds and put before those programs: beside two busy processes on two cores, steps
+are 2.4 times as long as alone instead of 4 times and more (`python -m benchmarks.busy`). OpenBLAS's threads also spin inside
+a product, which no setting changes: without Numba, steps are 3 to 5 times as long there.
+
+The libraries read these settings once, when they are loaded, so each is set only meanwhile: other libraries and child processes
+do not see it.
 """
 
 import ctypes
@@ -11,8 +15,9 @@ import os
 import sys
 from contextlib import contextmanager
 
-OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "4"}  # 2^4 clock ticks, the least; OpenBLAS's own is 2^26
-GNU_OPENMP = {"GOMP_SPINCOUNT": "1000"}  # rounds of a loop, some microseconds; 0 takes twice as long on a quiet machine
+OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "20"}  # 2^20 clock ticks, half a millisecond: OpenBLAS's own is 2^26, and 2^4
+# makes products of 60 us take 90, since their thread has to be woken
+GNU_OPENMP = {"GOMP_SPINCOUNT": "1000"}  # rounds of a loop, some microseconds; with 0, a quiet step takes twice as long
 SAID_OTHERWISE = ("OMP_WAIT_POLICY", *OPENBLAS, *GNU_OPENMP)  # a user's own choice stays
 
 
