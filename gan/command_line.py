@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 import threading
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def _status(main):
     caught = []
 
     def interrupt(signum):
+        if any(frame.f_code.co_filename.startswith("<frozen importlib") for frame, _ in traceback.walk_stack(None)):
+            os._exit(128 + signum)  # compiled modules print, drop or crash over an exception while they are imported
         caught.append(signum)
         raise KeyboardInterrupt
 
@@ -47,7 +50,7 @@ def _status(main):
             with on_signals(interrupt):
                 return main()
         except BaseException:
-            if caught:  # whatever the interrupt has become where it came: in an import, for example, an ImportError
+            if caught:  # whatever the interrupt has become on its way
                 return 128 + caught[0]
             raise
     except SystemExit as end:

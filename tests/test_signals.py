@@ -139,6 +139,16 @@ def test_an_interrupt_that_has_become_another_error_is_one_all_the_same(capsys, 
     assert capsys.readouterr() == ("", "")
 
 
+def test_an_interrupt_while_main_imports_ends_it_at_once(tmp_path):
+    """Some imports wait until they are needed. An exception in one might be printed, dropped, or crash what is being loaded."""
+    code = "import signal\ntry:\n    signal.raise_signal(signal.SIGTERM)\nexcept BaseException:\n    print('raised')\n"
+    (tmp_path / "slow.py").write_text(code)
+    code = "from gan.command_line import run\ndef main():\n    import slow\nrun(main)"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)])}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "")
+
+
 def test_an_interrupt_is_one_where_python_itself_raises_it(capsys):
     def main():
         raise KeyboardInterrupt
