@@ -5,6 +5,11 @@
     python examples/train_mnist_gan.py --resume runs/NAME
 """
 
+import _signal as signal  # the same, without the 4 ms of imports in which Ctrl-C would still show a traceback
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `run` takes over: Ctrl-C ends the imports without a traceback
+
 import argparse
 import sys
 import time
@@ -104,22 +109,23 @@ def main():
     keeping = {"minutes": config["checkpoint_minutes"], "data_dir": data_dir and str(Path(data_dir).absolute())}
     if checkpoint:
         restore(trainer, checkpoint, out)
-        folder = RunFolder.resumed(out, lock, checkpoint, config, fid, **keeping)
-    else:
-        folder = RunFolder(out if args.out else free_folder(out), config, fid, **keeping)
-    say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; pictures in {folder.path}/samples")
-
-    standstill = Standstill(partial(tqdm.write, file=sys.stderr), digit_counter() if digits else None)
     caught = []
 
     def stop(signum):
         caught.append(signum)
         trainer.stop()
 
-    with on_signals(stop), tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
+    with on_signals(stop):  # from here on there is a folder, which --resume must be able to go on with
+        if checkpoint:
+            folder = RunFolder.resumed(out, lock, checkpoint, config, fid, **keeping)
+        else:
+            folder = RunFolder(out if args.out else free_folder(out), config, fid, **keeping)
+        say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; pictures in {folder.path}/samples")
+        standstill = Standstill(partial(tqdm.write, file=sys.stderr), digit_counter() if digits else None)
         try:
-            if left := length_left(config, trainer, folder.history):
-                trainer.fit(**left, callbacks=[folder, Bar(bar), standstill])
+            with tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
+                if left := length_left(config, trainer, folder.history):
+                    trainer.fit(**left, callbacks=[folder, Bar(bar), standstill])
         finally:
             folder.finish(trainer)
     if caught:

@@ -1,12 +1,9 @@
 """Neural networks with every gradient written by hand, on NumPy arrays or, unchanged, on CuPy arrays."""
 
-import os
+from nn import waiting
 
-# An idle thread of OpenBLAS spins for 2^26 clock ticks before it sleeps. Where cores are shared with other work, that takes
-# time from the thread that goes on with biases, activations and Adam: with 2^20 ticks, half a millisecond, which still
-# bridges the gap between two products, steps were a tenth to a third faster there, and as fast where nothing else runs.
-# OpenBLAS reads this when NumPy is first imported: it has no effect in a program that imports NumPy before this package.
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
+with waiting.settings(waiting.OPENBLAS):
+    import numpy  # noqa: F401
 
 from nn.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from nn.layers.augmentation import Cutout, RandomShift

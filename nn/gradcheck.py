@@ -1,117 +1,101 @@
-"""Is a hand-written gradient right? A comparison with finite differences in float64."""
+"""Is a hand-written gradient right? Each layer's is held against finite differences in float64, and so is what it promises.
+
+The chain rule does the rest: a network's gradient is right if each of its layers multiplies any dy by its own derivative, and
+if the network hands on what they give. So each layer is checked alone, at the x that the network brings to it, where a finite
+difference is good to ten digits and a mistake is named where it is made (`nn.checking.pullback`); and the network's own passes
+must give the numbers that its layers give one after the other. A loss is checked through the last layer, and double_backward
+as what it is, the pullback of the backward pass. What a layer promises besides is in `nn.checking.protocol`.
+"""
 
 import copy
-from dataclasses import dataclass
 
 import numpy as np
 
+from nn.checking.passes import (
+    backward_pass,
+    forward_pass,
+    has_double_backward,
+    loss_behind,
+    own_gradients,
+    random_like,
+    second_walk,
+    walk,
+    walk_back,
+)
+from nn.checking.protocol import broken_promises, same_arrays
+from nn.checking.pullback import check_pullback
+from nn.checking.report import Entry, Report
 from nn.errors import ShapeError
 
-STEPS = (1e-4, 1e-5, 1e-6)  # a smaller one is tried where a kink (ReLU's) lies within the larger
-
-SALT = 0x62796861  # so that r is not x, should x be drawn from default_rng(seed): a dy along x hides mistakes
+SALT = 0x62796861  # so that dy is not x, should x be drawn from default_rng(seed): a dy along x hides mistakes
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One derivative along a random direction: of the input, or of one parameter of one layer."""
-
-    where: str
-    by_hand: float
-    numeric: float
-    error: float  # relative
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `gradcheck` found: print it, or ``assert report.ok, report``."""
-
-    entries: tuple
-    tolerance: float
-
-    @property
-    def ok(self):
-        return all(entry.error <= self.tolerance for entry in self.entries)
-
-    @property
-    def failed(self):
-        """The names of the layers and parameters whose gradient is wrong."""
-        return [entry.where for entry in self.entries if not entry.error <= self.tolerance]
-
-    @property
-    def worst(self):
-        return max(entry.error for entry in self.entries)
-
-    def __str__(self):
-        width = max(len(entry.where) for entry in self.entries)
-        lines = [f"{'gradient of':<{width}}  {'by hand':>14}  {'numeric':>14}  {'error':>9}"]
-        for e in self.entries:
-            verdict = "" if e.error <= self.tolerance else "  WRONG"
-            lines.append(f"{e.where:<{width}}  {e.by_hand:14.7e}  {e.numeric:14.7e}  {e.error:9.1e}{verdict}")
-        return "\n".join(lines)
-
-
-def gradcheck(network, x, *, loss=None, target=None, train=True, seed=0, tolerance=1e-7):
-    """Compare every gradient of a layer, a network, or a chain of networks with finite differences.
+def gradcheck(network, x, *, loss=None, target=None, train=None, seed=0, tolerance=1e-11):
+    """Compare every gradient of a layer, a network, or a chain of networks with finite differences, and try its promises.
 
     network: a layer or network, built or not, or a list of them that x runs through, such as [G, D]; they are copied to
     float64 on the CPU and stay as they are. x: (N, ...), any float dtype. loss: the scalar that is differentiated,
-    loss(y, target); without one, sum(y r) for a random r. The input and each parameter are moved along a random direction
-    of their own, d: the derivative by hand, <gradient, d>, is held against a fourth-order central difference. Dropout
-    draws the same mask each time; inputs within 1e-6 of a kink of ReLU are the one thing that is not forgiven.
+    loss(y, target, cache); without one, sum(y r) for a random r. train: the mode that is checked; None: both. Dropout draws
+    the same mask each time. tolerance: the relative error that is accepted beyond what a finite difference may be off by.
     Returns a `Report` that names each layer and parameter. Errors: `ShapeError` where x does not fit.
-    Source: the idea of one random direction is chainer's `gradient_check`.
     """
-    rng = np.random.default_rng([seed, SALT])
-    chain = [_float64_copy(part, f"net{i}" if i else "net") for i, part in enumerate(_as_list(network))]
-    x = np.array(x, np.float64)
-    caches = [part.cache(tracks_statistics=False) for part in chain]
-    states = [part.stream.state for part in chain]
-
-    def forward():
-        y = x
-        for part, cache, state in zip(chain, caches, states):
+    parts = _as_list(network)
+    chain = [_float64_copy(part, name) for part, name in zip(parts, _names(parts))]
+    states, report = [part.stream.state for part in chain], Report(tolerance)
+    for mode in (True, False) if train is None else (train,):
+        for part, state in zip(chain, states):
             part.stream.state = state
-            y = part.forward(y, cache, train=train)
-        return y
+        _check(chain, np.array(x, np.float64), loss, target, mode, np.random.default_rng([seed, SALT]), report)
+    return report
 
-    r = rng.standard_normal(forward().shape)
 
-    def value():
-        y = forward()
-        return float(np.sum(y * r)) if loss is None else float(loss(y, target, caches[-1])[0][0])
-
-    y = forward()
-    dy = r.copy() if loss is None else loss(y, target, caches[-1])[1]
-    for part, cache in zip(reversed(chain), reversed(caches)):
-        dy = part.backward(dy, cache)
-    checked = [("x", x, np.array(dy))]
+def _check(chain, x, loss, target, train, rng, report):
+    """The check of one mode, into the report."""
+    visits, y = [], x
     for part in chain:
-        for prefix, leaf in part.leaves():
-            names = [(key, prefix + key) for key in leaf.parameter_shapes]
-            checked += [(f"{leaf.label} {key}", part.parameters.value[n], part.parameters.grad[n].copy()) for key, n in names]
-    floor = 1e-4 * max(abs(value()), 1e-3)  # below this, rounding in the loss is all that a difference can see
-    return Report(tuple(_compare(*item, value, rng, floor, tolerance) for item in checked), tolerance)
+        y, visit = walk(part, y, train)
+        visits.append(visit)
+    leaves = [leaf for visit in visits for leaf in visit.leaves()]
+    networks = [network for visit in visits for network in visit.networks()]
+    found = [broken_promises(visit, rng) for visit in leaves + networks]
+    report.mistakes += [sentence for sentences, _ in found for sentence in sentences]
+    if not all(usable for _, usable in found):
+        return
+    report.mistakes += [sentence for visit in networks for sentence in _unlike_its_layers(visit, rng)]
+    walk_back(leaves, random_like(y, rng) if loss is None else loss(y, target, leaves[-1].cache)[1])
+    for visit in leaves:
+        label, cotangents = visit.layer.label, [visit.dy, random_like(visit.dy, rng)]
+        results, kinks = check_pullback(forward_pass(visit), cotangents, rng, report.tolerance)
+        _add(report, results, label + " {}", train)
+        if kinks:
+            report.kinks[label] = max(kinks, report.kinks.get(label, 0))
+        if has_double_backward(visit.layer) and not report.mistakes:
+            function = backward_pass(visit, random_like(visit.dy, rng))
+            results, _ = check_pullback(function, [random_like(visit.x, rng)], rng, report.tolerance)
+            _add(report, results, f"double_backward of {label}, {{}}", train, second=True)
+    if loss is not None and report.ok:
+        results, _ = check_pullback(loss_behind(leaves[-1], loss, target), [np.ones(1)], rng, report.tolerance)
+        _add(report, results, type(loss).__name__, train)
 
 
-def _compare(where, values, gradient, value, rng, floor, tolerance):
-    """The entry of one array: the best agreement among the step sizes."""
-    direction = rng.standard_normal(values.shape)
-    by_hand = float(np.sum(gradient * direction))
-    here, best = values.copy(), None
-    for h in STEPS:
-        at = {}
-        for k in (-2, -1, 1, 2):
-            values[...] = here + k * h * direction
-            at[k] = value()
-        values[...] = here
-        numeric = (at[-2] - 8 * at[-1] + 8 * at[1] - at[2]) / (12 * h)
-        error = abs(by_hand - numeric) / max(abs(by_hand), abs(numeric), floor)
-        if best is None or not error >= best.error:
-            best = Entry(where, by_hand, numeric, error)
-        if best.error <= tolerance / 10:
-            break
-    return best
+def _add(report, results, where, train, second=False):
+    for name, result in results.items():
+        report.add(Entry(**vars(result), where=where.format(name), train=train), second)
+
+
+def _unlike_its_layers(network, rng):
+    """A sentence for each of a network's two backward passes that gives something else than its layers, one after the other."""
+    layer, leaves, cache = network.layer, network.leaves(), network.new_cache()
+    dy, v, sentences = random_like(network.forward(cache), rng), random_like(network.x, rng), []
+    walk_back(leaves, dy)
+    wanted = [leaves[0].dx, *map(np.copy, own_gradients(layer))]
+    layer.parameters.grad.flat[...] = 0
+    expected = f"{layer.label}: expected {{}} that its layers give, one after the other; in {network.mode}, it gives others"
+    if not same_arrays([layer.backward(np.copy(dy), cache), *own_gradients(layer)], wanted):
+        sentences.append(expected.format("the gradients"))
+    if has_double_backward(layer) and not same_arrays(second_walk([network], dy, v), second_walk(leaves, dy, v)):
+        sentences.append(expected.format("the derivatives of double_backward"))
+    return sentences
 
 
 def _as_list(network):
@@ -121,10 +105,19 @@ def _as_list(network):
     return parts
 
 
+def _names(parts):
+    """What errors call them already, or net, net1, ...; none twice."""
+    names = []
+    for i, part in enumerate(parts):
+        name = part.path or (f"net{i}" if i else "net")
+        names.append(f"{name}{i}" if name in names else name)
+    return names
+
+
 def _float64_copy(part, name):
     """The same layers with the same values, in float64 on the CPU."""
     twin = copy.deepcopy(part, {id(part.ops): part.ops})
-    twin.build(seed=0, dtype="float64", name=part.path or name)
+    twin.build(seed=0, dtype="float64", name=name)
     for (_, copied), (_, leaf) in zip(twin.leaves(), part.leaves(), strict=True):
         if leaf.ops is not None:
             for key in leaf.parameter_shapes | leaf.statistic_shapes:

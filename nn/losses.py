@@ -5,17 +5,20 @@
 value: shape (1,), on the network's device, so that nothing waits for it; ``float(value[0])`` reads it. dy = dL/dy, of y's
 shape. Every loss is a mean, over the elements of y or its rows: it carries the 1/N, layers sum. `weight` multiplies value
 and gradient. target: a number, or an array of y's shape and dtype; for classes, their numbers. cache: that of the pass that
-made y. `dy=` and `value=` say where the results go; otherwise they lie in the cache, valid until its next pass.
+made y. The results are new arrays, so several losses of one pass can be kept and added; a training step that must not
+allocate passes the arrays that they go into, `dy=` and `value=`. Errors: `ShapeError` for a y without elements, whose mean
+does not exist, and for a target of another shape or out of range; `DtypeError` for a target of another dtype.
 """
 
 import math
 from numbers import Real
 
 from nn.errors import DtypeError, ShapeError
+from nn.underflow import quiet
 
 
 class Loss:
-    """What the losses share: where their results go, and whether target and y fit."""
+    """What the losses share: the check of the target, and the arrays of the results."""
 
     targets = "in [0, 1]"
 
@@ -35,9 +38,15 @@ class Loss:
             raise ShapeError(f"{name}: expected a number or an array of shape {y.shape} as target, got {_shape(target)}")
         elif target.dtype != y.dtype:
             raise DtypeError(f"{name}: expected a target of {y.dtype}, got {target.dtype}")
-        dy = cache.buffer("loss.dy", y.shape, y.dtype) if dy is None else dy
-        value = cache.buffer("loss.value", (1,), y.dtype) if value is None else value
-        return target, dy, value
+        return target, *self.results(y, cache, dy, value)
+
+    def results(self, y, cache, dy, value):
+        """The arrays for gradient and value: those given, or new ones."""
+        if y.size == 0:
+            raise ShapeError(f"{type(self).__name__}: expected at least one element to take the mean of, got shape {y.shape}")
+        dy = cache.ops.empty(y.shape, y.dtype) if dy is None else dy
+        value = cache.ops.empty((1,), y.dtype) if value is None else value
+        return dy, value
 
 
 class BCEWithLogits(Loss):
@@ -47,6 +56,7 @@ class BCEWithLogits(Loss):
     Exact for every finite z: neither exp nor log leaves the range of float32.
     """
 
+    @quiet
     def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
         target, dz, value = self.prepare(z, target, cache, dy, value)
         cache.ops.bce_with_logits(z, target, float(weight), dz=dz, value=value)
@@ -60,8 +70,10 @@ class BCE(Loss):
     logit of 17 on. There the loss is taken on the logits z, which are in the cache: dL/dz = (p - t) / N, and
     dL/dp = dL/dz / (dp/dz) with the very dp/dz, never 0, that the `Sigmoid` multiplies by on the way back. So a confident
     mistake is never a vanished gradient. Any other p is first moved into the open interval (0, 1) as its dtype can hold it.
+    A weight of up to 4e9 N keeps dL/dp finite.
     """
 
+    @quiet
     def __call__(self, p, target, cache, *, weight=1.0, dy=None, value=None):
         target, dp, value = self.prepare(p, target, cache, dy, value)
         sigmoid = cache.last
@@ -79,6 +91,7 @@ class MeanSquaredError(Loss):
     targets = "that is finite"
     allows = staticmethod(math.isfinite)
 
+    @quiet
     def __call__(self, y, target, cache, *, weight=1.0, dy=None, value=None):
         target, dy, value = self.prepare(y, target, cache, dy, value)
         cache.ops.squared_error(y, target, float(weight), dy=dy, value=value)
@@ -97,6 +110,7 @@ class Hinge(Loss):
     def allows(target):
         return target in (1, -1)
 
+    @quiet
     def __call__(self, y, target, cache, *, weight=1.0, dy=None, value=None):
         target, dy, value = self.prepare(y, target, cache, dy, value)
         cache.ops.hinge(y, target, float(weight), dy=dy, value=value)
@@ -106,6 +120,7 @@ class Hinge(Loss):
 class Mean(Loss):
     """L = mean(y); dL/dy = 1 / N. With a weight of -1, y is raised. There is no target."""
 
+    @quiet
     def __call__(self, y, cache, *, weight=1.0, dy=None, value=None):
         _, dy, value = self.prepare(y, 0, cache, dy, value)
         cache.ops.mean(y, float(weight), dy=dy, value=value)
@@ -121,15 +136,15 @@ class SoftmaxCrossEntropy(Loss):
     `ShapeError` on the CPU, and NaN where the device would have to be waited for.
     """
 
+    @quiet
     def __call__(self, z, target, cache, *, weight=1.0, dy=None, value=None):
-        if len(z.shape) != 2 or not len(z):
-            raise ShapeError(f"SoftmaxCrossEntropy: expected logits of shape (N, K), at least one row, got {z.shape}")
+        if len(z.shape) != 2:
+            raise ShapeError(f"SoftmaxCrossEntropy: expected logits of shape (N, K), got {z.shape}")
         if getattr(target, "shape", None) != z.shape[:1]:
             raise ShapeError(f"SoftmaxCrossEntropy: expected an array of shape {z.shape[:1]} as target, got {_shape(target)}")
         if target.dtype.kind not in "iu":
             raise DtypeError(f"SoftmaxCrossEntropy: expected the numbers of classes, integers, as target, got {target.dtype}")
-        dz = cache.buffer("loss.dy", z.shape, z.dtype) if dy is None else dy
-        value = cache.buffer("loss.value", (1,), z.dtype) if value is None else value
+        dz, value = self.results(z, cache, dy, value)
         cache.ops.softmax_cross_entropy(z, target, weight, dz=dz, value=value)
         return value, dz
 

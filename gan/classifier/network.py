@@ -40,8 +40,10 @@ def as_input(images, network):
 def logits(network, images):
     """What the network, in evaluation mode, makes of uint8 images (N, 1, 28, 28): (N, 10) on the host.
 
-    Errors: `RunError` where that is not finite.
+    Errors: `RunError` for no images, and where what the network makes is not finite.
     """
+    if not len(images):
+        raise RunError("images: expected at least one, got none")
     with np.errstate(all="ignore"):
         parts = [network(as_input(images[i : i + AT_ONCE], network)) for i in range(0, len(images), AT_ONCE)]
     found = np.concatenate([network.ops.to_host(part) for part in parts])

@@ -5,6 +5,7 @@ kept, and placed into 28 x 28 with its centre of mass at pixel (14, 14). Source:
 """
 
 import math
+import threading
 import warnings
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from nn.errors import DataError
+from nn.ops.fork import hold_during_fork
 
 SIDE, BOX, CENTRE = 28, 20, 14
 FORMATS = "PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"  # Pillow knows more; it has Ghostscript run what an EPS file says
@@ -21,6 +23,9 @@ LEAST_CONTRAST = 16  # of 255, between ink and paper: below this, a picture is b
 GRAIN = 0.2  # of the strongest ink: what is weaker is the paper's grain, or a shadow
 SPECK = 0.05  # of the ink of the largest part: what has less, and stands apart, is dirt
 EDGE = 0.01  # of a side: what is no wider, touches the border and stands apart is the scanner's edge
+
+one_at_a_time = threading.RLock()  # Python's filters of warnings: two threads that change and restore them leave them changed
+hold_during_fork(one_at_a_time)
 
 
 def read_digits(paths):
@@ -103,7 +108,7 @@ def _first(small, axis):
 def _read_grey(path):
     """The file's picture, its first if it has several, in grey: (H, W) in 0..255."""
     try:
-        with warnings.catch_warnings():
+        with one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata that nobody reads here, and of a size that is judged below
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:

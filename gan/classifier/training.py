@@ -60,7 +60,7 @@ class ClassifierTrainer(Uncopyable):
         """Train to the end of the epoch, or until stopped; returns its record. on_log(step_count, loss) is called at times."""
         began, first = time.monotonic(), self.step_count
         while True:
-            with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is found when it is read
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # a loss that is not finite is found when it is read
                 self.step()
             ended = self.finished or self.step_count % self.steps_per_epoch == 0
             if ended or self.step_count % LOG_EVERY == 0:
@@ -78,7 +78,8 @@ class ClassifierTrainer(Uncopyable):
         place = self.step_count % self.steps_per_epoch
         logits = self.network.forward(as_input(images, self.network), self._cache, train=True)
         labels = self.ops.asarray(labels, np.int64)
-        _, dlogits = self._loss(logits, labels, self._cache, value=self._losses[place : place + 1])
+        dlogits = self._cache.buffer("dlogits", logits.shape)
+        self._loss(logits, labels, self._cache, dy=dlogits, value=self._losses[place : place + 1])
         self.network.backward(dlogits, self._cache, need_dx=False)
         self._optimizer.learning_rate = learning_rate(self.step_count, self.total_steps)
         self._optimizer.step()

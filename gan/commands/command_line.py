@@ -1,35 +1,125 @@
-"""What the command lines share: kinds of arguments, files to write, and errors as one line with exit status 2."""
+"""What the command lines share: kinds of arguments, files to write, signals, streams, and errors as one line with status 2."""
 
 import argparse
+import errno
+import io
 import os
+import select
 import signal
 import sys
+import threading
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
 from nn import ByhandError, RunError
 
 ERROR = 2
+HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+STOPPING = (signal.SIGINT, signal.SIGTERM) + ((HANG_UP,) if HANG_UP else ())
 
 
 def run(main):
-    """Call main() and exit with what it returns; an error that the user can mend is one line on stderr and status 2."""
+    """Call main() and exit with what it returns; an error that the user can mend is one line on stderr and status 2.
+
+    A signal ends main() by an exception, so that nothing half-written stays, and the status is 128 + its number. Output that
+    cannot be delivered does not end main(): its files are its work. Where stdout lost any, the status is 2 instead of 0.
+    """
+    lost = prepare_streams()
+    status = _status(main)
+    sys.stdout.flush()
+    if lost and not status:
+        status = ERROR
+        for number in lost - {errno.EPIPE}:  # the reader of a pipe that has gone did not want more
+            print(f"error: stdout: cannot be written ({os.strerror(number)}); everything else is done", file=sys.stderr)
+    sys.exit(status)
+
+
+def _status(main):
+    """What main() returns, or the status of what ended it, which is said on stderr."""
+    caught = []
+
+    def interrupt(signum):
+        if any(frame.f_code.co_filename.startswith("<frozen importlib") for frame, _ in traceback.walk_stack(None)):
+            os._exit(128 + signum)  # compiled modules print, drop or crash over an exception while they are imported
+        caught.append(signum)
+        raise KeyboardInterrupt
+
     try:
         try:
-            sys.exit(main())
-        finally:
-            sys.stdout.flush()  # at the interpreter's end, nobody would catch what comes of it
+            with on_signals(interrupt):
+                return main()
+        except BaseException:
+            if caught:  # whatever the interrupt has become on its way
+                return 128 + caught[0]
+            raise
+    except SystemExit as end:
+        return end.code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except ByhandError as problem:
         print(f"error: {problem}", file=sys.stderr)
     except MemoryError as problem:
         print(f"error: not enough memory ({problem}); try a smaller batch size or count", file=sys.stderr)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of a pipe has gone; nothing is left to tell it
     except OSError as problem:
         print(f"error: {problem}; name another file or folder", file=sys.stderr)
-    sys.exit(ERROR)
+    return ERROR
+
+
+class Output(io.RawIOBase):
+    """Writes to another raw stream, and drops what that one does not take: a terminal that has gone, a full disk, a closed pipe.
+
+    lost: a set that gets the errors' numbers.
+    """
+
+    def __init__(self, raw, lost):
+        super().__init__()
+        self._raw, self._lost = raw, lost
+
+    def writable(self):
+        return True
+
+    def fileno(self):
+        return self._raw.fileno()
+
+    def isatty(self):
+        return self._raw.isatty()
+
+    def write(self, data):
+        try:
+            while (count := self._raw.write(data)) is None:  # it does not block, and is full
+                select.select([], [self._raw], [])
+            return count
+        except OSError as problem:
+            self._lost.add(problem.errno)
+            return len(data)
+
+
+def prepare_streams():
+    """Let nothing that is printed end the process. -> a set that gets the numbers of the errors of
+    writing to stdout.
+
+    Streams that were closed lead to os.devnull, so that no data file gets their number, and what is printed to the number.
+    What an encoding lacks is written as an escape, and what cannot be written is dropped. Streams that a program has put in
+    place of the process's own stay as they are.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.set_inheritable(number, True)
+    lost = set()
+    for name, errors in (("stdout", lost), ("stderr", set())):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False))
+        elif stream is getattr(sys, f"__{name}__"):
+            raw = Output(getattr(stream.buffer, "raw", stream.buffer), errors)
+            at_once = stream.line_buffering or stream.write_through
+            buffer = io.BufferedWriter(raw)
+            setattr(sys, name, io.TextIOWrapper(buffer, stream.encoding, "backslashreplace", line_buffering=at_once))
+    return lost
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,15 +156,27 @@ def _number(kind, text, fits, what):
 
 @contextmanager
 def on_signals(handler):
-    """Call handler(signum) at the first SIGINT or SIGTERM inside the block; a second one ends the process at once."""
+    """Call handler(signum) at the first SIGINT, SIGTERM or SIGHUP inside the block; a second one ends the process at once.
+
+    Not so a second SIGHUP: when a terminal closes, both the system and the shell may send one. A signal that is ignored, as
+    after `nohup`, stays so. Outside the main thread, where Python permits no handlers, nothing changes.
+    """
 
     def first(signum, frame):
         for number in previous:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, ignore if number == HANG_UP else signal.SIG_DFL)
         handler(signum)
 
-    previous = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    def ignore(signum, frame):
+        """Unlike SIG_IGN, not inherited by other processes."""
+
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in STOPPING}
+        previous = {number: old for number, old in handlers.items() if old not in (signal.SIG_IGN, None)}  # None: not Python's
     try:
+        for number in previous:
+            signal.signal(number, first)
         yield
     finally:
         for number, old in previous.items():

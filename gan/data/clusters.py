@@ -12,12 +12,14 @@ import numpy as np
 
 from gan.data.batches import check_images
 from nn import RunError
+from nn.underflow import quiet
 
 COMPONENTS = 50  # principal ones, which distances are taken in
 ROUNDS = 30  # of Lloyd's algorithm
 AT_ONCE = 4096  # images in float at a time
 
 
+@quiet  # of what hardly varies, next to nothing is left
 def clusters(images, k, seed):
     """Give each image its cluster: uint8 (N, ...) -> integers (N,) in 0..k-1.
 

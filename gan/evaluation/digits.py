@@ -4,11 +4,13 @@ import numpy as np
 
 from gan.evaluation.rows import check_rows
 from nn import DataError
+from nn.underflow import quiet
 
 DRAWN = 0.01  # a digit counts as drawn above this share of the images
 TINY = np.finfo(np.float64).tiny  # stands in for 0 in a logarithm whose factor is 0
 
 
+@quiet
 def mnist_score(probabilities):
     """exp(mean_i KL(p_i || mean p)), of class probabilities (N, C): from 1, nothing told apart, to C, all sure and even.
 

@@ -6,6 +6,7 @@ from gan.classifier.network import AT_ONCE
 from gan.evaluation.fid import frechet_distance, moments
 from gan.evaluation.feature_extractor import load_frozen
 from gan.evaluation.samples import as_images
+from nn.underflow import quiet
 
 
 class Judge:
@@ -35,6 +36,7 @@ class Judge:
                 progress(len(x))
         return np.concatenate(parts)
 
+    @quiet
     def probabilities(self, features):
         """The classifier's probability of each digit, of features: float64 (N, 10)."""
         ops = self._network.ops

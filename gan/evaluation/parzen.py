@@ -8,6 +8,7 @@ import numpy as np
 
 from gan.evaluation.rows import check_rows, distance_blocks
 from nn import DataError
+from nn.underflow import quiet
 
 SIGMAS = np.logspace(-1, 0, 10)
 
@@ -28,6 +29,7 @@ def parzen(images, validation, test, progress=None):
     return float(values.mean()), float(values.std() / np.sqrt(len(values))), float(sigma)
 
 
+@quiet  # far windows weigh nothing
 def parzen_log_likelihoods(images, points, sigmas, progress=None):
     """log p(x) = log(1/N sum_i exp(-|x - s_i|^2 / (2 sigma^2))) - D/2 log(2 pi sigma^2), for each sigma and point.
 

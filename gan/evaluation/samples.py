@@ -2,17 +2,16 @@
 
 import math
 import os
-import warnings
 import zipfile
 
 import numpy as np
 
 from nn import DataError
 from nn.serialization.archive import MOST_PACKED, open_zip
+from nn.serialization.npy import LENGTH_BYTES, read_header
 
 SHAPES = "(N, 28, 28), (N, 1, 28, 28) or (N, 784)"
 MOST_UNPACKED = 20  # bytes that a byte of a file becomes; of digits, it becomes ten
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}  # of .npy, by version
 
 
 def as_images(images, at_least=1):
@@ -93,12 +92,10 @@ def _read(path):
 def _array(file, n_bytes):
     """The array of an .npy stream of so many bytes, looked at before memory is taken for it."""
     file.seek(0)
-    read_header = HEADERS.get(np.lib.format.read_magic(file))
-    if read_header is None:
+    version = np.lib.format.read_magic(file)
+    if version not in LENGTH_BYTES:
         raise DataError("expected an .npy of version 1 or 2; write it with numpy.savez")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # NumPy would read Python 2's headers, and complain
-        shape, _, dtype = read_header(file)
+    shape, _, dtype = read_header(file, version)
     if dtype.hasobject:
         raise DataError("the array is pickled; such a file can run code and is not read; write it from a numeric array")
     if file.tell() + math.prod(shape) * dtype.itemsize != n_bytes:

@@ -6,12 +6,19 @@ a setting of a recipe; `add` adds the penalty's gradients to D's, on top of thos
 
 from dataclasses import dataclass
 
+from nn import ShapeError
+from nn.underflow import quiet
 
+
+@quiet
 def add_slope_penalty(D, cache, target, weight, *, toward, value):
     """Add the gradients of P = (weight / 2) mean_n (|g_n| - target)^2 at the x that went through the cache; P into value.
 
     toward: (N, number of D's outputs), whose slope counts: g_n = sum_k toward[n, k] dD_k/dx_n. Where a row is 0, g_n is.
+    A g_n of 0 has no direction, and no gradient. Errors: `ShapeError` for an N of 0.
     """
+    if not len(toward):
+        raise ShapeError("penalty: expected at least one row to take the mean of, got none")
     seed = cache.buffer("penalty.seed", toward.shape)
     D.ops.copy_(seed, toward)  # backward may overwrite what it is given
     g = D.backward(seed, cache, grads="skip")

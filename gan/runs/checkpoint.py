@@ -3,6 +3,9 @@
 `checkpoint.npz` is an archive as nn/serialization/archive.py has it: in its arrays `learnt/...`, all that a `Trainer` has learnt and the order
 of its images; `frames`, the film so far; `history`, a row an epoch; `clusters`, where the recipe has them. Its header holds
 the configuration, the history's columns, and the rest of the trainer's state: steps, means of the losses, random streams.
+
+Format 1 is version 0.1's: it holds Adam's v without its factor, v = beta2 v + g^2, which format 2 includes. It is read, and a
+run goes on from it; what is written is format 2.
 """
 
 import os
@@ -13,11 +16,12 @@ import numpy as np
 
 from gan.training.loss_log import COLUMNS as FIGURES
 from gan.images import film_epochs
+from gan.recipes import get_recipe
 from nn import WeightsError
 from nn.serialization.archive import REMEDY, open_archive, write_archive
 
 NAME = "checkpoint.npz"
-FORMAT = 1
+FORMAT, OLDEST_FORMAT = 2, 1
 WHOLE = ("epoch", "step")  # the columns of the history that count
 COLUMNS = [*WHOLE, "seconds", "images_per_second", "d_loss", *FIGURES]
 MEASURED = "fid"  # a last column, where it is; NaN stands for an epoch without
@@ -55,16 +59,25 @@ def write_checkpoint(path, checkpoint):
 def read_checkpoint(path):
     """The `Checkpoint` of a file. Errors: `WeightsError`, which names the file and what is wrong with it."""
     with open_archive(path, "a checkpoint") as archive:
-        header = archive.header(FORMAT)
+        header = archive.header(FORMAT, OLDEST_FORMAT)
         arrays = {name: archive.array(name, dtypes=DTYPES) for name in archive.names}
         frames, clusters, table = (arrays.pop(name, None) for name in ("frames", "clusters", "history"))
         odd = [name for name in arrays if not name.startswith("learnt/")]
         if odd or not _is_sound(header, frames, table):
             raise WeightsError(f"it is not a checkpoint that a training wrote; {REMEDY}")
+        if header["format"] == 1:
+            _include_factor_of_v(arrays, get_recipe(header["config"]["recipe"]).beta2)
     return Checkpoint(
         header["config"], header["data_dir"], {name.removeprefix("learnt/"): array for name, array in arrays.items()},
         header["rest"], frames, clusters, _records(header["columns"], table), header["best"],
     )  # fmt: skip
+
+
+def _include_factor_of_v(arrays, beta2):
+    """Turn the v of format 1, beta2 v + g^2 at each step, into that of the paper, beta2 v + (1 - beta2) g^2."""
+    for name in arrays:
+        if name.endswith(".adam.v"):
+            arrays[name] = arrays[name] * (1 - beta2)
 
 
 def digest(*arrays):

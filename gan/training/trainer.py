@@ -129,7 +129,7 @@ class Trainer(Uncopyable):
         """One update of D and one of G."""
         if self.log.is_full:
             self._read_log()
-        with np.errstate(over="ignore", invalid="ignore"):  # a number that is not finite is found when the log is read
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # a number that is not finite is found when the log is read
             one_hot = self._step.labels if self.recipe.kinds else None
             self._batches.gather(self.step_count, out=self._step.real_rows, one_hot=one_hot)
             try:

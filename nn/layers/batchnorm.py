@@ -44,7 +44,7 @@ class BatchNorm(Layer):
         cache.xhat = cache.buffer("xhat", x.shape)
         if train:
             if len(x) < 2:
-                raise ShapeError(f"{self.label}: expected more than one value for each feature in training, got one")
+                raise ShapeError(f"{self.label}: expected more than one value for each feature in training, got {len(x)}")
             mean, var = cache.buffer("mean", row), cache.buffer("var", row)
             self.ops.normalize(x, self.eps, out=cache.xhat, mean=mean, var=var, inv_std=cache.inv_std)
             if cache.tracks_statistics:

@@ -5,6 +5,7 @@ import copy
 from nn.errors import ShapeError
 from nn.layers.base import GRADS, Layer
 from nn.settings import sizes
+from nn.underflow import quiet
 
 
 class Sequential(Layer):
@@ -31,6 +32,7 @@ class Sequential(Layer):
         with_parameters = [i for i, layer in enumerate(layers) if layer.n_parameters]
         self._first_with_parameters = min(with_parameters, default=len(layers))
 
+    @quiet
     def forward(self, x, cache, *, train=False):
         self._check_cache(cache)
         self.check_array(x, "x")
@@ -39,6 +41,7 @@ class Sequential(Layer):
         cache.y_shape = x.shape
         return x
 
+    @quiet
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         if grads not in GRADS:
             raise ShapeError(f"{self.label}: expected grads to be one of {', '.join(GRADS)}, got {grads!r}")
@@ -49,6 +52,7 @@ class Sequential(Layer):
             dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need_dx or i > last)
         return dy if need_dx else None
 
+    @quiet
     def double_backward(self, v, cache):
         self._check_cache(cache)
         if not cache.twice:

@@ -4,6 +4,8 @@ A layer calls ``self.ops.gemm(...)`` and never asks which backend it is on. `Num
 its long loops compiled and its products shared between threads; `CupyOps`, in the one file that imports CuPy, has fused kernels.
 """
 
+import functools
+
 from nn.errors import DeviceError
 from nn.ops.base import Ops, first_line
 from nn.ops.numpy.ops import NumpyOps
@@ -14,8 +16,8 @@ DEVICES = ("auto", "cpu", "numpy", "cuda")
 def get_ops(device="cpu", tf32=False):
     """Return the primitives of a device: "cpu", "cuda", or "auto" (CUDA if CuPy and a GPU are there, else the CPU).
 
-    Where Numba is installed, the CPU's backend is `NumbaOps`; the device "numpy" is the same CPU without it. Importing Numba takes
-    a third of a second, so it waits until here. tf32: whether a GPU rounds the factors of its float32 products to TF32. An
+    Where Numba is installed and starts, the CPU's backend is `NumbaOps`; the device "numpy" is the same CPU without it. Importing
+    Numba takes a third of a second, so it waits until here. tf32: whether a GPU rounds the factors of its float32 products to TF32. An
     object that is a backend already is returned as it is. Errors: `DeviceError` for an unknown name, for "cuda" without CuPy
     or a GPU that can be used, and for tf32 without a GPU that has it.
     """
@@ -45,9 +47,25 @@ def get_ops(device="cpu", tf32=False):
 
 
 def cpu_ops():
-    """`NumbaOps` if Numba can be imported, else `NumpyOps`."""
+    """`NumbaOps`, or `NumpyOps` where Numba is not installed or cannot start, which its repr then says."""
+    numba_ops, problem = find_numba()
+    return numba_ops() if numba_ops else NumpyOps(problem)
+
+
+@functools.cache  # to fail takes as long as to import
+def find_numba():
+    """(`NumbaOps`, ""), or (None, what is wrong with the Numba that is installed)."""
     try:
+        import numba
+
+        if numba.config.DISABLE_JIT:  # its functions are then Python's, and those of C cannot be called
+            return None, "Numba is switched off: NUMBA_DISABLE_JIT"
         from nn.ops.numba.ops import NumbaOps
-    except ImportError:  # not installed, or not made for this NumPy or Python
-        return NumpyOps()
-    return NumbaOps()
+
+        return NumbaOps, ""
+    except ModuleNotFoundError as problem:
+        if problem.name == "numba":
+            return None, ""
+        return None, f"Numba cannot start: {first_line(problem)}"
+    except Exception as problem:  # a library that cannot be loaded, a setting NUMBA_... that it does not take
+        return None, f"Numba cannot start: {first_line(problem)}"

@@ -8,7 +8,6 @@ import io
 import json
 import math
 import os
-import warnings
 import zipfile
 from collections import Counter
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import numpy as np
 
 from nn.errors import DeviceError, DtypeError, WeightsError
 from nn.serialization.files import atomic_write
+from nn.serialization.npy import LENGTH_BYTES, read_header
 
 HEADER = "header"
 MAX_HEADER_BYTES = 100_000  # the layers that these can describe are made within a second
@@ -26,7 +26,6 @@ MOST_LISTED = 1_000_000  # bytes of a zip file's list of members, which is read 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for memory that no header tells
 REMEDY = "copy the file anew from where it was made, or train again"
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # zip's zero: equal arrays make equal files
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}  # of .npy, by version
 
 
 def write_archive(path, header, arrays):
@@ -119,8 +118,8 @@ class Archive:
         """The arrays' names, without the header's."""
         return {name.removesuffix(".npy") for name in self._members} - {HEADER}
 
-    def header(self, newest):
-        """The header, of the format `newest`."""
+    def header(self, newest, oldest=None):
+        """The header, of a format from `oldest` to `newest`, or of `newest` alone."""
         member = self._members.get(f"{HEADER}.npy")
         if member is None:
             found = ", ".join(list(self._members)[:5]) or "none"
@@ -133,9 +132,11 @@ class Archive:
             raise WeightsError(f"the header is not JSON ({problem}); {REMEDY}") from None
         if not isinstance(header, dict) or not isinstance(header.get("format"), int):
             raise WeightsError(f"the header has no format number; {REMEDY}")
-        if header["format"] != newest:
+        oldest = newest if oldest is None else oldest
+        if not oldest <= header["format"] <= newest:
             advice = "update byhand to read it" if header["format"] > newest else "no version of byhand wrote that"
-            raise WeightsError(f"it has format {header['format']}, this version reads format {newest}; {advice}")
+            readable = f"format {newest}" if oldest == newest else f"formats {oldest} to {newest}"
+            raise WeightsError(f"it has format {header['format']}, this version reads {readable}; {advice}")
         return header
 
     def array(self, name, shape=None, dtypes=("float16", "float32", "float64")):
@@ -143,11 +144,12 @@ class Archive:
         member = self._members[f"{name}.npy"]
         with self._file.open(member) as file:
             version = np.lib.format.read_magic(file)
-            if version not in HEADERS:
+            if version not in LENGTH_BYTES:
                 raise WeightsError(f"the array {name!r} is in version {version} of .npy, which holds no weights; {REMEDY}")
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # NumPy would read Python 2's headers, and complain
-                got_shape, fortran, got_dtype = HEADERS[version](file)
+            try:
+                got_shape, fortran, got_dtype = read_header(file, version)
+            except (TypeError, ValueError) as problem:
+                raise WeightsError(f"the array {name!r}: expected {dtypes[len(dtypes) // 2]} ({problem}); {REMEDY}") from None
             if got_dtype.hasobject:
                 raise WeightsError(f"the array {name!r} is pickled; such a file can run code and is not read")
             if got_dtype.name not in dtypes:

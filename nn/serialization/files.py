@@ -1,31 +1,53 @@
 """Files that are whole or not there."""
 
+import errno
 import os
 import re
-import tempfile
-from contextlib import contextmanager
+import secrets
+import stat
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-TEMPORARY = re.compile(r"\..+\.[a-z]{3,4}\.[a-z0-9_]{8}")  # .weights.npz.x1y2z3ab
+from nn.errors import RunError
+
+TEMPORARY = re.compile(r"\.byhand-[0-9a-f]{16}\.tmp")
+KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 @contextmanager
 def atomic_write(path):
     """Open a temporary file beside `path` for writing bytes; when the block ends well, it is flushed and moved there.
 
-    After an error, or a kill, what was at `path` is as it was.
+    After an error or a kill, what was at `path` is unchanged. Otherwise the result is what `open(path, "wb")` would leave:
+
+    - A new file gets the mode that the umask, or the folder's access control list, gives to new files.
+    - A file that is replaced keeps its mode and, as far as the system permits, its owner and group. Other hard links to it
+      keep the old content. One that is read-only is refused, although its folder would permit the move.
+    - A symbolic link stays: the file it points to is replaced, or created if it does not exist yet.
+
+    Raises
+    ------
+    RunError
+        If `path` is a folder, pipe, socket or device, which a file must not replace, or a link that leads back to itself.
+    OSError
+        If the system does not permit the file to be written.
     """
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    old = _old_file(path)
+    target = Path(os.path.realpath(path) if os.path.islink(path) else path)
+    temporary = target.with_name(f".byhand-{secrets.token_hex(8)}.tmp")  # a short name: any name that fits is permitted
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb", opener=_private if old else None) as file:
+            if old:
+                _copy_owner_and_mode(old, temporary)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner only
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -36,7 +58,30 @@ def remove_temporaries(folder):
             path.unlink(missing_ok=True)
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _old_file(path):
+    """The status of the regular file at `path`, or None if nothing is there; refuses what must not be replaced."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        if problem.errno == errno.ELOOP:
+            raise RunError(f"{path}: expected a file or an unused name, got a link that leads back to itself; remove it") from None
+        raise
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        raise RunError(f"{path}: expected a file or an unused name, got {KINDS.get(kind, 'something else')}; name another file")
+    os.close(os.open(path, os.O_WRONLY))  # raises for a read-only file, as opening it for writing would
+    return status
+
+
+def _private(path, flags):
+    """Opens a file that only its owner can read, until it gets the mode of the file that it will replace."""
+    return os.open(path, flags, 0o600)
+
+
+def _copy_owner_and_mode(old, path):
+    for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):  # one may be permitted where the other is not
+        with suppress(OSError, AttributeError):  # Windows has no chown
+            os.chown(path, owner, group)
+    os.chmod(path, stat.S_IMODE(old.st_mode))

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nn.ops.threads import cores
+from nn.waiting import GNU_OPENMP, OPENBLAS, SAID_OTHERWISE
+
 ROOT = Path(__file__).parent.parent.parent
 LOOK = """
 import json, os, sys, threading
@@ -40,8 +43,16 @@ def test_all_that_nn_offers_is_there():
         assert name in nn.__all__ and callable(getattr(nn, name))
 
 
+WITHOUT = {key: value for key, value in os.environ.items() if key not in SAID_OTHERWISE and "NUM_THREADS" not in key}
+
+
+def output_of(code, **env):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=WITHOUT | env, check=True)
+    return done.stdout.split("\n")
+
+
 @pytest.mark.parametrize("module", ["nn", "gan.training.trainer", "benchmarks.harness.contenders"])
-def test_openblas_is_told_how_long_to_spin_before_numpy_reads_it(module):
+def test_openblas_reads_how_long_to_spin_and_nobody_else(module):
     code = (
         "import builtins, os, sys\n"
         "real = builtins.__import__\n"
@@ -51,7 +62,36 @@ def test_openblas_is_told_how_long_to_spin_before_numpy_reads_it(module):
         "    return real(name, *rest, **more)\n"
         "builtins.__import__ = spy\n"
         f"import {module}\n"
+        "print(os.environ.get('OPENBLAS_THREAD_TIMEOUT'))"
     )
-    env = {key: value for key, value in os.environ.items() if key != "OPENBLAS_THREAD_TIMEOUT"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
-    assert done.stdout.split() == ["20"]
+    assert output_of(code)[:2] == [OPENBLAS["OPENBLAS_THREAD_TIMEOUT"], "None"]
+    assert output_of(code, OPENBLAS_THREAD_TIMEOUT="26")[:2] == ["26", "26"]
+    assert output_of(code, OMP_WAIT_POLICY="active")[:2] == ["None", "None"]
+
+
+def test_gnu_openmp_reads_how_long_to_spin_and_nobody_else():
+    pytest.importorskip("numba.np.ufunc.omppool")
+    code = (
+        "import os, sys\n"
+        "class Spy:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'numba.np.ufunc.omppool':\n"
+        "            print(os.environ.get('GOMP_SPINCOUNT'))\n"
+        "sys.meta_path.insert(0, Spy())\n"
+        "import nn\n"
+        "nn.get_ops('cpu')\n"
+        "print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    assert output_of(code)[:2] == [GNU_OPENMP["GOMP_SPINCOUNT"], "None"]
+    assert output_of(code, GOMP_SPINCOUNT="0")[:2] == ["0", "0"]
+
+
+@pytest.mark.skipif(cores() < 2, reason="needs two cores")
+@pytest.mark.parametrize("device", ["numpy", "cpu"])
+def test_a_library_that_was_loaded_before_is_said_to_spin(device):
+    if device == "cpu":
+        pytest.importorskip("numba.np.ufunc.omppool")
+    first, library = {"numpy": ("numpy", "NumPy"), "cpu": ("numba.np.ufunc.omppool", "OpenMP")}[device]
+    shown = f"import nn; print(nn.get_ops('{device}'))"
+    assert f"{cores()} threads; {library} was loaded before nn, so its idle threads spin" in output_of(f"import {first}; {shown}")[0]
+    assert "spin" not in output_of(shown)[0] + output_of(f"import {first}; {shown}", OMP_WAIT_POLICY="passive")[0]

@@ -58,6 +58,7 @@ def test_pytorch_agrees(kind, loss, x, name, as_array):
 
 @pytest.mark.parametrize("loss, last", [(nn.BCEWithLogits(), nn.Tanh()), (nn.BCE(), nn.Sigmoid())])
 @pytest.mark.parametrize("target", [0, 1, 0.9, "array"])
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(loss, last, target):
     target = np.random.default_rng(1).random((6, 2)) if target == "array" else target
     net = nn.Sequential(nn.Dense(3, 2), last)
@@ -65,6 +66,7 @@ def test_gradients_are_the_finite_differences(loss, last, target):
     assert report.ok, report
 
 
+@pytest.mark.gradcheck
 def test_bce_on_plain_probabilities_has_the_slope_of_its_differences():
     p, h = np.array([[0.02], [0.3], [0.5], [0.97]]), 1e-6
     loss, target = nn.BCE(), np.array([[0.0], [1.0], [0.9], [0.3]])
@@ -97,6 +99,27 @@ def test_a_confidently_wrong_sigmoid_does_not_vanish(logit, target, want):
     want_value = sum(exact_value(z, target) for z in logits) / 4
     assert abs(float(value[0]) - want_value) < 1e-6 * want_value
     np.testing.assert_allclose(dz[:, 0], [exact_slope(z, target) / 4 for z in logits], rtol=1e-6)
+
+
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weight", [1.0, 10.0, 1e6, -1e6])
+@pytest.mark.parametrize("logit", [-1e4, -100.0, -60.0, -20.0, 0.5, 60.0, 100.0, 1e4])
+def test_a_weight_of_a_million_on_a_saturated_sigmoid_keeps_the_gradient(logit, weight, dtype, device):
+    """dL/dz = weight (p - t) / N, though dL/dp is that over a slope of nearly 0."""
+    net = nn.Sequential(nn.Sigmoid()).build(dtype=dtype, device=device)
+    cache, target = net.cache(), float(logit < 0)
+    p = net.forward(np.array([[logit]], dtype), cache, train=True)
+    _, dp = nn.BCE()(p, target, cache, weight=weight)
+    assert np.isfinite(dp).all()
+    np.testing.assert_allclose(net.backward(dp, cache)[0, 0], weight * exact_slope(logit, target), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("p", [0.0, 1e-40, 1.0])
+def test_a_weight_of_a_million_on_certain_probabilities_is_finite(p, dtype):
+    _, dp = nn.BCE()(np.array([[p]], dtype), round(1 - p), a_cache(dtype), weight=1e6)
+    assert np.isfinite(dp).all() and abs(dp[0, 0]) > 1e6
 
 
 @pytest.mark.parametrize("target", [0.9, "array"])
@@ -168,6 +191,40 @@ def test_y_is_never_written_and_results_go_where_they_are_sent(loss):
     assert (want[0] == value).all() and (want[1] == dy).all() and (y == before).all()
 
 
+LOSSES = {
+    "logits": lambda y, cache, **how: nn.BCEWithLogits()(y, 0.3, cache, **how),
+    "probabilities": lambda y, cache, **how: nn.BCE()(y, 0.3, cache, **how),
+    "squared": lambda y, cache, **how: nn.MeanSquaredError()(y, 2.0, cache, **how),
+    "hinge": lambda y, cache, **how: nn.Hinge()(y, -1, cache, **how),
+    "mean": lambda y, cache, **how: nn.Mean()(y, cache, **how),
+    "classes": lambda y, cache, **how: nn.SoftmaxCrossEntropy()(y, np.zeros(len(y), int), cache, **how),
+}
+
+
+@pytest.mark.parametrize("second", LOSSES)
+@pytest.mark.parametrize("first", LOSSES)
+def test_a_second_loss_of_a_pass_leaves_the_first_ones_results(first, second):
+    """Any two, and one loss with two weights: neither value nor gradient is overwritten, and their sum is the sum of both."""
+    net = nn.Sequential(nn.Dense(3, 4), nn.Sigmoid()).build(seed=0, dtype="float64")
+    cache = net.cache()
+    y = net.forward(normal(5, 3), cache, train=True)
+    value, dy = LOSSES[first](y, cache)
+    kept = value.copy(), dy.copy()
+    other_value, other_dy = LOSSES[second](y, cache, weight=0.5)
+    assert (value == kept[0]).all() and (dy == kept[1]).all()
+    dx = [net.backward(d.copy(), cache).copy() for d in (dy, other_dy, dy + other_dy)]
+    np.testing.assert_allclose(dx[0] + dx[1], dx[2], rtol=1e-12, atol=1e-15)
+    assert not np.shares_memory(value, other_value)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0)])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_mean_of_nothing_is_refused(name, shape):
+    with pytest.raises(nn.ShapeError, match=rf"{shape[0]}, {shape[1]}") as error:
+        LOSSES[name](np.zeros(shape, np.float32), a_cache("float32"))
+    assert "expected at least one element to take the mean of, got shape" in str(error.value)
+
+
 def test_two_caches_hold_two_results():
     net, cache, p = sigmoid_network([0.5, -2.0])
     other = net.cache()
@@ -225,6 +282,7 @@ FORMULAS = {
 
 @pytest.mark.parametrize("loss, target, formula", FORMULAS.values(), ids=FORMULAS)
 @pytest.mark.parametrize("weight", [1.0, -0.5])
+@pytest.mark.gradcheck
 def test_a_mean_is_its_formula_and_its_gradient_the_difference(loss, target, formula, weight):
     y, h = 2 * normal(5, 2, seed=3), 1e-6
     given = () if target is None else (target,)
@@ -235,8 +293,8 @@ def test_a_mean_is_its_formula_and_its_gradient_the_difference(loss, target, for
     assert_close(value[0], weight * sum(formula(a, t) for a, t in zip(y.flat, each.flat)) / 10, 1e-14)
     slopes = [(formula(a + h, t) - formula(a - h, t)) / (2 * h) for a, t in zip(y.flat, each.flat)]
     assert_close(dy.reshape(-1), weight * np.array(slopes) / 10, 1e-8)
-    in_the_cache = loss(y, *given, a_cache(), weight=weight)
-    assert (in_the_cache[0] == value).all() and (in_the_cache[1] == dy).all()
+    new = loss(y, *given, a_cache(), weight=weight)
+    assert (new[0] == value).all() and (new[1] == dy).all()
 
 
 @pytest.mark.parametrize("loss, target, words", [

@@ -46,6 +46,7 @@ def test_pytorch_agrees(name, dtype, tolerance):
     assert_close(dz, want["dz"], tolerance)
 
 
+@pytest.mark.gradcheck
 def test_the_gradient_is_the_finite_difference_and_no_diagonal():
     """dz_k of a class that is not the target is p_k: a softmax' that is only its diagonal gives another number."""
     report = nn.gradcheck(nn.Dense(4, 6), normal(5, 4), loss=LOSS, target=np.array([0, 5, 2, 2, 1]))
@@ -81,9 +82,8 @@ def test_results_go_where_they_are_asked_to_and_the_logits_stay():
     before, dy, value = z.copy(), np.empty((4, 3)), np.empty(1)
     got_value, got_dy = LOSS(z, target, a_cache(), dy=dy, value=value)
     assert got_value is value and got_dy is dy and (z == before).all()
-    cache = a_cache()
-    first, again = LOSS(z, target, cache), LOSS(z, target, cache)
-    assert all(np.shares_memory(a, b) for a, b in zip(first, again))
+    new = LOSS(z, target, a_cache())
+    assert (new[0] == value).all() and (new[1] == dy).all()
 
 
 @pytest.mark.parametrize("target", [[0, 3], [-1, 0], [200, 1]])
@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_refused():
         LOSS(normal(2, 3), np.array([0, 1, 2]), a_cache())
     with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got 1"):
         LOSS(normal(2, 3), 1, a_cache())
-    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected logits of shape \(N, K\), at least one row, got \(2,\)"):
+    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected logits of shape \(N, K\), got \(2,\)"):
         LOSS(normal(2), np.array([0, 1]), a_cache())
     with pytest.raises(nn.DtypeError, match="SoftmaxCrossEntropy: expected the numbers of classes, integers, as target, got float64"):
         LOSS(normal(2, 3), np.array([0.0, 1.0]), a_cache())

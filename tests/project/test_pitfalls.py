@@ -90,6 +90,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import nn
 from tests.support.tools import in_float64, normal
@@ -102,6 +103,7 @@ def test_every_test_in_the_list_above_exists():
         assert f"\ndef {name}(" in next(Path(__file__).parents[1].rglob(f"{module}.py")).read_text(), f"{module}::{name}"
 
 
+@pytest.mark.gradcheck
 def test_a_pass_made_before_the_update_is_not_one_through_the_updated_network():
     """Only a forward through the updated D gives the generator's gradient; its own cache keeps no trace of the old one."""
     D = in_float64(nn.Sequential(nn.Dense(3, 4), nn.LeakyReLU(0.2), nn.Dense(4, 1)))
@@ -117,6 +119,7 @@ def test_a_pass_made_before_the_update_is_not_one_through_the_updated_network():
     assert report.ok, report
 
 
+@pytest.mark.gradcheck
 def test_each_pixels_gradient_is_the_sum_over_its_copies():
     layer = in_float64(nn.Upsample((2, 3)))
     cache, dy = layer.cache(), normal(2, 3, 8, 15)
@@ -127,6 +130,7 @@ def test_each_pixels_gradient_is_the_sum_over_its_copies():
     assert report.ok, report
 
 
+@pytest.mark.gradcheck
 def test_each_logit_of_a_softmax_moves_every_probability():
     net, target = nn.Dense(4, 3), np.array([0, 2, 1, 2, 0])
     report = nn.gradcheck(net, normal(5, 4), loss=nn.SoftmaxCrossEntropy(), target=target)

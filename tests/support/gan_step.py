@@ -85,7 +85,7 @@ class GanStep:
         images = np.random.default_rng(5).integers(0, 256, (N_IMAGES, 1, 3, 4)).astype(np.uint8)
         self.images, self.order = ops.asarray(images), ops.asarray(np.arange(N_IMAGES))
         self.real, self.z = ops.empty((N, 1, 3, 4), dtype), ops.empty((N, LATENT), dtype)
-        self.losses = ops.zeros((4,), dtype)
+        self.losses, self.dp = ops.zeros((4,), dtype), [ops.empty((N, 1), dtype) for _ in range(3)]
         self.g_cache, self.d_caches = self.G.cache(), [self.D.cache(tracks_statistics=i == 0) for i in range(3)]
         self.g_optimizer, self.d_optimizer = optimizer(self.G), optimizer(self.D)
 
@@ -95,11 +95,11 @@ class GanStep:
         fake = self.G.forward(self.noise.normal_(self.z), self.g_cache, train=True)
         for i, (images, target, grads) in enumerate([(self.real, 0.9, "write"), (fake, 0, "add")]):
             p = self.D.forward(images, self.d_caches[i], train=True)
-            _, dp = self.loss(p, target, self.d_caches[i], value=self.losses[i : i + 1])
+            _, dp = self.loss(p, target, self.d_caches[i], dy=self.dp[i], value=self.losses[i : i + 1])
             self.D.backward(dp, self.d_caches[i], grads=grads, need_dx=False)
         self.d_optimizer.step()
         p = self.D.forward(fake, self.d_caches[2], train=True)
-        _, dp = self.loss(p, 1, self.d_caches[2], value=self.losses[2:3])
+        _, dp = self.loss(p, 1, self.d_caches[2], dy=self.dp[2], value=self.losses[2:3])
         self.ops.mean_sigmoid(p, out=self.losses[3:])
         self.G.backward(self.D.backward(dp, self.d_caches[2], grads="skip"), self.g_cache, need_dx=False)
         self.g_optimizer.step()

@@ -13,7 +13,7 @@ SIGNATURES = {
     "sgemm": (None, *(int32,) * 3, *(int64,) * 3, float32, pointer, int64, pointer, int64, float32, pointer, int64),
     "saxpy": (None, int64, float32, pointer, int64, pointer, int64),
     "get_threads": (int32,),
-    "set_threads": (None, int32),
+    "set_threads": (int32, int32),
 }
 
 
@@ -24,6 +24,8 @@ def called_from_python(function):
 
 functions = {name: ctypes.CFUNCTYPE(*types)(getattr(numba_products.BLAS, name)) for name, types in SIGNATURES.items()}
 functions["copy"] = ctypes.memmove
+functions["acquire"], functions["release"] = ctypes.pythonapi.PyThread_acquire_lock, ctypes.pythonapi.PyThread_release_lock
+functions["acquire"].argtypes, functions["release"].argtypes = (pointer, int32), (pointer,)
 for module in (numba_products, numba_conv):
     for name in functions.keys() & vars(module).keys():
         setattr(module, name, called_from_python(functions[name]))

@@ -61,6 +61,7 @@ def cases(dtype):
         yield f"{slope}", "leaky_relu", {"x": normal(6, 11), "slope": slope, "out": unset(6, 11)}
         yield f"{slope} edges", "leaky_relu", {"x": edges, "slope": slope, "out": unset(11)}
         yield f"{slope}", "leaky_relu_backward_", {"dy": normal(6, 11), "y": normal(6, 11), "slope": slope}
+        yield f"{slope} edges", "leaky_relu_backward_", {"dy": edges, "y": -np.abs(edges), "slope": slope}
         yield f"{slope} zero", "leaky_relu_backward_", {"dy": normal(4), "y": np.array([0.0, -0.0, 1, -1], dtype), "slope": slope}
     yield images, "leaky_relu", {"x": normal(2, 3, 4, 5), "slope": 0.2, "out": unset(2, 3, 4, 5)}
     yield images, "leaky_relu_backward_", {"dy": normal(2, 3, 4, 5), "y": normal(2, 3, 4, 5), "slope": 0.2}
@@ -73,6 +74,7 @@ def cases(dtype):
     for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_"):
         yield "", name, {"dy": normal(6, 11), "x": 3 * normal(6, 11)}
         yield "sharp", name, {"dy": normal(4), "x": np.array([-25.0, 25, -60, 60], dtype)}
+        yield "edges", name, {"dy": np.ones(11, dtype), "x": edges}
         yield "far", name, {"dy": np.array([1, -1, 1, -1], dtype), "x": np.array([-120, 120, -1e3, 1e3], dtype)}
         yield images, name, {"dy": normal(2, 3, 4, 5), "x": normal(2, 3, 4, 5)}
     yield "", "multiply", {"x": normal(6, 11), "y": normal(6, 11), "out": unset(6, 11)}
@@ -111,10 +113,21 @@ def cases(dtype):
         output = {"dy": unset(*logits.shape), "value": unset(1)}
         yield name, "squared_error", {"y": logits, "target": target, "weight": 0.5, **output}
         yield name, "hinge", {"y": logits, "target": target, "weight": 2, **output}
+    lost = np.array([[0.5], [np.nan], [-1.0]], dtype)
+    for name, x, dx in (("bce_with_logits", "z", "dz"), ("bce", "p", "dp"), ("squared_error", "y", "dy"), ("hinge", "y", "dy")):
+        yield "nan", name, {x: lost, "target": 1.0, "weight": 1, dx: unset(3, 1), "value": unset(1)}
+    yield "nan", "mean", {"y": lost, "weight": 1, "dy": unset(3, 1), "value": unset(1)}
+    yield "nan", "mean_sigmoid", {"z": lost, "out": unset(1)}
     yield "", "mean", {"y": logits, "weight": -0.5, "dy": unset(*logits.shape), "value": unset(1)}
     for case, columns, target in (("zero", 3, 0.0), ("one", 300, 1.0)):
         g = np.concatenate([normal(7, columns), 0 * normal(1, columns)])
         yield case, "norm_penalty", {"g": g, "target": target, "weight": 10, "dg": unset(*g.shape), "value": unset(1)}
+    for size in (0.0, 1e-42, 1e-30, 1e-20, 1e-10, 1.0, 1e10, 1e15):  # of slopes; the squares of most leave float32
+        g = size * np.array([[1.0, -2, 0], [0.5, 0.5, 3]])
+        for target in (0.0, 1.0):
+            yield f"{size} {target}", "norm_penalty", {
+                "g": g.astype(dtype), "target": target, "weight": 20, "dg": unset(2, 3), "value": unset(1)
+            }
     many = normal(1000, 1)
     output = {"dz": unset(1000, 1), "value": unset(1)}
     yield "many", "bce_with_logits", {"z": many, "target": 1.0, "weight": 1, **output}
@@ -143,6 +156,11 @@ def cases(dtype):
     for case, target in (("int64", classes), ("uint8", classes.astype(np.uint8))):
         output = {"dz": unset(300, 10), "value": unset(1)}
         yield case, "softmax_cross_entropy", {"z": normal(300, 10), "target": target, "weight": 0.5, **output}
+    output = {"dz": unset(2, 3), "value": unset(1)}
+    for case, z in (("minus infinity", [[0, -np.inf, 1], [-np.inf, -np.inf, 2]]), ("nan", [[0, 1, np.nan], [0, 1, 2]])):
+        given = {"z": np.array(z, dtype), "target": np.array([0, 2]), "weight": 1}
+        yield case, "softmax_cross_entropy", {**given, **output}
+    yield "impossible class", "softmax_cross_entropy", {**given, "z": np.array([[-np.inf, 0, 0], [0, 0, 0]], dtype), **output}
     output = {"dz": unset(3, 4), "value": unset(1)}
     far = {"z": np.array([[1e3, 0, -1e3, 1], [2, 2, 2, 2], [-90, 90, 0, 0]], dtype), "target": np.array([1, 3, 1])}
     yield "far", "softmax_cross_entropy", {**far, "weight": 1, **output}
@@ -158,7 +176,12 @@ def cases(dtype):
         x, dy = np.round(normal(N, H, W, C)), normal(N, P, Q, C)  # rounded: many values are equal
         unset_bytes = np.full((N, P, Q, C), 255, np.uint8)
         yield f"{kh}x{kw}", "max_pool", {"x": x, **geometry, "out": unset(N, P, Q, C), "winner": unset_bytes}
+        odd = rng.choice([-np.inf, -np.inf, np.inf, np.nan, 1.0], (N, H, W, C)).astype(dtype)
+        yield f"{kh}x{kw} edges", "max_pool", {"x": odd, **geometry, "out": unset(N, P, Q, C), "winner": unset_bytes}
+        yield f"{kh}x{kw} edges", "avg_pool", {"x": np.abs(odd), **geometry, "out": unset(N, P, Q, C)}
         winner = rng.integers(0, kh * kw, (N, P, Q, C)).astype(np.uint8)
+        infinite = np.full((N, P, Q, C), np.inf, dtype)
+        yield f"{kh}x{kw} infinite", "max_pool_backward", {"dy": infinite, "winner": winner, **geometry, "out": unset(N, H, W, C)}
         yield f"{kh}x{kw}", "max_pool_backward", {"dy": dy, "winner": winner, **geometry, "out": unset(N, H, W, C)}
         yield f"{kh}x{kw}", "avg_pool", {"x": x, **geometry, "out": unset(N, P, Q, C)}
         yield f"{kh}x{kw}", "avg_pool_backward", {"dy": dy, **geometry, "out": unset(N, H, W, C)}
@@ -188,6 +211,12 @@ def cases(dtype):
         arrays = {"value": normal(flat), "grad": normal(flat), "m": normal(flat), "v": positive(flat)}
         settings = {"beta1": beta1, "beta2": 0.999, "eps": 1e-8, "weight_decay": weight_decay}
         yield f"{steps}", "adam_step_", {**arrays, "clock": clock(steps), **settings}
+
+    far = np.array([0.0, 1e-30, -1e-12, 1e10, -1.5e19, 1e20], dtype)  # gradients whose squares leave float32
+    arrays = {"value": normal(6), "grad": far}
+    yield "far", "rmsprop_step_", {**arrays, "square": positive(6), "clock": clock(), "decay": 0.999, "eps": 1e-8}
+    settings = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+    yield "far", "adam_step_", {**arrays, "m": normal(6), "v": positive(6), "clock": clock(), **settings}
 
     pictures = rng.integers(0, 256, (30, 4, 5)).astype(np.uint8)
     index = np.append(rng.permutation(30)[:6], (0, 29))

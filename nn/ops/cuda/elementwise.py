@@ -8,13 +8,15 @@ written; a `raw` array is indexed by hand, and `i` is the index of the element i
 from nn.ops.cuda.augmentation import AUGMENTATION
 from nn.ops.cuda.pooling import POOLING
 
+SIGMOID_SLOPE = "T e = exp(-fabs(x)), slope = e / ((1 + e) * (1 + e)); slope = slope < least ? least : slope;"  # a NaN stays
+
 ELEMENTWISE = {
     # ---- activations
     "leaky_relu": ("T x, T slope", "T y", "y = x > 0 ? x : slope == 0 && x <= 0 ? T(0) : slope * x"),  # not 0 * -inf
-    "leaky_relu_backward": ("T y, T slope", "T dy", "dy *= y > 0 ? T(1) : slope"),
+    "leaky_relu_backward": ("T y, T slope", "T dy", "dy = y > 0 ? dy : slope == 0 ? T(0) : slope * dy"),
     "sigmoid": ("T x", "T y", "T tail = exp(-fabs(x)); y = (x >= 0 ? T(1) : tail) / (1 + tail)"),
-    "sigmoid_backward": ("T x, T tiny", "T dy", "T e = exp(-fabs(x)); dy *= e / ((1 + e) * (1 + e)) + tiny"),
-    "divide_by_sigmoid_slope": ("T x, T tiny", "T dy", "T e = exp(-fabs(x)); dy /= e / ((1 + e) * (1 + e)) + tiny"),
+    "sigmoid_backward": ("T x, T least", "T dy", SIGMOID_SLOPE + "dy *= slope"),
+    "divide_by_sigmoid_slope": ("T x, T least", "T dy", SIGMOID_SLOPE + "dy /= slope"),
     "tanh_forward": ("T x", "T y", "y = tanh(x)"),
     "tanh_backward": ("T y", "T dy", "dy *= 1 - y * y"),
     "multiply": ("T a, T b", "T y", "y = a * b"),
@@ -73,15 +75,15 @@ ELEMENTWISE = {
         "float64 beta1, float64 beta2, float64 eps, float64 weight_decay",
         "raw float64 clock, raw float64 schedule",
         "double t = clock[0] += 1;"
-        "double root = sqrt((1 - beta2) / (1 - pow(beta2, t)));"
-        "schedule[0] = clock[1] * (1 - beta1) / (1 - pow(beta1, t)) / root;"
-        "schedule[1] = eps / root;"
+        "double root = sqrt(1 - pow(beta2, t));"
+        "schedule[0] = clock[1] * (1 - beta1) / (1 - pow(beta1, t)) * root;"
+        "schedule[1] = eps * root;"
         "schedule[2] = 1 - clock[1] * weight_decay",
     ),
     "adam": (
-        "T grad, raw float64 schedule, T beta1, T beta2",
+        "T grad, raw float64 schedule, T beta1, T beta2, T rest",
         "T value, T m, T v",
-        "m = beta1 * m + grad; v = beta2 * v + grad * grad;"
+        "m = beta1 * m + grad; v = beta2 * v + rest * grad * grad;"
         "value = T(schedule[2]) * value - T(schedule[0]) * (m / (sqrt(v) + T(schedule[1])))",
     ),
     # ---- data
@@ -107,10 +109,10 @@ ELEMENTWISE = {
         "y = sqrt(T(-2) * log(1 - unit(w[0], w[1], T()))) * cos(T(6.283185307179586) * unit(w[2], w[3], T()))",
     ),
     "dropout_mask": (
-        "raw uint64 state, T p, T kept",
+        "raw uint64 state, uint64 dropped, T kept",
         "T y",
         "unsigned int w[4]; philox(state[0], state[1], state[2] + i, w);"
-        "y = unit(w[0], w[1], T()) >= p ? kept : T(0)",
+        "y = w[0] >= dropped ? kept : T(0)",
     ),
     "advance": ("int64 n", "raw uint64 state", "state[2] += n"),
     # a shuffle sorts by random keys of 63 bits; what pads the vector to a power of two has a larger one

@@ -3,6 +3,7 @@
 import numpy as np
 
 from nn.ops.cuda.reductions import THREADS
+from nn.ops.numpy.activations import least_slope
 
 
 class CudaLosses:
@@ -13,7 +14,7 @@ class CudaLosses:
 
     def bce(self, p, target, weight, *, dp, value):
         limits = np.finfo(p.dtype)
-        self._loss("bce", p, target, weight, dp, value, float(limits.tiny), float(1 - limits.epsneg))
+        self._loss("bce", p, target, weight, dp, value, float(limits.tiny), float(1 - limits.epsneg), least_slope(p.dtype))
 
     def squared_error(self, y, target, weight, *, dy, value):
         self._loss("squared_error", y, target, weight, dy, value)
@@ -25,9 +26,10 @@ class CudaLosses:
         self._launch("mean", (1,), (THREADS,), (y, dy, value), y.size, float(weight))
 
     def norm_penalty(self, g, target, weight, *, dg, value):
-        n, tiny = len(g), float(np.finfo(g.dtype).tiny)
+        n, limits = len(g), np.finfo(g.dtype)
         each, unread = self._scratch(f"each {g.dtype}", n, g.dtype), self._scratch(f"unread {g.dtype}", n, g.dtype)
-        self._launch("norm_penalty", (n,), (THREADS,), (g, dg, each), g.size // n, float(target), weight / n, tiny)
+        numbers = float(limits.tiny), float(limits.eps)
+        self._launch("norm_penalty", (n,), (THREADS,), (g, dg, each), g.size // n, float(target), weight / n, *numbers)
         self.mean(each, weight / 2, dy=unread, value=value)
 
     def softmax_cross_entropy(self, z, target, weight, *, dz, value):

@@ -24,6 +24,7 @@ from nn.ops.cuda.optimizers import CudaOptimizers
 from nn.ops.cuda.pooling import CudaPooling
 from nn.ops.cuda.reductions import DEPTH, REDUCTIONS, SOURCE, THREADS, TYPES, WIDTH
 from nn.ops.cuda.random import CudaStream
+from nn.ops.scratch import Scratch
 
 FLOAT32_MATH, TF32_MATH = 0, 3  # cuBLAS's CUBLAS_DEFAULT_MATH and CUBLAS_TF32_TENSOR_OP_MATH, which CuPy does not name
 
@@ -70,7 +71,7 @@ class CupyOps(
 
     def __init__(self, tf32=False):
         self.tf32, self._asked = tf32, ("cuda", tf32)
-        self._scratch_buffers = {}
+        self._memory = Scratch()
         try:
             if cupy.cuda.runtime.getDeviceCount() == 0:
                 raise RuntimeError("CUDA finds no device")
@@ -155,14 +156,15 @@ class CupyOps(
         except cupy.cuda.memory.OutOfMemoryError as problem:
             asked = problem._size
         error = out_of_memory(asked, *cupy.cuda.runtime.memGetInfo())
-        self._scratch_buffers.clear()
+        self._memory.buffers.clear()
         raise error  # outside the block above: CuPy's own error would keep the caller's arrays alive
 
     def _scratch(self, name, size, dtype):
-        """A vector for use inside one primitive: the same memory each time, as long as it does not grow."""
-        held = self._scratch_buffers.get(name)
+        """A vector of this thread for use inside one primitive: the same memory each time, as long as it does not grow."""
+        buffers = self._memory.buffers
+        held = buffers.get(name)
         if held is None or held.size < size:
-            held = self._scratch_buffers[name] = self.empty((size,), dtype)
+            held = buffers[name] = self.empty((size,), dtype)
         return held[:size]
 
     def _sum_columns(self, name, arrays, shape, *numbers):

@@ -15,4 +15,4 @@ class CudaOptimizers:
     def adam_step_(self, value, grad, m, v, clock, beta1, beta2, eps, weight_decay):
         schedule = self._scratch("schedule", 3, "float64")
         self._kernel("adam_schedule")(beta1, beta2, eps, weight_decay, clock, schedule, size=1)
-        self._kernel("adam")(grad, schedule, beta1, beta2, value, m, v)
+        self._kernel("adam")(grad, schedule, beta1, beta2, 1 - beta2, value, m, v)

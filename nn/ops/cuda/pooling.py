@@ -24,10 +24,11 @@ POOLING = {
     "max_pool": (
         f"raw T x, {GEOMETRY}",
         "T y, uint8 winner",
-        "T best = log(T(0)); unsigned char tap = 0;"  # -infinity: NVRTC knows no macro for it
+        "T best = log(T(0)); bool inside = false; unsigned char tap = 0;"  # -infinity: NVRTC knows no macro for it
         + WINDOW
         + "T value = x[((n * H + h) * W + w) * C + c];"
-        "  if (value > best || isnan(value)) { best = value; tap = (unsigned char)(a * kw + b); } }"
+        "  if (!inside || value > best || isnan(value)) { best = value; tap = (unsigned char)(a * kw + b); }"
+        "  inside = true; }"
         "y = best; winner = tap",
     ),
     "max_pool_backward": (

@@ -3,6 +3,7 @@
 import numpy as np
 
 from nn.errors import DeviceError
+from nn.ops.numpy.random import chances
 
 GENERATOR = "Philox4x32-10"
 
@@ -42,8 +43,9 @@ class CudaStream:
         return self._advance(out)
 
     def dropout_mask_(self, out, p):
-        """Fill with 0, with probability p, or 1 / (1 - p): an element's expectation is 1."""
-        self._ops._kernel("dropout_mask")(self._words, p, 1 / (1 - p), out)
+        """Fill with 0, with probability k / 2^32, p rounded, or 2^32 / (2^32 - k): an element's expectation is 1."""
+        k = chances(p, 32)
+        self._ops._kernel("dropout_mask")(self._words, k, 2**32 / (2**32 - k), out)
         return self._advance(out)
 
     def shuffle_(self, index):

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nn.ops.threads import cores
+
 
 class Blas(NamedTuple):
     """Addresses of C functions; integers of matrices are 64 bits wide, those of threads 32."""
@@ -18,7 +20,27 @@ class Blas(NamedTuple):
     sgemm: int  # cblas_sgemm
     saxpy: int  # cblas_saxpy
     get_threads: int  # how many threads a product takes; int()
-    set_threads: int  # void(int)
+    set_threads: int  # int(int): MKL's is for the calling thread and returns what was; OpenBLAS's for all, and returns nothing
+
+    @property
+    def sets_each_thread(self):
+        """Whether `set_threads` is for the calling thread only."""
+        return self.name == "MKL"
+
+
+VARIABLES = {  # that say how many threads a product may take, the first that is set
+    "OpenBLAS": ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"),
+    "MKL": ("MKL_NUM_THREADS", "OMP_NUM_THREADS"),
+}
+
+
+def threads_of(blas):
+    """(how many threads a product takes now, why fewer than cores or "")."""
+    threads = ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)()
+    if threads >= cores():
+        return threads, ""
+    given = [f"{name}={threads}" for name in VARIABLES[blas.name] if os.environ.get(name, "").strip() == str(threads)]
+    return threads, given[0] if given else f"{blas.name} is set to {threads}"
 
 
 def find_blas(openmp):
@@ -36,7 +58,7 @@ def mkl(openmp):
     if not found:
         return None
     os.environ.setdefault("MKL_THREADING_LAYER", "GNU" if openmp else "SEQUENTIAL")  # read at the first product
-    names = "cblas_sgemm_64", "cblas_saxpy_64", "MKL_Get_Max_Threads", "MKL_Set_Num_Threads"
+    names = "cblas_sgemm_64", "cblas_saxpy_64", "MKL_Get_Max_Threads", "MKL_Set_Num_Threads_Local"
     return addresses("MKL", os.path.realpath(found[0]), *names)
 
 

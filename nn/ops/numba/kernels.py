@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import prange
 
-from nn.ops.numba.threads import compiled, shared
+from nn.ops.numba.compiling import compiled, shared
 
 LARGE = 1 << 15  # elements; to call another thread takes as long as to go through some ten thousand
 kernel, shared_kernel = compiled(), shared(LARGE)  # the second looks at the first array
@@ -41,6 +41,13 @@ def relu(x, y):
     zero = x.dtype.type(0)
     for i in prange(x.size):
         y[i] = zero if zero >= x[i] else x[i]  # a NaN stays
+
+
+@shared_kernel
+def relu_backward(dy, y):
+    zero = dy.dtype.type(0)
+    for i in prange(dy.size):
+        dy[i] = dy[i] if y[i] > 0 else zero
 
 
 @shared_kernel
@@ -73,12 +80,13 @@ def sigmoid(x, tail):
 
 
 @kernel
-def sigmoid_backward(dy, tail, tiny):
+def sigmoid_backward(dy, tail, least):
     T = dy.dtype.type
-    one, tiny_ = T(1), T(tiny)
+    one, least_ = T(1), T(least)
     for i in range(dy.size):
         onward = tail[i] + one
-        dy[i] *= tail[i] / (onward * onward) + tiny_
+        slope = tail[i] / (onward * onward)
+        dy[i] *= least_ if slope < least_ else slope  # a NaN stays
 
 
 # ---- losses
@@ -155,17 +163,17 @@ def rmsprop(value, grad, square, rate, decay, rest, eps):
     T = value.dtype.type
     rate_, decay_, rest_, eps_ = T(rate), T(decay), T(rest), T(eps)
     for i in prange(value.size):
-        square[i] = square[i] * decay_ + grad[i] * grad[i] * rest_
+        square[i] = square[i] * decay_ + grad[i] * rest_ * grad[i]
         value[i] -= grad[i] / (math.sqrt(square[i]) + eps_) * rate_
 
 
 @shared_kernel
-def adam(value, grad, m, v, keep, rate, beta1, beta2, eps):
+def adam(value, grad, m, v, keep, rate, beta1, beta2, rest, eps):
     T = value.dtype.type
-    keep_, rate_, beta1_, beta2_, eps_ = T(keep), T(rate), T(beta1), T(beta2), T(eps)
+    keep_, rate_, beta1_, beta2_, rest_, eps_ = T(keep), T(rate), T(beta1), T(beta2), T(rest), T(eps)
     for i in prange(value.size):
         m[i] = m[i] * beta1_ + grad[i]
-        v[i] = v[i] * beta2_ + grad[i] * grad[i]
+        v[i] = v[i] * beta2_ + grad[i] * rest_ * grad[i]
         value[i] = value[i] * keep_ - m[i] / (math.sqrt(v[i]) + eps_) * rate_
 
 

@@ -9,8 +9,8 @@ import math
 import numba
 from numba import prange
 
+from nn.ops.numba.compiling import compiled, shared
 from nn.ops.numba.kernels import LARGE
-from nn.ops.numba.threads import compiled, shared
 
 PARTS = 8  # of the rows, whatever the number of threads: the sums are the same
 CHUNK = 64  # rows
@@ -37,13 +37,13 @@ def add_squares(x, mean, first, last, chunk, sums):
 
 
 @compiled()
-def add_rows(x, first, last, chunk, sums):
-    """sums[j] += the sum of x[i, j] over these rows."""
+def add_rows(x, base, first, last, chunk, sums):
+    """sums[j] += the sum of x[i, j] - base[j] over these rows."""
     for start in range(first, last, CHUNK):
         chunk[:] = 0
         for i in range(start, min(last, start + CHUNK)):
             for j in range(chunk.size):
-                chunk[j] += x[i, j]
+                chunk[j] += x[i, j] - base[j]
         for j in range(chunk.size):
             sums[j] += chunk[j]
 
@@ -81,10 +81,11 @@ def total(sums, j):
 def normalize(x, eps, out, mean, var, inv_std, chunks, sums):
     """As `NumpyNormalization.normalize`; chunks and sums are working memory, (PARTS, columns), the sums all 0."""
     n, T = len(x), x.dtype.type
+    mean[:] = x[0]  # until its column's sum is there; what lies beyond it keeps its digits where values are large
     for part in prange(PARTS):
-        add_rows(x, *rows_of(part, n), chunks[part], sums[part])
+        add_rows(x, mean, *rows_of(part, n), chunks[part], sums[part])
     for j in range(mean.size):
-        mean[j] = T(total(sums, j) / n)
+        mean[j] = T(mean[j] + total(sums, j) / n)
     for part in prange(PARTS):
         add_squares(x, mean, *rows_of(part, n), chunks[part], sums[part])
     for j in range(mean.size):
@@ -93,6 +94,15 @@ def normalize(x, eps, out, mean, var, inv_std, chunks, sums):
         inv_std[j] = T(1 / math.sqrt(square + eps))
     for part in prange(PARTS):
         center_and_scale(x, mean, inv_std, *rows_of(part, n), out)
+
+
+@shared(LARGE)
+def sum_rows(x, out, add, zeros, chunks, sums):
+    n, T = len(x), x.dtype.type
+    for part in prange(PARTS):
+        add_rows(x, zeros, *rows_of(part, n), chunks[part], sums[part])
+    for j in range(out.size):
+        out[j] = T((out[j] if add else 0.0) + total(sums, j))
 
 
 @shared(LARGE)

@@ -5,31 +5,74 @@ how they share a small product costs up to a third of its time. So each call of 
 product finds the same pool of threads awake.
 """
 
+import ctypes
+
 import llvmlite.binding
-import numba
 import numpy as np
 from numba import prange
 from numba.types import ExternalFunction, float32, int32, int64, uintp, void
 
-from nn.ops.numba.threads import BLAS, THREADS, compiled, shared
+from nn.ops.fork import IN_BLAS
+from nn.ops.numba.compiling import both, inner, shared
+from nn.ops.numba.threads import BLAS, POOL
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112  # as cblas.h has them
 WORTH_A_CORE = 1 << 16  # multiplications; below twice that, a second core does not gain more than it costs to ask it
 CACHE_LINE = 16  # float32 numbers: parts begin at whole cache lines
 
-if BLAS:
-    for symbol, address in zip(("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:]):
-        llvmlite.binding.add_symbol(symbol, address)  # by name, so that the machine code can be kept on disk
+PYTHON = "PyThread_acquire_lock", "PyThread_release_lock"  # Python's own locks: a thread may take one without the interpreter
+new_lock = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThread_allocate_lock", ctypes.pythonapi))
 
+FUNCTIONS = {f"byhand_{name}": ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value for name in PYTHON}
+if BLAS:
+    FUNCTIONS |= zip(("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:])
+for symbol, address in FUNCTIONS.items():
+    llvmlite.binding.add_symbol(symbol, address)  # by name, so that the machine code can be kept on disk
+
+acquire = ExternalFunction("byhand_PyThread_acquire_lock", int32(uintp, int32))
+release = ExternalFunction("byhand_PyThread_release_lock", void(uintp))
 get_threads = ExternalFunction("byhand_get_threads", int32())
-set_threads = ExternalFunction("byhand_set_threads", void(int32))
+set_threads = ExternalFunction("byhand_set_threads", int32(int32))
 sgemm = ExternalFunction(
     "byhand_sgemm",
     void(int32, int32, int32, int64, int64, int64, float32, uintp, int64, uintp, int64, float32, uintp, int64),
 )
 
 
-@numba.njit(nogil=True, error_model="numpy")
+# The calls of these kernels that are under way, where the number of BLAS's threads is one for the process: a lock, how many
+# they are, and the number before the first. It is all done in machine code, which no signal or exception interrupts.
+LOCK, UNDER_WAY, BEFORE = range(3)
+calls = np.array([0 if BLAS and BLAS.sets_each_thread else new_lock(), 0, 0], np.int64)
+
+
+@inner
+def one_thread_each(calls):
+    """From here to `as_before`, products take one thread each. Returns what that wants to know."""
+    if calls[LOCK] == 0:
+        return set_threads(int32(1))
+    acquire(calls[LOCK], int32(1))
+    calls[UNDER_WAY] += 1
+    if calls[UNDER_WAY] == 1:
+        calls[BEFORE] = get_threads()
+        set_threads(int32(1))
+    release(calls[LOCK])
+    return int32(0)
+
+
+@inner
+def as_before(calls, before):
+    """The last kernel under way gives BLAS back its threads, unless the program has set another number meanwhile."""
+    if calls[LOCK] == 0:
+        set_threads(before)
+        return
+    acquire(calls[LOCK], int32(1))
+    calls[UNDER_WAY] -= 1
+    if calls[UNDER_WAY] == 0 and get_threads() == 1:
+        set_threads(int32(calls[BEFORE]))
+    release(calls[LOCK])
+
+
+@inner
 def part_of_product(a, trans_a, b, trans_b, add, bias, out, i, j, m, n):
     """The part of out, m by n numbers from row i and column j on, of out = a b + bias, or out += a b + bias."""
     a_width, b_width, width = a.shape[1], b.shape[1], out.shape[1]
@@ -46,40 +89,32 @@ def part_of_product(a, trans_a, b, trans_b, add, bias, out, i, j, m, n):
                 out[row, column] += bias[column]
 
 
-@compiled()
-def product(a, trans_a, b, trans_b, add, bias, out):
-    threads = get_threads()
-    set_threads(int32(1))
-    part_of_product(a, trans_a, b, trans_b, add, bias, out, 0, 0, out.shape[0], out.shape[1])
-    set_threads(threads)
-
-
-@compiled(parallel=True)
-def product_in_parts(a, trans_a, b, trans_b, add, bias, out, parts):
+def product(a, trans_a, b, trans_b, add, bias, out, parts, calls):
     """By columns of b where there are many, or where its rows are what is multiplied; else by rows of out."""
     m, n = out.shape
     by_columns = trans_b or (not trans_a and n >= 4 * m)
     step = -(-(n if by_columns else m) // (parts * CACHE_LINE)) * CACHE_LINE
-    threads = get_threads()
-    set_threads(int32(1))
+    before = one_thread_each(calls)
     for part in prange(parts):
         first = part * step
         if by_columns and first < n:
             part_of_product(a, trans_a, b, trans_b, add, bias, out, 0, first, m, min(step, n - first))
         elif not by_columns and first < m:
             part_of_product(a, trans_a, b, trans_b, add, bias, out, first, 0, min(step, m - first), n)
-    set_threads(threads)
+    as_before(calls, before)
+
+
+product_alone, product_together = both(product)
 
 
 @shared(WORTH_A_CORE)
-def products(a, trans_a, b, trans_b, out):
+def products(a, trans_a, b, trans_b, out, calls):
     """out[e] = a[e] b[e]."""
     none = np.empty(0, out.dtype)
-    threads = get_threads()
-    set_threads(int32(1))
+    before = one_thread_each(calls)
     for e in prange(len(out)):
         part_of_product(a[e], trans_a, b[e], trans_b, False, none, out[e], 0, 0, out.shape[1], out.shape[2])
-    set_threads(threads)
+    as_before(calls, before)
 
 
 FLOAT32 = np.dtype(np.float32)
@@ -96,20 +131,20 @@ def multiply(a, b, out, add, bias):
     a, trans_a = in_memory_order(a)
     b, trans_b = in_memory_order(b)
     k, m = a.shape[-2:] if trans_a else a.shape[:-3:-1]
-    n, inner = b.shape[-2:] if trans_b else b.shape[:-3:-1]
-    if not (inner == k > 1 and m and n and a.shape[:-2] == b.shape[:-2] and out.shape == (*a.shape[:-2], m, n)):
+    n, k_of_b = b.shape[-2:] if trans_b else b.shape[:-3:-1]
+    if not (k_of_b == k > 1 and m and n and a.shape[:-2] == b.shape[:-2] and out.shape == (*a.shape[:-2], m, n)):
         return False
     if not (a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous):
         return False
-    parts = min(THREADS, m * n * k // WORTH_A_CORE)
-    if out.ndim > 2:
-        if out.ndim > 3 or add or bias.size:
-            return False
-        products(a, trans_a, b, trans_b, out)
-    elif parts > 1:
-        product_in_parts(a, trans_a, b, trans_b, add, bias, out, parts)
-    else:
-        product(a, trans_a, b, trans_b, add, bias, out)
+    if out.ndim > 2 and (out.ndim > 3 or add or bias.size):
+        return False
+    with IN_BLAS.lock:
+        if out.ndim > 2:
+            products(a, trans_a, b, trans_b, out, calls)
+        else:
+            parts = max(1, min(POOL.parts, m * n * k // WORTH_A_CORE))
+            run = product_together if parts > 1 and POOL.ready() else product_alone
+            run(a, trans_a, b, trans_b, add, bias, out, parts, calls)
     return True
 
 

@@ -1,55 +1,105 @@
-"""How the CPU's loops are compiled, and the threads that they share."""
+"""How many threads share a loop or a product, and why no more."""
 
-import ctypes
 import os
-from types import FunctionType
 
 import numba
+import numpy.ma  # noqa: F401  (Numba imports it at the first call; a fork in the middle would leave it half imported)
+from numba import config
+from numba.core.compiler_lock import global_compiler_lock
 
-from nn.ops.numba.blas import find_blas
+from nn import waiting
+from nn.ops.numba.blas import find_blas, threads_of
+from nn.ops.fork import hold_during_fork
+from nn.ops.threads import cores, in_words
 
-try:
-    from numba.np.ufunc import omppool  # noqa: F401
-
-    OPENMP = os.environ.get("NUMBA_THREADING_LAYER", "omp") == "omp"  # its threads start within microseconds
-except ImportError:  # Numba's other threads take longer to start than most loops of a step do
-    OPENMP = False
-BLAS = find_blas(OPENMP)
-
-
-def shared_threads():
-    """How many threads a loop may take: as many as BLAS may, which OPENBLAS_NUM_THREADS and the like say."""
-    if not OPENMP:
-        return 1
-    numba.config.THREADING_LAYER = "omp"
-    threads = numba.config.NUMBA_NUM_THREADS
-    return min(threads, ctypes.CFUNCTYPE(ctypes.c_int)(BLAS.get_threads)()) if BLAS else threads
+DEFAULT_PRIORITY = ["tbb", "omp", "workqueue"]  # Numba's own
 
 
-THREADS = shared_threads()
+class Pool:
+    """The threads of OpenMP, as GCC has it: the only ones of Numba's that start within microseconds.
+
+    parts: into how many parts work is cut where the cut decides how sums are rounded. It stays what it is in the process and
+    in those forked from it, so that their bytes are the same.
+    threads: how many threads take the parts: as many, or 1.
+    reason: why there are fewer than cores, or "". note: what else there is to say of several threads, or "".
+    """
+
+    def __init__(self, threads, reason, note=""):
+        self.parts = self.threads = threads
+        self.reason, self.note = reason, note
+        self._started = False
+
+    def __repr__(self):
+        return in_words(self.threads, self.reason, self.note)
+
+    def ready(self):
+        """Whether loops are shared now; the first call starts the threads."""
+        if self.threads > 1 and not self._started:
+            self._start()
+        return self.threads > 1
+
+    def limit(self, reason):
+        """From now on one thread takes all parts."""
+        self.threads, self.reason = 1, reason
+
+    def _start(self):
+        """Launch Numba's threads, unless the program has; its choice of a layer may have changed since `how_many`."""
+        with global_compiler_lock:
+            chosen = config.THREADING_LAYER
+            try:
+                if chosen == "default":  # nobody has chosen
+                    config.THREADING_LAYER = "omp"
+                numba.get_num_threads()
+                if numba.threading_layer() != "omp":
+                    self.limit(f"Numba's threading layer is {numba.threading_layer()}")
+            except Exception as problem:  # of settings that Numba does not know
+                self.limit(f"Numba's threads do not start ({problem})")
+            finally:
+                config.THREADING_LAYER = chosen
+            self._started = True
+
+    def after_fork(self):
+        """In a forked child: the threads are not there, and Numba ends a process that asks for them."""
+        if launched():
+            self.limit("forked after the threads were started")
 
 
-def compiled(parallel=False):
-    """Compile a function at its first call; its machine code is kept on disk where a folder for it can be written, else it is
-    made anew by each process. parallel: its `prange` loops are shared between threads."""
-    options = {"nogil": True, "error_model": "numpy", "parallel": parallel}  # x / 0 is infinite, not an exception
-
-    def decorate(function):
-        try:
-            return numba.njit(cache=True, **options)(function)
-        except RuntimeError:  # no folder: neither beside the file nor in the user's cache
-            return numba.njit(**options)(function)
-
-    return decorate
+def launched():
+    """The threading layer that Numba's loops run on, or None where none has run yet."""
+    try:
+        return numba.threading_layer()
+    except ValueError:
+        return None
 
 
-def shared(least):
-    """Compile a function twice: for one thread, and for all, which serve where its first array has so many elements or more."""
+def other_layer():
+    """Load OpenMP's threads. Why Numba's threads are, or will be, others than OpenMP's; "" where they are not."""
+    try:
+        with waiting.settings(waiting.GNU_OPENMP):
+            from numba.np.ufunc import omppool  # noqa: F401
+    except ImportError:
+        return "Numba has no OpenMP here"
+    if launched():
+        return "" if launched() == "omp" else f"Numba's threading layer is {launched()}"
+    if config.THREADING_LAYER != "default":
+        return "" if config.THREADING_LAYER == "omp" else f"NUMBA_THREADING_LAYER={config.THREADING_LAYER}"
+    priority = list(config.THREADING_LAYER_PRIORITY)
+    chosen = priority != DEFAULT_PRIORITY and priority[:1] != ["omp"]
+    return f"NUMBA_THREADING_LAYER_PRIORITY={' '.join(priority)}" if chosen else ""
 
-    def decorate(function):
-        double = FunctionType(function.__code__, function.__globals__, function.__name__)
-        double.__qualname__ += "_together"  # Numba keeps machine code by this name, and not by whether it is parallel
-        alone, together = compiled()(function), compiled(parallel=True)(double)
-        return lambda *arguments: (together if THREADS > 1 and arguments[0].size >= least else alone)(*arguments)
 
-    return decorate
+def how_many():
+    """(how many threads a loop may take, why no more): the fewest that any of the settings allows."""
+    if other:
+        return 1, other
+    limits = [(cores(), ""), (config.NUMBA_NUM_THREADS, f"NUMBA_NUM_THREADS={config.NUMBA_NUM_THREADS}")]
+    return min([*limits, threads_of(BLAS)] if BLAS else limits, key=lambda limit: limit[0])
+
+
+openmp_is_late = waiting.is_loaded("libgomp.so.1")
+other = other_layer()
+BLAS = find_blas(openmp=not other)
+POOL = Pool(*how_many(), note="" if other else waiting.too_late("OpenMP", openmp_is_late))
+hold_during_fork(global_compiler_lock)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=POOL.after_fork)

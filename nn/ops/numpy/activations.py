@@ -22,14 +22,17 @@ class NumpyActivations(NumpyArrays):
         return out
 
     def leaky_relu_backward_(self, dy, y, slope):
-        """dy *= 1 where y > 0, slope elsewhere; y has the sign of x."""
+        """dy *= 1 where y > 0, slope elsewhere; y has the sign of x. With a slope of 0, dy is 0 there even if it was infinite."""
         for dy_, y_ in self._blocks(dy, y):
-            factor = self._scratch(y_.shape, y_.dtype, "factor")
-            np.copyto(factor, np.greater(y_, 0, out=self._scratch(y_.shape, bool)))  # a copy casts without a buffer
-            if slope != 0:
+            above = np.greater(y_, 0, out=self._scratch(y_.shape, bool))
+            if slope == 0:
+                bits = dy_.view(f"u{dy_.itemsize}")
+                np.multiply(bits, above, out=bits)  # as integers: infinity times 0 is 0
+            else:
+                factor = self._scratch(y_.shape, y_.dtype, "factor")
+                np.copyto(factor, above)  # a copy casts without a buffer
                 np.multiply(factor, 1 - slope, out=factor)
-                np.add(factor, slope, out=factor)
-            np.multiply(dy_, factor, out=dy_)
+                np.multiply(dy_, np.add(factor, slope, out=factor), out=dy_)
         return dy
 
     def sigmoid(self, x, *, out):
@@ -45,7 +48,7 @@ class NumpyActivations(NumpyArrays):
         return out
 
     def sigmoid_backward_(self, dy, x):
-        """dy *= sigmoid'(x), not less than the smallest normal number."""
+        """dy *= sigmoid'(x), which is at least `least_slope`."""
         for dy_, x_ in self._blocks(dy, x):
             np.multiply(dy_, self._sigmoid_slope(x_), out=dy_)
         return dy
@@ -76,12 +79,17 @@ class NumpyActivations(NumpyArrays):
         return np.subtract(x, y, out=out)
 
     def _sigmoid_slope(self, x):
-        """e / (1 + e)^2 + tiny with e = exp(-|x|): y (1 - y) where y would round to 1, and nowhere 0."""
+        """max(e / (1 + e)^2, `least_slope`) with e = exp(-|x|): y (1 - y) where y would round to 1, and nowhere 0."""
         e = self._exp_minus_abs(x)
         square = np.add(e, 1, out=self._scratch(x.shape, x.dtype, "square"))
         np.divide(e, np.multiply(square, square, out=square), out=e)
-        return np.add(e, np.finfo(x.dtype).tiny, out=e)
+        return np.maximum(e, least_slope(x.dtype), out=e)
 
     def _exp_minus_abs(self, x):
         tail = np.abs(x, out=self._scratch(x.shape, x.dtype, "tail"))
         return np.exp(np.negative(tail, out=tail), out=tail)
+
+
+def least_slope(dtype):
+    """2^30 times the smallest normal number: a gradient of up to 4e9, divided by a slope of this or more, is finite."""
+    return float(np.finfo(dtype).tiny) * 2**30

@@ -4,7 +4,12 @@ import math
 
 import numpy as np
 
+from nn import waiting
 from nn.ops.base import Ops
+from nn.ops.numba.blas import openblas, threads_of
+from nn.ops.fork import IN_BLAS
+from nn.ops.scratch import Scratch
+from nn.ops.threads import in_words
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 BLOCK = 65_536  # elements: 256 KiB of float32, a quarter of a usual second-level cache; a tenth faster than half of it
@@ -13,12 +18,16 @@ BLOCK = 65_536  # elements: 256 KiB of float32, a quarter of a usual second-leve
 class NumpyArrays(Ops):
     """What the CPU's primitives stand on: aligned arrays, matrix products, scratch buffers, cache-sized blocks."""
 
-    def __init__(self):
-        self._scratch_buffers = {}
-        self._rows_of_ones = {}
+    def __init__(self, note=""):
+        self.note = note  # what `repr` says in addition
+        self._memory = Scratch()
 
     def __repr__(self):
-        return f"{self.device} (NumPy {np.__version__})"
+        blas = openblas()
+        late = waiting.too_late("NumPy", waiting.OPENBLAS_IS_LATE)
+        products = f", {blas.name}, {in_words(*threads_of(blas), late)}" if blas else ""
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.device} (NumPy {np.__version__}{products}{note})"
 
     def empty(self, shape, dtype):
         """An uninitialised array that begins at a multiple of 64 bytes."""
@@ -71,14 +80,10 @@ class NumpyArrays(Ops):
         """out = x W + b, where b is a row that is added to every row."""
         return np.add(self._product(x, W, out=out), b, out=out)
 
-    def sum_rows(self, x, *, out, add=False):
-        """out[j] = sum_i x[i, j], or += : a product with a row of ones, which BLAS does fastest."""
-        self._product(self._ones(len(x), x.dtype), x, out=out.reshape(1, -1), add=add)
-        return out
-
     def normalize_vector_(self, x, tiny):
         """x /= max(|x|, tiny), which makes x one long."""
-        return np.divide(x, max(math.sqrt(np.dot(x, x)), tiny), out=x)
+        squares = np.multiply(x, x, out=self._scratch(x.shape, x.dtype, "squares"))
+        return np.divide(x, max(math.sqrt(np.sum(squares)), tiny), out=x)
 
     def _product(self, a, b, *, out, add=False):
         """out = a b, or out += a b: what every product comes down to. Matrices in any memory layout, or two stacks of them."""
@@ -86,26 +91,29 @@ class NumpyArrays(Ops):
             return np.add(out, self._product(a, b, out=self._scratch(out.shape, out.dtype, "product")), out=out)
         if b.shape[-2] == 1:  # columns times rows: BLAS takes 94 us for (128, 1) by (1, 512), this 22
             return np.multiply(a, b, out=out)
-        return np.matmul(a, b, out=out)
+        with IN_BLAS.lock:
+            return np.matmul(a, b, out=out)
 
     def _scratch(self, shape, dtype, name=""):
-        """A buffer for use inside one primitive; `name` tells apart those that are alive together.
+        """A buffer of this thread for use inside one primitive; `name` tells apart those that are alive together.
 
         A smaller shape lies in a larger one's memory: the last, smaller batch of an epoch allocates nothing.
         """
         key = name, np.dtype(dtype)
-        held, views = self._scratch_buffers.get(key, (None, None))
+        buffers = self._memory.buffers
+        held, views = buffers.get(key, (None, None))
         if held is None or held.size < math.prod(shape):
-            held, views = self._scratch_buffers[key] = self.empty((math.prod(shape),), dtype), {}
+            held, views = buffers[key] = self.empty((math.prod(shape),), dtype), {}
         if shape not in views:
             views[shape] = held[: math.prod(shape)].reshape(shape)
         return views[shape]
 
     def _ones(self, n, dtype):
         """A row of n ones."""
-        held = self._rows_of_ones.get(dtype)
+        buffers, key = self._memory.buffers, ("ones", dtype)
+        held = buffers.get(key)
         if held is None or held.size < n:
-            held = self._rows_of_ones[dtype] = np.ones((1, n), dtype)
+            held = buffers[key] = np.ones((1, n), dtype)
         return held[:, :n]
 
     def _blocks(self, *arrays):

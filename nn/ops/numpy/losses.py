@@ -3,7 +3,7 @@
 import numpy as np
 
 from nn.errors import ShapeError
-from nn.ops.numpy.activations import NumpyActivations
+from nn.ops.numpy.activations import NumpyActivations, least_slope
 
 
 class NumpyLosses(NumpyActivations):
@@ -31,14 +31,16 @@ class NumpyLosses(NumpyActivations):
     def bce(self, p, target, weight, *, dp, value):
         """value = -(weight / n) sum(t log p + (1 - t) log(1 - p)), dp = (weight / n) (p - t) / (p (1 - p)).
 
-        p is first moved into [tiny, 1 - eps / 2], the open interval as its dtype can hold it.
+        p is first moved into [tiny, 1 - eps / 2], the open interval as its dtype can hold it. p (1 - p) is at least
+        `least_slope`, so that dp is finite for weights of up to 4e9.
         """
         scale = weight / p.size
         limits = np.finfo(p.dtype)
         p = np.clip(p, limits.tiny, 1 - limits.epsneg, out=self._scratch(p.shape, p.dtype, "p"))
         q = np.subtract(1, p, out=self._scratch(p.shape, p.dtype, "q"))
-        np.divide(np.subtract(p, target, out=dp), p, out=dp)
-        np.multiply(np.divide(dp, q, out=dp), scale, out=dp)
+        slope = np.multiply(p, q, out=self._scratch(p.shape, p.dtype, "slope"))
+        np.divide(np.subtract(p, target, out=dp), np.maximum(slope, least_slope(p.dtype), out=slope), out=dp)
+        np.multiply(dp, scale, out=dp)
         np.log(p, out=p)
         np.log(q, out=q)
         np.multiply(np.subtract(p, q, out=p), target, out=p)
@@ -68,13 +70,21 @@ class NumpyLosses(NumpyActivations):
         dy.fill(weight / y.size)
 
     def norm_penalty(self, g, target, weight, *, dg, value):
-        """value = (weight / 2) mean_n (|g_n| - target)^2, dg_n = (weight / N) (1 - target / |g_n|) g_n, for the rows of g."""
-        n = len(g)
-        norm = np.sum(np.multiply(g, g, out=dg), axis=1, keepdims=True, out=self._scratch((n, 1), g.dtype, "norm"))
-        np.sqrt(norm, out=norm)
-        beyond = np.subtract(norm, target, out=self._scratch((n, 1), g.dtype, "beyond"))
-        np.maximum(norm, np.finfo(g.dtype).tiny, out=norm)  # a gradient of 0 has no direction: it stays
-        np.multiply(g, np.multiply(np.divide(beyond, norm, out=norm), weight / n, out=norm), out=dg)
+        """value = (weight / 2) mean_n (|g_n| - target)^2, dg_n = (weight / N) (g_n - target g_n / |g_n|), for the rows of g.
+
+        A row of zeros has no direction: its dg is 0. Rows are divided by their largest number before they are squared, so that
+        |g_n| and the direction g_n / |g_n| are right however small or large g_n is.
+        """
+        n, column, limits = len(g), (len(g), 1), np.finfo(g.dtype)
+        unit = np.max(np.abs(g, out=dg), axis=1, keepdims=True, out=self._scratch(column, g.dtype, "unit"))
+        np.maximum(unit, limits.tiny, out=unit)
+        scaled = np.divide(g, unit, out=self._scratch(g.shape, g.dtype, "scaled"))
+        root = np.sum(np.multiply(scaled, scaled, out=dg), axis=1, keepdims=True, out=self._scratch(column, g.dtype, "root"))
+        np.sqrt(root, out=root)
+        beyond = np.subtract(np.multiply(unit, root, out=unit), target, out=unit)  # |g_n| = unit root
+        back = np.divide(target, np.maximum(root, limits.eps, out=root), out=root)  # the smallest number over tiny is eps
+        np.subtract(g, np.multiply(scaled, back, out=scaled), out=dg)
+        np.multiply(dg, weight / n, out=dg)
         np.multiply(beyond, beyond, out=beyond)
         np.multiply(np.sum(beyond.reshape(-1), keepdims=True, out=value), weight / (2 * n), out=value)
 

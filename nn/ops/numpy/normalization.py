@@ -1,26 +1,53 @@
-"""Batch normalisation on the CPU."""
+"""Sums over the rows of a matrix, and batch normalisation, on the CPU.
+
+A float32 sum of a few thousand rows keeps six digits, one of millions two. So larger sums go in blocks: each block's in the
+matrix's dtype, by BLAS, and the sum of these in double precision.
+"""
 
 import numpy as np
 
 from nn.ops.numpy.arrays import NumpyArrays
+from nn.underflow import quiet
 
 BLOCK = 131_072  # elements: two or three arrays of this size stay in a usual second-level cache
 WIDTH = 2_048  # elements: NumPy's loop over a row of a few channels is too short to be fast, so rows are put side by side
+
+FEW = 1_024  # rows that one product sums well enough: where all are alike, five digits are right
 
 
 class NumpyNormalization(NumpyArrays):
     """Statistics of the columns of a matrix, and what is done with them; features run along the rows."""
 
-    def normalize(self, x, eps, *, out, mean, var, inv_std):
-        """mean and (biased) var of each column, inv_std = 1 / sqrt(var + eps), out = (x - mean) inv_std."""
-        n, mean[...], var[...] = len(x), 0, 0
+    def sum_rows(self, x, *, out, add=False):
+        """out[j] = sum_i x[i, j], or += : products with a row of ones, which BLAS does fastest."""
+        if len(x) <= FEW:
+            self._product(self._ones(len(x), x.dtype), x, out=out.reshape(1, -1), add=add)
+            return out
+        sums = self._no_sums(x)
         for (x_,), _ in self._wide_blocks([x]):
-            self._add_sum_rows(x_, mean)
-        np.divide(mean, n, out=mean)
-        for (x_, y_), (mean_,) in self._wide_blocks([x, out], mean):
-            np.subtract(x_, mean_, out=y_)
-            self._add_sum_rows(np.multiply(y_, y_, out=self._scratch(y_.shape, y_.dtype)), var)
-        np.divide(var, n, out=var)
+            self._add_sum_rows(x_, sums)
+        total = self._total(sums, x)
+        np.copyto(out, np.add(total, out, out=total) if add else total, casting="same_kind")
+        return out
+
+    def normalize(self, x, eps, *, out, mean, var, inv_std):
+        """mean and (biased) var of each column, inv_std = 1 / sqrt(var + eps), out = (x - mean) inv_std.
+
+        The first row is subtracted first, and then the mean of what is left: where a large value hardly varies, or not at all,
+        the rounding of a plain sum would be larger than x - mean.
+        """
+        n, sums = len(x), self._no_sums(x)
+        np.copyto(mean, x[0])
+        for (x_, y_), (first_,) in self._wide_blocks([x, out], mean):
+            self._add_sum_rows(np.subtract(x_, first_, out=y_), sums)
+        rest = self._scratch(mean.shape, mean.dtype, "rest")
+        np.divide(self._total(sums, x), n, out=rest, casting="same_kind")
+        np.add(mean, rest, out=mean)
+        sums = self._no_sums(x)
+        for (y_,), (rest_,) in self._wide_blocks([out], rest):
+            np.subtract(y_, rest_, out=y_)
+            self._add_sum_rows(np.multiply(y_, y_, out=self._scratch(y_.shape, y_.dtype)), sums)
+        np.divide(self._total(sums, x), n, out=var, casting="same_kind")
         self.inverse_std(var, eps, out=inv_std)
         for (y_,), (inv_std_,) in self._wide_blocks([out], inv_std):
             np.multiply(y_, inv_std_, out=y_)
@@ -59,11 +86,13 @@ class NumpyNormalization(NumpyArrays):
 
     def sum_product_rows(self, x, y, *, out):
         """out[j] = sum_i x[i, j] y[i, j]."""
-        out[...] = 0
+        sums = self._no_sums(x)
         for (x_, y_), _ in self._wide_blocks([x, y]):
-            self._add_sum_rows(np.multiply(x_, y_, out=self._scratch(x_.shape, x_.dtype)), out)
+            self._add_sum_rows(np.multiply(x_, y_, out=self._scratch(x_.shape, x_.dtype)), sums)
+        np.copyto(out, self._total(sums, x), casting="same_kind")
         return out
 
+    @quiet
     def moving_average_(self, average, value, weight, *, scale=1.0):
         """average += weight (scale value - average)."""
         for average_, value_ in self._blocks(average, value):
@@ -78,7 +107,7 @@ class NumpyNormalization(NumpyArrays):
         What is left over at the end, too few rows to be put side by side, comes last and as it is.
         """
         n, columns = matrices[0].shape
-        beside = max(1, WIDTH // columns)
+        beside = rows_beside(columns)
         step = max(1, BLOCK // (beside * columns)) * beside
         whole = n - n % beside
         wide_rows = rows
@@ -92,6 +121,25 @@ class NumpyNormalization(NumpyArrays):
         if whole < n:
             yield [x[whole:] for x in matrices], rows
 
-    def _add_sum_rows(self, x, total):
-        """total[j] += sum_i x[i, j], also where x has rows side by side; the sum of blocks' sums keeps the digits of each."""
-        self._product(self._ones(x.size // total.size, x.dtype), x.reshape(-1, total.size), out=total.reshape(1, -1), add=True)
+    def _no_sums(self, x):
+        """Zeros in double precision for the sums over the blocks of x, a number for each column of a wide row."""
+        sums = self._scratch((rows_beside(x.shape[1]) * x.shape[1],), np.float64, "sums")
+        sums.fill(0)
+        return sums
+
+    def _add_sum_rows(self, block, sums):
+        """sums[j] += sum_i block[i, j]; a block of what is left over, whose rows are not wide, fills the first sums only."""
+        n, width = block.shape
+        part = self._product(self._ones(n, block.dtype), block, out=self._scratch((1, width), block.dtype, "part"))
+        np.add(sums[:width], part[0], out=sums[:width])
+
+    def _total(self, sums, x):
+        """The sums of what lay side by side together: a number for each column of x."""
+        beside = sums.reshape(-1, x.shape[1])
+        total = self._scratch((1, x.shape[1]), np.float64, "total")
+        return self._product(self._ones(len(beside), sums.dtype), beside, out=total)[0]
+
+
+def rows_beside(columns):
+    """How many rows of so many columns are put side by side."""
+    return max(1, WIDTH // columns)

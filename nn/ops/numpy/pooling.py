@@ -9,26 +9,32 @@ class NumpyPooling(NumpyArrays):
     """Each primitive walks over the taps of the window, with one strided view of all images for each tap."""
 
     def max_pool(self, x, kernel, stride, padding, *, out, winner):
-        """out = the largest x in each window, winner = the tap that it came from, row by row: the first of equal ones."""
+        """out = the largest x in each window, winner = the tap that it came from, row by row: the first of equal ones.
+
+        What lies outside never wins, not even over -inf. A NaN is larger than all numbers; the last one in a window wins.
+        """
+        taps = list(_taps(x.shape, out.shape, kernel, stride, padding))
         for x_, y_, winner_ in self._samples(x, out, winner):
-            y_.fill(-np.inf)  # what lies outside never wins
-            winner_.fill(0)
-            y_before = self._scratch(y_.shape, y_.dtype, "pool.before")
-            changed = self._scratch(y_.shape, bool, "pool.changed")
-            for tap, inside, pixels in _taps(x_.shape, y_.shape, kernel, stride, padding):
-                np.copyto(y_before, y_)
-                np.maximum(y_[inside], x_[pixels], out=y_[inside])
-                np.copyto(winner_, tap, where=np.not_equal(y_, y_before, out=changed))
+            y_.fill(-np.inf)
+            won = self._scratch(y_.shape, bool, "pool.won")
+            for tap, inside, pixels in reversed(taps):  # so that the first of equal ones has the last word
+                y_in, x_in = y_[inside], x_[pixels]
+                np.maximum(y_in, x_in, out=y_in)
+                np.copyto(winner_[inside], tap, where=np.equal(x_in, y_in, out=won[inside]))
+            if np.isnan(y_, out=won).any():  # which nothing equals
+                for tap, inside, pixels in taps:
+                    np.copyto(winner_[inside], tap, where=np.isnan(x_[pixels], out=won[inside]))
         return out
 
     def max_pool_backward(self, dy, winner, kernel, stride, padding, *, out):
         """out = the sum of dy over the windows that each pixel won."""
         for dy_, winner_, dx_ in self._samples(dy, winner, out):
             dx_.fill(0)
-            share = self._scratch(dy_.shape, dy_.dtype, "pool.before")
-            won = self._scratch(dy_.shape, bool, "pool.changed")
+            share = self._scratch(dy_.shape, dy_.dtype, "pool.share")
+            won = self._scratch(dy_.shape, bool, "pool.won")
+            bits = f"u{dy_.itemsize}"  # times 0 or 1 as integers: of an infinite dy, too, the others' share is 0
             for tap, inside, pixels in _taps(dx_.shape, dy_.shape, kernel, stride, padding):
-                np.multiply(dy_, np.equal(winner_, tap, out=won), out=share)
+                np.multiply(dy_.view(bits), np.equal(winner_, tap, out=won), out=share.view(bits))
                 np.add(dx_[pixels], share[inside], out=dx_[pixels])
         return out
 
@@ -45,7 +51,7 @@ class NumpyPooling(NumpyArrays):
         """out = the sum of dy / (kh kw) over the windows that each pixel is in."""
         for dy_, dx_ in self._samples(dy, out):
             dx_.fill(0)
-            share = np.multiply(dy_, 1 / (kernel[0] * kernel[1]), out=self._scratch(dy_.shape, dy_.dtype, "pool.before"))
+            share = np.multiply(dy_, 1 / (kernel[0] * kernel[1]), out=self._scratch(dy_.shape, dy_.dtype, "pool.share"))
             for _, inside, pixels in _taps(dx_.shape, dy_.shape, kernel, stride, padding):
                 np.add(dx_[pixels], share[inside], out=dx_[pixels])
         return out

@@ -39,7 +39,7 @@ class NumpyStream:
     def dropout_mask_(self, out, p):
         """Fill with 0, with probability k / 2^bits, p rounded, or 2^bits / (2^bits - k): an element's expectation is 1.
 
-        A word of 64 raw bits decides for eight elements, or four: 1.7 times as fast as drawing a float for each.
+        A word of 64 raw bits decides for eight elements, four or two: eight are 1.7 times as fast as four.
         """
         bits, k = threshold(p)
         mask = in_memory_order(out)
@@ -87,9 +87,14 @@ class NumpyStream:
 
 
 def threshold(p):
-    """(bits, k) with p = k / 2^bits, nearly: 8 bits of chance for an element if they come near enough to p, else 16."""
-    bits = 8 if abs(round(256 * p) / 256 - p) <= NEAR * p * (1 - p) else 16
-    return bits, min(round(2**bits * p), 2**bits - 1)
+    """(bits, k) with p = k / 2^bits, nearly: 8 bits of chance for an element, or 16, if they come near enough to p, else 32."""
+    bits = next((bits for bits in (8, 16) if abs(chances(p, bits) / 2**bits - p) <= NEAR * p * (1 - p)), 32)
+    return bits, chances(p, bits)
+
+
+def chances(p, bits):
+    """The k nearest to 2^bits p; neither none nor all, so that what is possible happens and what is left can be scaled."""
+    return min(max(round(2**bits * p), 1), 2**bits - 1)
 
 
 def in_memory_order(x):

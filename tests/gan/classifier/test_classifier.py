@@ -64,12 +64,13 @@ def test_the_network_fits_its_docstring():
     assert network[:-1].output_shape((1, 28, 28)) == (128,)
 
 
+@pytest.mark.gradcheck
 def test_every_gradient_of_such_a_network_is_right():
     network = small_classifier(side=12).build(seed=1)
     x = np.random.default_rng(2).standard_normal((5, 1, 12, 12))
     report = gradcheck(network, x, loss=nn.SoftmaxCrossEntropy(), target=np.array([3, 1, 4, 1, 9]))
     assert report.ok, report
-    assert len(report.entries) == 1 + 2 * 9 and sum(abs(entry.by_hand) > 1e-4 for entry in report.entries) >= 14
+    assert len(report.entries) == len(network) + 2 * 9 + 1 and sum(abs(entry.by_hand) > 1e-4 for entry in report.entries) >= 14
 
 
 def test_it_learns_200_digits_by_heart(sample, monkeypatch):
@@ -151,6 +152,12 @@ def test_a_stop_ends_the_epoch_after_its_step(sample):
     trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=2, batch_size=20)
     step, trainer.step = trainer.step, lambda: (step(), trainer.step_count == 3 and trainer.stop())
     assert trainer.epoch()["step"] == 3 and trainer.finished
+
+
+@pytest.mark.parametrize("ask", [logits, probabilities])
+def test_no_images_are_refused(ask):
+    with pytest.raises(RunError, match="images: expected at least one, got none"):
+        ask(reader(), np.zeros((0, 1, 28, 28), np.uint8))
 
 
 def test_a_loss_that_is_not_finite_is_an_error(sample):

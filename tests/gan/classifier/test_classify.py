@@ -150,7 +150,7 @@ def test_a_folder_of_its_own_is_the_default(command, few_digits, tmp_path):  # n
     assert re.fullmatch(r"classifier-\d{8}-\d{6}", folder.name) and (folder / "classifier.npz").is_file()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_it_with_what_there_is_saved(command, few_digits, tmp_path, monkeypatch, number):  # noqa: F811
     step = ClassifierTrainer.step
 

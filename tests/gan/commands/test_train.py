@@ -225,7 +225,7 @@ def test_a_later_loss_that_is_not_finite_loses_no_epoch(run, tmp_path, monkeypat
 # ---- signals -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_after_the_step_with_everything_saved(run, tmp_path, monkeypatch, number, expected):
     step = Trainer.step
 

@@ -382,7 +382,7 @@ def test_options_reach_the_data_and_the_length(run, tmp_path, monkeypatch):
     assert folder.name.startswith("stacked-") and report(folder)["minutes"] == 15.0
 
 
-@pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_run_that_is_cut_short_is_judged_and_says_so(run, tmp_path, monkeypatch, number, expected):
     step = Trainer.step
 

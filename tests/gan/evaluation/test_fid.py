@@ -54,6 +54,16 @@ def test_a_set_is_at_0_from_itself_even_with_more_features_than_rows(rng, n):
     assert 0 <= fid(x, rng.permutation(x)) < 1e-9 * x.var(axis=0).sum()
 
 
+def test_far_features_and_constant_ones_are_as_near_as_their_shift(rng):
+    """What all rows share, however large it is, is in the means alone."""
+    x, y = rng.standard_normal((2, 300, 6)) * [1, 2, 3, 0, 0, 5]
+    plain = fid(x, y)
+    far = np.array([1e7, -1e7, 0, 1e9, 0, 1e5])
+    assert fid(x + far, y + far) == pytest.approx(plain, rel=1e-6)
+    assert fid(x + far, y + far + 3 * (far == 0)) == pytest.approx(fid(x, y + 3 * (far == 0)), rel=1e-6)
+    assert fid(0 * x, 0 * y + 2) == 4 * 6 and fid(0 * x + 1e8, 0 * y + 1e8) == 0
+
+
 def test_moments_are_the_unbiased_ones_in_float64(rng):
     x = (rng.standard_normal((50, 3)) + 1000).astype(np.float32)
     mean, cov = moments(x)

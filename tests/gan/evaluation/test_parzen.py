@@ -32,6 +32,13 @@ def test_one_window_is_a_gaussian_however_far_and_narrow():
     assert value == pytest.approx(-784 / (2 * 0.01**2) - 392 * math.log(2 * math.pi * 0.01**2), rel=1e-12)
 
 
+def test_a_far_image_leaves_the_windows_of_the_others():
+    images, points = np.random.default_rng(0).random((2, 20, 6))
+    images[0] = 1e8
+    values = parzen_log_likelihoods(images, points, [0.3])[0]
+    assert np.allclose(values, [by_loops(images, point, 0.3) for point in points], rtol=1e-10)
+
+
 def test_windows_on_gaussian_data_have_the_known_likelihood():
     x, y = np.random.default_rng(0).standard_normal((2, 20_000, 1))
     variance = 1 + 0.2**2  # of the data with a window around each

@@ -60,6 +60,40 @@ def test_equal_points_are_at_0_whatever_rounding_leaves():
         assert (d.diagonal(rows.start) == 0).all() and (d == 0).sum() == len(d)
 
 
+def plain_distances(x, y):
+    return ((x[:, None] - y) ** 2).sum(axis=2)
+
+
+def plain_precision_recall(real, fake, k=3):
+    """As `precision_recall`, by plain differences."""
+    real_reach, fake_reach = (np.sort(plain_distances(x, x), axis=1)[:, k] for x in (real, fake))
+    d = plain_distances(fake, real)
+    return (d <= real_reach).any(axis=1).mean(), (d <= fake_reach[:, None]).any(axis=0).mean()
+
+
+FAR = {
+    "one row": lambda x: np.concatenate([x[:-1], x[-1:] + 1e7]),
+    "the first row": lambda x: np.concatenate([x[:1] - 1e7, x[1:]]),
+    "ten rows together": lambda x: np.concatenate([x[:-10], x[-10:] + 1e7]),
+    "half of the rows": lambda x: np.concatenate([x[:100], x[100:] + 1e7]),
+    "all rows": lambda x: x + 1e7,
+    "one feature": lambda x: x + 1e9 * (np.arange(8) == 3),
+    "one feature of many sizes": lambda x: x * np.where(np.arange(8) == 3, 1e8, 1),
+}
+
+
+@pytest.mark.parametrize("far", FAR.values(), ids=FAR)
+@pytest.mark.parametrize("shift", [0, 1, 4])
+def test_far_rows_leave_the_distances_of_all_others_their_digits(far, shift):
+    rng = np.random.default_rng(0)
+    real, fake = rng.standard_normal((200, 8)), rng.standard_normal((200, 8)) + shift
+    for a, b in ((far(real), fake), (real, far(fake)), (far(real), far(fake))):
+        assert precision_recall(a, b) == plain_precision_recall(a, b)
+        for x, y in ((a, b), (a, a)):
+            for rows, d in distance_blocks(x, y):
+                np.testing.assert_allclose(d, plain_distances(x[rows], y), rtol=1e-8)
+
+
 def test_half_the_clusters_are_half_the_recall():
     rng = np.random.default_rng(0)
     real = rng.standard_normal((400, 4)) + 50 * np.repeat(np.eye(4), 100, axis=0)

@@ -57,6 +57,7 @@ def differences(function, y):
 
 
 @pytest.mark.parametrize("objective", FORMULAS, ids=lambda o: type(o).__name__)
+@pytest.mark.gradcheck
 def test_losses_and_gradients_are_those_of_the_paper(objective):
     L_D, L_G = FORMULAS[objective]
     value, d_real, d_fake = discriminator(objective, LOGITS, OTHERS)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from gan.objectives.penalties import OneCentered, ZeroCentered
 from gan.data.stacked import StackedBatches, random_triples
 from gan.training.trainer import LOG_EVERY
 from nn import Conv2d, Cutout, Dense, Flatten, LeakyReLU, RandomShift, RunError, Sequential, SpectralNorm, WeightsError
+from tests import oracles
 from tests.support.small import STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, disk_is_full, held, trainer, weights
+from tests.support.tools import assert_close
 
 
 def judge(n_out=1):
@@ -183,6 +186,32 @@ def test_a_state_that_is_none_is_refused(change, words):
     change(arrays, rest)
     with pytest.raises(RunError, match=f"state: .*{words}"):
         trainer().restore(arrays, rest)
+
+
+def test_a_run_of_version_0_1_goes_on():
+    """Its v lacks Adam's factor 1 - beta2. The weights three steps later are those that version 0.1 came to itself."""
+    checkpoint, later = read_checkpoint(Path(oracles.__file__).with_name("checkpoint_format_1.npz")), oracles.load("checkpoint_format_1_later")
+    t = trainer(seed=3, device="numpy")
+    t.restore(checkpoint.arrays, checkpoint.rest)
+    before = weights(t)
+    t.fit(steps=3)
+    for name, net in (("G", t.generator), ("D", t.discriminator)):
+        assert_close(net.parameters.value.flat, later[name], 1e-5)
+    assert weights(t) != before
+
+
+@pytest.mark.parametrize("number, told", [
+    (0, "it has format 0, this version reads formats 1 to 2; no version of byhand wrote that"),
+    (3, "it has format 3, this version reads formats 1 to 2; update byhand to read it"),
+    (1, "recipe"),  # the configuration of this one does not say which beta2 its v needs
+])  # fmt: skip
+def test_other_formats_are_refused(tmp_path, monkeypatch, number, told):
+    path = tmp_path / "checkpoint.npz"
+    monkeypatch.setattr("gan.runs.checkpoint.FORMAT", number)
+    write_checkpoint(path, a_checkpoint(trainer()))
+    monkeypatch.undo()
+    with pytest.raises(WeightsError, match=f"checkpoint.npz: .*{told}"):
+        read_checkpoint(path)
 
 
 def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):

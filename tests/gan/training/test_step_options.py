@@ -48,6 +48,7 @@ def d_value(step, weight_real, weight_fake, weight_between, e=None):
     (ZeroCentered(3.0, fake=False), (3.0, 0, 0)), (ZeroCentered(3.0, real=False), (0, 3.0, 0)), (ZeroCentered(3.0), (3.0, 3.0, 0)),
     (OneCentered(4.0), (0, 0, 4.0)),
 ], ids=["R1", "R2", "R1 and R2", "WGAN-GP"])  # fmt: skip
+@pytest.mark.gradcheck
 def test_a_penalty_adds_its_value_and_its_gradient(D, penalty, weights):
     step, log = make_step(mlp_generator(), D(), recipe=replace(RECIPE, penalty=penalty))
     step.fake[...] = np.random.default_rng(8).uniform(-1, 1, step.fake.shape)

@@ -28,6 +28,7 @@ def test_forward_is_the_plain_formula(name, shape):
 
 @each
 @pytest.mark.parametrize("shape", [(5, 4), (2, 3, 4, 5)])
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(name, shape):
     report = nn.gradcheck(ACTIVATIONS[name][0](), away_from_zero(*shape))
     assert report.ok, report

@@ -115,6 +115,7 @@ def test_the_square_is_set_to_fill_and_its_gradient_to_zero():
 
 
 @each
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(name):
     for train in (True, False):
         report = nn.gradcheck(LAYERS[name](), normal(*SHAPE), train=train)
@@ -122,6 +123,7 @@ def test_gradients_are_the_finite_differences(name):
 
 
 @each
+@pytest.mark.gradcheck
 def test_the_chain_of_a_gan_has_the_right_gradients(name):
     """The gradient goes back through what was done to the images, to the generator."""
     G = nn.Sequential(nn.Dense(4, 60), nn.Tanh(), nn.Reshape((2, 5, 6)))

@@ -94,6 +94,7 @@ def test_both_passes_are_the_plain_loops(name):
 
 
 @pytest.mark.parametrize("name", ORACLES)
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(name):
     report = nn.gradcheck(ORACLES[name], load("conv_layers")[f"{name}.x"])
     assert report.ok and len(report.entries) == 3, report

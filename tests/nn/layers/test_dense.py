@@ -19,6 +19,7 @@ def test_forward_is_the_plain_loop():
     assert_close(layer(x), plain_dense(x, layer.W, layer.b), 1e-14)
 
 
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences():
     report = nn.gradcheck(nn.Dense(4, 3), normal(5, 4))
     assert report.ok and len(report.entries) == 3, report

@@ -8,6 +8,8 @@ from tests.support.tools import assert_close, away_from_zero, normal
 
 STEP = 1e-5
 
+pytestmark = pytest.mark.gradcheck
+
 
 def penalty(net, x, dy, r, cache):
     """P = <dx, r> for dx = net.backward(dy), with the same dropout masks each time."""

@@ -48,6 +48,7 @@ def test_pytorch_agrees(name, memory):
 
 
 @pytest.mark.parametrize("name", ORACLES)
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(name):
     shape = load("conv_layers")[f"{name}.x"].shape
     report = nn.gradcheck(ORACLES[name], away_from_zero(*shape))
@@ -153,3 +154,43 @@ def test_what_is_no_image_is_refused(layer):
     built = layer.build()
     with pytest.raises(nn.ShapeError, match=r"expected x of shape \(N, C, H, W\), got \(4, 4\)"):
         built(np.zeros((4, 4), np.float32))
+
+
+def pytorchs_winner(window):
+    """The index in a list of numbers: the first of the largest, or the last NaN."""
+    best = 0
+    for i, value in enumerate(window):
+        if value > window[best] or np.isnan(value):
+            best = i
+    return best
+
+
+@pytest.mark.parametrize("values", [[-np.inf], [-np.inf, np.inf], [-np.inf, np.nan], [np.nan], [-np.inf, np.nan, np.inf, 0.0, 1.0]])
+@pytest.mark.parametrize("kernel, stride, padding", [((2, 2), (2, 2), (1, 1)), ((3, 4), (2, 1), (1, 2)), ((3, 3), (1, 1), (0, 0))])
+def test_infinities_and_nan_win_inside_the_image(any_backend, values, kernel, stride, padding):
+    """Windows of -inf alone keep it, NaN is never lost, and the gradient goes to the pixel that won, never into the padding."""
+    ops, (N, H, W, C), (kh, kw), (sh, sw), (ph, pw) = any_backend, (3, 7, 6, 2), kernel, stride, padding
+    x = np.random.default_rng(0).choice(np.array(values, np.float32), (N, H, W, C))
+    P, Q = (H + 2 * ph - kh) // sh + 1, (W + 2 * pw - kw) // sw + 1
+    y, winner, dx = ops.empty((N, P, Q, C), "float32"), ops.empty((N, P, Q, C), "uint8"), ops.empty(x.shape, "float32")
+    ops.max_pool(ops.asarray(x), kernel, stride, padding, out=y, winner=winner)
+    dy = normal(N, P, Q, C, dtype=np.float32)
+    ops.max_pool_backward(ops.asarray(dy), winner, kernel, stride, padding, out=dx)
+    got_y, got_winner, want_dx = ops.to_host(y), ops.to_host(winner), np.zeros_like(x)
+    for n, p, q, c in np.ndindex(dy.shape):
+        taps = [(a, b) for a in range(kh) for b in range(kw) if 0 <= p * sh + a - ph < H and 0 <= q * sw + b - pw < W]
+        a, b = taps[pytorchs_winner([x[n, p * sh + a - ph, q * sw + b - pw, c] for a, b in taps])]
+        place = n, p * sh + a - ph, q * sw + b - pw, c
+        assert np.array_equal(got_y[n, p, q, c], x[place], equal_nan=True) and got_winner[n, p, q, c] == a * kw + b
+        want_dx[place] += dy[n, p, q, c]
+    assert_close(ops.to_host(dx), want_dx, 1e-6)
+
+
+def test_an_infinite_gradient_reaches_the_winner_alone(any_backend):
+    ops = any_backend
+    x = ops.asarray(np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1))
+    y, winner = (ops.empty((1, 1, 1, 1), dtype) for dtype in ("float32", "uint8"))
+    ops.max_pool(x, (2, 2), (2, 2), (0, 0), out=y, winner=winner)
+    ops.fill_(y, np.inf)
+    ops.max_pool_backward(y, winner, (2, 2), (2, 2), (0, 0), out=x)
+    assert ops.to_host(x).reshape(-1).tolist() == [0, 0, 0, np.inf]

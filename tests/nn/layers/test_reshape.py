@@ -43,6 +43,7 @@ def test_backward_takes_a_dy_in_any_memory_order():
 
 
 @pytest.mark.parametrize("layer", [nn.Flatten(), nn.Reshape((5, 3, 4))])
+@pytest.mark.gradcheck
 def test_gradients_are_the_finite_differences(layer):
     report = nn.gradcheck(layer, normal(2, 3, 4, 5))
     assert report.ok, report

@@ -46,15 +46,17 @@ def training(loss, make_optimizer, last, extra=()):
     noise = np.empty((BATCH, 8), np.float32)
     images = np.random.default_rng(0).random((BATCH, 1, 6, 6), np.float32)
     soft = np.full((BATCH, N_OUT), 0.9, np.float32)
+    value, gradient = np.empty(1, np.float32), np.empty((BATCH, N_OUT), np.float32)
 
     def step(n):
+        results = {"dy": gradient[:n], "value": value}
         fake = G.forward(G.stream.normal_(noise[:n]), g_cache, train=True)
-        _, dy = loss(D.forward(images[:n], real_cache, train=True), soft[:n], real_cache)
+        _, dy = loss(D.forward(images[:n], real_cache, train=True), soft[:n], real_cache, **results)
         D.backward(dy, real_cache, need_dx=False)
-        _, dy = loss(D.forward(fake, fake_cache, train=True), 0, fake_cache)
+        _, dy = loss(D.forward(fake, fake_cache, train=True), 0, fake_cache, **results)
         D.backward(dy, fake_cache, grads="add", need_dx=False)
         d_optimizer.step()
-        _, dy = loss(D.forward(fake, fake_cache, train=True), 1, fake_cache, weight=0.5)
+        _, dy = loss(D.forward(fake, fake_cache, train=True), 1, fake_cache, weight=0.5, **results)
         G.backward(D.backward(dy, fake_cache, grads="skip"), g_cache, need_dx=False)
         g_optimizer.step()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import nn
 from nn.ops import NumpyOps
 from tests.support.tools import assert_close, normal
 
@@ -54,3 +55,51 @@ def test_float32_keeps_its_digits_over_fifty_thousand_rows():
     assert_close(mean, exact.mean(axis=0), 1e-6)
     assert_close(var, exact.var(axis=0), 1e-6)
     assert_close(total, (exact**2).sum(axis=0), 1e-6)
+
+
+def normalized(ops, x):
+    """(xhat, mean, var) of a backend, on the host."""
+    x = ops.asarray(x)
+    out, mean, var, inv_std = (ops.empty(s, "float32") for s in (x.shape, x.shape[1:], x.shape[1:], x.shape[1:]))
+    ops.normalize(x, 1e-5, out=out, mean=mean, var=var, inv_std=inv_std)
+    return ops.to_host(out), ops.to_host(mean), ops.to_host(var)
+
+
+@pytest.mark.parametrize("rows", [2, 100, 3137, 12_544])
+def test_columns_of_one_number_each_become_zeros(any_backend, rows):
+    """However large it is; a mean that is off by its rounding would be divided by sqrt(eps)."""
+    numbers = np.array([1000.1, -1000.1, 3.3e5, 7.7e30, 1e-30, 0.1, 0], np.float32)
+    for x in (np.tile(numbers, (rows, 1)), np.tile(numbers[:1], (rows, 1))):
+        out, mean, var = normalized(any_backend, x)
+        assert not out.any() and not var.any() and (mean == x[0]).all()
+
+
+def assert_normalized(ops, x, tolerance):
+    """Against float64."""
+    exact = x.astype(np.float64)
+    out, mean, var = normalized(ops, x)
+    std = exact.std(axis=0)
+    assert (np.abs(mean - exact.mean(axis=0)) <= 1e-5 * std + 1e-7 * np.abs(exact.mean(axis=0))).all()
+    np.testing.assert_allclose(var, std**2, rtol=tolerance)
+    assert_close(out, (exact - exact.mean(axis=0)) / np.sqrt(std**2 + 1e-5), tolerance)
+
+
+@pytest.mark.parametrize("offset, tolerance", [(0, 3e-6), (1e3, 1e-4), (1e5, 1e-2)])
+def test_a_large_mean_costs_no_more_digits_than_the_numbers_have_lost(any_backend, offset, tolerance):
+    assert_normalized(any_backend, (offset + normal(12_544, 5)).astype(np.float32), tolerance)
+
+
+@pytest.mark.parametrize("row", [0, 250])
+def test_an_outlier_leaves_the_others_their_digits(any_backend, row):
+    x = normal(500, 3, dtype=np.float32)
+    x[row] = 1e4
+    assert_normalized(any_backend, x, 1e-5)
+
+
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+def test_constant_images_through_the_layer(device):
+    """In training they become b; in evaluation too, once the running statistics are theirs."""
+    layer = nn.BatchNorm(4, momentum=1.0).build(seed=0, device=device)
+    x = np.full((64, 4, 14, 14), 1000.1, np.float32)
+    assert not layer.forward(x, layer.cache(), train=True).any()
+    assert (layer.running_mean == x[0, 0, 0, 0]).all() and not layer.running_var.any() and not layer(x).any()

@@ -103,6 +103,7 @@ def test_an_epoch_waits_for_the_device_where_the_log_is_read_and_nowhere_else(op
         assert guard.allocations == allocations
 
 
+@pytest.mark.gradcheck
 def test_weights_and_gradcheck_work_across_backends(ops, tmp_path):
     net = Sequential(Dense(3, 4), Dense(4, 2)).build(1, device=ops)
     save_weights(tmp_path / "w.npz", {"net": net})

@@ -1,0 +1,228 @@
+"""What ends a command from outside: SIGINT, SIGTERM and SIGHUP, at any time from its imports to its end."""
+
+import json
+import operator
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from gan.runs import run as run_folder
+from gan.commands.command_line import on_signals, run
+from gan.training.trainer import Trainer
+from nn import load_weights
+from nn.serialization.files import atomic_write
+from tests.support.small import CHECKOUT, command, example  # noqa: F401
+
+train = example("train_mnist_gan")
+QUICK = "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--quiet"
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+EXAMPLES = "classify", "evaluate", "predict", "stacked_mnist", "train_mnist_classifier", "train_mnist_gan"
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Those of a process that was started in the usual way; the test runner's come back after the test."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def status(main):
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    return end.value.code
+
+
+# ---- the imports -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def numpy_that_interrupts(tmp_path):
+    """A folder for PYTHONPATH: to import NumPy takes long, and Ctrl-C comes meanwhile."""
+    code = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.1)\nprint('imported')\nos._exit(0)\n"
+    (tmp_path / "numpy.py").write_text(code)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)])}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_interrupt_while_an_example_is_imported_is_no_traceback(numpy_that_interrupts, name):
+    words = [sys.executable, CHECKOUT / "examples" / f"{name}.py", "--help"]
+    done = subprocess.run(words, env=numpy_that_interrupts, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")  # which a shell calls 130
+
+
+def test_an_ignored_interrupt_stays_ignored_while_an_example_is_imported(numpy_that_interrupts):
+    words = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, CHECKOUT / "examples" / "predict.py"]
+    done = subprocess.run(words, env=numpy_that_interrupts, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
+
+
+def test_to_import_an_example_from_a_program_changes_no_handler():
+    for name in EXAMPLES:
+        example(name)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- on_signals --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_is_handled_and_the_handlers_come_back(number):
+    before, caught = [signal.getsignal(each) for each in SIGNALS], []
+    with on_signals(caught.append):
+        signal.raise_signal(number)
+        assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == [signal.SIG_DFL] * 2  # ends it at once
+        signal.raise_signal(signal.SIGHUP)  # which a closing terminal and its shell both send
+    assert caught == [number] and [signal.getsignal(each) for each in SIGNALS] == before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_is_ignored_stays_ignored(number):
+    """As after nohup, after  trap '' INT , and in a shell script's background jobs."""
+    signal.signal(number, signal.SIG_IGN)
+    caught = []
+    with on_signals(caught.append):
+        for _ in range(2):
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_IGN
+        other = next(each for each in SIGNALS if each != number)
+        signal.raise_signal(other)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    assert caught == [other] and signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_outside_the_main_thread_nothing_is_handled():
+    def work():
+        with on_signals(results.append):
+            results.append([signal.getsignal(number) for number in SIGNALS])
+        results.append(status(lambda: 3))
+
+    results, before = [], [signal.getsignal(number) for number in SIGNALS]
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert results == [before, 3]
+
+
+# ---- run ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_a_command_quietly_and_what_it_began_is_cleared_away(capsys, tmp_path, number):
+    def main():
+        with atomic_write(tmp_path / "a.bin") as file:
+            file.write(b"half")
+            signal.raise_signal(number)
+
+    assert status(main) == 128 + number
+    assert capsys.readouterr() == ("", "") and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("became", [ImportError, SystemError, OSError, MemoryError])
+def test_an_interrupt_that_has_become_another_error_is_one_all_the_same(capsys, became):
+    """As in the middle of an import, where code in C may replace it."""
+
+    def main():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise became("something else") from None
+
+    assert status(main) == 128 + signal.SIGTERM
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_while_main_imports_ends_it_at_once(tmp_path):
+    """Some imports wait until they are needed. An exception in one might be printed, dropped, or crash what is being loaded."""
+    code = "import signal\ntry:\n    signal.raise_signal(signal.SIGTERM)\nexcept BaseException:\n    print('raised')\n"
+    (tmp_path / "slow.py").write_text(code)
+    code = "from gan.commands.command_line import run\ndef main():\n    import slow\nrun(main)"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)])}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "")
+
+
+def test_an_interrupt_is_one_where_python_itself_raises_it(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    assert status(main) == 130 and capsys.readouterr() == ("", "")
+
+
+# ---- a training --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick(command, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    return lambda *words: command(train, *QUICK, *words)
+
+
+def raising(number, real):
+    """`real`, with the signal right after it."""
+
+    def wrapped(*args, **kwargs):
+        result = real(*args, **kwargs)
+        signal.raise_signal(number)
+        return result
+
+    return wrapped
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("where", ["RunLock", "RunFolder._write_config"])
+def test_a_signal_while_the_folder_is_made_leaves_a_run_that_can_go_on(quick, monkeypatch, number, where):
+    with monkeypatch.context() as patch:
+        patch.setattr(f"gan.runs.run.{where}", raising(number, operator.attrgetter(where)(run_folder)))
+        assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
+    assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 0
+    assert quick("--resume", "here") == (0, "", "")
+    assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 2
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_there_is_a_folder_leaves_nothing(quick, tmp_path, monkeypatch, number):
+    monkeypatch.setattr(Trainer, "__init__", raising(number, Trainer.__init__))
+    assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_last_files_are_written_leaves_them_whole(quick, tmp_path, monkeypatch, number):
+    monkeypatch.setattr("gan.runs.run.save_film", raising(number, run_folder.save_film))
+    assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
+    with np.load("here/fixed_samples.npz") as arrays:
+        assert arrays["images"].shape == (1, 64, 28, 28)
+
+
+def test_a_training_that_ignores_signals_goes_on(quick, monkeypatch):
+    step = Trainer.step
+
+    def interrupted(self):
+        step(self)
+        for number in SIGNALS:
+            signal.raise_signal(number)
+
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    assert quick("--steps", 3, "--out", "here") == (0, "", "")
+    assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 3
+
+
+def test_a_training_in_another_thread_is_trained(quick, tmp_path, monkeypatch):
+    """Where `main` is called from a program of one's own."""
+    results = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [train.__file__, *QUICK, "--steps", "2", "--out", "here"])
+    thread = threading.Thread(target=lambda: results.append(train.main()))
+    thread.start()
+    thread.join()
+    assert results == [0] and json.loads((tmp_path / "here" / "config.json").read_text())["steps"] == 2

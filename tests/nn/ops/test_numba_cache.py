@@ -1,0 +1,149 @@
+"""Machine code on disk is used where it is whole and made from these sources, and is otherwise made anew without a word."""
+
+import errno
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nn
+import nn.ops
+
+numba = pytest.importorskip("numba")
+
+from numba import prange  # noqa: E402
+
+from nn.ops.numba import cache as numba_cache  # noqa: E402
+from nn.ops.numba.compiling import both, compiled  # noqa: E402
+
+ROOT = Path(nn.__file__).parent.parent
+
+
+def add_one(x):
+    for i in prange(x.size):
+        x[i] += 1
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def run():
+    """What a new process would do with the kernel; whether it took the machine code from disk."""
+    kernel, x = compiled()(add_one), np.zeros(3)
+    kernel(x)
+    assert x.tolist() == [1, 1, 1]
+    return sum(kernel.stats.cache_hits.values()) == 1
+
+
+def files(folder, pattern="*add_one-*.nbc"):
+    return sorted(folder.rglob(pattern))
+
+
+def test_code_is_kept_in_one_file_for_each_kernel_and_type(folder):
+    assert not run() and run()
+    (path,) = files(folder)
+    assert [p for p in folder.rglob("*") if p.is_file()] == [path]
+    compiled()(add_one)(np.zeros(3, np.float32))
+    assert len(files(folder)) == 2 and run()
+
+
+def test_both_forms_of_a_kernel_are_kept_apart(folder):
+    for _ in range(2):
+        for kernel in both(add_one):
+            kernel(np.zeros(3))
+    assert len(files(folder)) == 1 and len(files(folder, "*add_one_together-*.nbc")) == 1
+
+
+@pytest.mark.parametrize("damage", [
+    lambda path, whole: path.write_bytes(b""), lambda path, whole: path.write_bytes(whole[:10]),
+    lambda path, whole: path.write_bytes(whole[: len(whole) // 2]), lambda path, whole: path.write_bytes(whole[:-1]),
+    lambda path, whole: path.write_bytes(whole[:-99] + b"x" + whole[-98:]), lambda path, whole: path.write_bytes(b"x" * len(whole)),
+], ids=["empty", "no digest", "half", "a byte short", "a wrong byte", "something else"])  # fmt: skip
+def test_a_damaged_file_is_made_anew(folder, damage):
+    run()
+    (path,) = files(folder)
+    whole = path.read_bytes()
+    damage(path, whole)
+    assert not run() and run() and files(folder) == [path]
+
+
+def test_a_folder_where_the_file_should_be(folder):
+    run()
+    (path,) = files(folder)
+    path.unlink()
+    path.mkdir()
+    assert not run() and not run()
+    assert [p.name for p in path.parent.iterdir()] == [path.name]  # nothing half written is left
+
+
+@pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_takes_nothing(folder, monkeypatch, problem):
+    def write_bytes(path, data):
+        path.touch()
+        raise OSError(problem, os.strerror(problem))
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    assert not run() and not run()
+    assert not [p for p in folder.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("where", ["a file", "a file/below", "/proc/nowhere"])
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch, where):
+    (tmp_path / "a file").touch()
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / where))
+    monkeypatch.setattr(numba_cache.CompileResultCacheImpl, "_locator_classes", numba_cache.CompileResultCacheImpl._locator_classes[:1])
+    assert not run() and not run()
+
+
+def test_other_sources_are_other_code_and_the_old_goes(folder, monkeypatch):
+    run()
+    (old,) = files(folder)
+    elsewhere = old.with_name(old.name.replace(old.name.split("-")[1], "0" * 16))  # of another machine in the same folder
+    shutil.copy(old, elsewhere)
+    monkeypatch.setattr(numba_cache, "kernel_sources", lambda: b"after a change")
+    assert not run() and run()
+    assert not old.exists() and elsewhere.exists() and len(files(folder)) == 2
+
+
+def test_a_change_in_any_file_of_kernels_is_another_source(tmp_path):
+    shutil.copytree(Path(nn.ops.__file__).parent, tmp_path / "ops", ignore=shutil.ignore_patterns("__pycache__"))
+    spec = importlib.util.spec_from_file_location("copied_cache", tmp_path / "ops" / "numba" / "cache.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    seen, paths = {module.kernel_sources()}, sorted((tmp_path / "ops" / "numba").glob("*.py"))
+    for path in paths:
+        times = path.stat()
+        path.write_text(path.read_text().replace("e", "E", 1))  # as long, and as old
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        module.kernel_sources.cache_clear()
+        seen.add(module.kernel_sources())
+    assert len(paths) > 5 and len(seen) == len(paths) + 1
+
+
+def test_code_of_another_machine_or_version_is_not_taken(folder, monkeypatch):
+    run()
+    monkeypatch.setattr(numba_cache, "VERSIONS", ("another",))
+    assert not run() and len(files(folder)) == 2
+
+
+def test_where_numbas_parts_are_others_each_process_compiles(folder, monkeypatch):
+    for name in ("_reduce", "_rebuild"):
+        with monkeypatch.context() as patch:
+            patch.delattr(numba_cache.CompileResult, name)
+            assert not run()
+
+
+def test_two_processes_that_compile_at_once(folder):
+    code = "import numpy as np, nn\nprint(nn.get_ops().leaky_relu(np.ones(3), 0.5, out=np.ones(3)))"
+    command, env = [sys.executable, "-c", code], {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+    both_at_once = [subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [process.communicate() for process in both_at_once] == [(b"[1. 1. 1.]\n", b"")] * 2
+    assert len(files(folder, "*.nbc")) == len([p for p in folder.rglob("*") if p.is_file()]) == 1
