@@ -3,8 +3,8 @@
 The chain rule does the rest: a network's gradient is right if each of its layers multiplies any dy by its own derivative, and
 if the network hands on what they give. So each layer is checked alone, at the x that the network brings to it, where a finite
 difference is good to ten digits and a mistake is named where it is made (`nn.checking.pullback`); and the network's own passes
-must give the numbers that its layers give one after the other. A loss is checked through the last layer, and double_backward
-as what it is, the pullback of the backward pass. What a layer promises besides is in `nn.checking.protocol`.
+must give the numbers that its layers give one after the other. A loss is checked alone and through the last layer, and
+double_backward as what it is, the pullback of the backward pass. What a layer promises besides is in `nn.checking.protocol`.
 """
 
 import copy
@@ -15,6 +15,7 @@ from nn.checking.passes import (
     backward_pass,
     forward_pass,
     has_double_backward,
+    loss_alone,
     loss_behind,
     own_gradients,
     random_like,
@@ -74,8 +75,12 @@ def _check(chain, x, loss, target, train, rng, report):
             results, _ = check_pullback(function, [random_like(visit.x, rng)], rng, report.tolerance)
             _add(report, results, f"double_backward of {label}, {{}}", train, second=True)
     if loss is not None and report.ok:
-        results, _ = check_pullback(loss_behind(leaves[-1], loss, target), [np.ones(1)], rng, report.tolerance)
-        _add(report, results, type(loss).__name__, train)
+        last, name = leaves[-1], type(loss).__name__
+        alone = loss_alone(last.forward(last.cache), loss, target, last.cache)
+        results, _ = check_pullback(alone, [np.ones(1)], rng, report.tolerance, elsewhere=False)  # y may have to lie in (0, 1)
+        _add(report, results, name, train)
+        results, _ = check_pullback(loss_behind(last, loss, target), [np.ones(1)], rng, report.tolerance)
+        _add(report, results, name, train)
 
 
 def _add(report, results, where, train, second=False):

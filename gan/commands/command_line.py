@@ -1,10 +1,8 @@
-"""What the command lines share: kinds of arguments, files to write, signals, streams, and errors as one line with status 2."""
+"""What the command lines share: kinds of arguments, files to write, signals, and errors as one line with exit status 2."""
 
 import argparse
 import errno
-import io
 import os
-import select
 import signal
 import sys
 import threading
@@ -12,6 +10,7 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
+from gan.streams import prepare_streams
 from nn import ByhandError, RunError
 
 ERROR = 2
@@ -64,62 +63,6 @@ def _status(main):
     except OSError as problem:
         print(f"error: {problem}; name another file or folder", file=sys.stderr)
     return ERROR
-
-
-class Output(io.RawIOBase):
-    """Writes to another raw stream, and drops what that one does not take: a terminal that has gone, a full disk, a closed pipe.
-
-    lost: a set that gets the errors' numbers.
-    """
-
-    def __init__(self, raw, lost):
-        super().__init__()
-        self._raw, self._lost = raw, lost
-
-    def writable(self):
-        return True
-
-    def fileno(self):
-        return self._raw.fileno()
-
-    def isatty(self):
-        return self._raw.isatty()
-
-    def write(self, data):
-        try:
-            while (count := self._raw.write(data)) is None:  # it does not block, and is full
-                select.select([], [self._raw], [])
-            return count
-        except OSError as problem:
-            self._lost.add(problem.errno)
-            return len(data)
-
-
-def prepare_streams():
-    """Let nothing that is printed end the process. -> a set that gets the numbers of the errors of
-    writing to stdout.
-
-    Streams that were closed lead to os.devnull, so that no data file gets their number, and what is printed to the number.
-    What an encoding lacks is written as an escape, and what cannot be written is dropped. Streams that a program has put in
-    place of the process's own stay as they are.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
-            os.set_inheritable(number, True)
-    lost = set()
-    for name, errors in (("stdout", lost), ("stderr", set())):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False))
-        elif stream is getattr(sys, f"__{name}__"):
-            raw = Output(getattr(stream.buffer, "raw", stream.buffer), errors)
-            at_once = stream.line_buffering or stream.write_through
-            buffer = io.BufferedWriter(raw)
-            setattr(sys, name, io.TextIOWrapper(buffer, stream.encoding, "backslashreplace", line_buffering=at_once))
-    return lost
 
 
 class Parser(argparse.ArgumentParser):

@@ -51,12 +51,16 @@ class Comparison:
         return not self.error <= self.allowed
 
 
-def check_pullback(function, cotangents, rng, tolerance):
-    """{array's name: its `Comparison`}, the worst where one is wrong; and the number of outputs that have a kink at x."""
+def check_pullback(function, cotangents, rng, tolerance, elsewhere=True):
+    """{array's name: its `Comparison`}, the worst where one is wrong; and the number of outputs that have a kink at x.
+
+    elsewhere: whether f may be looked at where x is another, too.
+    """
     x, results, kinks = function.arrays["x"], {}, 0
     here = x.copy()
     seen = dict.fromkeys(function.arrays, False)  # which outputs had a slope, at whatever point
-    for n, point in enumerate(_points(function, cotangents[0], rng)):
+    points = _points(function, cotangents[0], rng) if elsewhere else [here]
+    for n, point in enumerate(points):
         x[...] = point
         for name, outputs in list(seen.items()):
             result, smooth = _compare(function, name, cotangents, rng, tolerance)
@@ -66,7 +70,7 @@ def check_pullback(function, cotangents, rng, tolerance):
             result = results[name] = result if (result.wrong, result.settled) > (before.wrong, before.settled) else before
             seen[name] = outputs | smooth
             known = result.settled or result.by_hand == result.numeric == 0
-            if result.wrong or n > 0 and known and seen[name].all():
+            if result.wrong or known and seen[name].all() and (n > 0 or not elsewhere):
                 del seen[name]
         if not seen:
             break

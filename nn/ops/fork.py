@@ -5,6 +5,7 @@ in the parent, for its own threads to end. So the fork waits until the calls of 
 nothing is being compiled; each takes milliseconds, a compilation seconds.
 """
 
+import logging  # noqa: F401  (its lock is taken before a fork, too; what is registered after it is done first: who compiles, logs)
 import os
 import threading
 import weakref

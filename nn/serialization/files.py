@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nn.errors import RunError
 
-TEMPORARY = re.compile(r"\.byhand-[0-9a-f]{16}\.tmp")
+TEMPORARY = re.compile(r"\.[^/]+\.[0-9a-f]{16}\.tmp")  # .weights.npz.0123456789abcdef.tmp
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
@@ -37,7 +37,7 @@ def atomic_write(path):
     """
     old = _old_file(path)
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
-    temporary = target.with_name(f".byhand-{secrets.token_hex(8)}.tmp")  # a short name: any name that fits is permitted
+    temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.tmp")  # a name of 255 bytes is long enough
     try:
         with open(temporary, "xb", opener=_private if old else None) as file:
             if old:

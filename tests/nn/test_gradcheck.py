@@ -301,6 +301,23 @@ def test_a_loss_is_checked_and_a_wrong_one_named(loss, target):
     assert nn.gradcheck(net, x, loss=Mistaken(), target=target).failed == ["Mistaken"]
 
 
+def test_a_loss_is_wrong_also_where_the_last_layer_lets_nothing_through():
+    class Mistaken(nn.MeanSquaredError):
+        def __call__(self, y, target, cache):
+            value, dy = super().__call__(y, target, cache)
+            dy *= np.where(y == 0, 1.001, 1)
+            return value, dy
+
+    assert nn.gradcheck(nn.ReLU(), normal(4, 3), loss=nn.MeanSquaredError(), target=0.3).ok
+    assert nn.gradcheck(nn.ReLU(), normal(4, 3), loss=Mistaken(), target=0.3).failed == ["Mistaken"]
+
+
+@pytest.mark.parametrize("scale", [1, 30, 1000])
+def test_bce_behind_a_sigmoid_is_right_however_sure_it_is(scale):
+    report = nn.gradcheck(nn.Sigmoid(), scale * normal(4, 3), loss=nn.BCE(), target=0.3)
+    assert report.ok and all(entry.settled for entry in report.entries), report
+
+
 # ---- the protocol, networks, and double_backward ----------------------------------------------------------------------------
 
 PROMISES = {
