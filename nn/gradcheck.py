@@ -87,7 +87,7 @@ def gradcheck(network, x, *, loss=None, target=None, train=True, seed=0, toleran
         dy = part.backward(dy, cache)
     checked = [("x", x, np.array(dy))]
     for part in chain:
-        for prefix, leaf in part.leaves():
+        for prefix, leaf in part.modules():
             names = [(key, prefix + key) for key in leaf.parameter_shapes]
             checked += [(f"{leaf.label} {key}", part.parameters.value[n], part.parameters.grad[n].copy()) for key, n in names]
     floor = 1e-4 * max(abs(value()), 1e-3)  # below this, rounding in the loss is all that a difference can see
@@ -125,7 +125,7 @@ def _float64_copy(part, name):
     """The same layers with the same values, in float64 on the CPU."""
     twin = copy.deepcopy(part, {id(part.ops): part.ops})
     twin.build(seed=0, dtype="float64", name=part.path or name)
-    for (_, copied), (_, leaf) in zip(twin.leaves(), part.leaves(), strict=True):
+    for (_, copied), (_, leaf) in zip(twin.modules(), part.modules(), strict=True):
         if leaf.ops is not None:
             for key in leaf.parameter_shapes | leaf.statistic_shapes:
                 getattr(copied, key)[...] = leaf.ops.to_host(getattr(leaf, key))

@@ -172,7 +172,7 @@ def test_running_statistics_are_never_optimized():
 def test_the_learning_rate_that_is_set_is_the_one_read():
     optimizer = nn.SGD(nn.Dense(5, 3).build(seed=0), 0.1)
     optimizer.learning_rate = 0.025
-    assert optimizer.learning_rate == 0.025 and optimizer.clock[1] == 0.025
+    assert optimizer.learning_rate == 0.025 and optimizer.step_state[1] == 0.025
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_adams_state_is_named_as_the_paper_has_it():
     net.dW[...] = -3
     optimizer.step()
     m, v = optimizer.state["m"][:6], optimizer.state["v"][:6]
-    assert (m < 0).all() and (v > 0).all() and np.allclose(v / m**2, v[0] / m[0] ** 2) and optimizer.clock.shape == (2,)
+    assert (m < 0).all() and (v > 0).all() and np.allclose(v / m**2, v[0] / m[0] ** 2) and optimizer.step_state.shape == (2,)
 
 
 def test_an_optimizer_follows_a_network_that_is_built_again():

@@ -79,7 +79,7 @@ def test_a_part_names_its_arrays_as_a_network_of_its_own_would(name):
         assert held.flat.shape == wanted.flat.shape and (held.flat.ctypes.data % 64 == 0 or not held.flat.size)
         for view in held.views.values():
             assert np.shares_memory(view, held.flat)
-    leaves = {prefix + key: getattr(leaf, key) for prefix, leaf in part.leaves() for key in leaf.parameter_shapes}
+    leaves = {prefix + key: getattr(leaf, key) for prefix, leaf in part.modules() for key in leaf.parameter_shapes}
     assert all(part.parameters.value[key] is view for key, view in leaves.items())
 
 
@@ -171,7 +171,7 @@ def test_statistics_come_with_a_copied_layer_and_its_dtype_is_the_new_networks()
 def test_a_part_of_a_built_network_is_not_built(name):
     take, _ = PARTS[name]
     net = network()
-    with pytest.raises(nn.ShapeError, match="expected a whole network to build, this is a part of one that is built; build that"):
+    with pytest.raises(nn.ShapeError, match="expected a whole network to build, got a part of a built one; build that"):
         take(net).build(seed=1)
     assert np.array_equal(net[0].W, network()[0].W)
 
@@ -247,7 +247,7 @@ def test_an_optimizer_of_what_was_built_in_other_memory_is_refused(again):
     net.build(seed=1, **again)
     for optimizer in optimizers:
         for _ in range(2):
-            with pytest.raises(nn.ShapeError, match="SGD: expected the network as it was, it has been built again"):
+            with pytest.raises(nn.ShapeError, match="SGD: expected the network it was made for, which has since been built again"):
                 copy.deepcopy(optimizer).step()
             with pytest.raises(nn.ShapeError, match="make a new optimizer"):
                 optimizer.step()
@@ -263,5 +263,5 @@ def test_a_copy_that_is_built_again_leaves_its_copied_optimizer_behind():
     part, optimizer = copy.deepcopy((net[2:], nn.SGD(net[2:])))
     optimizer.step()
     part[1].build(seed=0)  # one layer alone
-    with pytest.raises(nn.ShapeError, match="SGD: expected the network as it was"):
+    with pytest.raises(nn.ShapeError, match="SGD: expected the network it was made for"):
         optimizer.step()

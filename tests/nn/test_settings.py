@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import nn
-from nn.layers import LAYERS
-from nn.serialization.weights import describe
+from nn.layers.base import LAYERS
 from tests.nn.layers.test_base import CASES
 from tests.support.tools import Vector, normal
 
@@ -56,7 +55,7 @@ def test_a_layer_of_numpys_numbers_is_printed_saved_and_copied(number, real, sev
         for value in arguments(again).values():
             assert_plain(value)
         assert repr(eval(repr(again), vars(nn))) == repr(again)  # noqa: S307
-        assert json.loads(json.dumps(describe(again)))["type"] == type(layer).__name__
+        assert json.loads(json.dumps(again.to_config()))["type"] == type(layer).__name__
         net = nn.Sequential(again, input_shape=TUPLES[several](shape[1:])).build(seed=0)
         assert net.input_shape == shape[1:] and all(type(size) is int for size in net.input_shape), name
         nn.save_weights(tmp_path / "w.npz", {"net": net}, {})
@@ -94,7 +93,7 @@ def test_no_whole_number(value):
         (lambda v: nn.Conv2d(v, 2, 3), "c_in"), (lambda v: nn.ConvTranspose2d(2, v, 3), "c_out"),
         (lambda v: nn.RandomShift(v), "reach"), (lambda v: nn.Cutout(v), "size"),
     ):  # fmt: skip
-        refused(lambda make=make: make(value), f"expected {name} as a whole number of at least 1")
+        refused(lambda make=make: make(value), f"expected {name} to be an integer of at least 1")
 
 
 @pytest.mark.parametrize("value", [v for v in NO_INTS if v is not None], ids=repr)
@@ -106,10 +105,10 @@ def test_no_whole_number_and_no_pair(value):
         (lambda v: nn.AvgPool2d(2, v), "stride"),
         (lambda v: nn.Upsample(v), "factor"),
     ):
-        refused(lambda make=make: make(value), f"expected {name} to be an int of at least 1, or two")
+        refused(lambda make=make: make(value), f"expected {name} to be an integer of at least 1, or a pair")
     for value in (-1, np.array([1, -1]), 0.5):
-        refused(lambda: nn.Conv2d(1, 2, 3, padding=value), "expected padding to be an int of at least 0, or two")
-        refused(lambda: nn.ConvTranspose2d(1, 2, 3, 2, output_padding=value), "expected output_padding to be an int")
+        refused(lambda: nn.Conv2d(1, 2, 3, padding=value), "expected padding to be an integer of at least 0, or a pair")
+        refused(lambda: nn.ConvTranspose2d(1, 2, 3, 2, output_padding=value), "expected output_padding to be an integer")
 
 
 NO_SHAPES = [(), [], np.array([]), np.array([2.0]), (2, 0), "12", [[1, 2]], True, 2.5, (None,), np.array([[2]])]
@@ -117,8 +116,8 @@ NO_SHAPES = [(), [], np.array([]), np.array([2.0]), (2, 0), "12", [[1, 2]], True
 
 @pytest.mark.parametrize("value", NO_SHAPES, ids=repr)
 def test_no_shape(value):
-    refused(lambda: nn.Reshape(value), "Reshape: expected shape as whole numbers of at least 1")
-    refused(lambda: nn.Sequential(nn.Tanh(), input_shape=value), "Sequential: expected input_shape as whole numbers")
+    refused(lambda: nn.Reshape(value), "Reshape: expected shape to be integers of at least 1")
+    refused(lambda: nn.Sequential(nn.Tanh(), input_shape=value), "Sequential: expected input_shape to be integers")
 
 
 REALS = {
@@ -126,9 +125,9 @@ REALS = {
     "Dropout: expected p in [0, 1)": lambda v, net: nn.Dropout(v),
     "BatchNorm: expected eps above 0": lambda v, net: nn.BatchNorm(2, eps=v),
     "BatchNorm: expected momentum in (0, 1]": lambda v, net: nn.BatchNorm(2, momentum=v),
-    "RandomShift: expected fill as a finite number": lambda v, net: nn.RandomShift(1, v),
-    "Cutout: expected fill as a finite number": lambda v, net: nn.Cutout(1, v),
-    "Constant: expected value as a finite number": lambda v, net: nn.Constant(v),
+    "RandomShift: expected fill to be a finite number": lambda v, net: nn.RandomShift(1, v),
+    "Cutout: expected fill to be a finite number": lambda v, net: nn.Cutout(1, v),
+    "Constant: expected value to be a finite number": lambda v, net: nn.Constant(v),
     "Normal: expected std of at least 0": lambda v, net: nn.Normal(v),
     "GlorotNormal: expected gain of at least 0": lambda v, net: nn.GlorotNormal(v),
     "GlorotUniform: expected gain of at least 0": lambda v, net: nn.GlorotUniform(v),
@@ -161,7 +160,7 @@ def test_optimizers_and_initializers_keep_plain_numbers(make):
     ):  # fmt: skip
         kept = {name: value for name, value in vars(optimizer).items() if isinstance(value, (float, bool, np.generic))}
         assert {type(value) for value in kept.values()} <= {float, bool} and len(kept) >= 3
-        assert optimizer.learning_rate == 0.5 == float(optimizer.clock[1])
+        assert optimizer.learning_rate == 0.5 == float(optimizer.step_state[1])
         net.dW[...] = 1
         optimizer.step()
         assert copy.deepcopy(optimizer).learning_rate == 0.5
@@ -185,7 +184,7 @@ def test_a_step_with_numpys_numbers_is_that_with_pythons():
 
 @pytest.mark.parametrize("value", [1, "yes", None, np.int64(1), np.array([True])])
 def test_nesterov_is_true_or_false(value):
-    refused(lambda: nn.SGD(nn.Dense(2, 2).build(), nesterov=value), "SGD: expected nesterov as True or False")
+    refused(lambda: nn.SGD(nn.Dense(2, 2).build(), nesterov=value), "SGD: expected nesterov to be True or False")
 
 
 @pytest.mark.parametrize("init", ["he", 0.02, True, nn.HeNormal, [nn.HeNormal()]])

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 import nn
 from nn.ops import NumpyOps
-from nn.serialization.weights import rebuild
 from tests.support.strict import StrictOps
 from tests.nn.ops.test_allocation import LIMIT, rise
 from tests.nn.layers.test_conv import LAYOUTS
@@ -142,7 +141,7 @@ def test_backward_is_the_adjoint_of_forward():
 def test_a_penalty_on_dx_goes_the_way_of_x(name, train):
     """dx is linear in dy: P = <dx, r> has the derivative <B d, r> along d, whatever dy."""
     layer, r, d = in_float64(LAYERS[name]()), normal(*SHAPE, seed=3), normal(*SHAPE, seed=4)
-    cache, dy = layer.cache(twice=True), normal(*SHAPE, seed=2)
+    cache, dy = layer.cache(double_backward=True), normal(*SHAPE, seed=2)
     layer.forward(normal(*SHAPE), cache, train=train)
     at = [np.sum(layer.backward(dy + k * d, cache) * r) for k in (-1, 1)]
     ddy, dx = layer.double_backward(r.copy(), cache)
@@ -153,7 +152,7 @@ def test_a_penalty_on_dx_goes_the_way_of_x(name, train):
 def test_a_penalty_goes_through_the_whole_discriminator():
     """P = <dL/dx, r> of a network that begins with both, its weights moved along a random direction."""
     D = in_float64(nn.Sequential(nn.RandomShift(2), nn.Cutout(3), nn.Conv2d(2, 3, 2), nn.Tanh(), nn.Flatten(), nn.Dense(60, 1)))
-    cache, x, r, state = D.cache(twice=True), normal(*SHAPE), normal(*SHAPE, seed=1), D.stream.state
+    cache, x, r, state = D.cache(double_backward=True), normal(*SHAPE), normal(*SHAPE, seed=1), D.stream.state
     values, direction, at = D.parameters.value.flat, normal(D.parameters.value.flat.size, seed=2), []
     here = values.copy()
 
@@ -266,19 +265,19 @@ def test_settings_are_written_and_read_back(tmp_path):
 @pytest.mark.parametrize("kind, setting", [(nn.RandomShift, "reach"), (nn.Cutout, "size")])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "3", True, None, (2, 2)])
 def test_settings_out_of_range_are_refused(kind, setting, value):
-    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected {setting} as a whole number of at least 1, got"):
+    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected {setting} to be an integer of at least 1, got"):
         kind(value)
     with pytest.raises(nn.WeightsError):
-        rebuild({"type": kind.__name__, setting: value})
+        nn.Layer.from_config({"type": kind.__name__, setting: value})
 
 
 @pytest.mark.parametrize("kind, setting", [(nn.RandomShift, "reach"), (nn.Cutout, "size")])
 @pytest.mark.parametrize("fill", [float("nan"), float("inf"), "0", None, [1], 1e39, pytest.param(10**400, id="huge")])
 def test_a_fill_that_is_no_finite_number_is_refused(kind, setting, fill):
-    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected fill as a finite number, got"):
+    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected fill to be a finite number, got"):
         kind(2, fill=fill)
     with pytest.raises(nn.WeightsError):
-        rebuild({"type": kind.__name__, setting: 2, "fill": fill})
+        nn.Layer.from_config({"type": kind.__name__, setting: 2, "fill": fill})
 
 
 @each
@@ -309,7 +308,7 @@ def test_the_smallest_images_that_fit():
 def training(ops, dtype="float32", draws=None):
     """A pass and its backward pass, as a function of the batch's size."""
     D = nn.Sequential(nn.RandomShift(3, fill=-1.0), nn.Cutout(5, fill=-1.0)).build(seed=1, device=ops, dtype=dtype)
-    cache, x, dy = D.cache(twice=True), *(ops.asarray(normal(64, 2, 9, 8, seed=seed, dtype=dtype)) for seed in (2, 3))
+    cache, x, dy = D.cache(double_backward=True), *(ops.asarray(normal(64, 2, 9, 8, seed=seed, dtype=dtype)) for seed in (2, 3))
     if draws is not None:
         for layer, drawn in zip(D, draws):
             layer.stream = OnDevice(ops, drawn)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nn
-from nn.layers import LAYERS
+from nn.layers.base import LAYERS
 from tests.support.strict import StrictOps
 from tests.support.tools import Vector, away_from_zero, buffers, in_float64, normal, one_pass, set_parameters
 
@@ -69,7 +69,7 @@ def same_draws(layer, action):
 
 
 def test_every_layer_of_the_package_is_a_case():
-    made = {type(leaf) for make, _ in CASES.values() for _, leaf in make().leaves()} | {nn.Sequential}
+    made = {type(leaf) for make, _ in CASES.values() for _, leaf in make().modules()} | {nn.Sequential}
     assert made >= set(LAYERS.values())
 
 
@@ -119,7 +119,7 @@ def test_skip_computes_no_parameter_gradient(name):
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
     layer.forward(x, cache, train=True)
-    for _, leaf in layer.leaves():
+    for _, leaf in layer.modules():
         for key in leaf.parameter_shapes:
             delattr(leaf, "d" + key)
     layer.backward(dy, cache, grads="skip")
@@ -148,7 +148,7 @@ def test_a_dy_that_is_not_ys_is_named(name):
     """By the layers whose gradient would be of another shape, or whose products would fail, with a dy that does not fit."""
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
-    with pytest.raises(nn.ShapeError, match="no forward pass went through this cache yet, expected one before backward"):
+    with pytest.raises(nn.ShapeError, match="expected a forward pass through this cache before backward, got none yet"):
         layer.backward(dy, cache)
     layer.forward(x, cache, train=True)
     for wrong in (dy[:-1], dy[..., :1], dy[None]):
@@ -182,7 +182,7 @@ def test_the_dtype_stays_everywhere(name, train, dtype):
     y = layer.forward(x, cache, train=train)
     dx = layer.backward(dy, cache)
     arrays = {"y": y, "dx": dx, **buffers(cache)}
-    for _, leaf in layer.leaves():
+    for _, leaf in layer.modules():
         arrays |= {key: value for key, value in vars(leaf).items() if isinstance(value, np.ndarray)}
     floats = {key: array.dtype.name for key, array in arrays.items() if array.dtype.kind == "f"}
     assert floats == dict.fromkeys(floats, dtype) and {"y", "dx"} <= floats.keys()
@@ -192,7 +192,7 @@ def test_the_dtype_stays_everywhere(name, train, dtype):
 def test_settings_of_numpys_float64_do_not_widen(name):
     make, shape = CASES[name]
     layer = make()
-    for _, leaf in layer.leaves():
+    for _, leaf in layer.modules():
         for key in leaf.settings():
             if isinstance(value := getattr(leaf, key), float):
                 setattr(leaf, key, np.float64(value))
@@ -214,7 +214,7 @@ def test_float32_agrees_with_float64(name):
     results = []
     for dtype in ("float32", "float64"):
         layer, x, dy, _ = a_case(name, dtype)
-        for _, leaf in layer.leaves():
+        for _, leaf in layer.modules():
             if isinstance(leaf, nn.Dropout):
                 leaf.p = 0.0
             elif isinstance(leaf, (nn.RandomShift, nn.Cutout)):
@@ -229,7 +229,7 @@ def test_float32_agrees_with_float64(name):
 def test_a_layer_holds_no_activations(name, train):
     """All that a pass leaves is in its cache; the layer's attributes are the very objects that they were."""
     layer, x, dy, _ = a_case(name)
-    parts = [layer, *(leaf for _, leaf in layer.leaves())]
+    parts = [layer, *(leaf for _, leaf in layer.modules())]
     before = [dict(vars(part)) for part in parts]
     one_pass(layer, x, dy, train=train)
     for part, held in zip(parts, before, strict=True):
@@ -302,7 +302,7 @@ def test_what_a_layer_hands_on_is_copied(make, wrap, device):
     net = wrap(make()).build(seed=0, device=StrictOps() if device == "strict" else device)
     x = net.ops.asarray(normal(5, 6, dtype=np.float32))
     y, want = net(x), net.forward(x, net.cache())
-    kept = [a for _, leaf in net.leaves() for a in vars(leaf).values() if net.ops.is_array(a)]
+    kept = [a for _, leaf in net.modules() for a in vars(leaf).values() if net.ops.is_array(a)]
     for array in (x, want, net.parameters.value.flat, *kept):
         assert not np.shares_memory(*(getattr(a, "_host", a) for a in (y, array)))
     assert y.dtype == want.dtype and np.array_equal(net.ops.to_host(y), net.ops.to_host(want))
@@ -313,7 +313,7 @@ def test_repr_is_the_code_that_makes_the_layer(name):
     layer = CASES[name][0]()
     again = eval(repr(layer), vars(nn) | {"Vector": Vector})  # noqa: S307
     assert type(again) is type(layer) and repr(again) == repr(layer)
-    assert [vars(a).get("parameter_shapes") for _, a in again.leaves()] == [a.parameter_shapes for _, a in layer.leaves()]
+    assert [vars(a).get("parameter_shapes") for _, a in again.modules()] == [a.parameter_shapes for _, a in layer.modules()]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_equal_seeds_give_equal_bytes(name):
     builds = [CASES[name][0]().build(seed=seed) for seed in (11, 11, 12)]
     bytes_ = [layer.parameters.value.flat.tobytes() for layer in builds]
     assert bytes_[0] == bytes_[1]
-    if any(isinstance(leaf, nn.Dense) for _, leaf in builds[0].leaves()):
+    if any(isinstance(leaf, nn.Dense) for _, leaf in builds[0].modules()):
         assert bytes_[0] != bytes_[2]
 
 
@@ -402,7 +402,7 @@ def test_views_and_gradients_of_a_layer_are_those_of_the_flat_buffers():
 def test_a_buffer_may_be_an_array_of_somebody_else():
     net = nn.Sequential(nn.Dense(3, 4), nn.ReLU(), nn.Tanh()).build(seed=0)
     cache, mine, x = net.cache(), np.zeros((2, 4), np.float32), np.ones((3, 3), np.float32)
-    cache.last.place("y", mine)
+    cache.write_output_to(mine)
     assert net.forward(x[:2], cache) is mine and np.array_equal(mine, net(x[:2]))
     kept = mine.copy()
     assert net.forward(x, cache) is not mine and np.array_equal(mine, kept)  # another shape: memory of the cache's own
@@ -420,6 +420,6 @@ def test_the_memory_of_a_buffer_is_used_again_while_its_shape_does_not_grow():
 def test_a_buffer_like_x_lies_in_memory_as_x_does():
     cache, images = nn.Dense(3, 4).build(seed=0).cache(), normal(2, 4, 5, 3, dtype=np.float32)
     for x in (images[0, 0], images, images.transpose(0, 3, 1, 2)):
-        buffer = cache.like("y", x)
+        buffer = cache.buffer_like("y", x)
         assert buffer.shape == x.shape and buffer.strides == x.strides
-    assert cache.like("y", images[0, 0, ::2]).flags.c_contiguous
+    assert cache.buffer_like("y", images[0, 0, ::2]).flags.c_contiguous

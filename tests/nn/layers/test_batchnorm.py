@@ -193,7 +193,7 @@ def test_an_x_that_is_no_array_or_of_another_dtype_is_named():
 
 @pytest.mark.parametrize("settings", [{"n": 0}, {"n": 4.5}, {"eps": 0.0}, {"eps": math.nan}, {"momentum": 0.0}, {"momentum": 1.1}])
 def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(nn.ShapeError, match="BatchNorm: expected (n as a whole number of at least 1|eps above 0|momentum in)"):
+    with pytest.raises(nn.ShapeError, match="BatchNorm: expected (n to be an integer of at least 1|eps above 0|momentum in)"):
         nn.BatchNorm(**{"n": 3} | settings)
 
 

@@ -41,7 +41,7 @@ def links(layer, x_shape, y_shape):
     transposed = isinstance(layer, nn.ConvTranspose2d)
     (N, _, H, W), (_, _, P, Q) = (y_shape, x_shape) if transposed else (x_shape, y_shape)
     K, kh, kw, C = layer.W.shape
-    (sh, sw), (ph, pw) = layer._stride, layer._padding
+    (sh, sw), (ph, pw) = layer.stride_hw, layer.padding_hw
     for n in range(N):
         for p in range(P):
             for q in range(Q):
@@ -160,7 +160,7 @@ def test_winograds_matrices_filter():
 def test_winograd_is_taken_between_many_channels_only():
     def taken(layer, size, n=64):
         rows = (n, *layer.output_shape((layer.c_in, *size))[1:], layer.c_out)
-        return nn.ops.NumpyOps()._winograd_pays(layer.parameter_shapes["W"], layer._stride, layer._padding, rows)
+        return nn.ops.NumpyOps()._winograd_pays(layer.parameter_shapes["W"], layer.stride_hw, layer.padding_hw, rows)
 
     wide = nn.ConvTranspose2d(256, 128, 3, padding=1)
     assert taken(wide, (7, 7))
@@ -323,13 +323,13 @@ def test_output_padding_stays_below_the_stride(extra, stride):
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
 def test_settings_out_of_range_are_refused(kind, changes):
     [name] = changes
-    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected {name} to be an int of at least [01], or two, got"):
+    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected {name} to be an integer of at least [01], or a pair of them, got"):
         kind(**{"c_in": 1, "c_out": 1, "kernel": 3} | changes)
 
 
 @pytest.mark.parametrize("channels", [(0, 1), (1, 0)])
 def test_channels_below_one_are_refused(channels):
-    with pytest.raises(nn.ShapeError, match="Conv2d: expected c_(in|out) as a whole number of at least 1"):
+    with pytest.raises(nn.ShapeError, match="Conv2d: expected c_(in|out) to be an integer of at least 1"):
         nn.Conv2d(*channels, 3)
 
 

@@ -76,7 +76,7 @@ def test_an_x_that_is_no_array_is_named(x):
 
 @pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-3, 2), (4.0, 3), ("4", 3)])
 def test_sizes_below_one_are_refused(sizes):
-    with pytest.raises(nn.ShapeError, match="Dense: expected n_(in|out) as a whole number of at least 1, got"):
+    with pytest.raises(nn.ShapeError, match="Dense: expected n_(in|out) to be an integer of at least 1, got"):
         nn.Dense(*sizes)
 
 

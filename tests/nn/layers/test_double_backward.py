@@ -26,7 +26,7 @@ def built(layer, shape):
 def assert_right(layer, shape, tolerance=1e-7):
     """Parameters, dy and x each moved along a random direction; returns whether x mattered."""
     net, x, dy, r = built(layer, shape)
-    cache = net.cache(twice=True)
+    cache = net.cache(double_backward=True)
     net.parameters.grad.flat[...] = 0
     penalty(net, x, dy, r, cache)
     ddy, dx = (None if a is None else a.copy() for a in net.double_backward(r.copy(), cache))
@@ -89,7 +89,7 @@ def test_a_convolutional_network(act):
 def test_r1_is_the_formula():
     """(gamma / 2) mean |g|^2 and its derivative: norm_penalty gives v, double_backward the rest."""
     net, x, _, _ = built(nn.Sequential(nn.Dense(6, 7), nn.LeakyReLU(0.2), nn.Dense(7, 1)), (6,))
-    cache, value, dg = net.cache(twice=True), np.empty(1), np.empty_like(x)
+    cache, value, dg = net.cache(double_backward=True), np.empty(1), np.empty_like(x)
     net.parameters.grad.flat[...] = 0
     net.forward(x, cache, train=True)
     g = net.backward(np.ones((4, 1)), cache, grads="skip")
@@ -111,7 +111,7 @@ def test_r1_is_the_formula():
 ], ids=str)  # fmt: skip
 def test_it_adds_and_leaves_biases(layer, shape):
     net, x, dy, r = built(layer, shape)
-    cache, found = net.cache(twice=True), []
+    cache, found = net.cache(double_backward=True), []
     net.forward(x, cache)
     for before in (0, 7):
         net.backward(dy.copy(), cache, grads="skip")
@@ -127,7 +127,7 @@ def test_it_adds_and_leaves_biases(layer, shape):
 @pytest.mark.parametrize("layer", [nn.Dropout(0.4), nn.RandomShift(2), nn.Cutout(3)], ids=str)
 def test_in_evaluation_there_is_nothing_that_training_draws(layer):
     net, x, dy, r = built(layer, IMAGE)
-    cache = net.cache(twice=True)
+    cache = net.cache(double_backward=True)
     net.forward(x, cache, train=True)
     net.forward(x, cache, train=False)
     net.backward(dy.copy(), cache)
@@ -141,20 +141,20 @@ def test_an_ordinary_cache_keeps_nothing_for_it_and_is_refused():
     cache = net.cache()
     penalty(net, x, dy, r, cache)
     assert [vars(part)["dy"] for part in cache.parts if "dy" in vars(part)] == 5 * [None]
-    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache made by cache\\(twice=True\\) for double_backward"):
+    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache made by cache\\(double_backward=True\\) for double_backward"):
         net.double_backward(r, cache)
 
 
 def test_the_cache_of_another_network_is_refused():
     net, _, _, r = built(nn.Dense(5, 3), (5,))
     with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache of this network"):
-        net.double_backward(r, built(nn.Dense(5, 3), (5,))[0].cache(twice=True))
+        net.double_backward(r, built(nn.Dense(5, 3), (5,))[0].cache(double_backward=True))
 
 
 @pytest.mark.parametrize("layer, shape", [(nn.BatchNorm(5), (5,)), (nn.MaxPool2d(2), IMAGE)])
 def test_a_layer_without_it_is_named(layer, shape):
     net, x, dy, r = built(layer, shape)
-    cache = net.cache(twice=True)
+    cache = net.cache(double_backward=True)
     penalty(net, x, dy, r, cache)
-    with pytest.raises(nn.ShapeError, match=f"{type(layer).__name__} 'net.0': no penalty on gradients can go through it"):
+    with pytest.raises(nn.ShapeError, match=f"{type(layer).__name__} 'net.0': expected a layer with double_backward for a penalty on gradients"):
         net.double_backward(r, cache)

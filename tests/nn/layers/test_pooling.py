@@ -21,7 +21,7 @@ ORACLES = {
 
 def plain_pool(layer, x, dy):
     """y and dx, one window after another."""
-    (H, W), (kh, kw), (sh, sw), (ph, pw) = x.shape[2:], layer._kernel, layer._stride, layer._padding
+    (H, W), (kh, kw), (sh, sw), (ph, pw) = x.shape[2:], layer.kernel_hw, layer.stride_hw, layer.padding_hw
     y, dx = np.zeros_like(dy), np.zeros_like(x)
     for n, c, p, q in np.ndindex(dy.shape):
         rows = [p * sh + i - ph for i in range(kh)]
@@ -120,8 +120,8 @@ def test_impossible_geometry_shows_the_arithmetic(kind):
 @pytest.mark.parametrize(
     "settings, what",
     [
-        ({"kernel": 0}, "expected kernel to be an int of at least 1"),
-        ({"kernel": 2, "stride": 0}, "expected stride to be an int of at least 1"),
+        ({"kernel": 0}, "expected kernel to be an integer of at least 1"),
+        ({"kernel": 2, "stride": 0}, "expected stride to be an integer of at least 1"),
         ({"kernel": 3, "padding": 2}, "expected a padding of at most half the kernel, got 2 for 3"),
         ({"kernel": (4, 2), "padding": (2, 2)}, "expected a padding of at most half the kernel"),
     ],
@@ -142,7 +142,7 @@ def test_a_kernel_whose_winner_does_not_fit_a_byte_is_refused():
 
 
 def test_an_upsampling_factor_is_at_least_one():
-    with pytest.raises(nn.ShapeError, match="Upsample: expected factor to be an int of at least 1, or two, got 0"):
+    with pytest.raises(nn.ShapeError, match="Upsample: expected factor to be an integer of at least 1, or a pair of them, got 0"):
         nn.Upsample(0)
 
 

@@ -63,5 +63,5 @@ def test_samples_of_another_size_are_named():
 
 @pytest.mark.parametrize("shape", [(), (0, 3), (-1,)])
 def test_shapes_without_elements_are_refused(shape):
-    with pytest.raises(nn.ShapeError, match="Reshape: expected shape as whole numbers of at least 1"):
+    with pytest.raises(nn.ShapeError, match="Reshape: expected shape to be integers of at least 1"):
         nn.Reshape(shape)

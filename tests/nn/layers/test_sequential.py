@@ -202,7 +202,7 @@ def test_a_cache_of_another_network_is_an_error_and_not_a_short_pass():
 def test_a_dy_that_does_not_fit_is_named():
     net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.Tanh()))
     cache = net.cache()
-    with pytest.raises(nn.ShapeError, match="Sequential 'net': no forward pass went through this cache yet"):
+    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a forward pass through this cache before backward"):
         net.backward(normal(4, 2), cache)
     net.forward(normal(4, 3), cache)
     with pytest.raises(nn.ShapeError, match=r"expected dy of y's shape \(4, 2\), got \(4, 3\)"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import nn
 from nn.ops import NumpyOps
-from nn.serialization.weights import describe, rebuild
+from nn.serialization.torch_state import to_torch_state
 from tests.oracles import load
 from tests.support.strict import StrictOps
 from tests.nn.ops.test_allocation import LIMIT, rise
@@ -50,7 +50,7 @@ def converge(layer):
 
 def plain_twin(layer, sigma):
     """The layer itself, with weights divided by sigma."""
-    twin = rebuild(describe(layer.layer)).build(dtype=layer.dtype)
+    twin = nn.Layer.from_config(layer.layer.to_config()).build(dtype=layer.dtype)
     set_parameters(twin, W=layer.W / sigma, b=layer.b)
     return twin
 
@@ -272,7 +272,7 @@ def test_the_chain_of_a_gan_has_the_right_gradients():
 def test_a_penalty_on_dx_has_the_right_gradients(name):
     """P = <dx, r>, moved along a random direction of W, b and of dy."""
     layer, x, dy = a_case(name)
-    r, cache = normal(*x.shape, seed=6), layer.cache(tracks_statistics=False, twice=True)
+    r, cache = normal(*x.shape, seed=6), layer.cache(tracks_statistics=False, double_backward=True)
 
     def penalty():
         layer.forward(x, cache, train=True)
@@ -303,7 +303,7 @@ def test_a_penalty_on_dx_has_the_right_gradients(name):
 def test_it_is_one_leaf_with_the_layers_parameters(name):
     layer, x, _ = a_case(name)
     net = nn.Sequential(nn.ReLU(), nn.SpectralNorm(LAYERS[name][0]()))
-    (_, _), (path, leaf) = net.leaves()
+    (_, _), (path, leaf) = net.modules()
     assert path == "1." and leaf is net[1]
     assert net.n_parameters == layer.W.size + layer.b.size
     net.build(seed=0)
@@ -346,7 +346,7 @@ def test_a_weights_file_brings_back_weights_and_vectors(tmp_path):
         held, want = (getattr(n.parameters, buffer).flat for n in (again, net))
         assert held.tobytes() == want.tobytes()
     assert again(x).tobytes() == net(x).tobytes()
-    json.dumps(describe(net))  # plain types
+    json.dumps(net.to_config())  # plain types
 
 
 DENSE = {"type": "Dense", "n_in": 2, "n_out": 3}
@@ -356,9 +356,9 @@ DENSE = {"type": "Dense", "n_in": 2, "n_out": 3}
     "description, words",
     [
         ({"type": "SpectralNorm"}, "layer"),
-        ({"type": "SpectralNorm", "layer": None}, "expected a layer of type"),
-        ({"type": "SpectralNorm", "layer": 5}, "expected a layer of type"),
-        ({"type": "SpectralNorm", "layer": [DENSE]}, "expected a layer of type"),
+        ({"type": "SpectralNorm", "layer": None}, "expected a Dense, Conv2d or ConvTranspose2d, got"),
+        ({"type": "SpectralNorm", "layer": 5}, "expected a Dense, Conv2d or ConvTranspose2d, got"),
+        ({"type": "SpectralNorm", "layer": [DENSE]}, "expected a Dense, Conv2d or ConvTranspose2d, got"),
         ({"type": "SpectralNorm", "layer": {"type": "eval"}}, "expected a layer of type"),
         ({"type": "SpectralNorm", "layer": {"type": "ReLU"}}, "expected a Dense, Conv2d or ConvTranspose2d, got ReLU()"),
         ({"type": "SpectralNorm", "layer": {"type": "SpectralNorm", "layer": DENSE}}, "got SpectralNorm(Dense(2, 3))"),
@@ -371,7 +371,7 @@ DENSE = {"type": "Dense", "n_in": 2, "n_out": 3}
 )
 def test_a_description_that_makes_no_such_layer_is_refused(description, words):
     with pytest.raises(nn.WeightsError, match=re.escape(words)):
-        rebuild(description)
+        nn.Layer.from_config(description)
 
 
 def test_layers_within_layers_without_end_are_refused(tmp_path):
@@ -388,9 +388,13 @@ class Own(nn.Dense):
     pass
 
 
-def test_a_layer_that_no_file_can_describe_is_refused_within_it_too():
-    with pytest.raises(nn.WeightsError, match="Own.* cannot be saved"):
-        describe(nn.SpectralNorm(Own(2, 2)))
+def test_a_users_own_layer_is_saved_inside_it(tmp_path):
+    net = nn.SpectralNorm(Own(2, 2)).build(seed=0)
+    nn.save_weights(tmp_path / "w.npz", {"D": net})
+    (again,) = nn.load_weights(tmp_path / "w.npz", layers=[Own])[0].values()
+    assert type(again.layer) is Own and (again.W == net.W).all()
+    with pytest.raises(nn.WeightsError, match="expected a layer of type .* got .*'Own'"):
+        nn.load_weights(tmp_path / "w.npz")
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU(), nn.BatchNorm(3), nn.Sequential(nn.Dense(2, 2)), nn.SpectralNorm(nn.Dense(2, 2))])
@@ -400,7 +404,7 @@ def test_another_layer_is_refused(layer):
 
 
 def test_weights_that_start_as_zero_are_refused():
-    with pytest.raises(nn.ShapeError, match="SpectralNorm 'D': expected first values of W that are not all zero"):
+    with pytest.raises(nn.ShapeError, match="SpectralNorm 'D': expected initial values of W that are not all zero"):
         nn.SpectralNorm(nn.Dense(3, 2, init=nn.Constant(0.0))).build(name="D")
 
 
@@ -415,8 +419,8 @@ def test_errors_are_the_layers_own():
 
 
 def test_a_network_in_pytorchs_names_is_not_known_and_says_so():
-    with pytest.raises(nn.WeightsError, match="it is not known how PyTorch lays out a SpectralNorm"):
-        nn.serialization.weights.to_torch_state(nn.SpectralNorm(nn.Dense(2, 2)).build())
+    with pytest.raises(nn.WeightsError, match="SpectralNorm declares no torch_layout"):
+        to_torch_state(nn.SpectralNorm(nn.Dense(2, 2)).build())
 
 
 # ---- steps
@@ -494,7 +498,7 @@ def test_training_keeps_the_largest_singular_value_near_one():
     step, D = training(NumpyOps(), "float64")
     for _ in range(60):
         step()
-    for _, layer in D.leaves():
+    for _, layer in D.modules():
         if isinstance(layer, nn.SpectralNorm):
             M = matrix(layer)
             assert 0.9 < layer.u @ M @ layer.v / np.linalg.svd(M)[1][0] < 1 + 1e-12

@@ -176,8 +176,75 @@ def test_a_file_that_another_tool_wrote_compressed_or_in_another_order_is_read(p
 # ---- what cannot be saved -----------------------------------------------------------------------------------------
 
 
-class OwnLayer(nn.Dense):
-    pass
+class Scale(nn.Layer):
+    """A user's own layer: y = factor w x."""
+
+    def __init__(self, n, factor=1.0):
+        super().__init__()
+        self.n, self.factor = n, factor
+        self.parameter_shapes = {"w": (n,)}
+
+    def forward(self, x, cache, *, train=False):
+        y = self.ops.multiply(x, self.w, out=cache.buffer_like("y", x))
+        return self.ops.multiply(y, self.factor, out=y)
+
+
+class Twice(nn.Layer):
+    """A user's own layer that holds another: y = inner(inner(x))."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x, cache, *, train=False):
+        return self.inner(self.inner(x))
+
+
+def impostor():
+    """A layer of another class that is called Dense too."""
+    return type("Dense", (nn.Dense,), {})
+
+
+def test_a_users_own_layer_is_loaded_if_its_class_is_passed(path):
+    net = nn.Sequential(nn.Dense(2, 3), Scale(3, factor=0.5)).build(seed=0)
+    net[1].w[...] = normal(3)
+    nn.save_weights(path, {"G": net})
+    loaded = nn.load_weights(path, layers=[Scale])[0]["G"]
+    assert type(loaded[1]) is Scale and loaded[1].factor == 0.5
+    x = normal(4, 2, dtype="float32")
+    assert loaded(x).tobytes() == net(x).tobytes()
+
+
+def test_a_layer_inside_a_users_own_is_part_of_its_config():
+    config = Twice(nn.Reshape((3, 1))).to_config()
+    assert config == {"type": "Twice", "inner": {"type": "Reshape", "shape": (3, 1)}}
+    again = nn.Layer.from_config(json.loads(json.dumps(config)), [Twice])
+    assert type(again) is Twice and repr(again) == "Twice(Reshape((3, 1)))"
+
+
+def test_a_users_own_layer_is_never_found_by_its_name_alone(path):
+    nn.save_weights(path, {"G": nn.Sequential(Scale(3)).build(seed=0)})
+    assert_refused(path, "'type': 'Scale'", "if that is a class of your own, pass it as layers=[...]")
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: "Scale", "layers: expected classes of layers, got 'Scale'"),
+        (lambda: Scale(3), r"layers: expected classes of layers, got Scale\(3\)"),
+        (lambda: dict, "layers: expected classes of layers, got <class 'dict'>"),
+        (impostor, "layers: expected other names than the package's, got Dense; rename your class"),
+    ],
+)
+def test_what_is_no_class_of_ones_own_is_refused(path, make, message):
+    with pytest.raises(nn.WeightsError, match=message):
+        nn.load_weights(path, layers=[make()])
+
+
+def test_abstract_layers_cannot_be_named_by_a_file():
+    for name in ("Layer", "Bound", "Convolution", "Pool2d", "Augmentation"):
+        with pytest.raises(nn.WeightsError, match="expected a layer of type"):
+            nn.Layer.from_config({"type": name})
 
 
 def not_finite():
@@ -190,8 +257,13 @@ def not_finite():
     "make, info, error, message",
     [
         (lambda: nn.Dense(2, 2), {}, nn.WeightsError, "'G' has no memory yet"),
-        (lambda: OwnLayer(2, 2).build(), {}, nn.WeightsError, "OwnLayer 'net' cannot be saved"),
-        (lambda: nn.Sequential(nn.ReLU(), OwnLayer(2, 2)).build(), {}, nn.WeightsError, "OwnLayer 'net.1' cannot be saved"),
+        (lambda: impostor()(2, 2).build(), {}, nn.WeightsError, "Dense 'net' cannot be saved"),
+        (
+            lambda: nn.Sequential(nn.ReLU(), impostor()(2, 2)).build(),
+            {},
+            nn.WeightsError,
+            "Dense 'net.1' cannot be saved: a file's Dense is the package's own; rename your class",
+        ),
         (small_network, {"a": {1, 2}}, nn.WeightsError, "expected info that JSON can hold .got a set"),
         (small_network, {"a": np.complex64(1)}, nn.WeightsError, "expected info that JSON can hold .got a complex"),
         (small_network, [1], nn.WeightsError, "expected info by name, such as .*, got list"),  # it would not be read again
