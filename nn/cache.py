@@ -10,22 +10,23 @@ from nn.settings import Shape
 
 
 class Cache:
-    """The memory of one live pass: what `forward` keeps for `backward`, and the buffers that both write into.
+    """The memory of one live pass: what `forward` keeps for `backward`, and buffers for both.
 
-    A layer holds no activations, so two passes through one network can be alive at once, each with its own cache. A buffer
-    is allocated once and reused by the next pass through the same cache; what `forward` and `backward` return is valid
-    until then. A layer keeps whatever else its backward pass needs as attributes: ``cache.x = x``.
+    A layer holds no activations, so two passes through one network can be alive at once, each with
+    its own cache. A buffer is allocated once and reused by the next pass through the same cache;
+    what `forward` and `backward` return is valid until then. A layer keeps whatever else its
+    backward pass needs as attributes: ``cache.x = x``.
 
-    A copy made between forward and backward holds all that backward needs. It refers to copies of the layers; to train
-    them, copy both together: ``copy.deepcopy((net, cache))``.
+    A copy made between forward and backward holds all that backward needs. It refers to copies of
+    the layers; to train them, copy both together: ``copy.deepcopy((net, cache))``.
 
     Parameters
     ----------
     owner : Layer
         The layer or network that the passes go through, built.
     tracks_statistics : bool
-        Whether a training pass updates running statistics. They must move once per training step: where a step sends
-        several passes through a network, only one of the caches tracks them.
+        Whether a training pass updates running statistics. They must move once per training step:
+        where a step sends several passes through a network, only one of the caches tracks them.
     double_backward : bool
         Whether `double_backward` may follow `backward`, which then keeps what that needs.
 
@@ -36,7 +37,8 @@ class Cache:
     y_shape : tuple of int or None
         The shape of y in the last forward pass, for layers that check dy against it.
     logits : Array or None
-        The logits that y is the sigmoid of. `Sigmoid` sets it; a loss on probabilities reads it from `cache.last`.
+        The logits that y is the sigmoid of. `Sigmoid` sets it; a loss on probabilities reads it
+        from `cache.last`.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Cache:
         return f"a cache of {self.owner.label}"
 
     def buffer(self, name: str, shape: Shape, dtype: Any = None) -> Array:
-        """An uninitialized array of this name, in the same memory as long as its size does not grow.
+        """An uninitialized array that reuses the memory of the last one of this name, if it fits.
 
         The buffer of a layer's output is named "y"; see `write_output_to`.
         """
@@ -73,13 +75,13 @@ class Cache:
         return view
 
     def buffer_like(self, name: str, x: Array) -> Array:
-        """A buffer with the shape and memory layout of x: C-contiguous, or channels-last if x is."""
+        """A buffer with x's shape, dtype and layout: C-contiguous, or channels-last if x is."""
         if x.flags.c_contiguous or len(x.shape) != 4:
             return self.buffer(name, x.shape, x.dtype)
         return self.image_buffer(name, x.shape, x.dtype)
 
     def image_buffer(self, name: str, shape: Shape, dtype: Any = None) -> Array:
-        """A buffer of shape (N, C, H, W), channels-last (N, H, W, C) in memory, as matrix products need it."""
+        """A buffer of shape (N, C, H, W) that is channels-last, (N, H, W, C), in memory."""
         n, c, h, w = shape
         return self.buffer(name, (n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
@@ -112,7 +114,7 @@ class Cache:
         return {name: view for name, (_, view) in self._buffers.items()}
 
     def holds(self, array: Array) -> bool:
-        """Whether the array lies in a buffer of this cache; False where a device's arrays cannot tell."""
+        """Whether the array lies in a buffer; False where a device's arrays cannot tell."""
         return any(memory_owner(array) is memory_owner(view) for view in self.buffers.values())
 
     @property

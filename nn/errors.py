@@ -4,7 +4,8 @@
 class ByhandError(Exception):
     """The base of all these errors; commands print it without a traceback and exit with status 2.
 
-    A message may quote names from an untrusted file. It is always printed as one line, with control characters escaped.
+    A message may quote names from an untrusted file. It is always printed as one line, with control
+    characters escaped.
     """
 
     def __str__(self) -> str:
@@ -36,4 +37,4 @@ class DataError(ByhandError, ValueError):
 
 
 class RunError(ByhandError, RuntimeError):
-    """A training run cannot start or continue: bad settings, a bad folder, or a loss that is not finite."""
+    """A run cannot start or continue: bad settings, a bad folder, or a loss that is not finite."""

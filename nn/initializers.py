@@ -1,8 +1,8 @@
 """Initial weights: each initializer draws a float64 array from a `numpy.random.Generator`.
 
-fan_in is the number of inputs that feed one output, fan_out the number of outputs that one input feeds; both include the
-kernel's area in a convolution. `gain` scales for the activation that follows: 1 for tanh and sigmoid, sqrt(2) for ReLU,
-which the He initializers already contain.
+fan_in is the number of inputs that feed one output, fan_out the number of outputs that one input
+feeds; both include the kernel's area in a convolution. `gain` scales for the activation that
+follows: 1 for tanh and sigmoid, sqrt(2) for ReLU, which the He initializers already contain.
 """
 
 import math
@@ -123,7 +123,7 @@ def weight_and_bias(init: Initializer | None) -> tuple[Initializer, Initializer]
 
 
 def checked_initializer(owner: str, value: Any) -> Initializer | None:
-    """A layer's argument `init` unchanged, or `ShapeError` if it is neither None nor an initializer."""
+    """A layer's `init` unchanged, or `ShapeError` if it is neither None nor an initializer."""
     if value is not None and (isinstance(value, type) or not callable(value)):
         raise ShapeError(
             f"{owner}: expected init to be an initializer, such as HeNormal(), or None, "

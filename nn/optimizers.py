@@ -1,7 +1,8 @@
 """Optimizers: each step is one pass over a network's flat parameter buffer.
 
-The step count and the learning rate are on the device, with the rest of the state, so that a step never waits for the host.
-A copy of an optimizer steps a copy of the network; copy both together: ``copy.deepcopy((net, optimizer))``.
+The step count and the learning rate are on the device, with the rest of the state, so that a step
+never waits for the host. A copy of an optimizer steps a copy of the network; copy both together:
+``copy.deepcopy((net, optimizer))``.
 """
 
 from typing import Any
@@ -31,7 +32,8 @@ class Optimizer:
     Raises
     ------
     ShapeError
-        For a setting out of its range; in `step`, if the network was built again for another device or dtype.
+        For a setting out of its range; in `step`, if the network was built again for another device
+        or dtype.
     """
 
     def __init__(self, network: Layer, learning_rate: float, slots: list[str]) -> None:
@@ -76,8 +78,8 @@ class Optimizer:
         whole = self._parameters.whole
         if not all(module.parameters.whole is whole for module in self._modules):
             raise ShapeError(
-                f"{type(self).__name__}: expected the network it was made for, which has since been built again for "
-                "another device or dtype; make a new optimizer"
+                f"{type(self).__name__}: expected the network it was made for, which has since "
+                "been built again for another device or dtype; make a new optimizer"
             )
         return self._parameters.value.flat, self._parameters.grad.flat
 

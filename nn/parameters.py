@@ -1,7 +1,7 @@
-"""All parameters of a network in one contiguous buffer, their gradients in a second, running statistics in a third.
+"""A network's parameters, gradients and running statistics, each in one contiguous buffer.
 
-An optimizer, a moving average, a finite check or a copy is then one pass over one buffer, or over the range of it that
-belongs to one layer or to a slice of neighbouring layers.
+An optimizer, a moving average, a finite check or a copy is then one pass over one buffer, or over
+the range of it that belongs to one layer or to a slice of neighbouring layers.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ class Buffer:
 
 
 class FlatBuffer(Buffer):
-    """A `Buffer` that allocates its memory, filled with zeros; each view starts at a multiple of 64 bytes.
+    """A `Buffer` that allocates its memory, filled with zeros.
 
-    The few elements of padding between two views stay zero.
+    Each view starts at a multiple of 64 bytes. The few elements of padding between two views stay
+    zero.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ class Parameters:
         ops: Any,
         dtype: Any,
     ) -> bool:
-        """Whether a network of these shapes, on this backend and of this dtype, can use this memory."""
+        """Whether a network of these shapes, backend and dtype can use this memory."""
         wanted = [*parameter_shapes.items(), *statistic_shapes.items()]
         held = [*self.value.shapes.items(), *self.statistics.shapes.items()]
         same_backend = type(ops) is type(self.value.ops)
@@ -136,8 +137,8 @@ class Parameters:
 class Part:
     """The range of a network's `Parameters` that belongs to one layer or to neighbouring layers.
 
-    It has the attributes of `Parameters`, with names relative to the part. Copying a part copies the whole network's
-    parameters, so that parts that are copied together still share memory.
+    It has the attributes of `Parameters`, with names relative to the part. Copying a part copies
+    the whole network's parameters, so that parts that are copied together still share memory.
     """
 
     def __init__(

@@ -1,7 +1,9 @@
-"""Checks of constructor arguments: each returns a plain Python value that can be printed, saved and copied.
+"""Checks of constructor arguments.
 
-A NumPy scalar or a 0-d array becomes the number it holds, a list or a vector becomes a tuple. Anything else raises
-`ShapeError`. In each function, `owner` names the layer or optimizer in the message and `name` the argument.
+Each returns a plain Python value that can be printed, saved and copied. A NumPy scalar or a 0-d
+array becomes the number it holds, a list or a vector becomes a tuple. Anything else raises
+`ShapeError`. In each function, `owner` names the layer or optimizer in the message and `name` the
+argument.
 """
 
 import math
@@ -34,7 +36,7 @@ def real(
     what: str = "to be a finite number",
     holds: Callable[[float], bool] = lambda number: True,
 ) -> float:
-    """The argument as a finite float that satisfies `holds`; `what` says that condition in words."""
+    """The argument as a finite float that satisfies `holds`, the condition that `what` words."""
     number = plain(value)
     if isinstance(number, Real) and not isinstance(number, bool):
         try:
@@ -54,7 +56,7 @@ def boolean(owner: str, name: str, value: Any) -> bool:
 
 
 def sample_shape(owner: str, name: str, value: Any) -> Shape:
-    """The shape of one sample as a tuple of ints of at least 1; a single number is a vector's length."""
+    """The shape of one sample as a tuple of ints of at least 1; an int is a vector's length."""
     given = plain(value)
     given = given if isinstance(given, tuple) else (given,)
     if not given or not all(is_integer(size, 1) for size in given):
@@ -76,7 +78,7 @@ def pair(owner: str, name: str, value: Any, least: int) -> tuple[IntOrPair, tupl
 
 
 def plain(value: Any) -> Any:
-    """NumPy scalars and arrays as Python numbers and tuples, lists as tuples, the rest unchanged."""
+    """NumPy's scalars and arrays as numbers and tuples, lists as tuples, the rest unchanged."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     return tuple(map(plain, value)) if isinstance(value, list | tuple) else value

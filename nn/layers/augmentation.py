@@ -4,7 +4,8 @@ A discriminator that sees every image, real or generated, randomly shifted or cu
 small training set. The gradient goes back through the augmentation, so the generator still learns
 to make whole images.
 
-Source: Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN training" (DiffAugment).
+Source: Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN training"
+(DiffAugment).
 """
 
 from nn.cache import Cache
@@ -18,7 +19,7 @@ FLOAT32_MAX = 3.4e38  # rounded down
 
 
 class Augmentation(Layer):
-    """What both share: two uniform draws per image of a training batch, for its rows and columns."""
+    """What both share: two uniform draws per training image, for its rows and its columns."""
 
     def __init__(self, fill: float) -> None:
         super().__init__()

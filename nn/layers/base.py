@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from nn.cache import Cache
-from nn.errors import ByhandError, DtypeError, ShapeError, WeightsError
+from nn.errors import DtypeError, ShapeError
 from nn.layers.binding import Bound
+from nn.layers.config import LAYERS, Configurable
 from nn.layers.torch_layout import TorchArray
 from nn.ops.base import Array
 from nn.settings import Shape
@@ -16,15 +15,13 @@ from nn.settings import Shape
 Grads = Literal["write", "add", "skip"]
 MaybeArray = Array | Any  # None if not asked for; `Any` spares callers that did ask a check
 
-LAYERS: dict[str, type[Layer]] = {}  # the package's layers, by the names that weights files use
 
-
-class Layer(Bound):
+class Layer(Configurable, Bound):
     """A function with parameters and a backward pass written by hand.
 
-    A layer is first described, ``Dense(784, 128)``, and gets its memory from `build`. A parameter ``W`` is then
-    ``self.W`` and its gradient ``self.dW``. Copies made by `copy.deepcopy` or `pickle` have their own memory; what is
-    copied together shares memory as before.
+    A layer is first described, ``Dense(784, 128)``, and gets its memory from `build`. A parameter
+    ``W`` is then ``self.W`` and its gradient ``self.dW``. Copies made by `copy.deepcopy` or
+    `pickle` have their own memory; what is copied together shares memory as before.
 
     To write a layer of your own:
 
@@ -34,10 +31,11 @@ class Layer(Bound):
     - for a penalty on gradients, define `double_backward`,
     - where they apply, override `workspace_size` and `torch_layout`.
 
-    A weights file names the class only; to load it, pass the class: ``load_weights(path, layers=[Scale])``.
+    A weights file stores only the name of the class; to load the file, pass the class itself:
+    ``load_weights(path, layers=[Scale])``.
     """
 
-    # PyTorch's names and layouts of the parameters and statistics, and its counters, which nothing here depends on.
+    # The parameters and statistics in PyTorch, and PyTorch's counters, which nothing here needs.
     torch_layout: ClassVar[tuple[TorchArray, ...]] = ()
     torch_counters: ClassVar[tuple[str, ...]] = ()
 
@@ -46,12 +44,12 @@ class Layer(Bound):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("nn.layers.") and cls.forward is not Layer.forward:
-            LAYERS[cls.__name__] = cls
+            LAYERS[cls.__name__] = cls  # one of the package's, and not a base of several
 
     # ---- what a layer defines -----------------------------------------------------------------
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The shape of one sample of y, given that of x; `ShapeError` if the layer cannot take it."""
+        """The shape of one sample of y, given that of x; `ShapeError` if x does not fit."""
         return shape
 
     def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
@@ -66,8 +64,9 @@ class Layer(Bound):
     ) -> MaybeArray:
         """Compute dx = dL/dx, or None without `need_dx`, from dy = dL/dy. May overwrite dy.
 
-        `grads` selects what happens to the parameter gradients: "write" replaces them, "add" adds to them, "skip" does
-        not compute them, which is what a frozen layer does. dx is the same in all three.
+        `grads` selects what happens to the parameter gradients: "write" replaces them, "add" adds
+        to them, "skip" does not compute them, which is what a frozen layer does. dx is the same in
+        all three.
         """
         raise TypeError(
             f"{type(self).__name__} does not define "
@@ -77,7 +76,8 @@ class Layer(Bound):
     def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
         """The backward pass of `backward`, for a penalty P on its result dx. May overwrite v.
 
-        Call it after `backward`, with a cache from `cache(double_backward=True)`. Only some layers define it.
+        Call it after `backward`, with a cache from `cache(double_backward=True)`. Only some layers
+        define it.
 
         Parameters
         ----------
@@ -86,7 +86,8 @@ class Layer(Bound):
 
         Returns
         -------
-        dP/d(dy), and the second-order term dP/dx, or None for a piecewise linear layer. dP/dW is added to dW.
+        dP/d(dy), and the second-order term dP/dx, or None for a piecewise linear layer. dP/dW is
+        added to dW.
         """
         raise ShapeError(
             f"{self.label}: expected a layer with double_backward for a penalty on gradients, "
@@ -94,7 +95,7 @@ class Layer(Bound):
         )
 
     def workspace_size(self, x_shape: Shape, y_shape: Shape) -> int:
-        """Elements per sample that a pass needs besides x and y; both shapes are those of one sample."""
+        """Elements per sample that a pass needs besides x and y, given the shapes of one sample."""
         return 0
 
     # ---- what every layer has -----------------------------------------------------------------
@@ -118,60 +119,6 @@ class Layer(Bound):
                 "call .build(seed=...) before its first pass"
             )
         return Cache(self, tracks_statistics, double_backward)
-
-    def settings(self) -> dict[str, Any]:
-        """The constructor's arguments that differ from their defaults, by name."""
-        arguments = inspect.signature(type(self)).parameters
-        values = {name: getattr(self, name) for name in arguments}
-        return {name: v for name, v in values.items() if v != arguments[name].default}
-
-    def __repr__(self) -> str:
-        arguments = inspect.signature(type(self)).parameters
-        shown = []
-        for name, value in self.settings().items():
-            required = arguments[name].default is inspect.Parameter.empty
-            shown.append(f"{value!r}" if required else f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    # ---- as plain data, in weights files ------------------------------------------------------
-
-    def to_config(self) -> dict[str, Any]:
-        """The layer's class and settings as JSON types, without values and initializers.
-
-        Raises `WeightsError` for a class that has the name of another layer of the package.
-        """
-        name = type(self).__name__
-        if LAYERS.get(name, type(self)) is not type(self):
-            raise WeightsError(
-                f"{self.label} cannot be saved: a file's {name} is the package's own; "
-                "rename your class"
-            )
-        settings = {key: value for key, value in self.settings().items() if key != "init"}
-        return {"type": name} | {key: _encoded(value) for key, value in settings.items()}
-
-    @staticmethod
-    def from_config(config: Any, layers: Iterable[type[Layer]] = ()) -> Layer:
-        """Make the layer, not yet built, that `to_config` described.
-
-        Only the package's layers and the classes in `layers` are ever made: nothing is imported.
-
-        Parameters
-        ----------
-        config : dict
-            May come from an untrusted file.
-        layers : classes of your own that may occur in it
-
-        Raises
-        ------
-        WeightsError
-            If the config names another class, or its settings do not fit the class.
-        """
-        return _from_config(config, {layer.__name__: layer for layer in layers} | LAYERS)
-
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Call the constructor; a class whose arguments are not all keywords overrides this."""
-        return cls(**settings)
 
     # ---- checks -------------------------------------------------------------------------------
 
@@ -201,7 +148,7 @@ class Layer(Bound):
             )
 
     def check_dy(self, dy: Array, shape: Shape | None) -> None:
-        """Raise unless dy is such an array and has y's shape; None means there was no forward pass."""
+        """Raise unless dy is such an array and has y's shape; None: there was no forward pass."""
         self.check_array(dy, "dy")
         if shape is None:
             raise ShapeError(
@@ -210,30 +157,3 @@ class Layer(Bound):
             )
         if dy.shape != shape:
             raise ShapeError(f"{self.label}: expected dy of y's shape {shape}, got {dy.shape}")
-
-
-def _encoded(value: Any) -> Any:
-    """A setting as JSON holds it: a layer inside a layer becomes its config."""
-    return value.to_config() if isinstance(value, Layer) else value
-
-
-def _from_config(config: Any, classes: dict[str, type[Layer]]) -> Layer:
-    """The layer of a config, and those inside it, of these classes only."""
-    if not isinstance(config, dict) or str(config.get("type")) not in classes:
-        raise WeightsError(
-            f"expected a layer of type {', '.join(classes)}, got {str(config)[:80]}; "
-            "if that is a class of your own, pass it as layers=[...]"
-        )
-    name = str(config["type"])
-    try:
-        settings = {key: _decoded(v, classes) for key, v in config.items() if key != "type"}
-        return classes[name].from_settings(settings)
-    except (TypeError, KeyError, ByhandError) as problem:
-        raise WeightsError(f"the config of a {name} does not make one ({problem})") from None
-
-
-def _decoded(value: Any, classes: dict[str, type[Layer]]) -> Any:
-    """A setting from JSON: configs as layers, lists as tuples."""
-    if isinstance(value, dict) and "type" in value:
-        return _from_config(value, classes)
-    return tuple(_decoded(item, classes) for item in value) if isinstance(value, list) else value

@@ -82,9 +82,9 @@ class Bound:
     ) -> Self:
         """Allocate the parameters on a device, draw their initial values, and return self.
 
-        A network can be built again: in the same memory, or in new memory for another device or dtype, after which
-        earlier optimizers refuse to step. A layer that belongs to another network stays there: this one takes a copy of
-        it, with its values, and warns.
+        A network can be built again: in the same memory, or in new memory for another device or
+        dtype, after which earlier optimizers refuse to step. A layer that belongs to another
+        network stays there: this one takes a copy of it, with its values, and warns.
 
         Parameters
         ----------
@@ -109,10 +109,12 @@ class Bound:
         self._check_is_whole()
         adopted = self.adopt(self.parameters.whole if self.parameters else None)
         if adopted:
+            labels = ", ".join(label for label, _, _ in adopted)
             warnings.warn(
-                f"{', '.join(label for label, _, _ in adopted)} belong to another network; this one takes copies of "
-                "them, with their values. Use the copies, in net.layers, from now on. To train two networks together, "
-                "chain their passes, D.forward(G.forward(z)), with one optimizer each",
+                f"{labels} belong to another network; this one "
+                "takes copies of them, with their values. Use the copies, in net.layers, from now "
+                "on. To train two networks together, chain their passes, D.forward(G.forward(z)), "
+                "with one optimizer each",
                 stacklevel=2,
             )
         modules = list(self.modules())
@@ -141,7 +143,7 @@ class Bound:
         return []
 
     def _check_is_whole(self) -> None:
-        """Refuse to build a part: that would take it from its network and the network's optimizers."""
+        """Refuse to build a part: that would take it from its network and its optimizers."""
         whole = self.parameters.whole if self.parameters else None
         if whole is not None and whole is not self.parameters and whole.has_network:
             raise ShapeError(
@@ -151,7 +153,8 @@ class Bound:
 
     def _allocate(self, modules: list[tuple[str, Any]], ops: Any, dtype: np.dtype) -> Parameters:
         """New parameters, all 0, or the present ones if they fit: optimizers on them stay valid."""
-        shapes, statistic_shapes = {}, {}
+        shapes: dict[str, Shape] = {}
+        statistic_shapes: dict[str, Shape] = {}
         for path, module in modules:
             shapes |= {path + key: shape for key, shape in module.parameter_shapes.items()}
             statistic_shapes |= {
@@ -186,8 +189,8 @@ class Bound:
         for name, value in state.items():
             if self.ops.is_array(value) and id(memory_owner(value)) in memory:
                 raise ShapeError(
-                    f"{self.label}: cannot be copied, its attribute {name!r} is a view of its parameters, which the "
-                    "copy would lose; take such a view where it is used"
+                    f"{self.label}: cannot be copied, its attribute {name!r} is a view of its "
+                    "parameters, which the copy would lose; take such a view where it is used"
                 )
         return state
 

@@ -7,9 +7,9 @@ from nn.settings import real
 
 
 class Dropout(Layer):
-    """In training, y = x m, where m is 0 with probability p, else 1 / (1 - p); in evaluation, y = x.
+    """In training, y = x m with m = 0 with probability p, else 1 / (1 - p); in evaluation, y = x.
 
-    m is drawn for each element. x and y have any shape.
+    m is drawn for each element; x and y have any shape.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ MAX_TAPS = 256  # of a max pool, which stores the position of a window's maximum
 
 
 class Pool2d(Layer):
-    """What both pools share: windows of the kernel's size, a stride apart, over the padded image."""
+    """What both share: windows of the kernel's size, a stride apart, over the padded image."""
 
     def __init__(
         self, kernel: IntOrPair, stride: IntOrPair | None = None, padding: IntOrPair = 0

@@ -1,7 +1,7 @@
 """The memory that a pass through a network needs, known before any is allocated.
 
-A network described by an untrusted file may need far more than the file's size: a layer without parameters turns one pixel
-into a million, or pads an image with them.
+A network described by an untrusted file may need far more than the file's size: a layer without
+parameters turns one pixel into a million, or pads an image with them.
 """
 
 import math

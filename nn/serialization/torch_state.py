@@ -1,7 +1,7 @@
 """Weights in PyTorch's names and layouts, as NumPy arrays; PyTorch itself is not needed.
 
-To PyTorch and back, with ``torch_net`` a `torch.nn.Sequential` of the same layers in the same places (those without weights
-count too, because places are names: "0.weight")::
+To PyTorch and back, with ``torch_net`` a `torch.nn.Sequential` of the same layers in the same
+places (those without weights count too, because places are names: "0.weight")::
 
     state = to_torch_state(net)
     torch_net.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
@@ -41,8 +41,8 @@ def to_torch_state(network: Layer) -> dict[str, np.ndarray]:
 def from_torch_state(network: Layer, arrays: Mapping[str, Any]) -> None:
     """Copy the arrays of a PyTorch `state_dict` into a built network of the same layers.
 
-    If a bias of `Dense` or a convolution is missing (``bias=False``), it becomes zero. Nothing is copied unless
-    everything fits.
+    If a bias of `Dense` or a convolution is missing (``bias=False``), it becomes zero. Nothing is
+    copied unless everything fits.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def from_torch_state(network: Layer, arrays: Mapping[str, Any]) -> None:
     Raises
     ------
     WeightsError
-        If an array is missing, unexpected, of another shape, or not finite in the network's dtype, or a running
-        variance is negative.
+        If an array is missing, unexpected, of another shape, or not finite in the network's dtype,
+        or a running variance is negative.
     """
     if not isinstance(arrays, Mapping):
         raise WeightsError(

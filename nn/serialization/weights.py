@@ -1,7 +1,7 @@
 """Weights files: networks that can be made again from the file alone.
 
-A file is an `.npz` with a `header`, JSON as UTF-8 bytes, and one array for each parameter and running statistic, such as
-`G/0.W` or `G/1.running_mean`. The header holds ::
+A file is an `.npz` with a `header`, JSON as UTF-8 bytes, and one array for each parameter and
+running statistic, such as `G/0.W` or `G/1.running_mean`. The header holds ::
 
     {"format": 1,
      "networks": {"G": {"type": "Sequential", "layers": [{"type": "Dense", "n_in": 100, ...}]}},
@@ -9,8 +9,9 @@ A file is an `.npz` with a `header`, JSON as UTF-8 bytes, and one array for each
 
 where `info` is the writer's own. float16 arrays are read as float32.
 
-Nothing in a file is ever executed: arrays are read as plain numbers and pickled ones are refused, only the package's layers
-and the classes passed to `load_weights` are made, and no array is allocated that the file's real size does not cover.
+Nothing in a file is ever executed: arrays are read as plain numbers and pickled ones are refused,
+only the package's layers and the classes passed to `load_weights` are made, and no array is
+allocated that the file's real size does not cover.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from nn.errors import WeightsError
-from nn.layers.base import LAYERS, Layer
+from nn.layers.base import Layer
+from nn.layers.config import LAYERS
 from nn.serialization.archive import REMEDY, open_archive, write_archive
 
 FORMAT = 1
@@ -48,8 +50,8 @@ def save_weights(
     Raises
     ------
     WeightsError
-        If a network has no memory, a layer that a file cannot describe, or values that are not finite, or if JSON
-        cannot hold `info`. What was at `path` stays.
+        If a network has no memory, a layer that a file cannot describe, or values that are not
+        finite, or if JSON cannot hold `info`. What was at `path` stays.
     """
     if not isinstance(networks, dict):
         raise WeightsError(
@@ -103,8 +105,8 @@ def load_weights(
     dtype : "float32" or "float64", optional
         The file's by default.
     layers : sequence of Layer classes
-        Your own classes that occur in the file, found by their names: ``layers=[Scale]``. A file can make layers of
-        these classes and of the package's own, no others.
+        Your own classes that occur in the file, found by their names: ``layers=[Scale]``. A file
+        can make layers of these classes and of the package's own, no others.
 
     Returns
     -------
@@ -114,8 +116,8 @@ def load_weights(
     Raises
     ------
     WeightsError
-        If the file is missing, damaged, pickled or of a later format, or an array is missing, unexpected, misshapen or
-        not finite. The message names the file.
+        If the file is missing, damaged, pickled or of a later format, or an array is missing,
+        unexpected, misshapen or not finite. The message names the file.
     """
     for layer in layers:
         if not isinstance(layer, type) or not issubclass(layer, Layer):

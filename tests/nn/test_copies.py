@@ -21,9 +21,18 @@ STEPS = 3
 def network(device="cpu", seed=1):
     """Everything that a copy may lose: statistics, dropout's stream, spectral norm's second layer, a layer of one's own."""
     layers = (
-        nn.Reshape((1, 6, 4)), nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm(3), nn.LeakyReLU(0.2), nn.RandomShift(1), nn.Flatten(),
-        nn.SpectralNorm(nn.Dense(72, 6)), nn.Sequential(nn.Tanh(), Vector(6)), nn.Dropout(0.3), nn.Dense(6, 1), nn.Sigmoid(),
-    )  # fmt: skip
+        nn.Reshape((1, 6, 4)),
+        nn.Conv2d(1, 3, 3, padding=1),
+        nn.BatchNorm(3),
+        nn.LeakyReLU(0.2),
+        nn.RandomShift(1),
+        nn.Flatten(),
+        nn.SpectralNorm(nn.Dense(72, 6)),
+        nn.Sequential(nn.Tanh(), Vector(6)),
+        nn.Dropout(0.3),
+        nn.Dense(6, 1),
+        nn.Sigmoid(),
+    )
     return nn.Sequential(*layers, input_shape=(24,)).build(seed=seed, device=device, name="D")
 
 
@@ -34,7 +43,12 @@ def batch(ops, seed=0):
 def everything(net, optimizer):
     """The bytes of all that training changes."""
     parameters, ops = net.parameters, net.ops
-    flats = [parameters.value.flat, parameters.grad.flat, parameters.statistics.flat, *optimizer.state.values()]
+    flats = [
+        parameters.value.flat,
+        parameters.grad.flat,
+        parameters.statistics.flat,
+        *optimizer.state.values(),
+    ]
     return [ops.to_host(flat).tobytes() for flat in flats], net.stream.state
 
 
@@ -126,7 +140,10 @@ def test_an_unbuilt_network_is_copied_unbuilt(way):
     net = nn.Sequential(nn.Dense(3, 4, init=nn.HeNormal()), nn.SpectralNorm(nn.Dense(4, 2)))
     twin = way(net)
     assert repr(twin) == repr(net) and twin.parameters is None
-    assert twin.build(seed=3).parameters.value.flat.tobytes() == net.build(seed=3).parameters.value.flat.tobytes()
+    assert (
+        twin.build(seed=3).parameters.value.flat.tobytes()
+        == net.build(seed=3).parameters.value.flat.tobytes()
+    )
 
 
 @each_way
@@ -136,7 +153,9 @@ def test_a_pass_that_a_second_order_penalty_follows(way):
     net.backward(np.ones_like(net.forward(x, cache, train=True)), cache)
     twin, its = way((net, cache))
     v = normal(3, 4, seed=1, dtype=np.float32)
-    for got, want in zip(twin.double_backward(v.copy(), its), net.double_backward(v.copy(), cache), strict=True):
+    for got, want in zip(
+        twin.double_backward(v.copy(), its), net.double_backward(v.copy(), cache), strict=True
+    ):
         assert np.array_equal(got, want)
     assert twin.parameters.grad.flat.tobytes() == net.parameters.grad.flat.tobytes()
 
@@ -166,7 +185,9 @@ def test_a_part_alone_is_a_network_that_learns(way):
         cache, optimizer = twin.cache(), nn.Adam(twin, 0.1)
         twin.backward(np.ones_like(twin.forward(x, cache, train=True)), cache)
         optimizer.step()
-        assert not np.array_equal(twin(x), part(x)) and np.array_equal(net.parameters.value.flat, held)
+        assert not np.array_equal(twin(x), part(x)) and np.array_equal(
+            net.parameters.value.flat, held
+        )
         assert twin.build(seed=0, dtype="float64").dtype == "float64"  # no network misses it
 
 
@@ -182,13 +203,19 @@ def test_views_are_views_again_and_aligned(way, device):
         for key in leaf.statistic_shapes:
             assert np.shares_memory(getattr(leaf, key), net.parameters.statistics.flat)
     assert net[6].layer.W is net[6].W and net[6].layer.db is net[6].db
-    arrays = [*named.values(), *dict(net.parameters.grad.items()).values(), *optimizer.state.values()]
+    arrays = [
+        *named.values(),
+        *dict(net.parameters.grad.items()).values(),
+        *optimizer.state.values(),
+    ]
     assert all(array.ctypes.data % 64 == 0 for array in arrays)
     assert optimizer.step_state is optimizer.state["clock"]
 
 
 def test_nothing_is_pickled_twice():
-    net = nn.Sequential(nn.Dense(64, 128), nn.ReLU(), nn.Sequential(nn.Dense(128, 64)), nn.Dense(64, 1)).build(seed=0)
+    net = nn.Sequential(
+        nn.Dense(64, 128), nn.ReLU(), nn.Sequential(nn.Dense(128, 64)), nn.Dense(64, 1)
+    ).build(seed=0)
     size, cache = net.parameters.value.flat.nbytes, net.cache()
     assert len(pickle.dumps(net)) < 2.1 * size  # values and gradients
     assert len(pickle.dumps((net, net[1:], net[0], nn.SGD(net)))) < 3.2 * size  # and the velocity
@@ -225,7 +252,11 @@ def test_a_stream_goes_on_alike_and_alone(way, device):
 
     def draws(stream):
         mask = stream.dropout_mask_(np.empty((40, 50), np.float32), 0.3)
-        return mask.tobytes() + stream.normal_(np.empty(9)).tobytes() + stream.uniform_(np.empty(9, np.float32)).tobytes()
+        return (
+            mask.tobytes()
+            + stream.normal_(np.empty(9)).tobytes()
+            + stream.uniform_(np.empty(9, np.float32)).tobytes()
+        )
 
     draws(stream)
     twin, state = way(stream), stream.state
@@ -257,7 +288,9 @@ def test_on_a_device_whose_arrays_are_not_numpys(way):
 
 def test_on_the_emulated_gpu(emulated_cupy_ops):
     ops = emulated_cupy_ops.CupyOps()
-    net = nn.Sequential(nn.Dense(24, 6), nn.BatchNorm(6), nn.Dropout(0.3), nn.Dense(6, 1), nn.Sigmoid()).build(seed=0, device=ops)
+    net = nn.Sequential(
+        nn.Dense(24, 6), nn.BatchNorm(6), nn.Dropout(0.3), nn.Dense(6, 1), nn.Sigmoid()
+    ).build(seed=0, device=ops)
     optimizer, cache = nn.Adam(net, 0.01), net.cache()
     y = forward(net, cache, seed=0)
     twin, its_optimizer, its_cache, its_y = copy.deepcopy((net, optimizer, cache, y))
@@ -278,7 +311,9 @@ class KeepsAView(nn.Dense):
 @each_way
 def test_what_would_come_apart_in_a_copy_is_refused(way):
     net = nn.Sequential(KeepsAView(3, 2)).build(seed=0, name="D")
-    message = "KeepsAView 'D.0': cannot be copied, its attribute 'first_row' is a view of its parameters"
+    message = (
+        "KeepsAView 'D.0': cannot be copied, its attribute 'first_row' is a view of its parameters"
+    )
     with pytest.raises(nn.ShapeError, match=message):
         way(net)
 

@@ -18,7 +18,9 @@ print(json.dumps({"modules": sorted(sys.modules), "threads": threading.active_co
 
 
 def after_importing():
-    result = subprocess.run([sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert result.returncode == 0, result.stderr
     assert result.stderr == "" and result.stdout.count("\n") == 1
     return json.loads(result.stdout)
@@ -28,7 +30,19 @@ def test_importing_nn_brings_in_numpy_and_the_standard_library_only():
     seen = after_importing()
     brought = {name.partition(".")[0] for name in seen["modules"]}
     assert {"nn", "numpy"} <= brought
-    assert not brought & {"matplotlib", "cupy", "cupyx", "pooch", "tqdm", "requests", "PIL", "scipy", "torch", "gan", "hypothesis"}
+    assert not brought & {
+        "matplotlib",
+        "cupy",
+        "cupyx",
+        "pooch",
+        "tqdm",
+        "requests",
+        "PIL",
+        "scipy",
+        "torch",
+        "gan",
+        "hypothesis",
+    }
     assert seen["threads"] == 1 and set(seen["files"]) <= {"__pycache__"}
 
 
@@ -36,7 +50,17 @@ def test_all_that_nn_offers_is_there():
     import nn
 
     assert len(nn.__all__) == len(set(nn.__all__)) > 25
-    for name in ("Dense", "Sequential", "BCE", "Adam", "gradcheck", "save_weights", "TorchDefault", "WeightsError", "get_ops"):
+    for name in (
+        "Dense",
+        "Sequential",
+        "BCE",
+        "Adam",
+        "gradcheck",
+        "save_weights",
+        "TorchDefault",
+        "WeightsError",
+        "get_ops",
+    ):
         assert name in nn.__all__ and callable(getattr(nn, name))
 
 
@@ -53,5 +77,7 @@ def test_openblas_is_told_how_long_to_spin_before_numpy_reads_it(module):
         f"import {module}\n"
     )
     env = {key: value for key, value in os.environ.items() if key != "OPENBLAS_THREAD_TIMEOUT"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
+    )
     assert done.stdout.split() == ["20"]

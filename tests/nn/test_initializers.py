@@ -34,7 +34,9 @@ def test_normal_ones_have_their_spread_and_tails(name):
     assert x.shape == SHAPE
     assert abs(x.mean()) < 5 / math.sqrt(N)
     assert abs(x.std() - 1) < 5 / math.sqrt(2 * N)
-    assert abs(np.mean(np.abs(x) < 1) - 0.6827) < 0.01  # of a normal distribution, not only of this variance
+    assert (
+        abs(np.mean(np.abs(x) < 1) - 0.6827) < 0.01
+    )  # of a normal distribution, not only of this variance
     assert 3.5 < np.abs(x).max() < 6
 
 
@@ -63,7 +65,11 @@ def test_the_spread_is_pytorchs(name, init):
     std, largest = load("initializers")[name]
     x = draw(init)
     assert 0.98 < x.std() / std < 1.02
-    assert 0.75 < np.abs(x).max() / largest < 1.33 if "normal" in name else 0.999 < np.abs(x).max() / largest < 1.001
+    assert (
+        0.75 < np.abs(x).max() / largest < 1.33
+        if "normal" in name
+        else 0.999 < np.abs(x).max() / largest < 1.001
+    )
 
 
 def test_a_dense_layer_starts_as_pytorchs_linear_does():
@@ -85,7 +91,9 @@ def test_constant(value):
     assert (draw(nn.Constant(value)) == value).all()
 
 
-@pytest.mark.parametrize("init", [init for init, _ in (*NORMAL.values(), *UNIFORM.values())], ids=repr)
+@pytest.mark.parametrize(
+    "init", [init for init, _ in (*NORMAL.values(), *UNIFORM.values())], ids=repr
+)
 def test_randomness_comes_from_the_generator_alone(init):
     assert (draw(init, seed=1) == draw(init, seed=1)).all()
     assert (draw(init, seed=1) != draw(init, seed=2)).any()

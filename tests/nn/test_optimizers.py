@@ -166,7 +166,9 @@ def test_running_statistics_are_never_optimized():
     optimizer = nn.Adam(net, 0.1)
     net.parameters.grad.flat[...] = 1.0
     optimizer.step()
-    assert (net[0].W != 1).all() and (net[0].running_var == 1).all() and not net[0].running_mean.any()
+    assert (
+        (net[0].W != 1).all() and (net[0].running_var == 1).all() and not net[0].running_mean.any()
+    )
 
 
 def test_the_learning_rate_that_is_set_is_the_one_read():
@@ -190,8 +192,14 @@ def test_the_learning_rate_that_is_set_is_the_one_read():
         (lambda net: nn.Adam(net, beta2=1), r"Adam: expected beta2 in \[0, 1\), got 1"),
         (lambda net: nn.Adam(net, beta2=-0.1), r"Adam: expected beta2 in \[0, 1\), got -0.1"),
         (lambda net: nn.Adam(net, eps=0), "Adam: expected eps above 0, got 0"),
-        (lambda net: nn.Adam(net, weight_decay=-1), "Adam: expected weight_decay of at least 0, got -1"),
-        (lambda net: setattr(nn.Adam(net), "learning_rate", -1), "Adam: expected learning_rate above 0, got -1"),
+        (
+            lambda net: nn.Adam(net, weight_decay=-1),
+            "Adam: expected weight_decay of at least 0, got -1",
+        ),
+        (
+            lambda net: setattr(nn.Adam(net), "learning_rate", -1),
+            "Adam: expected learning_rate above 0, got -1",
+        ),
         (lambda net: nn.Adam(nn.Dense(2, 2)), "Adam: expected a built network; call .build"),
     ],
 )
@@ -202,7 +210,10 @@ def test_settings_out_of_range_are_refused(make, message):
 
 def test_without_memory_of_earlier_steps_each_is_its_own_gradients():
     """Momentum, decay and betas of 0 are allowed: Adam and RMSProp then take steps of the sign alone."""
-    for make in (lambda net: nn.RMSProp(net, 0.25, decay=0), lambda net: nn.Adam(net, 0.25, beta1=0, beta2=0)):
+    for make in (
+        lambda net: nn.RMSProp(net, 0.25, decay=0),
+        lambda net: nn.Adam(net, 0.25, beta1=0, beta2=0),
+    ):
         net = nn.Dense(2, 3).build(seed=0, dtype="float64")
         before, optimizer = net.W.copy(), make(net)
         for _ in range(2):
@@ -217,7 +228,12 @@ def test_adams_state_is_named_as_the_paper_has_it():
     net.dW[...] = -3
     optimizer.step()
     m, v = optimizer.state["m"][:6], optimizer.state["v"][:6]
-    assert (m < 0).all() and (v > 0).all() and np.allclose(v / m**2, v[0] / m[0] ** 2) and optimizer.step_state.shape == (2,)
+    assert (
+        (m < 0).all()
+        and (v > 0).all()
+        and np.allclose(v / m**2, v[0] / m[0] ** 2)
+        and optimizer.step_state.shape == (2,)
+    )
 
 
 def test_an_optimizer_follows_a_network_that_is_built_again():

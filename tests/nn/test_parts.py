@@ -56,7 +56,9 @@ def test_an_optimizer_of_a_part_steps_that_and_nothing_else(name, optimizer):
     start, moved = dict(network().parameters.value.items()), []
     for key, view in net.parameters.value.items():
         if key.startswith(prefixes):
-            assert np.array_equal(view, whole.parameters.value[key])  # to the very bytes of the whole network's optimizer
+            assert np.array_equal(
+                view, whole.parameters.value[key]
+            )  # to the very bytes of the whole network's optimizer
             moved.append(key)
         else:
             assert np.array_equal(view, start[key])
@@ -75,11 +77,19 @@ def test_a_part_names_its_arrays_as_a_network_of_its_own_would(name):
         (part.parameters.grad, alone.parameters.grad),
         (part.parameters.statistics, alone.parameters.statistics),
     )[: 2 if "within" in name else 3]:  # u and v are spectral norm's
-        assert [(key, view.shape) for key, view in held.items()] == [(key, view.shape) for key, view in wanted.items()]
-        assert held.flat.shape == wanted.flat.shape and (held.flat.ctypes.data % 64 == 0 or not held.flat.size)
+        assert [(key, view.shape) for key, view in held.items()] == [
+            (key, view.shape) for key, view in wanted.items()
+        ]
+        assert held.flat.shape == wanted.flat.shape and (
+            held.flat.ctypes.data % 64 == 0 or not held.flat.size
+        )
         for view in held.views.values():
             assert np.shares_memory(view, held.flat)
-    leaves = {prefix + key: getattr(leaf, key) for prefix, leaf in part.modules() for key in leaf.parameter_shapes}
+    leaves = {
+        prefix + key: getattr(leaf, key)
+        for prefix, leaf in part.modules()
+        for key in leaf.parameter_shapes
+    }
     assert all(part.parameters.value[key] is view for key, view in leaves.items())
 
 
@@ -94,7 +104,10 @@ def test_two_parts_train_with_optimizers_of_their_own():
     for optimizer in optimizers:
         optimizer.step()
     moved = net.parameters.value.flat != before
-    assert moved[: body.parameters.value.flat.size].any() and moved[body.parameters.value.flat.size :].any()
+    assert (
+        moved[: body.parameters.value.flat.size].any()
+        and moved[body.parameters.value.flat.size :].any()
+    )
     assert body.parameters.value.flat.size + head.parameters.value.flat.size == before.size
 
 
@@ -104,13 +117,18 @@ def test_the_average_of_a_part_is_of_that_part():
     before = twin.parameters.value.flat.copy()
     twin.ops.moving_average_(twin[2:].parameters.value.flat, net[2:].parameters.value.flat, 1.0)
     n = twin[:2].parameters.value.flat.size
-    assert (twin.parameters.value.flat[:n] == before[:n]).all() and np.allclose(twin.parameters.value.flat[n:], 2)
+    assert (twin.parameters.value.flat[:n] == before[:n]).all() and np.allclose(
+        twin.parameters.value.flat[n:], 2
+    )
 
 
 @pytest.mark.parametrize("index", [slice(None, None, 2), slice(None, None, -1)])
 def test_a_slice_that_leaves_layers_out_is_refused(index):
     for net in (network(), nn.Sequential(nn.Tanh(), nn.ReLU())):
-        with pytest.raises(nn.ShapeError, match=f"expected a slice of neighbouring layers, got a step of {index.step}"):
+        with pytest.raises(
+            nn.ShapeError,
+            match=f"expected a slice of neighbouring layers, got a step of {index.step}",
+        ):
             net[index]
     with pytest.raises(nn.ShapeError, match="Sequential: expected one or more layers"):
         network()[2:2]
@@ -124,8 +142,14 @@ def sharing(net):
     yield nn.Sequential(*net.layers[:-1], nn.Dense(5, 3)), lambda new: (new[0], net[0])
     yield nn.Sequential(nn.Dense(2, 3), net), lambda new: (new[1][0], net[0])
     yield nn.Sequential(net[0], nn.ReLU()), lambda new: (new[0], net[0])
-    yield nn.Sequential(nn.Sequential(nn.Tanh(), net[2]), nn.ReLU()), lambda new: (new[0][1][0], net[2][0])
-    yield nn.Sequential(net[2][0], nn.Dense(5, 3)), lambda new: (new[0], net[2][0])  # without parameters, but with a path
+    yield (
+        nn.Sequential(nn.Sequential(nn.Tanh(), net[2]), nn.ReLU()),
+        lambda new: (new[0][1][0], net[2][0]),
+    )
+    yield (
+        nn.Sequential(net[2][0], nn.Dense(5, 3)),
+        lambda new: (new[0], net[2][0]),
+    )  # without parameters, but with a path
     yield nn.Sequential(nn.Dense(2, 3), net[:2]), lambda new: (new[1][0], net[0])
     yield nn.Sequential(*copy.deepcopy(net[:2]), nn.Dense(5, 3)), lambda new: (new[0], net[0])
 
@@ -142,10 +166,17 @@ def test_a_network_takes_copies_of_the_layers_of_another_and_both_go_on_alone():
         old, cache, before = nn.SGD(net, 0.1), net.cache(), net(x)
         net[0].b[...] = 0.5  # as if trained
         (new, pair), trained = list(sharing(net))[k], net(x)
-        with pytest.warns(UserWarning, match=r"'net[0-9.]*' belong to another network; this one takes copies of them, with their"):
+        with pytest.warns(
+            UserWarning,
+            match=r"'net[0-9.]*' belong to another network; this one takes copies of them, with their",
+        ):
             new.build(seed=7)
         twin, original = pair(new)
-        assert twin is not original and twin.parameters.whole is new.parameters and original.parameters.whole is net.parameters
+        assert (
+            twin is not original
+            and twin.parameters.whole is new.parameters
+            and original.parameters.whole is net.parameters
+        )
         for name in original.parameter_shapes:
             assert np.array_equal(getattr(twin, name), getattr(original, name))
             assert not np.shares_memory(getattr(twin, name), getattr(original, name))
@@ -155,15 +186,21 @@ def test_a_network_takes_copies_of_the_layers_of_another_and_both_go_on_alone():
         kept = new.parameters.value.flat.copy()
         net.backward(np.ones_like(net.forward(x, cache, train=True)), cache)
         old.step()
-        assert not np.array_equal(net(x), trained) and np.array_equal(new.parameters.value.flat, kept)
+        assert not np.array_equal(net(x), trained) and np.array_equal(
+            new.parameters.value.flat, kept
+        )
 
 
 def test_statistics_come_with_a_copied_layer_and_its_dtype_is_the_new_networks():
     body = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4)).build(seed=0)
     body.forward(normal(8, 3, dtype=np.float32), body.cache(), train=True)
-    with pytest.warns(UserWarning, match="Dense 'net.0', BatchNorm 'net.1' belong to another network"):
+    with pytest.warns(
+        UserWarning, match="Dense 'net.0', BatchNorm 'net.1' belong to another network"
+    ):
         new = nn.Sequential(*body.layers, nn.Dense(4, 2)).build(seed=1, dtype="float64")
-    assert new[1].running_mean.dtype == "float64" and np.array_equal(new[1].running_mean, body[1].running_mean)
+    assert new[1].running_mean.dtype == "float64" and np.array_equal(
+        new[1].running_mean, body[1].running_mean
+    )
     assert new.build(seed=2) is new  # without a warning: the copies are its own
 
 
@@ -171,7 +208,10 @@ def test_statistics_come_with_a_copied_layer_and_its_dtype_is_the_new_networks()
 def test_a_part_of_a_built_network_is_not_built(name):
     take, _ = PARTS[name]
     net = network()
-    with pytest.raises(nn.ShapeError, match="expected a whole network to build, got a part of a built one; build that"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="expected a whole network to build, got a part of a built one; build that",
+    ):
         take(net).build(seed=1)
     assert np.array_equal(net[0].W, network()[0].W)
 
@@ -181,7 +221,10 @@ def test_a_layer_that_was_built_alone_is_copied_too():
     with pytest.warns(UserWarning, match="Dense 'net' belong to another network"):
         new = nn.Sequential(dense, nn.Dense(4, 2)).build()
     assert np.array_equal(new[0].W, dense.W) and not np.shares_memory(new[0].W, dense.W)
-    with pytest.raises(nn.ShapeError, match="SpectralNorm: expected a layer without memory, got Dense 'net', which is built"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="SpectralNorm: expected a layer without memory, got Dense 'net', which is built",
+    ):
         nn.SpectralNorm(dense)
 
 
@@ -200,7 +243,9 @@ def test_a_deep_copy_of_a_part_can_be_built(name):
     part = copy.deepcopy(take(network()))
     again = part.build(seed=5, dtype="float64")
     assert again is part and part.dtype == "float64"
-    with pytest.raises(nn.ShapeError, match="expected a whole network to build"):  # it is a whole network now
+    with pytest.raises(
+        nn.ShapeError, match="expected a whole network to build"
+    ):  # it is a whole network now
         part = nn.Sequential(nn.Tanh(), nn.ReLU()).build()
         part[0].build()
 
@@ -209,7 +254,9 @@ def test_a_deep_copy_of_a_network_guards_its_layers_too():
     twin = copy.deepcopy(network())
     with pytest.raises(nn.ShapeError, match="expected a whole network to build"):
         twin[0].build()
-    assert np.array_equal(twin.build(seed=3).parameters.value.flat, network().build(seed=3).parameters.value.flat)
+    assert np.array_equal(
+        twin.build(seed=3).parameters.value.flat, network().build(seed=3).parameters.value.flat
+    )
 
 
 # ---- a network that is built again
@@ -225,8 +272,9 @@ def test_what_was_made_for_a_network_stays_valid_when_it_is_built_again():
     fresh = unbuilt().build(seed=1)
     for held, wanted in zip(
         (net.parameters.value, net.parameters.grad, net.parameters.statistics),
-        (fresh.parameters.value, fresh.parameters.grad, fresh.parameters.statistics), strict=True,
-    ):  # fmt: skip
+        (fresh.parameters.value, fresh.parameters.grad, fresh.parameters.statistics),
+        strict=True,
+    ):
         assert held.flat.tobytes() == wanted.flat.tobytes()
     assert net[3].W is W and head[0].W is W
     net.backward(np.ones_like(net.forward(x, cache, train=True)), cache)
@@ -247,14 +295,19 @@ def test_an_optimizer_of_what_was_built_in_other_memory_is_refused(again):
     net.build(seed=1, **again)
     for optimizer in optimizers:
         for _ in range(2):
-            with pytest.raises(nn.ShapeError, match="SGD: expected the network it was made for, which has since been built again"):
+            with pytest.raises(
+                nn.ShapeError,
+                match="SGD: expected the network it was made for, which has since been built again",
+            ):
                 copy.deepcopy(optimizer).step()
             with pytest.raises(nn.ShapeError, match="make a new optimizer"):
                 optimizer.step()
     assert not np.shares_memory(values, net.parameters.value.flat)
     nn.SGD(net).step()
     if "dtype" in again:
-        with pytest.raises(nn.ShapeError, match="expected a cache of float64, got float32; make a new one"):
+        with pytest.raises(
+            nn.ShapeError, match="expected a cache of float64, got float32; make a new one"
+        ):
             net.forward(normal(6, 3), cache)
 
 

@@ -44,28 +44,36 @@ def test_pytorch_agrees(name):
 @pytest.mark.parametrize("name", ["sigmoid", "tanh"])
 def test_pytorch_agrees_far_from_zero(name):
     want = load("layers")
-    y, dx = one_pass(in_float64(ACTIVATIONS[name][0]()), want[f"{name}_far.x"], want[f"{name}_far.dy"])
+    y, dx = one_pass(
+        in_float64(ACTIVATIONS[name][0]()), want[f"{name}_far.x"], want[f"{name}_far.dy"]
+    )
     assert_close(y, want[f"{name}_far.y"], 1e-14)
     assert_close(dx, want[f"{name}_far.dx"], 1e-14)
 
 
 @each
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
-@pytest.mark.parametrize("rows, columns", [(2 * BLOCK // 1000 + 3, 1000), (3, BLOCK + 1)])  # several rows in a block; more than one
+@pytest.mark.parametrize(
+    "rows, columns", [(2 * BLOCK // 1000 + 3, 1000), (3, BLOCK + 1)]
+)  # several rows in a block; more than one
 def test_in_blocks_it_is_the_plain_formula_too(name, rows, columns, device):
     x, dy = away_from_zero(rows, columns), normal(rows, columns, seed=1)
     y, dx = one_pass(ACTIVATIONS[name][0]().build(dtype="float64", device=device), x, dy)
     formula, slope = {
-        "relu": (np.where(x > 0, x, 0), x > 0), "leaky": (np.where(x > 0, x, 0.2 * x), np.where(x > 0, 1, 0.2)),
-        "sigmoid": (1 / (1 + np.exp(-x)), y * (1 - y)), "tanh": (np.tanh(x), 1 - y * y),
-    }[name]  # fmt: skip
+        "relu": (np.where(x > 0, x, 0), x > 0),
+        "leaky": (np.where(x > 0, x, 0.2 * x), np.where(x > 0, 1, 0.2)),
+        "sigmoid": (1 / (1 + np.exp(-x)), y * (1 - y)),
+        "tanh": (np.tanh(x), 1 - y * y),
+    }[name]
     assert_close(y, formula, 1e-14)
     assert_close(dx, dy * slope, 1e-14)
 
 
 def test_a_sigmoid_is_exact_and_silent_where_exp_would_overflow():
     y = nn.Sigmoid().build()(np.array([[-1000.0, -100.0, -80.0, 0.0, 80.0, 1000.0]], np.float32))[0]
-    assert y[0] == 0 and 3e-44 < y[1] < 4.5e-44  # one of float32's last subnormal numbers, of few digits
+    assert (
+        y[0] == 0 and 3e-44 < y[1] < 4.5e-44
+    )  # one of float32's last subnormal numbers, of few digits
     assert abs(float(y[2]) * math.exp(80.0) - 1) < 1e-6
     assert (y[3:] == [0.5, 1, 1]).all()
 

@@ -52,7 +52,9 @@ def diffaugment_mask(draws, size, H, W):
     mask = np.ones((len(draws), H, W))
     offset_x = np.floor(draws[:, 0] * (H + (1 - size % 2))).astype(int).reshape(-1, 1, 1)
     offset_y = np.floor(draws[:, 1] * (W + (1 - size % 2))).astype(int).reshape(-1, 1, 1)
-    grid_batch, grid_x, grid_y = np.meshgrid(np.arange(len(draws)), np.arange(size), np.arange(size), indexing="ij")
+    grid_batch, grid_x, grid_y = np.meshgrid(
+        np.arange(len(draws)), np.arange(size), np.arange(size), indexing="ij"
+    )
     grid_x = np.clip(grid_x + offset_x - size // 2, 0, H - 1)
     grid_y = np.clip(grid_y + offset_y - size // 2, 0, W - 1)
     mask[grid_batch, grid_x, grid_y] = 0
@@ -72,7 +74,13 @@ def plain(layer, x, dy, draws):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.data(), st.sampled_from([nn.RandomShift, nn.Cutout]), st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
+@given(
+    st.data(),
+    st.sampled_from([nn.RandomShift, nn.Cutout]),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(0, 99),
+)
 def test_any_geometry_is_the_plain_loop(data, kind, n, c, seed):
     h, w = data.draw(st.integers(2, 9)), data.draw(st.integers(2, 9))
     setting = data.draw(st.integers(1, min(h, w) - (kind is nn.RandomShift)))
@@ -124,7 +132,9 @@ def test_gradients_are_the_finite_differences(name):
 def test_the_chain_of_a_gan_has_the_right_gradients(name):
     """The gradient goes back through what was done to the images, to the generator."""
     G = nn.Sequential(nn.Dense(4, 60), nn.Tanh(), nn.Reshape((2, 5, 6)))
-    D = nn.Sequential(LAYERS[name](), nn.Conv2d(2, 3, 2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dense(60, 1))
+    D = nn.Sequential(
+        LAYERS[name](), nn.Conv2d(2, 3, 2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dense(60, 1)
+    )
     report = nn.gradcheck([G, D], normal(5, 4), loss=nn.BCEWithLogits(), target=0.9)
     assert report.ok, report
 
@@ -151,9 +161,27 @@ def test_a_penalty_on_dx_goes_the_way_of_x(name, train):
 
 def test_a_penalty_goes_through_the_whole_discriminator():
     """P = <dL/dx, r> of a network that begins with both, its weights moved along a random direction."""
-    D = in_float64(nn.Sequential(nn.RandomShift(2), nn.Cutout(3), nn.Conv2d(2, 3, 2), nn.Tanh(), nn.Flatten(), nn.Dense(60, 1)))
-    cache, x, r, state = D.cache(double_backward=True), normal(*SHAPE), normal(*SHAPE, seed=1), D.stream.state
-    values, direction, at = D.parameters.value.flat, normal(D.parameters.value.flat.size, seed=2), []
+    D = in_float64(
+        nn.Sequential(
+            nn.RandomShift(2),
+            nn.Cutout(3),
+            nn.Conv2d(2, 3, 2),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Dense(60, 1),
+        )
+    )
+    cache, x, r, state = (
+        D.cache(double_backward=True),
+        normal(*SHAPE),
+        normal(*SHAPE, seed=1),
+        D.stream.state,
+    )
+    values, direction, at = (
+        D.parameters.value.flat,
+        normal(D.parameters.value.flat.size, seed=2),
+        [],
+    )
     here = values.copy()
 
     def penalty():
@@ -167,7 +195,11 @@ def test_a_penalty_goes_through_the_whole_discriminator():
     for k in (-2, -1, 1, 2):
         values[...] = here + k * 1e-4 * direction
         at.append(penalty())
-    assert_close(np.sum(D.parameters.grad.flat * direction), (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / 12e-4, 1e-8)
+    assert_close(
+        np.sum(D.parameters.grad.flat * direction),
+        (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / 12e-4,
+        1e-8,
+    )
 
 
 # ---- the draws
@@ -191,16 +223,27 @@ def test_each_shift_is_as_likely_for_each_image_and_axis():
     assert_as_likely(rows - 4, range(-reach, reach + 1))
     assert_as_likely(columns - 4, range(-reach, reach + 1))
     assert_as_likely((rows - 1) * 7 + columns - 1, range(49))  # the axes do not know each other
-    assert_as_likely((rows[1:] - 1) * 7 + rows[:-1] - 1, range(49))  # nor do neighbours in the batch
+    assert_as_likely(
+        (rows[1:] - 1) * 7 + rows[:-1] - 1, range(49)
+    )  # nor do neighbours in the batch
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_each_centre_is_as_likely_for_each_image_and_axis(size):
     n, side = 8000, 5
     layer = nn.Cutout(size, fill=2.0).build(seed=1)
-    cut = layer.forward(np.zeros((n, 1, side, side), np.float32), layer.cache(), train=True)[:, 0] == 2
-    tops, ends = ([np.argmax(any_row[:, ::step], axis=1) for any_row in (cut.any(2), cut.any(1))] for step in (1, -1))
-    centres = [np.where(top > 0, top + size // 2, side - end - size + size // 2) for top, end in zip(tops, ends)]
+    cut = (
+        layer.forward(np.zeros((n, 1, side, side), np.float32), layer.cache(), train=True)[:, 0]
+        == 2
+    )
+    tops, ends = (
+        [np.argmax(any_row[:, ::step], axis=1) for any_row in (cut.any(2), cut.any(1))]
+        for step in (1, -1)
+    )
+    centres = [
+        np.where(top > 0, top + size // 2, side - end - size + size // 2)
+        for top, end in zip(tops, ends)
+    ]
     places = range(side + 1 - size % 2)
     for axis in centres:
         assert_as_likely(axis, places)
@@ -255,9 +298,17 @@ def test_evaluation_changes_nothing_draws_nothing_and_forgets(name):
 
 
 def test_settings_are_written_and_read_back(tmp_path):
-    net = nn.Sequential(nn.RandomShift(3, fill=-1), nn.Cutout(np.int64(14), fill=np.float64(0.5)), nn.RandomShift(2))
-    assert list(map(repr, net)) == ["RandomShift(3, fill=-1.0)", "Cutout(14, fill=0.5)", "RandomShift(2)"]
-    nn.save_weights(tmp_path / "w.npz", {"D": nn.Sequential(*net, nn.Flatten(), nn.Dense(784, 1)).build(seed=0)})
+    net = nn.Sequential(
+        nn.RandomShift(3, fill=-1), nn.Cutout(np.int64(14), fill=np.float64(0.5)), nn.RandomShift(2)
+    )
+    assert list(map(repr, net)) == [
+        "RandomShift(3, fill=-1.0)",
+        "Cutout(14, fill=0.5)",
+        "RandomShift(2)",
+    ]
+    nn.save_weights(
+        tmp_path / "w.npz", {"D": nn.Sequential(*net, nn.Flatten(), nn.Dense(784, 1)).build(seed=0)}
+    )
     (again,) = nn.load_weights(tmp_path / "w.npz")[0].values()
     assert list(map(repr, again[:3])) == list(map(repr, net))
 
@@ -265,16 +316,23 @@ def test_settings_are_written_and_read_back(tmp_path):
 @pytest.mark.parametrize("kind, setting", [(nn.RandomShift, "reach"), (nn.Cutout, "size")])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "3", True, None, (2, 2)])
 def test_settings_out_of_range_are_refused(kind, setting, value):
-    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected {setting} to be an integer of at least 1, got"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=f"{kind.__name__}: expected {setting} to be an integer of at least 1, got",
+    ):
         kind(value)
     with pytest.raises(nn.WeightsError):
         nn.Layer.from_config({"type": kind.__name__, setting: value})
 
 
 @pytest.mark.parametrize("kind, setting", [(nn.RandomShift, "reach"), (nn.Cutout, "size")])
-@pytest.mark.parametrize("fill", [float("nan"), float("inf"), "0", None, [1], 1e39, pytest.param(10**400, id="huge")])
+@pytest.mark.parametrize(
+    "fill", [float("nan"), float("inf"), "0", None, [1], 1e39, pytest.param(10**400, id="huge")]
+)
 def test_a_fill_that_is_no_finite_number_is_refused(kind, setting, fill):
-    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected fill to be a finite number, got"):
+    with pytest.raises(
+        nn.ShapeError, match=f"{kind.__name__}: expected fill to be a finite number, got"
+    ):
         kind(2, fill=fill)
     with pytest.raises(nn.WeightsError):
         nn.Layer.from_config({"type": kind.__name__, setting: 2, "fill": fill})
@@ -285,7 +343,9 @@ def test_a_fill_that_is_no_finite_number_is_refused(kind, setting, fill):
 def test_what_does_not_fit_is_refused(name, train):
     layer = LAYERS[name]().build(name="D")
     for shape in ((4, 784), (4, 1, 1, 28), (4, 1, 28, 2)):
-        with pytest.raises(nn.ShapeError, match=f"{type(layer).__name__} 'D': expected (x of shape|images)"):
+        with pytest.raises(
+            nn.ShapeError, match=f"{type(layer).__name__} 'D': expected (x of shape|images)"
+        ):
             layer.forward(np.zeros(shape, np.float32), layer.cache(), train=train)
         with pytest.raises(nn.ShapeError, match="expected images"):
             layer.output_shape(shape[1:])
@@ -294,12 +354,19 @@ def test_what_does_not_fit_is_refused(name, train):
 
 
 def test_the_smallest_images_that_fit():
-    message = r"RandomShift\(3\): expected images \(C, H, W\) larger than the reach of 3, got \(1, 9, 3\)"
+    message = (
+        r"RandomShift\(3\): expected images \(C, H, W\) larger than the reach of 3, got \(1, 9, 3\)"
+    )
     with pytest.raises(nn.ShapeError, match=message):
         nn.RandomShift(3).output_shape((1, 9, 3))
-    with pytest.raises(nn.ShapeError, match=r"Cutout\(3\): expected images \(C, H, W\) no smaller than the square of 3, got"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=r"Cutout\(3\): expected images \(C, H, W\) no smaller than the square of 3, got",
+    ):
         nn.Cutout(3).output_shape((1, 2, 9))
-    assert nn.RandomShift(3).output_shape((1, 4, 4)) == (1, 4, 4) and nn.Cutout(3).output_shape((1, 3, 3)) == (1, 3, 3)
+    assert nn.RandomShift(3).output_shape((1, 4, 4)) == (1, 4, 4) and nn.Cutout(3).output_shape(
+        (1, 3, 3)
+    ) == (1, 3, 3)
 
 
 # ---- steps
@@ -307,8 +374,13 @@ def test_the_smallest_images_that_fit():
 
 def training(ops, dtype="float32", draws=None):
     """A pass and its backward pass, as a function of the batch's size."""
-    D = nn.Sequential(nn.RandomShift(3, fill=-1.0), nn.Cutout(5, fill=-1.0)).build(seed=1, device=ops, dtype=dtype)
-    cache, x, dy = D.cache(double_backward=True), *(ops.asarray(normal(64, 2, 9, 8, seed=seed, dtype=dtype)) for seed in (2, 3))
+    D = nn.Sequential(nn.RandomShift(3, fill=-1.0), nn.Cutout(5, fill=-1.0)).build(
+        seed=1, device=ops, dtype=dtype
+    )
+    cache, x, dy = (
+        D.cache(double_backward=True),
+        *(ops.asarray(normal(64, 2, 9, 8, seed=seed, dtype=dtype)) for seed in (2, 3)),
+    )
     if draws is not None:
         for layer, drawn in zip(D, draws):
             layer.stream = OnDevice(ops, drawn)
@@ -346,7 +418,9 @@ def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_backend_gives_the_same_numbers(backend, dtype):
-    draws = np.random.default_rng(4).random((2, 64, 2)).astype(np.float32)  # so that rounding cannot differ
+    draws = (
+        np.random.default_rng(4).random((2, 64, 2)).astype(np.float32)
+    )  # so that rounding cannot differ
     here, want = training(backend, dtype, draws)(), training(NumpyOps(), dtype, draws)()
     for array, numbers in zip(here, want, strict=True):
         assert (backend.to_host(array) == numbers).all()

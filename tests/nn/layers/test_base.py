@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 
 import nn
-from nn.layers.base import LAYERS
+from nn.layers.config import LAYERS
 from tests.support.strict import StrictOps
-from tests.support.tools import Vector, away_from_zero, buffers, in_float64, normal, one_pass, set_parameters
+from tests.support.tools import (
+    Vector,
+    away_from_zero,
+    buffers,
+    in_float64,
+    normal,
+    one_pass,
+    set_parameters,
+)
 
 CASES = {
     "dense": (lambda: nn.Dense(6, 4), (5, 6)),
@@ -27,24 +35,39 @@ CASES = {
     "conv": (lambda: nn.Conv2d(2, 3, 3, stride=2, padding=1), (4, 2, 5, 6)),
     "conv_wide": (lambda: nn.Conv2d(8, 6, 3, padding=1), (4, 8, 5, 6)),
     "conv_transpose": (lambda: nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1), (4, 2, 3, 2)),
-    "conv_transpose_wide": (lambda: nn.ConvTranspose2d(8, 6, (4, 3), stride=(2, 1), padding=1), (4, 8, 3, 2)),
+    "conv_transpose_wide": (
+        lambda: nn.ConvTranspose2d(8, 6, (4, 3), stride=(2, 1), padding=1),
+        (4, 8, 3, 2),
+    ),
     "max_pool": (lambda: nn.MaxPool2d(3, stride=2, padding=1), (4, 2, 5, 6)),
     "avg_pool": (lambda: nn.AvgPool2d(2), (4, 2, 4, 6)),
     "upsample": (lambda: nn.Upsample(2), (4, 2, 3, 2)),
     "spectral": (lambda: nn.SpectralNorm(nn.Dense(6, 4)), (5, 6)),
-    "spectral_conv": (lambda: nn.SpectralNorm(nn.Conv2d(2, 3, 3, stride=2, padding=1)), (4, 2, 5, 6)),
-    "spectral_conv_transpose": (lambda: nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1)), (4, 2, 3, 2)),
+    "spectral_conv": (
+        lambda: nn.SpectralNorm(nn.Conv2d(2, 3, 3, stride=2, padding=1)),
+        (4, 2, 5, 6),
+    ),
+    "spectral_conv_transpose": (
+        lambda: nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1)),
+        (4, 2, 3, 2),
+    ),
     "shift": (lambda: nn.RandomShift(2, fill=-1.0), (4, 2, 5, 6)),
     "cutout": (lambda: nn.Cutout(3, fill=-1.0), (4, 2, 5, 6)),
     "own": (lambda: Vector(6), (5, 6)),
     "network": (
         lambda: nn.Sequential(
-            nn.Dense(6, 8), nn.BatchNorm(8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(8, 4), nn.Tanh(), nn.Reshape((2, 2)),
+            nn.Dense(6, 8),
+            nn.BatchNorm(8),
+            nn.LeakyReLU(0.2),
+            nn.Dropout(0.3),
+            nn.Dense(8, 4),
+            nn.Tanh(),
+            nn.Reshape((2, 2)),
             nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Sigmoid()),
         ),
         (5, 6),
     ),
-}  # fmt: skip
+}
 each = pytest.mark.parametrize("name", CASES)
 both_modes = pytest.mark.parametrize("train", [True, False], ids=["training", "evaluation"])
 
@@ -55,7 +78,10 @@ def a_case(name, dtype="float32"):
     layer = make().build(seed=3, dtype=dtype)
     for view in layer.parameters.value.views.values():
         view[...] = normal(*view.shape, seed=4)
-    x, other = away_from_zero(*shape, seed=1, dtype=dtype), away_from_zero(*shape, seed=2, dtype=dtype)
+    x, other = (
+        away_from_zero(*shape, seed=1, dtype=dtype),
+        away_from_zero(*shape, seed=2, dtype=dtype),
+    )
     y = layer(x)
     return layer, x, normal(*y.shape, seed=5, dtype=dtype), other
 
@@ -69,7 +95,9 @@ def same_draws(layer, action):
 
 
 def test_every_layer_of_the_package_is_a_case():
-    made = {type(leaf) for make, _ in CASES.values() for _, leaf in make().modules()} | {nn.Sequential}
+    made = {type(leaf) for make, _ in CASES.values() for _, leaf in make().modules()} | {
+        nn.Sequential
+    }
     assert made >= set(LAYERS.values())
 
 
@@ -98,7 +126,9 @@ def test_a_later_pass_does_not_spoil_an_earlier_one(name, train):
 def test_write_replaces_add_adds_and_skip_leaves_the_parameter_gradients(name, train):
     layer, x, dy, _ = a_case(name, "float64")
     grad = layer.parameters.grad.flat
-    passes = lambda how: same_draws(layer, lambda: one_pass(layer, x, dy, train=train, grads=how)[1])  # noqa: E731
+    passes = lambda how: same_draws(
+        layer, lambda: one_pass(layer, x, dy, train=train, grads=how)[1]
+    )  # noqa: E731
     grad[...] = 7.0
     written_dx = passes("write")
     written = {key: view.copy() for key, view in layer.parameters.grad.items()}
@@ -137,22 +167,46 @@ def test_without_need_dx_there_is_none_and_none_is_computed(name, train):
     assert layer.backward(dy.copy(), cache, need_dx=False) is None
     assert layer.parameters.grad.flat.tobytes() == grad.tobytes()
     first = (cache.parts or [cache])[0]
-    assert "dx" not in buffers(first) or isinstance(layer, nn.BatchNorm)  # batch norm only lays the buffer out
+    assert "dx" not in buffers(first) or isinstance(
+        layer, nn.BatchNorm
+    )  # batch norm only lays the buffer out
 
 
-@pytest.mark.parametrize("name", [
-    name for name, (make, _) in CASES.items()
-    if isinstance(make(), (nn.Dense, nn.BatchNorm, nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.Upsample, nn.Sequential))
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, (make, _) in CASES.items()
+        if isinstance(
+            make(),
+            (
+                nn.Dense,
+                nn.BatchNorm,
+                nn.Conv2d,
+                nn.ConvTranspose2d,
+                nn.MaxPool2d,
+                nn.AvgPool2d,
+                nn.Upsample,
+                nn.Sequential,
+            ),
+        )
+    ],
+)
 def test_a_dy_that_is_not_ys_is_named(name):
     """By the layers whose gradient would be of another shape, or whose products would fail, with a dy that does not fit."""
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
-    with pytest.raises(nn.ShapeError, match="expected a forward pass through this cache before backward, got none yet"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="expected a forward pass through this cache before backward, got none yet",
+    ):
         layer.backward(dy, cache)
     layer.forward(x, cache, train=True)
     for wrong in (dy[:-1], dy[..., :1], dy[None]):
-        with pytest.raises(nn.ShapeError, match=re.escape(f"expected dy of y's shape {dy.shape}, got {wrong.shape}")):
+        with pytest.raises(
+            nn.ShapeError,
+            match=re.escape(f"expected dy of y's shape {dy.shape}, got {wrong.shape}"),
+        ):
             layer.backward(wrong, cache)
     with pytest.raises(nn.DtypeError, match="expected dy of float32, got float64"):
         layer.backward(dy.astype(np.float64), cache)
@@ -221,7 +275,9 @@ def test_float32_agrees_with_float64(name):
                 leaf.stream = Draws()
         results.append([*one_pass(layer, x, dy), *layer.parameters.grad.views.values()])
     for narrow, wide in zip(*results, strict=True):
-        assert np.abs(narrow - wide).max() < 1e-4 * np.abs(wide).max() + 1e-7  # a bias before batch norm has none
+        assert (
+            np.abs(narrow - wide).max() < 1e-4 * np.abs(wide).max() + 1e-7
+        )  # a bias before batch norm has none
 
 
 @each
@@ -233,7 +289,9 @@ def test_a_layer_holds_no_activations(name, train):
     before = [dict(vars(part)) for part in parts]
     one_pass(layer, x, dy, train=train)
     for part, held in zip(parts, before, strict=True):
-        assert vars(part).keys() == held.keys() and all(vars(part)[key] is value for key, value in held.items())
+        assert vars(part).keys() == held.keys() and all(
+            vars(part)[key] is value for key, value in held.items()
+        )
 
 
 @each
@@ -295,8 +353,12 @@ class Table(nn.Layer):
         return self.table
 
 
-@pytest.mark.parametrize("make", [Identity, Turned, lambda: Row(6), Table, lambda: nn.Dropout(0.5), nn.Flatten])
-@pytest.mark.parametrize("wrap", [lambda layer: layer, nn.Sequential, lambda layer: nn.Sequential(nn.Sequential(layer))])
+@pytest.mark.parametrize(
+    "make", [Identity, Turned, lambda: Row(6), Table, lambda: nn.Dropout(0.5), nn.Flatten]
+)
+@pytest.mark.parametrize(
+    "wrap", [lambda layer: layer, nn.Sequential, lambda layer: nn.Sequential(nn.Sequential(layer))]
+)
 @pytest.mark.parametrize("device", ["cpu", "strict"])
 def test_what_a_layer_hands_on_is_copied(make, wrap, device):
     net = wrap(make()).build(seed=0, device=StrictOps() if device == "strict" else device)
@@ -313,7 +375,9 @@ def test_repr_is_the_code_that_makes_the_layer(name):
     layer = CASES[name][0]()
     again = eval(repr(layer), vars(nn) | {"Vector": Vector})  # noqa: S307
     assert type(again) is type(layer) and repr(again) == repr(layer)
-    assert [vars(a).get("parameter_shapes") for _, a in again.modules()] == [a.parameter_shapes for _, a in layer.modules()]
+    assert [vars(a).get("parameter_shapes") for _, a in again.modules()] == [
+        a.parameter_shapes for _, a in layer.modules()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -351,7 +415,10 @@ def test_equal_seeds_give_equal_bytes(name):
 
 
 def test_a_seed_may_be_a_generator_or_a_sequence():
-    made = [nn.Dense(3, 2).build(seed=make(5)).W for make in (int, np.random.SeedSequence, np.random.default_rng)]
+    made = [
+        nn.Dense(3, 2).build(seed=make(5)).W
+        for make in (int, np.random.SeedSequence, np.random.default_rng)
+    ]
     assert (made[0] == made[1]).all() and (made[0] == made[2]).all()
 
 
@@ -362,21 +429,32 @@ def test_building_leaves_numpys_global_generator_alone():
     assert (np.random.get_state()[1] == before).all()
 
 
-@pytest.mark.parametrize("use", [lambda layer: layer.cache(), lambda layer: layer(np.zeros((2, 784), np.float32))])
-@pytest.mark.parametrize("make, name", [(lambda: nn.Dense(784, 2), "Dense"), (lambda: nn.Sequential(nn.ReLU()), "Sequential")])
+@pytest.mark.parametrize(
+    "use", [lambda layer: layer.cache(), lambda layer: layer(np.zeros((2, 784), np.float32))]
+)
+@pytest.mark.parametrize(
+    "make, name",
+    [(lambda: nn.Dense(784, 2), "Dense"), (lambda: nn.Sequential(nn.ReLU()), "Sequential")],
+)
 def test_a_layer_that_was_not_built_says_so(use, make, name):
-    with pytest.raises(nn.ShapeError, match=rf"{name} has no memory yet: call \.build\(seed=\.\.\.\)"):
+    with pytest.raises(
+        nn.ShapeError, match=rf"{name} has no memory yet: call \.build\(seed=\.\.\.\)"
+    ):
         use(make())
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int32", "f4x"])
 def test_another_dtype_is_refused(dtype):
-    with pytest.raises(nn.DtypeError, match=f"build: expected dtype float32 or float64, got {dtype}"):
+    with pytest.raises(
+        nn.DtypeError, match=f"build: expected dtype float32 or float64, got {dtype}"
+    ):
         nn.Dense(3, 2).build(dtype=dtype)
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(nn.DeviceError, match="device: expected one of auto, cpu, numpy, cuda, got 'tpu'"):
+    with pytest.raises(
+        nn.DeviceError, match="device: expected one of auto, cpu, numpy, cuda, got 'tpu'"
+    ):
         nn.Dense(3, 2).build(device="tpu")
 
 
@@ -393,7 +471,9 @@ def test_a_layer_of_ones_own_that_lacks_a_pass_says_which():
 
 def test_views_and_gradients_of_a_layer_are_those_of_the_flat_buffers():
     net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.BatchNorm(2)))
-    assert np.shares_memory(net[0].W, net.parameters.value.flat) and np.shares_memory(net[0].db, net.parameters.grad.flat)
+    assert np.shares_memory(net[0].W, net.parameters.value.flat) and np.shares_memory(
+        net[0].db, net.parameters.grad.flat
+    )
     assert np.shares_memory(net[1].running_var, net.parameters.statistics.flat)
     set_parameters(net[0], W=5.0)
     assert (net.parameters.value["0.W"] == 5).all() and not (net.parameters.value["0.b"] == 5).any()
@@ -405,7 +485,9 @@ def test_a_buffer_may_be_an_array_of_somebody_else():
     cache.write_output_to(mine)
     assert net.forward(x[:2], cache) is mine and np.array_equal(mine, net(x[:2]))
     kept = mine.copy()
-    assert net.forward(x, cache) is not mine and np.array_equal(mine, kept)  # another shape: memory of the cache's own
+    assert net.forward(x, cache) is not mine and np.array_equal(
+        mine, kept
+    )  # another shape: memory of the cache's own
 
 
 def test_the_memory_of_a_buffer_is_used_again_while_its_shape_does_not_grow():

@@ -36,7 +36,12 @@ def channels_last(x):
 def test_first_values_leave_the_normalised_as_they_are():
     layer = nn.BatchNorm(np.int64(3), momentum=1).build(seed=0)
     assert repr(layer) == "BatchNorm(3, momentum=1.0)" and type(layer.n) is int
-    assert [set(a.tolist()) for a in (layer.W, layer.b, layer.running_mean, layer.running_var)] == [{1}, {0}, {0}, {1}]
+    assert [set(a.tolist()) for a in (layer.W, layer.b, layer.running_mean, layer.running_var)] == [
+        {1},
+        {0},
+        {0},
+        {1},
+    ]
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4, 5), (1, 3, 2, 1), (500, 100)])
@@ -81,12 +86,20 @@ def test_gradients_are_right_where_eps_weighs_as_much_as_the_variance(shape):
 
 
 @pytest.mark.parametrize("when", ["train", "again", "eval"])
-@pytest.mark.parametrize("name, memory", [*((name, np.array) for name in ORACLES), ("norm_images", channels_last)])
+@pytest.mark.parametrize(
+    "name, memory", [*((name, np.array) for name in ORACLES), ("norm_images", channels_last)]
+)
 def test_pytorch_agrees(name, memory, when):
-    want = {key.removeprefix(f"{name}.{when}."): value for key, value in load("layers").items() if key.startswith(f"{name}.{when}.")}
+    want = {
+        key.removeprefix(f"{name}.{when}."): value
+        for key, value in load("layers").items()
+        if key.startswith(f"{name}.{when}.")
+    }
     layer = in_float64(nn.BatchNorm(3, **ORACLES[name]))
     set_parameters(layer, W=want["before.weight"], b=want["before.bias"])
-    set_parameters(layer, running_mean=want["before.running_mean"], running_var=want["before.running_var"])
+    set_parameters(
+        layer, running_mean=want["before.running_mean"], running_var=want["before.running_var"]
+    )
     y, dx = one_pass(layer, memory(want["x"]), memory(want["dy"]), train=when != "eval")
     assert_close(y, want["y"], 1e-13)
     assert_close(dx, want["dx"], 1e-12)
@@ -145,7 +158,11 @@ def test_frozen_sums_over_the_batch_only_where_dx_needs_it(train, monkeypatch):
     layer, x, dy, summed = layer_with_values(3), normal(6, 3), normal(6, 3, seed=1), []
     for name in ("sum_rows", "sum_product_rows"):
         usual = getattr(layer.ops, name)
-        monkeypatch.setattr(layer.ops, name, lambda *a, _usual=usual, _name=name, **k: summed.append(_name) or _usual(*a, **k))
+        monkeypatch.setattr(
+            layer.ops,
+            name,
+            lambda *a, _usual=usual, _name=name, **k: summed.append(_name) or _usual(*a, **k),
+        )
     _, written = one_pass(layer, x, dy, train=train)
     assert sorted(summed) == ["sum_product_rows", "sum_rows"]
     summed.clear()
@@ -170,12 +187,16 @@ def test_running_statistics_are_not_parameters():
 @pytest.mark.parametrize("x", [np.zeros((1, 3)), np.zeros((1, 3, 1, 1))])
 def test_training_on_a_single_value_is_refused(x):
     layer = in_float64(nn.BatchNorm(3))
-    with pytest.raises(nn.ShapeError, match="BatchNorm 'net': expected more than one value for each feature in training"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="BatchNorm 'net': expected more than one value for each feature in training",
+    ):
         layer.forward(x, layer.cache(), train=True)
 
 
 @pytest.mark.parametrize(
-    "shape, wanted", [((6, 4), "(N, 3)"), ((6,), "(N, 3)"), ((6, 3, 2), "(N, 3)"), ((6, 4, 2, 2), "(N, 3, H, W)")]
+    "shape, wanted",
+    [((6, 4), "(N, 3)"), ((6,), "(N, 3)"), ((6, 3, 2), "(N, 3)"), ((6, 4, 2, 2), "(N, 3, H, W)")],
 )
 def test_an_x_of_another_shape_is_named(shape, wanted):
     with pytest.raises(nn.ShapeError) as error:
@@ -185,20 +206,31 @@ def test_an_x_of_another_shape_is_named(shape, wanted):
 
 def test_an_x_that_is_no_array_or_of_another_dtype_is_named():
     layer = nn.BatchNorm(3).build(seed=0)
-    with pytest.raises(nn.DtypeError, match="BatchNorm 'net': expected x as an array on cpu.*, got list"):
+    with pytest.raises(
+        nn.DtypeError, match="BatchNorm 'net': expected x as an array on cpu.*, got list"
+    ):
         layer([[1.0, 2.0, 3.0]])
     with pytest.raises(nn.DtypeError, match="BatchNorm 'net': expected x of float32, got float64"):
         layer(np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize("settings", [{"n": 0}, {"n": 4.5}, {"eps": 0.0}, {"eps": math.nan}, {"momentum": 0.0}, {"momentum": 1.1}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"n": 0}, {"n": 4.5}, {"eps": 0.0}, {"eps": math.nan}, {"momentum": 0.0}, {"momentum": 1.1}],
+)
 def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(nn.ShapeError, match="BatchNorm: expected (n to be an integer of at least 1|eps above 0|momentum in)"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="BatchNorm: expected (n to be an integer of at least 1|eps above 0|momentum in)",
+    ):
         nn.BatchNorm(**{"n": 3} | settings)
 
 
 def test_samples_that_do_not_fit_are_refused():
     for shape in ((4,), (3, 2), (4, 5, 5)):
-        with pytest.raises(nn.ShapeError, match=r"BatchNorm\(3\): expected samples of shape \(3,\) or \(3, H, W\), got"):
+        with pytest.raises(
+            nn.ShapeError,
+            match=r"BatchNorm\(3\): expected samples of shape \(3,\) or \(3, H, W\), got",
+        ):
             nn.BatchNorm(3).output_shape(shape)
     assert nn.BatchNorm(3).output_shape((3, 2, 2)) == (3, 2, 2)

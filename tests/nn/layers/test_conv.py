@@ -22,7 +22,9 @@ ORACLES = {
     "transposed": nn.ConvTranspose2d(2, 3, 3),
     "doubling": nn.ConvTranspose2d(3, 5, 4, stride=2, padding=1),
     "to_one_channel": nn.ConvTranspose2d(6, 1, 4, stride=2, padding=1),
-    "output_padding": nn.ConvTranspose2d(3, 6, 3, stride=(2, 3), padding=(1, 0), output_padding=(1, 2)),
+    "output_padding": nn.ConvTranspose2d(
+        3, 6, 3, stride=(2, 3), padding=(1, 0), output_padding=(1, 2)
+    ),
     "gaps": nn.ConvTranspose2d(2, 5, (1, 2), stride=(2, 3)),
     "same_transposed": nn.ConvTranspose2d(6, 8, 3, padding=1),
 }
@@ -52,7 +54,11 @@ def links(layer, x_shape, y_shape):
                             for c in range(C):
                                 if 0 <= h < H and 0 <= w < W:
                                     small, large = (n, k, p, q), (n, c, h, w)
-                                    yield (small, large, (k, i, j, c)) if transposed else (large, small, (k, i, j, c))
+                                    yield (
+                                        (small, large, (k, i, j, c))
+                                        if transposed
+                                        else (large, small, (k, i, j, c))
+                                    )
 
 
 def plain(layer, x, dy):
@@ -76,7 +82,11 @@ def assert_is_plain(layer, x, dy, tolerance=1e-12):
 @pytest.mark.parametrize("name", ORACLES)
 @LAYOUTS
 def test_pytorch_agrees(name, memory):
-    want = {key.removeprefix(f"{name}."): value for key, value in load("conv_layers").items() if key.startswith(f"{name}.")}
+    want = {
+        key.removeprefix(f"{name}."): value
+        for key, value in load("conv_layers").items()
+        if key.startswith(f"{name}.")
+    }
     layer = in_float64(ORACLES[name])
     set_parameters(layer, W=want["before.weight"].transpose(0, 2, 3, 1), b=want["before.bias"])
     y, dx = one_pass(layer, memory(want["x"]), memory(want["dy"]))
@@ -90,7 +100,9 @@ def test_pytorch_agrees(name, memory):
 def test_both_passes_are_the_plain_loops(name):
     layer, shape = in_float64(ORACLES[name]), load("conv_layers")[f"{name}.x"].shape
     set_parameters(layer, b=normal(*layer.b.shape))
-    assert_is_plain(layer, normal(*shape, seed=1), normal(shape[0], *layer.output_shape(shape[1:]), seed=2))
+    assert_is_plain(
+        layer, normal(*shape, seed=1), normal(shape[0], *layer.output_shape(shape[1:]), seed=2)
+    )
 
 
 @pytest.mark.parametrize("name", ORACLES)
@@ -105,12 +117,19 @@ sizes = st.tuples(st.integers(1, 4), st.integers(1, 4))
 @st.composite
 def geometries(draw):
     """A layer that hypothesis made up, and the shape of a batch for it, often with rows that no window covers."""
-    kernel, stride, padding = draw(sizes), draw(sizes), draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    kernel, stride, padding = (
+        draw(sizes),
+        draw(sizes),
+        draw(st.tuples(st.integers(0, 3), st.integers(0, 3))),
+    )
     c_in, c_out = draw(st.sampled_from([1, 2, 4, 5, 7])), draw(st.sampled_from([1, 3, 4, 6]))
     if draw(st.booleans()):
         extra = tuple(draw(st.integers(0, s - 1)) for s in stride)
         layer = nn.ConvTranspose2d(c_in, c_out, kernel, stride, padding, extra)
-        lowest = [max(1, -(-(2 * p - k - e + 1) // s) + 1) for k, s, p, e in zip(kernel, stride, padding, extra)]
+        lowest = [
+            max(1, -(-(2 * p - k - e + 1) // s) + 1)
+            for k, s, p, e in zip(kernel, stride, padding, extra)
+        ]
     else:
         layer = nn.Conv2d(c_in, c_out, kernel, stride, padding)
         lowest = [max(1, k - 2 * p) for k, p in zip(kernel, padding)]
@@ -125,18 +144,35 @@ def test_any_geometry_in_slices_of_any_size_is_the_plain_loops(geometry, column_
         patch.setattr(numpy_conv, "COLUMN_BYTES", column_bytes)
         patch.setattr(numpy_conv, "MIN_ROWS", 1 if column_bytes == 1 else 512)
         in_float64(layer, seed)
-        x, dy = normal(*shape, seed=seed), normal(shape[0], *layer.output_shape(shape[1:]), seed=seed + 1)
+        x, dy = (
+            normal(*shape, seed=seed),
+            normal(shape[0], *layer.output_shape(shape[1:]), seed=seed + 1),
+        )
         assert_is_plain(layer, channels_last(x) if seed % 2 else x, dy)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.data(), st.sampled_from([nn.Conv2d, nn.ConvTranspose2d]), st.sampled_from([1, 8, 256]), st.integers(0, 99))
+@given(
+    st.data(),
+    st.sampled_from([nn.Conv2d, nn.ConvTranspose2d]),
+    st.sampled_from([1, 8, 256]),
+    st.integers(0, 99),
+)
 def test_any_3x3_kernel_by_winograd_is_the_plain_loops(data, kind, tiles_at_once, seed):
     padding = data.draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
-    layer = in_float64(kind(data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4)), 3, padding=padding), seed)
+    layer = in_float64(
+        kind(data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4)), 3, padding=padding), seed
+    )
     lowest = [max(1, 2 * p - 1 if kind is nn.ConvTranspose2d else 3 - 2 * p) for p in padding]
-    shape = (data.draw(st.integers(1, 4)), layer.c_in, *(n + data.draw(st.integers(0, 8)) for n in lowest))
-    x, dy = normal(*shape, seed=seed), normal(shape[0], *layer.output_shape(shape[1:]), seed=seed + 1)
+    shape = (
+        data.draw(st.integers(1, 4)),
+        layer.c_in,
+        *(n + data.draw(st.integers(0, 8)) for n in lowest),
+    )
+    x, dy = (
+        normal(*shape, seed=seed),
+        normal(shape[0], *layer.output_shape(shape[1:]), seed=seed + 1),
+    )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("CHANNELS", 0), ("TILES", 1), ("GAIN", 0), ("AT_ONCE", tiles_at_once)):
             patch.setattr(numpy_winograd, name, value)
@@ -149,7 +185,12 @@ def test_any_3x3_kernel_by_winograd_is_the_plain_loops(data, kind, tiles_at_once
 
 def test_winograds_matrices_filter():
     """y = A ((G g) * (B d)) for four results of three taps."""
-    A, G, B = (x.reshape(shape) for x, shape in zip(numpy_winograd.matrices("float64"), ((4, 4, 6, 6), (6, 6, 3, 3), (6,) * 4)))
+    A, G, B = (
+        x.reshape(shape)
+        for x, shape in zip(
+            numpy_winograd.matrices("float64"), ((4, 4, 6, 6), (6, 6, 3, 3), (6,) * 4)
+        )
+    )
     d, g = normal(6, 6), normal(3, 3)
     transformed = np.einsum("abij,ij->ab", G, g) * np.einsum("abij,ij->ab", B, d)
     y = np.einsum("pqab,ab->pq", A, transformed)
@@ -160,17 +201,25 @@ def test_winograds_matrices_filter():
 def test_winograd_is_taken_between_many_channels_only():
     def taken(layer, size, n=64):
         rows = (n, *layer.output_shape((layer.c_in, *size))[1:], layer.c_out)
-        return nn.ops.NumpyOps()._winograd_pays(layer.parameter_shapes["W"], layer.stride_hw, layer.padding_hw, rows)
+        return nn.ops.NumpyOps()._winograd_pays(
+            layer.parameter_shapes["W"], layer.stride_hw, layer.padding_hw, rows
+        )
 
     wide = nn.ConvTranspose2d(256, 128, 3, padding=1)
     assert taken(wide, (7, 7))
     assert not taken(wide, (7, 7), n=4) and not taken(wide, (1, 1)) and not taken(wide, (5, 1))
     assert not taken(nn.Conv2d(256, 32, 3, padding=1), (7, 7))
     assert not taken(nn.Conv2d(256, 128, 3, stride=2, padding=1), (14, 14))
-    assert not taken(nn.Conv2d(256, 128, (3, 1)), (14, 14)) and not taken(nn.Conv2d(256, 128, 3, padding=3), (7, 7))
+    assert not taken(nn.Conv2d(256, 128, (3, 1)), (14, 14)) and not taken(
+        nn.Conv2d(256, 128, 3, padding=3), (7, 7)
+    )
 
 
-@pytest.mark.parametrize("layer", [nn.Conv2d(128, 256, 3, padding=1), nn.ConvTranspose2d(256, 128, 3, padding=1)], ids=repr)
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Conv2d(128, 256, 3, padding=1), nn.ConvTranspose2d(256, 128, 3, padding=1)],
+    ids=repr,
+)
 def test_float32_keeps_its_digits_between_many_channels(layer):
     x, dy = normal(32, layer.c_in, 7, 7), normal(32, layer.c_out, 7, 7, seed=1)
     results = []
@@ -202,7 +251,11 @@ def test_the_transposed_convolution_is_the_adjoint(name):
     assert np.sum(x * adjoint(y)) != pytest.approx(right, rel=1e-3)  # the identity can fail
 
 
-@pytest.mark.parametrize("layer", [nn.Conv2d(5, 6, 3, padding=1), nn.ConvTranspose2d(5, 6, 4, stride=2, padding=1)], ids=repr)
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Conv2d(5, 6, 3, padding=1), nn.ConvTranspose2d(5, 6, 4, stride=2, padding=1)],
+    ids=repr,
+)
 def test_batches_larger_than_a_slice_and_smaller_ones_after_them(layer, monkeypatch):
     monkeypatch.setattr(numpy_conv, "COLUMN_BYTES", 30_000)
     monkeypatch.setattr(numpy_conv, "MIN_ROWS", 1)
@@ -224,7 +277,9 @@ def test_batches_larger_than_a_slice_and_smaller_ones_after_them(layer, monkeypa
         assert_close(dW, total, 1e-12)
 
 
-@pytest.mark.parametrize("layer", [nn.Conv2d(2, 6, 3), nn.ConvTranspose2d(2, 6, 3, stride=2)], ids=repr)
+@pytest.mark.parametrize(
+    "layer", [nn.Conv2d(2, 6, 3), nn.ConvTranspose2d(2, 6, 3, stride=2)], ids=repr
+)
 @pytest.mark.parametrize("lying", ["NCHW", "NHWC"])
 def test_images_that_lie_either_way_are_laid_out_once(layer, lying):
     """On the strict double, where an array that is laid out behind one's back, and any new one after a warm-up, is an error."""
@@ -256,7 +311,9 @@ def test_pixels_that_no_window_covers_get_the_bias_and_no_gradient():
     y = transposed(normal(2, 2, 3, 3))
     covered = np.zeros((9, 9), bool)
     covered[::3, ::3] = True
-    assert (y[:, :, ~covered] == np.arange(1.0, 6)[:, None]).all() and (y[:, :, covered] != np.arange(1.0, 6)[:, None]).all()
+    assert (y[:, :, ~covered] == np.arange(1.0, 6)[:, None]).all() and (
+        y[:, :, covered] != np.arange(1.0, 6)[:, None]
+    ).all()
     conv = in_float64(nn.Conv2d(5, 2, 2, stride=3))
     _, dx = one_pass(conv, normal(2, 5, 7, 7), normal(2, 2, 2, 2))
     assert not dx[:, :, 5:].any() and not dx[:, :, 2].any() and dx[:, :, 4].any()
@@ -284,20 +341,26 @@ def test_an_x_of_another_shape_is_named(kind, shape):
     layer = nn.Sequential(kind(2, 3, 3)).build(seed=0, name="D")
     with pytest.raises(nn.ShapeError) as error:
         layer(np.zeros(shape, np.float32))
-    assert str(error.value) == f"{kind.__name__} 'D.0': expected x of shape (N, 2, H, W), got {shape}"
+    assert (
+        str(error.value) == f"{kind.__name__} 'D.0': expected x of shape (N, 2, H, W), got {shape}"
+    )
 
 
 def test_an_x_of_another_dtype_or_kind_is_named():
     layer = nn.Conv2d(1, 1, 1).build(seed=0)
     with pytest.raises(nn.DtypeError, match="Conv2d 'net': expected x of float32, got float64"):
         layer(np.zeros((1, 1, 2, 2)))
-    with pytest.raises(nn.DtypeError, match="Conv2d 'net': expected x as an array on cpu.*, got list"):
+    with pytest.raises(
+        nn.DtypeError, match="Conv2d 'net': expected x as an array on cpu.*, got list"
+    ):
         layer([[1.0]])
 
 
 def test_impossible_geometry_shows_the_arithmetic():
     layer = nn.Conv2d(1, 2, (3, 5), stride=2, padding=1).build(seed=0, name="D")
-    arithmetic = "Conv2d 'D': expected an output width of at least 1, got (2 + 2*1 - 5) // 2 + 1 = 0"
+    arithmetic = (
+        "Conv2d 'D': expected an output width of at least 1, got (2 + 2*1 - 5) // 2 + 1 = 0"
+    )
     with pytest.raises(nn.ShapeError) as error:
         layer(np.zeros((1, 1, 3, 2), np.float32))
     assert str(error.value) == arithmetic
@@ -305,31 +368,52 @@ def test_impossible_geometry_shows_the_arithmetic():
     with pytest.raises(nn.ShapeError) as error:
         nn.Sequential(layer, input_shape=(1, 9, 2))
     arithmetic = "expected an output width of at least 1, got (2 - 1)*2 - 2*3 + 3 + 1 = 0"
-    assert str(error.value) == f"ConvTranspose2d(1, 2, 3, stride=2, padding=3, output_padding=1): {arithmetic}"
-    with pytest.raises(nn.ShapeError, match=r"Conv2d\(1, 2, 3\): expected samples of shape \(1, H, W\), got \(2, 5, 5\)"):
+    assert (
+        str(error.value)
+        == f"ConvTranspose2d(1, 2, 3, stride=2, padding=3, output_padding=1): {arithmetic}"
+    )
+    with pytest.raises(
+        nn.ShapeError,
+        match=r"Conv2d\(1, 2, 3\): expected samples of shape \(1, H, W\), got \(2, 5, 5\)",
+    ):
         nn.Conv2d(1, 2, 3).output_shape((2, 5, 5))
 
 
 @pytest.mark.parametrize("extra, stride", [(1, 1), (2, 2), ((0, 3), 3), ((2, 0), (2, 1))])
 def test_output_padding_stays_below_the_stride(extra, stride):
-    with pytest.raises(nn.ShapeError, match="ConvTranspose2d: expected output_padding below stride, got"):
+    with pytest.raises(
+        nn.ShapeError, match="ConvTranspose2d: expected output_padding below stride, got"
+    ):
         nn.ConvTranspose2d(1, 1, 3, stride=stride, output_padding=extra)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kernel": 0}, {"kernel": (3, 0)}, {"stride": 0}, {"padding": -1}, {"kernel": 2.0}, {"kernel": (1, 2, 3)}, {"stride": "2"}],
+    [
+        {"kernel": 0},
+        {"kernel": (3, 0)},
+        {"stride": 0},
+        {"padding": -1},
+        {"kernel": 2.0},
+        {"kernel": (1, 2, 3)},
+        {"stride": "2"},
+    ],
 )
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
 def test_settings_out_of_range_are_refused(kind, changes):
     [name] = changes
-    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected {name} to be an integer of at least [01], or a pair of them, got"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=f"{kind.__name__}: expected {name} to be an integer of at least [01], or a pair of them, got",
+    ):
         kind(**{"c_in": 1, "c_out": 1, "kernel": 3} | changes)
 
 
 @pytest.mark.parametrize("channels", [(0, 1), (1, 0)])
 def test_channels_below_one_are_refused(channels):
-    with pytest.raises(nn.ShapeError, match="Conv2d: expected c_(in|out) to be an integer of at least 1"):
+    with pytest.raises(
+        nn.ShapeError, match="Conv2d: expected c_(in|out) to be an integer of at least 1"
+    ):
         nn.Conv2d(*channels, 3)
 
 

@@ -64,19 +64,25 @@ def test_an_x_of_another_shape_is_named(shape):
 
 def test_an_x_of_another_dtype_is_named():
     layer = nn.Dense(3, 2).build(seed=0, name="D")
-    with pytest.raises(nn.DtypeError, match=r"Dense 'D': expected x of float32, got float64; .*astype\('float32'\)"):
+    with pytest.raises(
+        nn.DtypeError, match=r"Dense 'D': expected x of float32, got float64; .*astype\('float32'\)"
+    ):
         layer(np.zeros((1, 3)))
 
 
 @pytest.mark.parametrize("x", [[[1.0, 2.0, 3.0]], None, 1.0])
 def test_an_x_that_is_no_array_is_named(x):
-    with pytest.raises(nn.DtypeError, match=f"Dense 'net': expected x as an array on cpu.*, got {type(x).__name__}"):
+    with pytest.raises(
+        nn.DtypeError, match=f"Dense 'net': expected x as an array on cpu.*, got {type(x).__name__}"
+    ):
         nn.Dense(3, 2).build(seed=0)(x)
 
 
 @pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-3, 2), (4.0, 3), ("4", 3)])
 def test_sizes_below_one_are_refused(sizes):
-    with pytest.raises(nn.ShapeError, match="Dense: expected n_(in|out) to be an integer of at least 1, got"):
+    with pytest.raises(
+        nn.ShapeError, match="Dense: expected n_(in|out) to be an integer of at least 1, got"
+    ):
         nn.Dense(*sizes)
 
 

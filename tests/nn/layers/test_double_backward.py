@@ -17,10 +17,17 @@ def penalty(net, x, dy, r, cache):
 
 
 def built(layer, shape):
-    net = (layer if isinstance(layer, nn.Sequential) else nn.Sequential(layer)).build(seed=0, dtype="float64")
+    net = (layer if isinstance(layer, nn.Sequential) else nn.Sequential(layer)).build(
+        seed=0, dtype="float64"
+    )
     net.first_state = net.stream.state
     net.parameters.value.flat[...] = normal(net.parameters.value.flat.size, seed=9) / 2
-    return net, away_from_zero(4, *shape, seed=1), normal(4, *net.output_shape(shape), seed=2), normal(4, *shape, seed=3)
+    return (
+        net,
+        away_from_zero(4, *shape, seed=1),
+        normal(4, *net.output_shape(shape), seed=2),
+        normal(4, *shape, seed=3),
+    )
 
 
 def assert_right(layer, shape, tolerance=1e-7):
@@ -31,7 +38,11 @@ def assert_right(layer, shape, tolerance=1e-7):
     penalty(net, x, dy, r, cache)
     ddy, dx = (None if a is None else a.copy() for a in net.double_backward(r.copy(), cache))
     grad, fresh = net.parameters.grad.flat.copy(), net.cache()
-    for array, by_hand in ((net.parameters.value.flat, grad), (dy, ddy), (x, np.zeros_like(x) if dx is None else dx)):
+    for array, by_hand in (
+        (net.parameters.value.flat, grad),
+        (dy, ddy),
+        (x, np.zeros_like(x) if dx is None else dx),
+    ):
         direction = normal(*array.shape, seed=4)
         here, at = array.copy(), []
         for k in (-2, -1, 1, 2):
@@ -47,13 +58,26 @@ SMOOTH = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 IMAGE = (2, 6, 5)
 
 
-@pytest.mark.parametrize("layer, shape", [
-    (nn.Dense(5, 3), (5,)), (nn.LeakyReLU(0.2), (5,)), (nn.ReLU(), (5,)), (nn.Dropout(0.4), (5,)),
-    (nn.Conv2d(2, 3, 3, stride=2, padding=1), IMAGE), (nn.Conv2d(2, 3, (2, 3), stride=(1, 2)), IMAGE),
-    (nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1), IMAGE), (nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1), IMAGE),
-    (nn.AvgPool2d(2), IMAGE), (nn.Upsample(2), IMAGE), (nn.Flatten(), IMAGE), (nn.Reshape((4, 3, 5)), IMAGE),
-    (nn.LeakyReLU(0.2), IMAGE), (nn.Dropout(0.4), IMAGE),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (nn.Dense(5, 3), (5,)),
+        (nn.LeakyReLU(0.2), (5,)),
+        (nn.ReLU(), (5,)),
+        (nn.Dropout(0.4), (5,)),
+        (nn.Conv2d(2, 3, 3, stride=2, padding=1), IMAGE),
+        (nn.Conv2d(2, 3, (2, 3), stride=(1, 2)), IMAGE),
+        (nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1), IMAGE),
+        (nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1), IMAGE),
+        (nn.AvgPool2d(2), IMAGE),
+        (nn.Upsample(2), IMAGE),
+        (nn.Flatten(), IMAGE),
+        (nn.Reshape((4, 3, 5)), IMAGE),
+        (nn.LeakyReLU(0.2), IMAGE),
+        (nn.Dropout(0.4), IMAGE),
+    ],
+    ids=str,
+)
 def test_a_layer_that_is_linear_in_pieces(layer, shape):
     assert not assert_right(layer, shape)
 
@@ -65,10 +89,28 @@ def test_a_smooth_layer_has_a_term_for_x(kind, shape):
 
 
 NETWORKS = {
-    "leaky mlp": lambda: [nn.Dense(6, 7), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(7, 5), nn.ReLU(), nn.Dense(5, 1)],
+    "leaky mlp": lambda: [
+        nn.Dense(6, 7),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Dense(7, 5),
+        nn.ReLU(),
+        nn.Dense(5, 1),
+    ],
     "smooth mlp": lambda: [nn.Dense(6, 7), nn.Tanh(), nn.Dense(7, 5), nn.Sigmoid(), nn.Dense(5, 1)],
-    "mixed mlp": lambda: [nn.Dense(6, 7), nn.LeakyReLU(0.2), nn.Tanh(), nn.Sigmoid(), nn.Dropout(0.3), nn.Dense(7, 2), nn.Tanh()],
-    "nested": lambda: [nn.Sequential(nn.Dense(6, 7), nn.Tanh()), nn.Sequential(nn.Sequential(nn.Dense(7, 4)), nn.Sigmoid())],
+    "mixed mlp": lambda: [
+        nn.Dense(6, 7),
+        nn.LeakyReLU(0.2),
+        nn.Tanh(),
+        nn.Sigmoid(),
+        nn.Dropout(0.3),
+        nn.Dense(7, 2),
+        nn.Tanh(),
+    ],
+    "nested": lambda: [
+        nn.Sequential(nn.Dense(6, 7), nn.Tanh()),
+        nn.Sequential(nn.Sequential(nn.Dense(7, 4)), nn.Sigmoid()),
+    ],
 }
 
 
@@ -80,9 +122,15 @@ def test_a_network(layers):
 @pytest.mark.parametrize("act", [nn.ReLU, nn.Tanh, nn.Sigmoid])
 def test_a_convolutional_network(act):
     net = nn.Sequential(
-        nn.Conv2d(2, 3, 3, stride=2, padding=1), act(), nn.Upsample(2), nn.Conv2d(3, 4, 3), act(), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Conv2d(2, 3, 3, stride=2, padding=1),
+        act(),
+        nn.Upsample(2),
+        nn.Conv2d(3, 4, 3),
+        act(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
         nn.Dense(16, 1),
-    )  # fmt: skip
+    )
     assert_right(net, (2, 6, 6))
 
 
@@ -105,10 +153,18 @@ def test_r1_is_the_formula():
     assert not net[0].db.any() and not net[2].db.any()
 
 
-@pytest.mark.parametrize("layer, shape", [
-    (nn.Dense(5, 3), (5,)), (nn.Conv2d(2, 3, 3), IMAGE), (nn.Conv2d(8, 6, 3), (8, 6, 5)), (nn.ConvTranspose2d(2, 3, 3), IMAGE),
-    (nn.ConvTranspose2d(8, 6, 3), (8, 6, 5)), (nn.SpectralNorm(nn.Dense(5, 3)), (5,)),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (nn.Dense(5, 3), (5,)),
+        (nn.Conv2d(2, 3, 3), IMAGE),
+        (nn.Conv2d(8, 6, 3), (8, 6, 5)),
+        (nn.ConvTranspose2d(2, 3, 3), IMAGE),
+        (nn.ConvTranspose2d(8, 6, 3), (8, 6, 5)),
+        (nn.SpectralNorm(nn.Dense(5, 3)), (5,)),
+    ],
+    ids=str,
+)
 def test_it_adds_and_leaves_biases(layer, shape):
     net, x, dy, r = built(layer, shape)
     cache, found = net.cache(double_backward=True), []
@@ -136,12 +192,22 @@ def test_in_evaluation_there_is_nothing_that_training_draws(layer):
 
 
 def test_an_ordinary_cache_keeps_nothing_for_it_and_is_refused():
-    layers = nn.Conv2d(2, 3, 3), nn.ConvTranspose2d(3, 2, 3), nn.Sigmoid(), nn.Flatten(), nn.Dense(60, 3), nn.Tanh()
+    layers = (
+        nn.Conv2d(2, 3, 3),
+        nn.ConvTranspose2d(3, 2, 3),
+        nn.Sigmoid(),
+        nn.Flatten(),
+        nn.Dense(60, 3),
+        nn.Tanh(),
+    )
     net, x, dy, r = built(nn.Sequential(*layers), IMAGE)
     cache = net.cache()
     penalty(net, x, dy, r, cache)
     assert [vars(part)["dy"] for part in cache.parts if "dy" in vars(part)] == 5 * [None]
-    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache made by cache\\(double_backward=True\\) for double_backward"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="Sequential 'net': expected a cache made by cache\\(double_backward=True\\) for double_backward",
+    ):
         net.double_backward(r, cache)
 
 
@@ -156,5 +222,8 @@ def test_a_layer_without_it_is_named(layer, shape):
     net, x, dy, r = built(layer, shape)
     cache = net.cache(double_backward=True)
     penalty(net, x, dy, r, cache)
-    with pytest.raises(nn.ShapeError, match=f"{type(layer).__name__} 'net.0': expected a layer with double_backward for a penalty on gradients"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=f"{type(layer).__name__} 'net.0': expected a layer with double_backward for a penalty on gradients",
+    ):
         net.double_backward(r, cache)

@@ -21,7 +21,12 @@ ORACLES = {
 
 def plain_pool(layer, x, dy):
     """y and dx, one window after another."""
-    (H, W), (kh, kw), (sh, sw), (ph, pw) = x.shape[2:], layer.kernel_hw, layer.stride_hw, layer.padding_hw
+    (H, W), (kh, kw), (sh, sw), (ph, pw) = (
+        x.shape[2:],
+        layer.kernel_hw,
+        layer.stride_hw,
+        layer.padding_hw,
+    )
     y, dx = np.zeros_like(dy), np.zeros_like(x)
     for n, c, p, q in np.ndindex(dy.shape):
         rows = [p * sh + i - ph for i in range(kh)]
@@ -60,7 +65,11 @@ def test_any_geometry_is_the_plain_loop(data, kind, kernel, stride, seed):
     padding = tuple(data.draw(st.integers(0, k // 2)) for k in kernel)
     layer = in_float64(kind(kernel, stride, padding))
     lowest = [max(1, k - 2 * p) for k, p in zip(kernel, padding)]
-    shape = (data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3)), *(n + data.draw(st.integers(0, 5)) for n in lowest))
+    shape = (
+        data.draw(st.integers(1, 3)),
+        data.draw(st.integers(1, 3)),
+        *(n + data.draw(st.integers(0, 5)) for n in lowest),
+    )
     x = normal(*shape, seed=seed)
     x = np.round(x) if seed % 2 else x  # with ties
     dy = normal(shape[0], *layer.output_shape(shape[1:]), seed=seed + 1)
@@ -74,7 +83,9 @@ def test_upsampling_repeats_pixels_and_its_backward_sums_over_all_copies(factor,
     dy = normal(2, 3, size[0] * factor[0], size[1] * factor[1], seed=1)
     y, dx = one_pass(layer, x, dy)
     assert (y == np.kron(x, np.ones(factor))).all()
-    assert_close(dx, dy.reshape(2, 3, size[0], factor[0], size[1], factor[1]).sum(axis=(3, 5)), 1e-14)
+    assert_close(
+        dx, dy.reshape(2, 3, size[0], factor[0], size[1], factor[1]).sum(axis=(3, 5)), 1e-14
+    )
 
 
 def test_more_samples_than_fit_a_block():
@@ -87,11 +98,15 @@ def test_more_samples_than_fit_a_block():
 def test_padding_never_wins_and_averages_count_it_as_zeros():
     x = np.full((1, 1, 2, 2), -5.0)
     assert (in_float64(nn.MaxPool2d(3, stride=1, padding=1))(x) == -5).all()
-    assert_close(in_float64(nn.AvgPool2d(3, stride=1, padding=1))(x), np.full((1, 1, 2, 2), -20 / 9), 1e-15)
+    assert_close(
+        in_float64(nn.AvgPool2d(3, stride=1, padding=1))(x), np.full((1, 1, 2, 2), -20 / 9), 1e-15
+    )
 
 
 def test_minus_infinity_everywhere_has_its_first_pixel_win():
-    y, dx = one_pass(in_float64(nn.MaxPool2d(2)), np.full((3, 1, 2, 2), -np.inf), np.ones((3, 1, 1, 1)))
+    y, dx = one_pass(
+        in_float64(nn.MaxPool2d(2)), np.full((3, 1, 2, 2), -np.inf), np.ones((3, 1, 1, 1))
+    )
     assert (y == -np.inf).all() and (dx[:, 0, 0, 0] == 1).all() and dx.sum() == 3
 
 
@@ -137,18 +152,26 @@ def test_a_kernel_whose_winner_does_not_fit_a_byte_is_refused():
     x[0, 0, 15, 15] = 1
     _, dx = one_pass(in_float64(nn.MaxPool2d(16)), x, np.ones((1, 1, 1, 1)))
     assert dx[0, 0, 15, 15] == 1 == dx.sum()
-    with pytest.raises(nn.ShapeError, match="MaxPool2d: expected a kernel of at most 256 taps, got 17"):
+    with pytest.raises(
+        nn.ShapeError, match="MaxPool2d: expected a kernel of at most 256 taps, got 17"
+    ):
         nn.MaxPool2d(17)
 
 
 def test_an_upsampling_factor_is_at_least_one():
-    with pytest.raises(nn.ShapeError, match="Upsample: expected factor to be an integer of at least 1, or a pair of them, got 0"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="Upsample: expected factor to be an integer of at least 1, or a pair of them, got 0",
+    ):
         nn.Upsample(0)
 
 
 @pytest.mark.parametrize("layer", [nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Upsample(2)], ids=repr)
 def test_what_is_no_image_is_refused(layer):
-    with pytest.raises(nn.ShapeError, match=rf"{type(layer).__name__}\(.*\): expected samples of shape \(C, H, W\), got \(4,\)"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=rf"{type(layer).__name__}\(.*\): expected samples of shape \(C, H, W\), got \(4,\)",
+    ):
         layer.output_shape((4,))
     built = layer.build()
     with pytest.raises(nn.ShapeError, match=r"expected x of shape \(N, C, H, W\), got \(4, 4\)"):

@@ -14,7 +14,9 @@ def plain_flatten(x):
     return np.array([[value for value in sample.flat] for sample in x])
 
 
-@pytest.mark.parametrize("x", [normal(2, 3, 4, 5), transposed_images(), normal(2, 6), normal(1, 1, 1)])
+@pytest.mark.parametrize(
+    "x", [normal(2, 3, 4, 5), transposed_images(), normal(2, 6), normal(1, 1, 1)]
+)
 def test_flatten_is_the_plain_loop_and_backward_undoes_it(x):
     layer = nn.Flatten().build(dtype="float64")
     cache = layer.cache()
@@ -58,7 +60,10 @@ def test_samples_of_another_size_are_named():
     layer = nn.Reshape((1, 28, 28)).build(name="G")
     with pytest.raises(nn.ShapeError) as error:
         layer(np.zeros((2, 783), np.float32))
-    assert str(error.value) == "Reshape 'G': expected samples of 784 elements for (1, 28, 28), got (783,)"
+    assert (
+        str(error.value)
+        == "Reshape 'G': expected samples of 784 elements for (1, 28, 28), got (783,)"
+    )
 
 
 @pytest.mark.parametrize("shape", [(), (0, 3), (-1,)])

@@ -11,7 +11,9 @@ def generator():
 
 
 def discriminator(*last):
-    return nn.Sequential(nn.Dense(5, 6), nn.BatchNorm(6), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(6, 1), *last)
+    return nn.Sequential(
+        nn.Dense(5, 6), nn.BatchNorm(6), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(6, 1), *last
+    )
 
 
 def test_forward_and_backward_are_the_layers_one_after_another():
@@ -28,13 +30,22 @@ def test_forward_and_backward_are_the_layers_one_after_another():
 
 def test_gradients_of_a_network_within_a_network_are_the_finite_differences():
     inner = nn.Sequential(nn.Dense(6, 8), nn.Tanh(), nn.Reshape((2, 4)))
-    net = nn.Sequential(nn.Dense(4, 6), nn.BatchNorm(6), inner, nn.Flatten(), nn.Dense(8, 3), nn.Sigmoid())
+    net = nn.Sequential(
+        nn.Dense(4, 6), nn.BatchNorm(6), inner, nn.Flatten(), nn.Dense(8, 3), nn.Sigmoid()
+    )
     report = nn.gradcheck(net, normal(5, 4))
     assert report.ok, report
     assert [entry.where for entry in report.entries] == [
-        "x", "Dense 'net.0' W", "Dense 'net.0' b", "BatchNorm 'net.1' W", "BatchNorm 'net.1' b",
-        "Dense 'net.2.0' W", "Dense 'net.2.0' b", "Dense 'net.4' W", "Dense 'net.4' b",
-    ]  # fmt: skip
+        "x",
+        "Dense 'net.0' W",
+        "Dense 'net.0' b",
+        "BatchNorm 'net.1' W",
+        "BatchNorm 'net.1' b",
+        "Dense 'net.2.0' W",
+        "Dense 'net.2.0' b",
+        "Dense 'net.4' W",
+        "Dense 'net.4' b",
+    ]
 
 
 @pytest.mark.parametrize("target", [0, 0.9, 1])
@@ -42,20 +53,28 @@ def test_gradients_of_a_network_within_a_network_are_the_finite_differences():
 @pytest.mark.parametrize("train", [True, False])
 def test_gradients_of_the_whole_chain_are_the_finite_differences(last, loss, target, train):
     """loss(D(G(z))), with batch norm and dropout, with respect to z and every parameter of G and D."""
-    report = nn.gradcheck([generator(), discriminator(*last)], normal(7, 4), loss=loss, target=target, train=train)
+    report = nn.gradcheck(
+        [generator(), discriminator(*last)], normal(7, 4), loss=loss, target=target, train=train
+    )
     assert report.ok and len(report.entries) == 13, report
 
 
-@pytest.mark.parametrize("name, last, loss", [("logits", (), nn.BCEWithLogits()), ("sigmoid", (nn.Sigmoid(),), nn.BCE())])
+@pytest.mark.parametrize(
+    "name, last, loss", [("logits", (), nn.BCEWithLogits()), ("sigmoid", (nn.Sigmoid(),), nn.BCE())]
+)
 def test_the_generators_gradient_through_a_frozen_discriminator_is_pytorchs(name, last, loss):
     """D's batch norm keeps the batch's statistics while D is frozen, and its running statistics do not move."""
     want = load("chain")
     G = in_float64(generator())
-    D = in_float64(nn.Sequential(nn.Dense(5, 6), nn.BatchNorm(6), nn.LeakyReLU(0.2), nn.Dense(6, 1), *last))
+    D = in_float64(
+        nn.Sequential(nn.Dense(5, 6), nn.BatchNorm(6), nn.LeakyReLU(0.2), nn.Dense(6, 1), *last)
+    )
     for net, key in ((G, "G"), (D, "D")):
         for i, leaf in enumerate(net):
             if leaf.parameter_shapes:
-                set_parameters(leaf, W=want[f"{name}.{key}.{i}.weight"].T, b=want[f"{name}.{key}.{i}.bias"])
+                set_parameters(
+                    leaf, W=want[f"{name}.{key}.{i}.weight"].T, b=want[f"{name}.{key}.{i}.bias"]
+                )
     D.parameters.grad.flat[...] = normal(*D.parameters.grad.flat.shape)
     before = D.parameters.grad.flat.tobytes(), D.parameters.statistics.flat.tobytes()
     g_cache, d_cache = G.cache(), D.cache(tracks_statistics=False)
@@ -68,7 +87,9 @@ def test_the_generators_gradient_through_a_frozen_discriminator_is_pytorchs(name
     assert np.abs(dz - want[f"{name}.dz_evaluation"]).max() > 0.1 * np.abs(dz).max()
     for i, leaf in enumerate(G):
         if leaf.parameter_shapes:
-            scale = np.abs(want[f"{name}.dG.3.weight"]).max()  # 0.b feeds batch norm: its true gradient is zero
+            scale = np.abs(
+                want[f"{name}.dG.3.weight"]
+            ).max()  # 0.b feeds batch norm: its true gradient is zero
             assert np.abs(leaf.dW - want[f"{name}.dG.{i}.weight"].T).max() < 1e-12 * scale
             assert np.abs(leaf.db - want[f"{name}.dG.{i}.bias"]).max() < 1e-12 * scale
     assert (D.parameters.grad.flat.tobytes(), D.parameters.statistics.flat.tobytes()) == before
@@ -98,14 +119,19 @@ asked = []
 
 @pytest.mark.parametrize("grads", ["write", "add", "skip"])
 def test_need_dx_reaches_the_first_layer_only(grads):
-    net = in_float64(nn.Sequential(Counting(3, 3), nn.Sequential(nn.Tanh(), Counting(3, 3)), Counting(3, 2)))
+    net = in_float64(
+        nn.Sequential(Counting(3, 3), nn.Sequential(nn.Tanh(), Counting(3, 3)), Counting(3, 2))
+    )
     for need_dx in (True, False):
         asked.clear()
         _, dx = one_pass(net, normal(4, 3), normal(4, 2), grads=grads, need_dx=need_dx)
         if need_dx:
             assert asked == [(grads, True)] * 3 and dx.shape == (4, 3)
         else:  # with nothing wanted at all, nothing is done
-            assert asked == ([] if grads == "skip" else [(grads, True), (grads, True), (grads, False)]) and dx is None
+            assert (
+                asked == ([] if grads == "skip" else [(grads, True), (grads, True), (grads, False)])
+                and dx is None
+            )
 
 
 def test_layers_before_the_first_parameters_are_not_differentiated_in_vain():
@@ -121,7 +147,10 @@ def test_an_unknown_word_for_grads_is_refused():
     net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.Sequential(nn.ReLU())))
     cache = net.cache()
     y = net.forward(normal(4, 3), cache)
-    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected grads to be one of write, add, skip, got 'frozen'"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="Sequential 'net': expected grads to be one of write, add, skip, got 'frozen'",
+    ):
         net.backward(y, cache, grads="frozen")
 
 
@@ -136,13 +165,22 @@ def test_a_slice_is_a_network_on_the_same_parameters():
 
 
 def test_neighbours_that_do_not_fit_are_named_at_once():
-    with pytest.raises(nn.ShapeError, match=r"Dense\(64, 1\): expected samples of shape \(64,\), got \(128,\)"):
+    with pytest.raises(
+        nn.ShapeError, match=r"Dense\(64, 1\): expected samples of shape \(64,\), got \(128,\)"
+    ):
         nn.Sequential(nn.Dense(784, 128), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(64, 1))
-    with pytest.raises(nn.ShapeError, match=r"BatchNorm\(3\): expected samples of shape \(3,\) or \(3, H, W\), got \(4,\)"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=r"BatchNorm\(3\): expected samples of shape \(3,\) or \(3, H, W\), got \(4,\)",
+    ):
         nn.Sequential(nn.Dense(2, 4), nn.BatchNorm(3))
-    with pytest.raises(nn.ShapeError, match=r"Dense\(784, 1\): expected samples of shape \(784,\), got \(783,\)"):
+    with pytest.raises(
+        nn.ShapeError, match=r"Dense\(784, 1\): expected samples of shape \(784,\), got \(783,\)"
+    ):
         nn.Sequential(nn.Flatten(), nn.Dense(784, 1), input_shape=(1, 27, 29))
-    with pytest.raises(nn.ShapeError, match=r"Dense\(3, 1\): expected samples of shape \(3,\), got \(4,\)"):
+    with pytest.raises(
+        nn.ShapeError, match=r"Dense\(3, 1\): expected samples of shape \(3,\), got \(4,\)"
+    ):
         nn.Sequential(nn.Dense(2, 4), nn.Sequential(nn.Dense(3, 1)))
 
 
@@ -152,7 +190,10 @@ def test_neighbours_that_do_not_fit_are_named_at_once():
         (lambda: nn.Sequential(), "expected one or more layers"),
         (lambda: nn.Sequential(nn.Dense(2, 2), "relu"), "expected layers, got 'relu'"),
         (lambda: nn.Sequential([nn.Dense(2, 2)]), r"expected layers, got \[Dense\(2, 2\)\]"),
-        (lambda: nn.Sequential(*[nn.Dense(2, 2)] * 2), "expected one or more layers, each a separate object"),
+        (
+            lambda: nn.Sequential(*[nn.Dense(2, 2)] * 2),
+            "expected one or more layers, each a separate object",
+        ),
     ],
 )
 def test_what_is_no_network_is_refused(make, message):
@@ -161,7 +202,11 @@ def test_what_is_no_network_is_refused(make, message):
 
 
 def test_repr_of_a_network_is_the_code_that_makes_it():
-    net = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Dense(6, 2, init=nn.HeNormal()), nn.ReLU()), input_shape=(2, 3))
+    net = nn.Sequential(
+        nn.Flatten(),
+        nn.Sequential(nn.Dense(6, 2, init=nn.HeNormal()), nn.ReLU()),
+        input_shape=(2, 3),
+    )
     assert repr(net) == (
         "Sequential(\n    Flatten(),\n    Sequential(\n        Dense(6, 2, init=HeNormal()),\n        ReLU(),\n    ),\n"
         "    input_shape=(2, 3),\n)"
@@ -171,7 +216,10 @@ def test_repr_of_a_network_is_the_code_that_makes_it():
 
 def test_summary_is_a_table_of_layers_shapes_and_counts():
     net = nn.Sequential(
-        nn.Dense(100, 128), nn.BatchNorm(128), nn.Sequential(nn.LeakyReLU(0.2), nn.Dense(128, 784)), nn.Reshape((1, 28, 28))
+        nn.Dense(100, 128),
+        nn.BatchNorm(128),
+        nn.Sequential(nn.LeakyReLU(0.2), nn.Dense(128, 784)),
+        nn.Reshape((1, 28, 28)),
     )
     assert net.summary().splitlines() == [
         "layer                 output          parameters",
@@ -188,7 +236,9 @@ def test_summary_is_a_table_of_layers_shapes_and_counts():
 def test_summary_takes_the_input_shape_where_the_layers_do_not_say_it():
     net = nn.Sequential(nn.Flatten(), nn.Tanh())
     assert "?" in net.summary() and "(N, 6)" in net.summary((2, 3))
-    assert nn.Sequential(nn.Flatten(), input_shape=(2, 3)).summary() == nn.Sequential(nn.Flatten()).summary((2, 3))
+    assert nn.Sequential(nn.Flatten(), input_shape=(2, 3)).summary() == nn.Sequential(
+        nn.Flatten()
+    ).summary((2, 3))
     with pytest.raises(nn.ShapeError, match="expected samples of shape"):
         nn.Sequential(nn.Flatten(), nn.Dense(7, 1)).summary((2, 3))
 
@@ -202,7 +252,10 @@ def test_a_cache_of_another_network_is_an_error_and_not_a_short_pass():
 def test_a_dy_that_does_not_fit_is_named():
     net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.Tanh()))
     cache = net.cache()
-    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a forward pass through this cache before backward"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="Sequential 'net': expected a forward pass through this cache before backward",
+    ):
         net.backward(normal(4, 2), cache)
     net.forward(normal(4, 3), cache)
     with pytest.raises(nn.ShapeError, match=r"expected dy of y's shape \(4, 2\), got \(4, 3\)"):
@@ -216,7 +269,10 @@ def test_an_x_of_another_type_is_named_where_the_network_begins(layer):
     net = nn.Sequential(layer).build(seed=0)
     with pytest.raises(nn.DtypeError, match="Sequential 'net': expected x of float32, got float64"):
         net(normal(4, 2))
-    with pytest.raises(nn.DtypeError, match=f"{type(layer).__name__} 'net.0': expected x as an array on cpu.*, got list"):
+    with pytest.raises(
+        nn.DtypeError,
+        match=f"{type(layer).__name__} 'net.0': expected x as an array on cpu.*, got list",
+    ):
         layer([[1.0]])
 
 
@@ -229,7 +285,11 @@ def test_a_layer_in_two_nested_networks_is_refused():
 @pytest.mark.parametrize("cache", [None, nn.Sequential(nn.Tanh()).build(seed=0).cache()])
 def test_anything_else_than_a_cache_of_this_network_is_named(cache):
     net = nn.Sequential(nn.Tanh()).build(seed=0)
-    with pytest.raises(nn.ShapeError, match="expected a cache of this network, made by its cache.., got"):
+    with pytest.raises(
+        nn.ShapeError, match="expected a cache of this network, made by its cache.., got"
+    ):
         net.forward(normal(2, 2, dtype=np.float32), cache)
-    with pytest.raises(nn.ShapeError, match="expected a cache of this network, made by its cache.., got"):
+    with pytest.raises(
+        nn.ShapeError, match="expected a cache of this network, made by its cache.., got"
+    ):
         net.backward(normal(2, 2, dtype=np.float32), cache)

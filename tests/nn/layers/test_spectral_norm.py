@@ -18,7 +18,10 @@ LAYERS = {
     "dense": (lambda: nn.Dense(6, 4), (5, 6)),
     "dense_one": (lambda: nn.Dense(6, 1), (5, 6)),
     "conv": (lambda: nn.Conv2d(2, 3, (3, 2), stride=2, padding=1), (3, 2, 5, 6)),
-    "transposed": (lambda: nn.ConvTranspose2d(3, 2, (4, 3), stride=(2, 1), padding=1), (3, 3, 3, 4)),
+    "transposed": (
+        lambda: nn.ConvTranspose2d(3, 2, (4, 3), stride=(2, 1), padding=1),
+        (3, 3, 3, 4),
+    ),
 }  # those of tests/oracles/make_spectral_oracles.py
 each = pytest.mark.parametrize("name", LAYERS)
 both_modes = pytest.mark.parametrize("train", [True, False], ids=["training", "evaluation"])
@@ -83,7 +86,10 @@ def test_u_and_v_are_near_the_singular_vectors_from_the_start(name):
 def test_other_seeds_begin_with_other_vectors():
     """Where all singular values are one, the power iteration stays where it began."""
     first, again, other = (
-        nn.SpectralNorm(nn.Dense(4, 4, init=lambda rng, shape, **fans: np.eye(*shape))).build(seed=seed) for seed in (1, 1, 2)
+        nn.SpectralNorm(nn.Dense(4, 4, init=lambda rng, shape, **fans: np.eye(*shape))).build(
+            seed=seed
+        )
+        for seed in (1, 1, 2)
     )
     assert (first.u == again.u).all() and (first.v == again.v).all()
     assert (first.u != other.u).any()
@@ -134,16 +140,27 @@ def test_no_distance_grows():
     converge(layer)
     for seed in range(50):
         step = normal(*x.shape, seed=10 + seed)
-        assert (np.linalg.norm(layer(x + step) - layer(x), axis=1) <= np.linalg.norm(step, axis=1) * (1 + 1e-12)).all()
+        assert (
+            np.linalg.norm(layer(x + step) - layer(x), axis=1)
+            <= np.linalg.norm(step, axis=1) * (1 + 1e-12)
+        ).all()
     along = np.outer(np.ones(len(x)), layer.v)
-    assert_close(np.linalg.norm(layer(x + along) - layer(x), axis=1), np.ones(len(x)), 1e-13)  # nor does this one shrink
+    assert_close(
+        np.linalg.norm(layer(x + along) - layer(x), axis=1), np.ones(len(x)), 1e-13
+    )  # nor does this one shrink
 
 
 sizes = st.integers(1, 4)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from([nn.Dense, nn.Conv2d, nn.ConvTranspose2d]), sizes, sizes, st.tuples(sizes, sizes), st.integers(0, 99))
+@given(
+    st.sampled_from([nn.Dense, nn.Conv2d, nn.ConvTranspose2d]),
+    sizes,
+    sizes,
+    st.tuples(sizes, sizes),
+    st.integers(0, 99),
+)
 def test_any_geometry_divides_by_the_largest_singular_value(kind, n_in, n_out, kernel, seed):
     more, shape = ((), (n_in,)) if kind is nn.Dense else ((kernel,), (n_in, 4, 4))
     layer = in_float64(nn.SpectralNorm(kind(n_in, n_out, *more)), seed)
@@ -209,7 +226,10 @@ def test_pytorch_agrees(name):
     want, weight = load("spectral_norm"), "parametrizations.weight."
     layer, cache = a_case(name)[0], None
     names = {"W": f"{weight}original", "b": "bias", "u": f"{weight}0._u", "v": f"{weight}0._v"}
-    set_parameters(layer, **{ours: theirs(want, f"{name}.first.before.{key}", layer) for ours, key in names.items()})
+    set_parameters(
+        layer,
+        **{ours: theirs(want, f"{name}.first.before.{key}", layer) for ours, key in names.items()},
+    )
     cache = layer.cache()
     for part in ("first", "second", "evaluation"):
         get = lambda key: theirs(want, f"{name}.{part}.{key}", layer)  # noqa: B023
@@ -258,11 +278,17 @@ def test_add_adds_to_both_gradients(name):
 
 
 def test_the_chain_of_a_gan_has_the_right_gradients():
-    G = nn.Sequential(nn.Dense(4, 8), nn.BatchNorm(8), nn.Tanh(), nn.Dense(8, 18), nn.Reshape((2, 3, 3)))
+    G = nn.Sequential(
+        nn.Dense(4, 8), nn.BatchNorm(8), nn.Tanh(), nn.Dense(8, 18), nn.Reshape((2, 3, 3))
+    )
     D = nn.Sequential(
-        nn.SpectralNorm(nn.Conv2d(2, 3, 2)), nn.LeakyReLU(0.2), nn.SpectralNorm(nn.ConvTranspose2d(3, 2, 2)), nn.Tanh(),
-        nn.Flatten(), nn.SpectralNorm(nn.Dense(18, 1)),
-    )  # fmt: skip
+        nn.SpectralNorm(nn.Conv2d(2, 3, 2)),
+        nn.LeakyReLU(0.2),
+        nn.SpectralNorm(nn.ConvTranspose2d(3, 2, 2)),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.SpectralNorm(nn.Dense(18, 1)),
+    )
     report = nn.gradcheck([G, D], normal(5, 4), loss=nn.BCEWithLogits(), target=0.9)
     assert report.ok, report
     assert any("SpectralNorm 'net1.2' W" in str(entry.where) for entry in report.entries)
@@ -289,7 +315,9 @@ def test_a_penalty_on_dx_has_the_right_gradients(name):
             values[...] = here + k * 1e-5 * direction
             at.append(penalty())
         values[...] = here
-        assert_close(np.sum(by_hand * direction), (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / 12e-5, 1e-8)
+        assert_close(
+            np.sum(by_hand * direction), (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / 12e-5, 1e-8
+        )
     first = layer.dW.copy()
     penalty()
     layer.double_backward(r.copy(), cache)
@@ -307,8 +335,13 @@ def test_it_is_one_leaf_with_the_layers_parameters(name):
     assert path == "1." and leaf is net[1]
     assert net.n_parameters == layer.W.size + layer.b.size
     net.build(seed=0)
-    assert set(net.parameters.value.views) == {"1.W", "1.b"} and set(net.parameters.statistics.views) == {"1.u", "1.v"}
-    assert net[1].W is net.parameters.value["1.W"] and repr(leaf) == f"SpectralNorm({LAYERS[name][0]()!r})"
+    assert set(net.parameters.value.views) == {"1.W", "1.b"} and set(
+        net.parameters.statistics.views
+    ) == {"1.u", "1.v"}
+    assert (
+        net[1].W is net.parameters.value["1.W"]
+        and repr(leaf) == f"SpectralNorm({LAYERS[name][0]()!r})"
+    )
     assert layer.input_shape == layer.layer.input_shape
     assert f"SpectralNorm({layer.layer!r})" in net.summary(x.shape[1:])
 
@@ -322,7 +355,9 @@ def test_the_first_values_are_the_layers_own():
 
 def test_the_layer_that_was_given_may_be_given_again():
     dense = nn.Dense(3, 3)
-    net = nn.Sequential(nn.SpectralNorm(dense), nn.SpectralNorm(dense), dense).build(seed=0, dtype="float64")
+    net = nn.Sequential(nn.SpectralNorm(dense), nn.SpectralNorm(dense), dense).build(
+        seed=0, dtype="float64"
+    )
     x = normal(2, 3)
     want = x
     for layer in net:
@@ -334,9 +369,12 @@ def test_the_layer_that_was_given_may_be_given_again():
 
 def test_a_weights_file_brings_back_weights_and_vectors(tmp_path):
     net = nn.Sequential(
-        nn.SpectralNorm(nn.Conv2d(1, 2, (3, 2), padding=1)), nn.SpectralNorm(nn.ConvTranspose2d(2, 1, 2, stride=2)),
-        nn.Flatten(), nn.SpectralNorm(nn.Dense(96, 3, init=nn.HeNormal())), input_shape=(1, 4, 5),
-    ).build(seed=0)  # fmt: skip
+        nn.SpectralNorm(nn.Conv2d(1, 2, (3, 2), padding=1)),
+        nn.SpectralNorm(nn.ConvTranspose2d(2, 1, 2, stride=2)),
+        nn.Flatten(),
+        nn.SpectralNorm(nn.Dense(96, 3, init=nn.HeNormal())),
+        input_shape=(1, 4, 5),
+    ).build(seed=0)
     x = normal(4, 1, 4, 5, dtype="float32")
     net.forward(x, net.cache(), train=True)
     nn.save_weights(tmp_path / "w.npz", {"D": net})
@@ -356,13 +394,28 @@ DENSE = {"type": "Dense", "n_in": 2, "n_out": 3}
     "description, words",
     [
         ({"type": "SpectralNorm"}, "layer"),
-        ({"type": "SpectralNorm", "layer": None}, "expected a Dense, Conv2d or ConvTranspose2d, got"),
+        (
+            {"type": "SpectralNorm", "layer": None},
+            "expected a Dense, Conv2d or ConvTranspose2d, got",
+        ),
         ({"type": "SpectralNorm", "layer": 5}, "expected a Dense, Conv2d or ConvTranspose2d, got"),
-        ({"type": "SpectralNorm", "layer": [DENSE]}, "expected a Dense, Conv2d or ConvTranspose2d, got"),
+        (
+            {"type": "SpectralNorm", "layer": [DENSE]},
+            "expected a Dense, Conv2d or ConvTranspose2d, got",
+        ),
         ({"type": "SpectralNorm", "layer": {"type": "eval"}}, "expected a layer of type"),
-        ({"type": "SpectralNorm", "layer": {"type": "ReLU"}}, "expected a Dense, Conv2d or ConvTranspose2d, got ReLU()"),
-        ({"type": "SpectralNorm", "layer": {"type": "SpectralNorm", "layer": DENSE}}, "got SpectralNorm(Dense(2, 3))"),
-        ({"type": "SpectralNorm", "layer": {"type": "Sequential", "layers": [DENSE]}}, "got Sequential("),
+        (
+            {"type": "SpectralNorm", "layer": {"type": "ReLU"}},
+            "expected a Dense, Conv2d or ConvTranspose2d, got ReLU()",
+        ),
+        (
+            {"type": "SpectralNorm", "layer": {"type": "SpectralNorm", "layer": DENSE}},
+            "got SpectralNorm(Dense(2, 3))",
+        ),
+        (
+            {"type": "SpectralNorm", "layer": {"type": "Sequential", "layers": [DENSE]}},
+            "got Sequential(",
+        ),
         ({"type": "SpectralNorm", "layer": {**DENSE, "n_in": 0}}, "n_in"),
         ({"type": "SpectralNorm", "layer": {**DENSE, "n_in": DENSE}}, "n_in"),
         ({"type": "SpectralNorm", "layer": DENSE, "n": 3}, "'n'"),
@@ -377,7 +430,12 @@ def test_a_description_that_makes_no_such_layer_is_refused(description, words):
 def test_layers_within_layers_without_end_are_refused(tmp_path):
     net = nn.SpectralNorm(nn.Dense(2, 3)).build(seed=0)
     nn.save_weights(tmp_path / "w.npz", {"D": net})
-    header = b'{"format": 1, "info": {}, "networks": {"D": ' + b'{"type": "SpectralNorm", "layer": ' * 9000 + b"0" + b"}" * 9002
+    header = (
+        b'{"format": 1, "info": {}, "networks": {"D": '
+        + b'{"type": "SpectralNorm", "layer": ' * 9000
+        + b"0"
+        + b"}" * 9002
+    )
     arrays = dict(np.load(tmp_path / "w.npz")) | {"header": np.frombuffer(header, np.uint8)}
     np.savez(tmp_path / "w.npz", **arrays)
     with pytest.raises(nn.WeightsError):
@@ -397,22 +455,33 @@ def test_a_users_own_layer_is_saved_inside_it(tmp_path):
         nn.load_weights(tmp_path / "w.npz")
 
 
-@pytest.mark.parametrize("layer", [nn.ReLU(), nn.BatchNorm(3), nn.Sequential(nn.Dense(2, 2)), nn.SpectralNorm(nn.Dense(2, 2))])
+@pytest.mark.parametrize(
+    "layer",
+    [nn.ReLU(), nn.BatchNorm(3), nn.Sequential(nn.Dense(2, 2)), nn.SpectralNorm(nn.Dense(2, 2))],
+)
 def test_another_layer_is_refused(layer):
-    with pytest.raises(nn.ShapeError, match="SpectralNorm: expected a Dense, Conv2d or ConvTranspose2d, got"):
+    with pytest.raises(
+        nn.ShapeError, match="SpectralNorm: expected a Dense, Conv2d or ConvTranspose2d, got"
+    ):
         nn.SpectralNorm(layer)
 
 
 def test_weights_that_start_as_zero_are_refused():
-    with pytest.raises(nn.ShapeError, match="SpectralNorm 'D': expected initial values of W that are not all zero"):
+    with pytest.raises(
+        nn.ShapeError, match="SpectralNorm 'D': expected initial values of W that are not all zero"
+    ):
         nn.SpectralNorm(nn.Dense(3, 2, init=nn.Constant(0.0))).build(name="D")
 
 
 def test_errors_are_the_layers_own():
     net = nn.Sequential(nn.SpectralNorm(nn.Dense(3, 2))).build(name="D")
-    with pytest.raises(nn.ShapeError, match=r"Dense 'D.0': expected x of shape \(N, 3\), got \(4, 5\)"):
+    with pytest.raises(
+        nn.ShapeError, match=r"Dense 'D.0': expected x of shape \(N, 3\), got \(4, 5\)"
+    ):
         net(np.zeros((4, 5), np.float32))
-    with pytest.raises(nn.ShapeError, match=r"Dense\(4, 1\): expected samples of shape \(4,\), got \(2,\)"):
+    with pytest.raises(
+        nn.ShapeError, match=r"Dense\(4, 1\): expected samples of shape \(4,\), got \(2,\)"
+    ):
         nn.Sequential(nn.SpectralNorm(nn.Dense(3, 2)), nn.SpectralNorm(nn.Dense(4, 1)))
     with pytest.raises(nn.ShapeError, match="SpectralNorm has no memory yet"):
         nn.SpectralNorm(nn.Dense(3, 2)).cache()
@@ -429,9 +498,15 @@ def test_a_network_in_pytorchs_names_is_not_known_and_says_so():
 def training(ops, dtype="float32", n_hidden=30):
     """A step of D on two batches and one through the frozen D, as a function; and D."""
     D = nn.Sequential(
-        nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 3)), nn.LeakyReLU(0.2), nn.SpectralNorm(nn.Conv2d(3, 4, 3)), nn.Tanh(),
-        nn.Flatten(), nn.SpectralNorm(nn.Dense(100, n_hidden)), nn.LeakyReLU(0.2), nn.SpectralNorm(nn.Dense(n_hidden, 1)),
-    ).build(seed=1, device=ops, dtype=dtype)  # fmt: skip
+        nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 3)),
+        nn.LeakyReLU(0.2),
+        nn.SpectralNorm(nn.Conv2d(3, 4, 3)),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.SpectralNorm(nn.Dense(100, n_hidden)),
+        nn.LeakyReLU(0.2),
+        nn.SpectralNorm(nn.Dense(n_hidden, 1)),
+    ).build(seed=1, device=ops, dtype=dtype)
     caches = [D.cache(tracks_statistics=i == 0) for i in range(3)]
     real, fake = (ops.asarray(normal(64, 2, 5, 5, seed=seed, dtype=dtype)) for seed in (2, 3))
     optimizer, loss = nn.Adam(D, eps=1e-3), nn.BCEWithLogits()
@@ -457,7 +532,10 @@ def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
     ops.thaw()
     plain(), plain(), plain()
     for buffer in ("value", "statistics"):
-        got, expected = ops.to_host(getattr(D.parameters, buffer).flat), getattr(want.parameters, buffer).flat
+        got, expected = (
+            ops.to_host(getattr(D.parameters, buffer).flat),
+            getattr(want.parameters, buffer).flat,
+        )
         assert np.isfinite(got).all() and got.tobytes() == expected.tobytes() and got.dtype == dtype
 
 
@@ -467,7 +545,11 @@ def test_training_on_every_backend_is_training_on_the_cpu(backend, dtype, tolera
     for _ in range(3):
         assert_close(backend.to_host(here()), plain(), tolerance)
     for buffer in ("value", "statistics"):
-        assert_close(backend.to_host(getattr(D.parameters, buffer).flat), getattr(want.parameters, buffer).flat, tolerance)
+        assert_close(
+            backend.to_host(getattr(D.parameters, buffer).flat),
+            getattr(want.parameters, buffer).flat,
+            tolerance,
+        )
 
 
 def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
@@ -488,7 +570,9 @@ def test_a_step_allocates_no_array():
         for n in (64, 40, 64):
             step(n)
             peak, held = rise(step, n)
-            assert peak < 2 * LIMIT < 3000 * 4 and held == 0  # the views of four convolutions' caches take one LIMIT
+            assert (
+                peak < 2 * LIMIT < 3000 * 4 and held == 0
+            )  # the views of four convolutions' caches take one LIMIT
     finally:
         np.setbufsize(before)
 

@@ -36,8 +36,15 @@ def everything(networks, info):
     held = {}
     for name, net in networks.items():
         for buffer in (net.parameters.value, net.parameters.statistics):
-            held |= {f"{name}/{key}": (view.dtype, view.shape, view.tobytes()) for key, view in buffer.items()}
-    return {name: repr(net).replace(", init=HeNormal()", "") for name, net in networks.items()}, held, info
+            held |= {
+                f"{name}/{key}": (view.dtype, view.shape, view.tobytes())
+                for key, view in buffer.items()
+            }
+    return (
+        {name: repr(net).replace(", init=HeNormal()", "") for name, net in networks.items()},
+        held,
+        info,
+    )
 
 
 @pytest.fixture
@@ -94,7 +101,12 @@ def assert_refused(path, *words):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_round_trip_is_exact_and_needs_nothing_but_the_file(tmp_path, dtype):
     networks = {"G": a_network(dtype, 1), "D": a_network(dtype, 2)}
-    info = {"latent": {"size": 100, "distribution": "normal"}, "range": [-1, 1], "note": "ü", "nothing": None}
+    info = {
+        "latent": {"size": 100, "distribution": "normal"},
+        "range": [-1, 1],
+        "note": "ü",
+        "nothing": None,
+    }
     want = everything(networks, info)
     nn.save_weights(tmp_path / "w.npz", networks, info)
     assert everything(networks, info) == want  # saving leaves the networks as they are
@@ -110,14 +122,21 @@ def test_settings_of_the_layers_come_back(tmp_path):
     nn.save_weights(tmp_path / "w.npz", {"G": a_network()})
     net = nn.load_weights(tmp_path / "w.npz")[0]["G"]
     assert net.input_shape == (2, 2) and net[5].shape == (2, 2)
-    assert (net[2][0].eps, net[2][0].momentum, net[2][1].slope, net[2][2].p) == (0.01, 0.3, 0.2, 0.4)
+    assert (net[2][0].eps, net[2][0].momentum, net[2][1].slope, net[2][2].p) == (
+        0.01,
+        0.3,
+        0.2,
+        0.4,
+    )
 
 
 def test_a_loaded_network_can_be_trained(tmp_path):
     nn.save_weights(tmp_path / "w.npz", {"G": a_network()})
     net = nn.load_weights(tmp_path / "w.npz")[0]["G"]
     cache, before = net.cache(), net.parameters.value.flat.copy()
-    net.backward(np.ones_like(net.forward(normal(5, 2, 2, dtype="float32"), cache, train=True)), cache)
+    net.backward(
+        np.ones_like(net.forward(normal(5, 2, 2, dtype="float32"), cache, train=True)), cache
+    )
     nn.Adam(net).step()
     assert (net.parameters.value.flat != before).any()
 
@@ -143,7 +162,9 @@ def test_a_single_layer_and_a_slice_can_be_saved(tmp_path):
     nn.save_weights(tmp_path / "w.npz", {"layer": net[0], "slice": net[1:]})
     loaded, _ = nn.load_weights(tmp_path / "w.npz")
     assert isinstance(loaded["layer"], nn.Dense) and (loaded["layer"].W == net[0].W).all()
-    assert len(loaded["slice"]) == 1 and (loaded["slice"][0].running_var == net[1].running_var).all()
+    assert (
+        len(loaded["slice"]) == 1 and (loaded["slice"][0].running_var == net[1].running_var).all()
+    )
 
 
 def test_equal_weights_make_equal_files(tmp_path):
@@ -151,7 +172,10 @@ def test_equal_weights_make_equal_files(tmp_path):
     for path in (tmp_path / "a.npz", tmp_path / "elsewhere" / "b.npz"):
         nn.save_weights(path, {"G": a_network(seed=3)}, {"epoch": 7})
     nn.save_weights(tmp_path / "c.npz", {"G": a_network(seed=4)}, {"epoch": 7})
-    bytes_ = [p.read_bytes() for p in (tmp_path / "a.npz", tmp_path / "elsewhere" / "b.npz", tmp_path / "c.npz")]
+    bytes_ = [
+        p.read_bytes()
+        for p in (tmp_path / "a.npz", tmp_path / "elsewhere" / "b.npz", tmp_path / "c.npz")
+    ]
     assert bytes_[0] == bytes_[1] != bytes_[2]
     with zipfile.ZipFile(tmp_path / "a.npz") as archive:  # nor will they differ next year
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -159,7 +183,15 @@ def test_equal_weights_make_equal_files(tmp_path):
 
 def test_the_file_is_an_npz_that_numpy_reads_without_pickle(path):
     with np.load(path, allow_pickle=False) as arrays:
-        assert set(arrays) == {"header", "G/0.W", "G/0.b", "G/1.W", "G/1.b", "G/1.running_mean", "G/1.running_var"}
+        assert set(arrays) == {
+            "header",
+            "G/0.W",
+            "G/0.b",
+            "G/1.W",
+            "G/1.b",
+            "G/1.running_mean",
+            "G/1.running_var",
+        }
         assert (arrays["G/0.W"] == small_network()[0].W).all()
     assert header_of(path)["format"] == 1 and header_of(path)["info"] == {"note": "x"}
 
@@ -168,7 +200,14 @@ def test_a_file_that_another_tool_wrote_compressed_or_in_another_order_is_read(p
     W = small_network()[0].W
     rewrite(path, {"G/0.W": npy(np.asfortranarray(W))}, zipfile.ZIP_DEFLATED)
     assert (nn.load_weights(path)[0]["G"][0].W == W).all()
-    rewrite(path, {name: npy(np.load(io.BytesIO(data)).astype("float16")) for name, data in members(path).items() if name[0] == "G"})
+    rewrite(
+        path,
+        {
+            name: npy(np.load(io.BytesIO(data)).astype("float16"))
+            for name, data in members(path).items()
+            if name[0] == "G"
+        },
+    )
     loaded = nn.load_weights(path)[0]["G"]
     assert loaded.dtype == "float32" and (loaded[0].W == W.astype("float16")).all()
 
@@ -224,7 +263,9 @@ def test_a_layer_inside_a_users_own_is_part_of_its_config():
 
 def test_a_users_own_layer_is_never_found_by_its_name_alone(path):
     nn.save_weights(path, {"G": nn.Sequential(Scale(3)).build(seed=0)})
-    assert_refused(path, "'type': 'Scale'", "if that is a class of your own, pass it as layers=[...]")
+    assert_refused(
+        path, "'type': 'Scale'", "if that is a class of your own, pass it as layers=[...]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -257,21 +298,43 @@ def not_finite():
     "make, info, error, message",
     [
         (lambda: nn.Dense(2, 2), {}, nn.WeightsError, "'G' has no memory yet"),
-        (lambda: impostor()(2, 2).build(), {}, nn.WeightsError, "Dense 'net' cannot be saved"),
+        (lambda: impostor()(2, 2).build(), {}, nn.WeightsError, r"Dense\(2, 2\) cannot be saved"),
         (
             lambda: nn.Sequential(nn.ReLU(), impostor()(2, 2)).build(),
             {},
             nn.WeightsError,
-            "Dense 'net.1' cannot be saved: a file's Dense is the package's own; rename your class",
+            r"Dense\(2, 2\) cannot be saved: in a file, Dense is the package's own class; rename yours",
         ),
-        (small_network, {"a": {1, 2}}, nn.WeightsError, "expected info that JSON can hold .got a set"),
-        (small_network, {"a": np.complex64(1)}, nn.WeightsError, "expected info that JSON can hold .got a complex"),
-        (small_network, [1], nn.WeightsError, "expected info by name, such as .*, got list"),  # it would not be read again
-        (small_network, np.float32(3), nn.WeightsError, "expected info by name, such as .*, got float32"),
+        (
+            small_network,
+            {"a": {1, 2}},
+            nn.WeightsError,
+            "expected info that JSON can hold .got a set",
+        ),
+        (
+            small_network,
+            {"a": np.complex64(1)},
+            nn.WeightsError,
+            "expected info that JSON can hold .got a complex",
+        ),
+        (
+            small_network,
+            [1],
+            nn.WeightsError,
+            "expected info by name, such as .*, got list",
+        ),  # it would not be read again
+        (
+            small_network,
+            np.float32(3),
+            nn.WeightsError,
+            "expected info by name, such as .*, got float32",
+        ),
         (not_finite, {}, nn.WeightsError, "Dense 'net.0' W holds NaN or infinity"),
     ],
 )
-def test_what_cannot_be_described_is_refused_before_anything_is_written(path, make, info, error, message):
+def test_what_cannot_be_described_is_refused_before_anything_is_written(
+    path, make, info, error, message
+):
     before = path.read_bytes()
     with pytest.raises(error, match=message):
         nn.save_weights(path, {"G": make()}, info)
@@ -279,14 +342,26 @@ def test_what_cannot_be_described_is_refused_before_anything_is_written(path, ma
 
 
 def test_an_info_may_hold_numpys_numbers(path):
-    info = {"fid": np.float32(3.5), "seen": [np.int64(7), np.bool_(True)], "shares": np.array([0.25, 0.75]), "0-d": np.array(2)}
+    info = {
+        "fid": np.float32(3.5),
+        "seen": [np.int64(7), np.bool_(True)],
+        "shares": np.array([0.25, 0.75]),
+        "0-d": np.array(2),
+    }
     nn.save_weights(path, {"G": small_network()}, info)
-    assert nn.load_weights(path)[1] == {"fid": 3.5, "seen": [7, True], "shares": [0.25, 0.75], "0-d": 2}
+    assert nn.load_weights(path)[1] == {
+        "fid": 3.5,
+        "seen": [7, True],
+        "shares": [0.25, 0.75],
+        "0-d": 2,
+    }
 
 
 def test_networks_without_names_are_refused(path):
     before = path.read_bytes()
-    with pytest.raises(nn.WeightsError, match='expected networks by name, such as {"net": net}, got Sequential'):
+    with pytest.raises(
+        nn.WeightsError, match='expected networks by name, such as {"net": net}, got Sequential'
+    ):
         nn.save_weights(path, small_network())
     assert path.read_bytes() == before
 
@@ -322,7 +397,10 @@ def test_a_path_may_be_a_string(path):
     assert nn.load_weights(str(path))[1] == {"note": "x"}
 
 
-@pytest.mark.parametrize("content", [b"not a zip" * 100, b"PK\x03\x04" + b"\0" * 200, npy(np.zeros(5)), b"\x1f\x8b" + b"\0" * 50])
+@pytest.mark.parametrize(
+    "content",
+    [b"not a zip" * 100, b"PK\x03\x04" + b"\0" * 200, npy(np.zeros(5)), b"\x1f\x8b" + b"\0" * 50],
+)
 def test_a_file_that_is_no_zip(path, content):
     path.write_bytes(content)
     assert_refused(path, "expected an .npz file")
@@ -383,7 +461,9 @@ def test_an_array_that_is_not_finite(path, name, value):
     assert_refused(path, repr(name), "not finite")
 
 
-@pytest.mark.parametrize("dtype", ["int32", "bool", "complex64", "U3", "longdouble", "datetime64[s]", [("a", "f4")]])
+@pytest.mark.parametrize(
+    "dtype", ["int32", "bool", "complex64", "U3", "longdouble", "datetime64[s]", [("a", "f4")]]
+)
 def test_an_array_of_another_dtype(path, dtype):
     rewrite(path, {"G/0.b": npy(np.zeros(3, dtype))})
     assert_refused(path, "'G/0.b'", "float32")
@@ -392,7 +472,10 @@ def test_an_array_of_another_dtype(path, dtype):
 def test_an_array_of_swapped_byte_order_is_read_or_refused_but_never_misread(path):
     b = small_network()[0].b
     for names in ["G/0.b"], [name for name in members(path) if name != "header"]:
-        rewrite(path, {name: npy(np.load(io.BytesIO(members(path)[name])).astype(">f4")) for name in names})
+        rewrite(
+            path,
+            {name: npy(np.load(io.BytesIO(members(path)[name])).astype(">f4")) for name in names},
+        )
         net = nn.load_weights(path)[0]["G"]
         assert (net[0].b == b).all() and net.dtype == "float32"
 
@@ -411,7 +494,14 @@ def test_a_member_that_is_no_array(path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00\xff\xff{", b"\x93NUMPY\x03\x00" + b"\0" * 40, b"\x93NUMPY\x01\x00\x04\x00(()("]
+    "data",
+    [
+        b"",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01\x00\xff\xff{",
+        b"\x93NUMPY\x03\x00" + b"\0" * 40,
+        b"\x93NUMPY\x01\x00\x04\x00(()(",
+    ],
 )
 def test_a_member_that_is_no_npy(path, data):
     for name in ("G/0.W", "header"):
@@ -428,7 +518,9 @@ def test_an_array_with_too_few_or_too_many_bytes(path, change):
     assert_refused(path, "'G/0.W'")
 
 
-@pytest.mark.parametrize("shape", ["(1000000, 1000000)", "(2, 3, 10000000000000)", "(-1, 3)", "(2.0, 3)", "2"])
+@pytest.mark.parametrize(
+    "shape", ["(1000000, 1000000)", "(2, 3, 10000000000000)", "(-1, 3)", "(2.0, 3)", "2"]
+)
 def test_a_giant_or_senseless_shape_in_an_array_takes_no_memory(path, shape):
     head = "{'descr': '<f4', 'fortran_order': False, 'shape': %s}" % shape
     data = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + b"\0" * 24
@@ -443,7 +535,12 @@ def test_a_giant_or_senseless_shape_in_an_array_takes_no_memory(path, shape):
 def test_a_giant_network_in_the_header_takes_no_memory(path):
     header, held = header_of(path), members(path)
     header["networks"]["G"] = {"type": "Dense", "n_in": 10**7, "n_out": 10**7}
-    rewrite(path, dict.fromkeys(held) | {"G/W": held["G/0.W"], "G/b": held["G/0.b"]} | {"header": held["header"]})
+    rewrite(
+        path,
+        dict.fromkeys(held)
+        | {"G/W": held["G/0.W"], "G/b": held["G/0.b"]}
+        | {"header": held["header"]},
+    )
     rewrite_header(path, header)
     tracemalloc.start()
     assert_refused(path, "'G/W'", "(10000000, 10000000)", "(2, 3)")
@@ -503,7 +600,13 @@ def test_a_header_that_is_none(path, header, words):
         {"type": "Sequential"},
         {"type": "Sequential", "layers": []},
         {"type": "Sequential", "layers": 5},
-        {"type": "Sequential", "layers": [{"type": "Dense", "n_in": 2, "n_out": 3}, {"type": "Dense", "n_in": 4, "n_out": 3}]},
+        {
+            "type": "Sequential",
+            "layers": [
+                {"type": "Dense", "n_in": 2, "n_out": 3},
+                {"type": "Dense", "n_in": 4, "n_out": 3},
+            ],
+        },
     ],
 )
 def test_a_network_that_is_none(path, description):
@@ -512,7 +615,9 @@ def test_a_network_that_is_none(path, description):
 
 
 def test_layers_within_layers_without_end(path):
-    description = b'{"type": "Sequential", "layers": [' * 20_000 + b'{"type": "ReLU"}' + b"]}" * 20_000
+    description = (
+        b'{"type": "Sequential", "layers": [' * 20_000 + b'{"type": "ReLU"}' + b"]}" * 20_000
+    )
     rewrite_header(path, b'{"format": 1, "info": {}, "networks": {"G": ' + description + b"}}")
     assert_refused(path)
 
@@ -554,7 +659,9 @@ def assert_equal_or_refused(path, content, want):
         assert everything(*got) == want
 
 
-@pytest.mark.parametrize("asked, error", [({"device": "abacus"}, nn.DeviceError), ({"dtype": "int8"}, nn.DtypeError)])
+@pytest.mark.parametrize(
+    "asked, error", [({"device": "abacus"}, nn.DeviceError), ({"dtype": "int8"}, nn.DtypeError)]
+)
 def test_what_is_asked_for_is_not_the_files_fault(path, asked, error):
     with pytest.raises(error) as raised:
         nn.load_weights(path, **asked)
