@@ -1,4 +1,4 @@
-"""Importing nn does nothing but define it."""
+"""Importing nn has no side effects."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def after_importing():
     return json.loads(result.stdout)
 
 
-def test_importing_nn_brings_in_numpy_and_the_standard_library_only():
+def test_importing_nn_imports_only_numpy_and_the_standard_library():
     seen = after_importing()
     brought = {name.partition(".")[0] for name in seen["modules"]}
     assert {"nn", "numpy"} <= brought
@@ -46,7 +46,7 @@ def test_importing_nn_brings_in_numpy_and_the_standard_library_only():
     assert seen["threads"] == 1 and set(seen["files"]) <= {"__pycache__"}
 
 
-def test_all_that_nn_offers_is_there():
+def test_all_public_names_exist():
     import nn
 
     assert len(nn.__all__) == len(set(nn.__all__)) > 25
@@ -65,7 +65,7 @@ def test_all_that_nn_offers_is_there():
 
 
 @pytest.mark.parametrize("module", ["nn", "gan.training.trainer", "benchmarks.harness.contenders"])
-def test_openblas_is_told_how_long_to_spin_before_numpy_reads_it(module):
+def test_openblas_timeout_is_set_before_numpy_is_imported(module):
     code = (
         "import builtins, os, sys\n"
         "real = builtins.__import__\n"

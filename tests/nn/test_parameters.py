@@ -12,7 +12,7 @@ SHAPES = st.lists(st.lists(st.integers(1, 7), max_size=4).map(tuple), max_size=6
 
 
 @given(SHAPES, st.sampled_from(["float32", "float64"]))
-def test_views_are_named_aligned_apart_and_within_one_zeroed_vector(shapes, dtype):
+def test_views_are_named_aligned_disjoint_and_in_one_zeroed_vector(shapes, dtype):
     shapes = {f"{i}.W": shape for i, shape in enumerate(shapes)}
     buffer = FlatBuffer(shapes, get_ops(), dtype)
     assert buffer.flat.ndim == 1 and buffer.flat.flags.c_contiguous and buffer.flat.dtype == dtype
@@ -20,7 +20,7 @@ def test_views_are_named_aligned_apart_and_within_one_zeroed_vector(shapes, dtyp
     for i, (name, view) in enumerate(buffer.items()):
         assert view is buffer[name] and view.shape == shapes[name] and view.dtype == dtype
         assert view.flags.c_contiguous and view.ctypes.data % 64 == 0
-        assert not view.any()  # nobody else wrote here
+        assert not view.any()  # not overlapping another view
         view[...] = i + 1
     assert all((view == i + 1).all() for i, view in enumerate(buffer.views.values()))
     size = sum(view.size for view in buffer.views.values())
@@ -40,7 +40,7 @@ def test_a_network_without_parameters_has_empty_buffers():
     assert net.n_parameters == 0
 
 
-def test_the_names_are_paths_through_the_network():
+def test_names_are_paths_through_the_network():
     net = nn.Sequential(
         nn.Dense(3, 2), nn.Sequential(nn.ReLU(), nn.BatchNorm(2)), nn.Dense(2, 1)
     ).build(seed=0)
@@ -70,7 +70,7 @@ def test_padding_stays_zero_through_training():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_all_buffers_are_of_the_networks_dtype(dtype):
+def test_all_buffers_have_the_networks_dtype(dtype):
     parameters = nn.Sequential(nn.BatchNorm(2)).build(dtype=dtype).parameters
     assert {
         b.flat.dtype.name for b in (parameters.value, parameters.grad, parameters.statistics)

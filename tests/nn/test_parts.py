@@ -1,4 +1,4 @@
-"""A part of a network, a layer or a slice, has a range of its memory; no layer has memory in two networks."""
+"""Parts of a network share its memory; no layer has memory in two networks."""
 
 import copy
 
@@ -41,8 +41,8 @@ def network(**settings):
 
 @each_part
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_an_optimizer_of_a_part_steps_that_and_nothing_else(name, optimizer):
-    """Though gradients of the whole network lie there, and weight decay would move what has none."""
+def test_optimizer_of_a_part_steps_only_that_part(name, optimizer):
+    """Even though the rest has gradients, and weight decay would move what has none."""
     take, prefixes = PARTS[name]
     net, whole = network(), network()
     part = take(net)
@@ -58,7 +58,7 @@ def test_an_optimizer_of_a_part_steps_that_and_nothing_else(name, optimizer):
         if key.startswith(prefixes):
             assert np.array_equal(
                 view, whole.parameters.value[key]
-            )  # to the very bytes of the whole network's optimizer
+            )  # the same bytes as with one optimizer for all
             moved.append(key)
         else:
             assert np.array_equal(view, start[key])
@@ -67,7 +67,7 @@ def test_an_optimizer_of_a_part_steps_that_and_nothing_else(name, optimizer):
 
 
 @each_part
-def test_a_part_names_its_arrays_as_a_network_of_its_own_would(name):
+def test_names_in_a_part_are_those_of_a_separate_network(name):
     take, _ = PARTS[name]
     net = network()
     part, alone = take(net), take(network(dtype="float64"))
@@ -93,7 +93,7 @@ def test_a_part_names_its_arrays_as_a_network_of_its_own_would(name):
     assert all(part.parameters.value[key] is view for key, view in leaves.items())
 
 
-def test_two_parts_train_with_optimizers_of_their_own():
+def test_two_parts_train_with_separate_optimizers():
     net, x = network(), normal(6, 3, dtype=np.float32)
     body, head = net[:2], net[2:]
     optimizers, caches = [nn.Adam(body, 1e-3), nn.SGD(head, 0.1)], [body.cache(), head.cache()]
@@ -111,7 +111,7 @@ def test_two_parts_train_with_optimizers_of_their_own():
     assert body.parameters.value.flat.size + head.parameters.value.flat.size == before.size
 
 
-def test_the_average_of_a_part_is_of_that_part():
+def test_moving_average_of_a_part_changes_only_that_part():
     net, twin = network(), network()
     net.parameters.value.flat[...] = 2.0
     before = twin.parameters.value.flat.copy()
@@ -123,7 +123,7 @@ def test_the_average_of_a_part_is_of_that_part():
 
 
 @pytest.mark.parametrize("index", [slice(None, None, 2), slice(None, None, -1)])
-def test_a_slice_that_leaves_layers_out_is_refused(index):
+def test_slice_with_a_step_or_without_layers_is_refused(index):
     for net in (network(), nn.Sequential(nn.Tanh(), nn.ReLU())):
         with pytest.raises(
             nn.ShapeError,
@@ -138,7 +138,7 @@ def test_a_slice_that_leaves_layers_out_is_refused(index):
 
 
 def sharing(net):
-    """Networks with layers that net has, and where net's layer 0 or 2 is in them."""
+    """Networks that share layers with net, and where net's layer 0 or 2 is in them."""
     yield nn.Sequential(*net.layers[:-1], nn.Dense(5, 3)), lambda new: (new[0], net[0])
     yield nn.Sequential(nn.Dense(2, 3), net), lambda new: (new[1][0], net[0])
     yield nn.Sequential(net[0], nn.ReLU()), lambda new: (new[0], net[0])
@@ -160,7 +160,7 @@ def step_once(net, x):
     optimizer.step()
 
 
-def test_a_network_takes_copies_of_the_layers_of_another_and_both_go_on_alone():
+def test_network_copies_the_layers_of_another_and_both_are_independent():
     for k in range(len(list(sharing(network())))):
         net, x = network(), normal(6, 3, dtype=np.float32)
         old, cache, before = nn.SGD(net, 0.1), net.cache(), net(x)
@@ -182,7 +182,7 @@ def test_a_network_takes_copies_of_the_layers_of_another_and_both_go_on_alone():
             assert not np.shares_memory(getattr(twin, name), getattr(original, name))
         assert np.array_equal(net(x), trained) and not np.array_equal(trained, before)
         step_once(new, normal(6, new.input_shape[0] if new.input_shape else 5, dtype=np.float32))
-        assert np.array_equal(net(x), trained)  # untouched by the other one's training
+        assert np.array_equal(net(x), trained)  # unchanged by the other's training
         kept = new.parameters.value.flat.copy()
         net.backward(np.ones_like(net.forward(x, cache, train=True)), cache)
         old.step()
@@ -191,7 +191,7 @@ def test_a_network_takes_copies_of_the_layers_of_another_and_both_go_on_alone():
         )
 
 
-def test_statistics_come_with_a_copied_layer_and_its_dtype_is_the_new_networks():
+def test_adopted_layer_keeps_its_statistics_and_takes_the_new_dtype():
     body = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4)).build(seed=0)
     body.forward(normal(8, 3, dtype=np.float32), body.cache(), train=True)
     with pytest.warns(
@@ -205,7 +205,7 @@ def test_statistics_come_with_a_copied_layer_and_its_dtype_is_the_new_networks()
 
 
 @each_part
-def test_a_part_of_a_built_network_is_not_built(name):
+def test_building_a_part_of_a_built_network_is_refused(name):
     take, _ = PARTS[name]
     net = network()
     with pytest.raises(
@@ -216,7 +216,7 @@ def test_a_part_of_a_built_network_is_not_built(name):
     assert np.array_equal(net[0].W, network()[0].W)
 
 
-def test_a_layer_that_was_built_alone_is_copied_too():
+def test_layer_that_was_built_alone_is_copied_too():
     dense = nn.Dense(3, 4).build(seed=0)
     with pytest.warns(UserWarning, match="Dense 'net' belong to another network"):
         new = nn.Sequential(dense, nn.Dense(4, 2)).build()
@@ -228,7 +228,7 @@ def test_a_layer_that_was_built_alone_is_copied_too():
         nn.SpectralNorm(dense)
 
 
-def test_two_networks_of_one_layer_each_have_their_own_once_both_are_built():
+def test_two_networks_with_the_same_layer_get_separate_copies():
     layer = nn.Dense(3, 3)
     first, second = nn.Sequential(layer), nn.Sequential(layer, nn.ReLU())
     first.build(seed=0)
@@ -262,7 +262,7 @@ def test_a_deep_copy_of_a_network_guards_its_layers_too():
 # ---- a network that is built again
 
 
-def test_what_was_made_for_a_network_stays_valid_when_it_is_built_again():
+def test_optimizers_and_caches_stay_valid_when_a_network_is_built_again():
     net, x = network(), normal(6, 3, dtype=np.float32)
     head, cache, W = net[3:], net.cache(), net[3].W
     optimizers = nn.Adam(net, 0.1), nn.SGD(head, 0.5), nn.SGD(net[3], 0.5)
@@ -286,7 +286,7 @@ def test_what_was_made_for_a_network_stays_valid_when_it_is_built_again():
 
 
 @pytest.mark.parametrize("again", [{"dtype": "float64"}, {"device": "numpy"}])
-def test_an_optimizer_of_what_was_built_in_other_memory_is_refused(again):
+def test_optimizer_of_a_network_built_in_new_memory_refuses_to_step(again):
     net = network(device="cpu")
     if type(net.ops) is type(nn.get_ops("numpy")) and "device" in again:
         pytest.skip("needs Numba, without which both devices are one")
@@ -311,7 +311,7 @@ def test_an_optimizer_of_what_was_built_in_other_memory_is_refused(again):
             net.forward(normal(6, 3), cache)
 
 
-def test_a_copy_that_is_built_again_leaves_its_copied_optimizer_behind():
+def test_optimizer_of_a_copied_part_that_is_built_again_refuses_to_step():
     net = network()
     part, optimizer = copy.deepcopy((net[2:], nn.SGD(net[2:])))
     optimizer.step()

@@ -1,4 +1,4 @@
-"""Settings are plain numbers from where they are given: whatever builds can be printed, saved and copied."""
+"""Settings become plain numbers, so that any layer can be printed, saved and copied."""
 
 import copy
 import dataclasses
@@ -33,12 +33,12 @@ PLAIN = int, float, bool, type(None)
 
 
 def arguments(layer):
-    """All that its constructor takes, by name."""
+    """The constructor's arguments by name."""
     return {name: getattr(layer, name) for name in inspect.signature(type(layer)).parameters}
 
 
 def as_given(value, number, real, several):
-    """A setting as a user may give it."""
+    """A setting in a form that a user may pass."""
     if isinstance(value, bool) or value is None or isinstance(value, nn.Layer) or callable(value):
         return value
     return (several if isinstance(value, tuple) else number if isinstance(value, int) else real)(
@@ -56,7 +56,7 @@ def assert_plain(value):
 @pytest.mark.parametrize(
     "number, real, several", [*zip([*INTS, *INTS], FLOATS, [*TUPLES, *TUPLES])]
 )
-def test_a_layer_of_numpys_numbers_is_printed_saved_and_copied(number, real, several, tmp_path):
+def test_layer_made_from_numpy_numbers_is_printed_saved_and_copied(number, real, several, tmp_path):
     for name, (make, shape) in CASES.items():
         layer = make()
         if type(layer) in (nn.Sequential, Vector):
@@ -83,12 +83,12 @@ def test_a_layer_of_numpys_numbers_is_printed_saved_and_copied(number, real, sev
         )
 
 
-def test_every_layer_is_among_those():
+def test_every_layer_is_covered():
     assert {type(make()) for make, _ in CASES.values()} >= set(LAYERS.values()) - {nn.Sequential}
 
 
 @pytest.mark.parametrize("shape", [4, np.int64(4), np.array([4]), [4], (np.uint8(4),)])
-def test_a_number_alone_is_the_length_of_a_vector(shape):
+def test_single_number_is_the_length_of_a_vector(shape):
     net = nn.Sequential(nn.Tanh(), input_shape=shape)
     assert net.input_shape == nn.Reshape(shape).shape == (4,)
     assert (
@@ -135,7 +135,7 @@ def refused(make, wanted):
 
 
 @pytest.mark.parametrize("value", NO_INTS, ids=repr)
-def test_no_whole_number(value):
+def test_values_that_are_not_integers_are_refused(value):
     for make, name in (
         (lambda v: nn.Dense(v, 2), "n_in"),
         (lambda v: nn.Dense(2, v), "n_out"),
@@ -149,7 +149,7 @@ def test_no_whole_number(value):
 
 
 @pytest.mark.parametrize("value", [v for v in NO_INTS if v is not None], ids=repr)
-def test_no_whole_number_and_no_pair(value):
+def test_values_that_are_not_integers_or_pairs_are_refused(value):
     for make, name in (
         (lambda v: nn.Conv2d(1, 2, v), "kernel"),
         (lambda v: nn.Conv2d(1, 2, 3, stride=v), "stride"),
@@ -188,7 +188,7 @@ NO_SHAPES = [
 
 
 @pytest.mark.parametrize("value", NO_SHAPES, ids=repr)
-def test_no_shape(value):
+def test_values_that_are_not_shapes_are_refused(value):
     refused(lambda: nn.Reshape(value), "Reshape: expected shape to be integers of at least 1")
     refused(
         lambda: nn.Sequential(nn.Tanh(), input_shape=value),
@@ -222,7 +222,7 @@ REALS = {
 
 
 @pytest.mark.parametrize("wanted", REALS)
-def test_no_finite_number(wanted):
+def test_values_that_are_not_finite_numbers_are_refused(wanted):
     net = nn.Dense(2, 2).build(seed=0)
     for value in NO_FLOATS:
         refused(lambda value=value: REALS[wanted](value, net), wanted)
@@ -258,8 +258,8 @@ def test_optimizers_and_initializers_keep_plain_numbers(make):
         assert repr(nn.Dense(2, 2, init=kind(half))) == repr(nn.Dense(2, 2, init=kind(0.5)))
 
 
-def test_a_step_with_numpys_numbers_is_that_with_pythons():
-    """A NumPy float32 beside an array is one of its precision; a setting is converted once."""
+def test_step_is_the_same_with_numpy_and_python_numbers():
+    """Settings are converted once, to Python floats, whatever their type."""
     values = []
     for make in (float, np.float64, np.array):
         net = nn.Dense(3, 2).build(seed=0)
@@ -278,7 +278,7 @@ def test_a_step_with_numpys_numbers_is_that_with_pythons():
 
 
 @pytest.mark.parametrize("value", [1, "yes", None, np.int64(1), np.array([True])])
-def test_nesterov_is_true_or_false(value):
+def test_nesterov_that_is_not_a_bool_is_refused(value):
     refused(
         lambda: nn.SGD(nn.Dense(2, 2).build(), nesterov=value),
         "SGD: expected nesterov to be True or False",
@@ -286,6 +286,6 @@ def test_nesterov_is_true_or_false(value):
 
 
 @pytest.mark.parametrize("init", ["he", 0.02, True, nn.HeNormal, [nn.HeNormal()]])
-def test_an_init_that_draws_nothing_is_refused_where_it_is_given(init):
+def test_init_that_is_not_an_initializer_is_refused(init):
     for make in (lambda: nn.Dense(2, 2, init=init), lambda: nn.Conv2d(1, 2, 3, init=init)):
         refused(make, "expected init to be an initializer, such as HeNormal(), or None")

@@ -28,13 +28,13 @@ def test_forward_is_the_plain_formula(name, shape):
 
 @each
 @pytest.mark.parametrize("shape", [(5, 4), (2, 3, 4, 5)])
-def test_gradients_are_the_finite_differences(name, shape):
+def test_gradients_match_finite_differences(name, shape):
     report = nn.gradcheck(ACTIVATIONS[name][0](), away_from_zero(*shape))
     assert report.ok, report
 
 
 @each
-def test_pytorch_agrees(name):
+def test_matches_pytorch(name):
     want = load("layers")
     y, dx = one_pass(in_float64(ACTIVATIONS[name][0]()), want[f"{name}.x"], want[f"{name}.dy"])
     assert_close(y, want[f"{name}.y"], 1e-14)
@@ -85,7 +85,7 @@ def test_the_derivative_at_zero_is_the_slope():
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU(), nn.LeakyReLU(0.2)])
-def test_the_mask_comes_from_x_and_not_from_dy(layer):
+def test_mask_comes_from_x_not_from_dy(layer):
     x = away_from_zero(6, 5)
     for sign in (1.0, -1.0):
         _, dx = one_pass(in_float64(layer), x, np.full((6, 5), sign))
@@ -93,7 +93,7 @@ def test_the_mask_comes_from_x_and_not_from_dy(layer):
 
 
 @each
-def test_x_is_whole_after_forward_and_backward(name):
+def test_x_is_unchanged_by_both_passes(name):
     layer, x = ACTIVATIONS[name][0]().build(), away_from_zero(5, 4, dtype=np.float32)
     before = x.copy()
     one_pass(layer, x, normal(5, 4, dtype=np.float32))
@@ -107,8 +107,8 @@ def test_slopes_out_of_range_are_refused(slope):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_sigmoids_slope_is_never_zero_and_never_of_the_other_sign(dtype):
-    """What `BCE` divides by, and `Sigmoid` multiplies by again: a slope of 0, or below, would lose or turn its gradient."""
+def test_sigmoid_slope_is_positive_everywhere(dtype):
+    """`BCE` divides by it and `Sigmoid` multiplies by it: 0 would lose the gradient, < 0 flip it."""
     layer = nn.Sigmoid().build(dtype=dtype)
     x = np.array([[0, 20, -20, 120, -120, 1e3, -1e3, 1e30, -1e30]], dtype)
     cache = layer.cache()

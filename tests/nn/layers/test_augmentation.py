@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 import nn
 from nn.ops import NumpyOps
-from tests.support.strict import StrictOps
-from tests.nn.ops.test_allocation import LIMIT, rise
 from tests.nn.layers.test_conv import LAYOUTS
+from tests.nn.ops.test_allocation import LIMIT, rise
+from tests.support.strict import StrictOps
 from tests.support.tools import assert_close, in_float64, normal, one_pass
 
 LAYERS = {"shift": lambda: nn.RandomShift(2, fill=-1.0), "cutout": lambda: nn.Cutout(3, fill=-1.0)}
@@ -18,7 +18,7 @@ each = pytest.mark.parametrize("name", LAYERS)
 
 
 class Draws:
-    """A stream that gives out what it was given."""
+    """A stream of given numbers."""
 
     def __init__(self, draws):
         self.draws = draws
@@ -39,7 +39,7 @@ def offsets(draws, reach):
 
 
 def plain_shift(x, down, right, fill):
-    """One pixel after another."""
+    """Pixel by pixel."""
     y, (H, W) = np.full_like(x, fill), x.shape[2:]
     for n, c, h, w in np.ndindex(x.shape):
         if 0 <= h - down[n] < H and 0 <= w - right[n] < W:
@@ -48,7 +48,7 @@ def plain_shift(x, down, right, fill):
 
 
 def diffaugment_mask(draws, size, H, W):
-    """1 outside the squares and 0 inside, by the lines of DiffAugment's rand_cutout in NumPy; its randint drawn here."""
+    """1 outside the squares and 0 inside: DiffAugment's rand_cutout in NumPy, with given draws."""
     mask = np.ones((len(draws), H, W))
     offset_x = np.floor(draws[:, 0] * (H + (1 - size % 2))).astype(int).reshape(-1, 1, 1)
     offset_y = np.floor(draws[:, 1] * (W + (1 - size % 2))).astype(int).reshape(-1, 1, 1)
@@ -81,7 +81,7 @@ def plain(layer, x, dy, draws):
     st.integers(1, 3),
     st.integers(0, 99),
 )
-def test_any_geometry_is_the_plain_loop(data, kind, n, c, seed):
+def test_any_geometry_matches_plain_loops(data, kind, n, c, seed):
     h, w = data.draw(st.integers(2, 9)), data.draw(st.integers(2, 9))
     setting = data.draw(st.integers(1, min(h, w) - (kind is nn.RandomShift)))
     draws = np.random.default_rng(seed).random((n, 2))
@@ -93,7 +93,7 @@ def test_any_geometry_is_the_plain_loop(data, kind, n, c, seed):
 
 @each
 @LAYOUTS
-def test_images_may_lie_either_way_in_memory(name, memory):
+def test_images_in_either_memory_layout(name, memory):
     draws = np.random.default_rng(3).random((4, 2))
     layer, x, dy = with_draws(LAYERS[name](), draws), normal(*SHAPE), normal(*SHAPE, seed=1)
     y, dx = plain(layer, x, dy, draws)
@@ -103,8 +103,8 @@ def test_images_may_lie_either_way_in_memory(name, memory):
     assert (layer.backward(memory(dy).copy(order="K"), cache) == dx).all()
 
 
-def test_what_comes_in_is_background_and_in_the_gradient_zero():
-    """Down by one and right by two, of a single row and column that is known."""
+def test_edges_are_filled_and_zero_in_the_gradient():
+    """One image shifted down by one and right by two."""
     layer = with_draws(nn.RandomShift(2, fill=-1.0), [[3.5 / 5, 4.5 / 5]])
     x = np.arange(1.0, 13).reshape(1, 1, 3, 4)
     y, dx = one_pass(layer, x, x)
@@ -112,7 +112,7 @@ def test_what_comes_in_is_background_and_in_the_gradient_zero():
     assert dx[0, 0].tolist() == [[7, 8, 0, 0], [11, 12, 0, 0], [0, 0, 0, 0]]
 
 
-def test_the_square_is_set_to_fill_and_its_gradient_to_zero():
+def test_square_is_filled_and_zero_in_the_gradient():
     """An even square whose centre is the image's lower left corner, (3, 0)."""
     layer = with_draws(nn.Cutout(2, fill=-1.0), [[3.5 / 4, 0.1]])
     x = np.arange(1.0, 13).reshape(1, 1, 3, 4)
@@ -122,15 +122,15 @@ def test_the_square_is_set_to_fill_and_its_gradient_to_zero():
 
 
 @each
-def test_gradients_are_the_finite_differences(name):
+def test_gradients_match_finite_differences(name):
     for train in (True, False):
         report = nn.gradcheck(LAYERS[name](), normal(*SHAPE), train=train)
         assert report.ok, report
 
 
 @each
-def test_the_chain_of_a_gan_has_the_right_gradients(name):
-    """The gradient goes back through what was done to the images, to the generator."""
+def test_gradients_through_a_gan_match_finite_differences(name):
+    """The gradient reaches the generator through the augmentation."""
     G = nn.Sequential(nn.Dense(4, 60), nn.Tanh(), nn.Reshape((2, 5, 6)))
     D = nn.Sequential(
         LAYERS[name](), nn.Conv2d(2, 3, 2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dense(60, 1)
@@ -148,7 +148,7 @@ def test_backward_is_the_adjoint_of_forward():
 
 @each
 @pytest.mark.parametrize("train", [True, False])
-def test_a_penalty_on_dx_goes_the_way_of_x(name, train):
+def test_double_backward_transforms_v_as_forward_does_x(name, train):
     """dx is linear in dy: P = <dx, r> has the derivative <B d, r> along d, whatever dy."""
     layer, r, d = in_float64(LAYERS[name]()), normal(*SHAPE, seed=3), normal(*SHAPE, seed=4)
     cache, dy = layer.cache(double_backward=True), normal(*SHAPE, seed=2)
@@ -159,8 +159,8 @@ def test_a_penalty_on_dx_goes_the_way_of_x(name, train):
     assert_close(np.sum(ddy * d), (at[1] - at[0]) / 2, 1e-12)
 
 
-def test_a_penalty_goes_through_the_whole_discriminator():
-    """P = <dL/dx, r> of a network that begins with both, its weights moved along a random direction."""
+def test_penalty_gradient_of_a_whole_discriminator():
+    """P = <dL/dx, r> of a network that starts with both, along a random direction of its weights."""
     D = in_float64(
         nn.Sequential(
             nn.RandomShift(2),
@@ -206,14 +206,14 @@ def test_a_penalty_goes_through_the_whole_discriminator():
 
 
 def assert_as_likely(values, expected):
-    """Chi-squared, beyond which chance is 1 in 100,000 or less for up to 50 values."""
+    """Chi-squared test at a probability of 1 in 100,000 or less, for up to 50 values."""
     found, counts = np.unique(values, return_counts=True)
     assert found.tolist() == list(expected)
     mean = len(values) / len(found)
     assert np.sum((counts - mean) ** 2 / mean) < len(found) - 1 + 6 * np.sqrt(2 * len(found)) + 12
 
 
-def test_each_shift_is_as_likely_for_each_image_and_axis():
+def test_shifts_are_uniform_for_each_image_and_axis():
     reach, n = 3, 8000
     layer = nn.RandomShift(reach).build(seed=0)
     x = np.zeros((n, 1, 9, 9), np.float32)
@@ -222,14 +222,14 @@ def test_each_shift_is_as_likely_for_each_image_and_axis():
     assert len(rows) == n
     assert_as_likely(rows - 4, range(-reach, reach + 1))
     assert_as_likely(columns - 4, range(-reach, reach + 1))
-    assert_as_likely((rows - 1) * 7 + columns - 1, range(49))  # the axes do not know each other
+    assert_as_likely((rows - 1) * 7 + columns - 1, range(49))  # the axes are independent
     assert_as_likely(
         (rows[1:] - 1) * 7 + rows[:-1] - 1, range(49)
     )  # nor do neighbours in the batch
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_each_centre_is_as_likely_for_each_image_and_axis(size):
+def test_centres_are_uniform_for_each_image_and_axis(size):
     n, side = 8000, 5
     layer = nn.Cutout(size, fill=2.0).build(seed=1)
     cut = (
@@ -252,7 +252,7 @@ def test_each_centre_is_as_likely_for_each_image_and_axis(size):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("make", [lambda: nn.RandomShift(14), lambda: nn.Cutout(29)])
-def test_the_largest_draw_is_no_step_too_far(make, dtype):
+def test_largest_draw_stays_in_range(make, dtype):
     """29 times the largest number below one is still below 29."""
     layer, x = make().build(dtype=dtype), np.ones((2, 1, 29, 29), dtype)
     layer.stream = Draws(np.nextafter(np.ones(2, dtype), 0, dtype=dtype))
@@ -261,7 +261,7 @@ def test_the_largest_draw_is_no_step_too_far(make, dtype):
 
 
 @each
-def test_the_next_pass_draws_anew_and_one_seed_draws_the_same(name):
+def test_each_pass_draws_anew_and_the_seed_determines_it(name):
     x = normal(*SHAPE, dtype="float32")
     passes = []
     for seed in (7, 7, 8):
@@ -283,7 +283,7 @@ def test_each_live_pass_keeps_its_own_draws(name):
 
 
 @each
-def test_evaluation_changes_nothing_draws_nothing_and_forgets(name):
+def test_evaluation_is_identity_draws_nothing_and_clears_draws(name):
     layer, x = LAYERS[name]().build(seed=0), normal(*SHAPE, dtype="float32")
     cache = layer.cache()
     layer.forward(x, cache, train=True)
@@ -297,7 +297,7 @@ def test_evaluation_changes_nothing_draws_nothing_and_forgets(name):
 # ---- a layer like any other
 
 
-def test_settings_are_written_and_read_back(tmp_path):
+def test_settings_survive_a_weights_file(tmp_path):
     net = nn.Sequential(
         nn.RandomShift(3, fill=-1), nn.Cutout(np.int64(14), fill=np.float64(0.5)), nn.RandomShift(2)
     )
@@ -329,7 +329,7 @@ def test_settings_out_of_range_are_refused(kind, setting, value):
 @pytest.mark.parametrize(
     "fill", [float("nan"), float("inf"), "0", None, [1], 1e39, pytest.param(10**400, id="huge")]
 )
-def test_a_fill_that_is_no_finite_number_is_refused(kind, setting, fill):
+def test_fill_that_is_not_finite_is_refused(kind, setting, fill):
     with pytest.raises(
         nn.ShapeError, match=f"{kind.__name__}: expected fill to be a finite number, got"
     ):
@@ -340,7 +340,7 @@ def test_a_fill_that_is_no_finite_number_is_refused(kind, setting, fill):
 
 @each
 @pytest.mark.parametrize("train", [True, False])
-def test_what_does_not_fit_is_refused(name, train):
+def test_x_that_does_not_fit_is_refused(name, train):
     layer = LAYERS[name]().build(name="D")
     for shape in ((4, 784), (4, 1, 1, 28), (4, 1, 28, 2)):
         with pytest.raises(
@@ -353,7 +353,7 @@ def test_what_does_not_fit_is_refused(name, train):
         layer(np.zeros(SHAPE))
 
 
-def test_the_smallest_images_that_fit():
+def test_smallest_images_that_fit():
     message = (
         r"RandomShift\(3\): expected images \(C, H, W\) larger than the reach of 3, got \(1, 9, 3\)"
     )
@@ -373,7 +373,7 @@ def test_the_smallest_images_that_fit():
 
 
 def training(ops, dtype="float32", draws=None):
-    """A pass and its backward pass, as a function of the batch's size."""
+    """A forward and a backward pass, as a function of the batch size."""
     D = nn.Sequential(nn.RandomShift(3, fill=-1.0), nn.Cutout(5, fill=-1.0)).build(
         seed=1, device=ops, dtype=dtype
     )
@@ -394,7 +394,7 @@ def training(ops, dtype="float32", draws=None):
 
 
 class OnDevice(Draws):
-    """The same on any backend."""
+    """The same numbers on any backend."""
 
     def __init__(self, ops, draws):
         self.ops, self.draws = ops, draws
@@ -405,7 +405,7 @@ class OnDevice(Draws):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
+def test_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
     ops = StrictOps()
     strict, plain = training(ops, dtype), training(NumpyOps(), dtype)
     strict(), plain()
@@ -417,7 +417,7 @@ def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_backend_gives_the_same_numbers(backend, dtype):
+def test_backends_agree(backend, dtype):
     draws = (
         np.random.default_rng(4).random((2, 64, 2)).astype(np.float32)
     )  # so that rounding cannot differ
@@ -426,7 +426,7 @@ def test_every_backend_gives_the_same_numbers(backend, dtype):
         assert (backend.to_host(array) == numbers).all()
 
 
-def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
+def test_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
     ops = emulated_cupy_ops.CupyOps()
     step = training(ops)
     first = [ops.to_host(array) for array in step()]
@@ -438,7 +438,7 @@ def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, 
     assert any((ops.to_host(array) != before).any() for array, before in zip(arrays, first))
 
 
-def test_a_step_allocates_no_array():
+def test_step_allocates_no_array():
     before = np.setbufsize(16)
     try:
         step = training(NumpyOps())
@@ -451,8 +451,8 @@ def test_a_step_allocates_no_array():
         np.setbufsize(before)
 
 
-def test_both_together_see_every_place():
-    """What DiffAugment does, one after the other: each pixel is cut sometimes and whole sometimes."""
+def test_shift_and_cutout_together_reach_every_pixel():
+    """In sequence, as in DiffAugment: each pixel is sometimes cut and sometimes not."""
     net = nn.Sequential(nn.RandomShift(1), nn.Cutout(4)).build(seed=0)
     y = net.forward(np.ones((500, 1, 8, 8), np.float32), net.cache(), train=True)
     for h, w in itertools.product(range(8), repeat=2):

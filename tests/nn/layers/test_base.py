@@ -1,4 +1,4 @@
-"""The protocol of nn/layers/base.py, held by every layer: see also the file of each."""
+"""The protocol of nn/layers/base.py, tested on every layer; each layer also has its own file."""
 
 import re
 
@@ -73,7 +73,7 @@ both_modes = pytest.mark.parametrize("train", [True, False], ids=["training", "e
 
 
 def a_case(name, dtype="float32"):
-    """A built layer whose parameters are far from their simple first values, x, dy, and another x."""
+    """A built layer with random parameters, x, dy, and another x."""
     make, shape = CASES[name]
     layer = make().build(seed=3, dtype=dtype)
     for view in layer.parameters.value.views.values():
@@ -87,14 +87,14 @@ def a_case(name, dtype="float32"):
 
 
 def same_draws(layer, action):
-    """The action's result, with the stream and the statistics put back afterwards."""
+    """The action's result; the stream and the statistics are restored afterwards."""
     state, statistics = layer.stream.state, layer.parameters.statistics.flat.copy()
     result = action()
     layer.stream.state, layer.parameters.statistics.flat[...] = state, statistics
     return result
 
 
-def test_every_layer_of_the_package_is_a_case():
+def test_every_layer_of_the_package_is_covered():
     made = {type(leaf) for make, _ in CASES.values() for _, leaf in make().modules()} | {
         nn.Sequential
     }
@@ -103,8 +103,8 @@ def test_every_layer_of_the_package_is_a_case():
 
 @each
 @both_modes
-def test_a_later_pass_does_not_spoil_an_earlier_one(name, train):
-    """Real batch forward, fake batch forward, then the backward of the real one: it knows only the real batch."""
+def test_a_later_pass_does_not_affect_an_earlier_one(name, train):
+    """Real forward, fake forward, then the real backward, which depends on the real batch only."""
     layer, x, dy, other = a_case(name, "float64")
     layer.stream.state = state = layer.stream.state
     caches = layer.cache(tracks_statistics=False), layer.cache(tracks_statistics=False)
@@ -114,7 +114,7 @@ def test_a_later_pass_does_not_spoil_an_earlier_one(name, train):
     layer.stream.state = state
     y_again = layer.forward(x, caches[0], train=train)
     layer.forward(other, caches[1], train=train)
-    assert (y_again == y).all()  # the other pass wrote nothing into it
+    assert (y_again == y).all()  # not overwritten by the other pass
     dx_again = layer.backward(dy.copy(), caches[0])
     assert (dx_again == dx).all() and (layer.parameters.grad.flat == grad).all()
     layer.backward(dy.copy(), caches[1])
@@ -123,7 +123,7 @@ def test_a_later_pass_does_not_spoil_an_earlier_one(name, train):
 
 @each
 @both_modes
-def test_write_replaces_add_adds_and_skip_leaves_the_parameter_gradients(name, train):
+def test_write_replaces_add_adds_and_skip_keeps_the_parameter_gradients(name, train):
     layer, x, dy, _ = a_case(name, "float64")
     grad = layer.parameters.grad.flat
     passes = lambda how: same_draws(
@@ -145,7 +145,7 @@ def test_write_replaces_add_adds_and_skip_leaves_the_parameter_gradients(name, t
 
 @each
 def test_skip_computes_no_parameter_gradient(name):
-    """Not computed and thrown away either: the gradient arrays may not even exist."""
+    """Nor computes and discards it: the gradient arrays do not even exist."""
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
     layer.forward(x, cache, train=True)
@@ -157,7 +157,7 @@ def test_skip_computes_no_parameter_gradient(name):
 
 @each
 @both_modes
-def test_without_need_dx_there_is_none_and_none_is_computed(name, train):
+def test_without_need_dx_no_dx_is_computed(name, train):
     layer, x, dy, _ = a_case(name)
     _, with_dx = same_draws(layer, lambda: one_pass(layer, x, dy, train=train))
     grad = layer.parameters.grad.flat.copy()
@@ -169,7 +169,7 @@ def test_without_need_dx_there_is_none_and_none_is_computed(name, train):
     first = (cache.parts or [cache])[0]
     assert "dx" not in buffers(first) or isinstance(
         layer, nn.BatchNorm
-    )  # batch norm only lays the buffer out
+    )  # batch norm allocates the buffer anyway
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ def test_without_need_dx_there_is_none_and_none_is_computed(name, train):
         )
     ],
 )
-def test_a_dy_that_is_not_ys_is_named(name):
-    """By the layers whose gradient would be of another shape, or whose products would fail, with a dy that does not fit."""
+def test_dy_of_wrong_shape_or_dtype_is_an_error(name):
+    """For layers that would return a wrong shape, or fail in a product, for a dy that does not fit."""
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
     with pytest.raises(
@@ -214,7 +214,7 @@ def test_a_dy_that_is_not_ys_is_named(name):
 
 @each
 @both_modes
-def test_x_and_what_the_other_pass_holds_are_never_written(name, train):
+def test_x_and_the_other_cache_are_never_written(name, train):
     layer, x, dy, other = a_case(name)
     caches = layer.cache(), layer.cache()
     layer.forward(other, caches[1], train=train)
@@ -230,7 +230,7 @@ def test_x_and_what_the_other_pass_holds_are_never_written(name, train):
 @each
 @both_modes
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_dtype_stays_everywhere(name, train, dtype):
+def test_dtype_is_the_networks_everywhere(name, train, dtype):
     layer, x, dy, _ = a_case(name, dtype)
     cache = layer.cache()
     y = layer.forward(x, cache, train=train)
@@ -243,7 +243,7 @@ def test_the_dtype_stays_everywhere(name, train, dtype):
 
 
 @each
-def test_settings_of_numpys_float64_do_not_widen(name):
+def test_float64_settings_do_not_widen_float32(name):
     make, shape = CASES[name]
     layer = make()
     for _, leaf in layer.modules():
@@ -277,13 +277,13 @@ def test_float32_agrees_with_float64(name):
     for narrow, wide in zip(*results, strict=True):
         assert (
             np.abs(narrow - wide).max() < 1e-4 * np.abs(wide).max() + 1e-7
-        )  # a bias before batch norm has none
+        )  # the gradient of a bias before batch norm is 0
 
 
 @each
 @both_modes
 def test_a_layer_holds_no_activations(name, train):
-    """All that a pass leaves is in its cache; the layer's attributes are the very objects that they were."""
+    """All that a pass keeps is in its cache; the layer's attributes are the same objects as before."""
     layer, x, dy, _ = a_case(name)
     parts = [layer, *(leaf for _, leaf in layer.modules())]
     before = [dict(vars(part)) for part in parts]
@@ -295,7 +295,7 @@ def test_a_layer_holds_no_activations(name, train):
 
 
 @each
-def test_two_passes_through_one_cache_use_the_same_memory(name):
+def test_a_second_pass_reuses_the_memory_of_its_cache(name):
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
     held = []
@@ -307,7 +307,7 @@ def test_two_passes_through_one_cache_use_the_same_memory(name):
 
 
 @each
-def test_calling_is_evaluation_in_memory_of_its_own(name):
+def test_call_is_evaluation_in_new_memory(name):
     layer, x, _, other = a_case(name)
     statistics = layer.parameters.statistics.flat.copy()
     cache = layer.cache()
@@ -320,10 +320,10 @@ def test_calling_is_evaluation_in_memory_of_its_own(name):
     layer.forward(other, cache, train=False)
     assert (y == kept).all()
     assert (layer.parameters.statistics.flat == statistics).all()
-    y[...] = 7  # is nobody else's
+    y[...] = 7  # must not alias anything
     assert (x == before).all() and (layer(x) == kept).all()
     images = np.ones((2, 3, 4, 5), np.float32).transpose(0, 3, 1, 2)
-    assert nn.Tanh().build()(images).strides == images.strides  # and lies as the layer gave it
+    assert nn.Tanh().build()(images).strides == images.strides  # in the layer's memory layout
 
 
 class Identity(nn.Layer):
@@ -331,20 +331,20 @@ class Identity(nn.Layer):
         return x
 
 
-class Turned(nn.Layer):
+class Transposed(nn.Layer):
     def forward(self, x, cache, *, train=False):
         return x.T
 
 
 class Row(Vector):
-    """Gives its parameter."""
+    """Returns its parameter."""
 
     def forward(self, x, cache, *, train=False):
         return self.w
 
 
 class Table(nn.Layer):
-    """Gives an array that it keeps, of another dtype than the network's."""
+    """Returns an array of its own, of another dtype than the network's."""
 
     def initialize(self, rng):
         self.table = self.ops.asarray(np.arange(6).reshape(2, 3))
@@ -354,13 +354,13 @@ class Table(nn.Layer):
 
 
 @pytest.mark.parametrize(
-    "make", [Identity, Turned, lambda: Row(6), Table, lambda: nn.Dropout(0.5), nn.Flatten]
+    "make", [Identity, Transposed, lambda: Row(6), Table, lambda: nn.Dropout(0.5), nn.Flatten]
 )
 @pytest.mark.parametrize(
     "wrap", [lambda layer: layer, nn.Sequential, lambda layer: nn.Sequential(nn.Sequential(layer))]
 )
 @pytest.mark.parametrize("device", ["cpu", "strict"])
-def test_what_a_layer_hands_on_is_copied(make, wrap, device):
+def test_call_copies_what_is_not_in_its_cache(make, wrap, device):
     net = wrap(make()).build(seed=0, device=StrictOps() if device == "strict" else device)
     x = net.ops.asarray(normal(5, 6, dtype=np.float32))
     y, want = net(x), net.forward(x, net.cache())
@@ -371,7 +371,7 @@ def test_what_a_layer_hands_on_is_copied(make, wrap, device):
 
 
 @each
-def test_repr_is_the_code_that_makes_the_layer(name):
+def test_repr_evaluates_to_the_layer(name):
     layer = CASES[name][0]()
     again = eval(repr(layer), vars(nn) | {"Vector": Vector})  # noqa: S307
     assert type(again) is type(layer) and repr(again) == repr(layer)
@@ -395,12 +395,12 @@ def test_repr_is_the_code_that_makes_the_layer(name):
         "Flatten()",
     ],
 )
-def test_repr_gives_what_differs_from_the_defaults(code):
+def test_repr_shows_what_differs_from_the_defaults(code):
     assert repr(eval(code, vars(nn))) == code  # noqa: S307
 
 
 @each
-def test_output_shape_is_that_of_forward(name):
+def test_output_shape_matches_forward(name):
     layer, x, *_ = a_case(name)
     assert layer.output_shape(x.shape[1:]) == layer(x).shape[1:]
 
@@ -414,7 +414,7 @@ def test_equal_seeds_give_equal_bytes(name):
         assert bytes_[0] != bytes_[2]
 
 
-def test_a_seed_may_be_a_generator_or_a_sequence():
+def test_seed_may_be_a_generator_or_a_seed_sequence():
     made = [
         nn.Dense(3, 2).build(seed=make(5)).W
         for make in (int, np.random.SeedSequence, np.random.default_rng)
@@ -422,7 +422,7 @@ def test_a_seed_may_be_a_generator_or_a_sequence():
     assert (made[0] == made[1]).all() and (made[0] == made[2]).all()
 
 
-def test_building_leaves_numpys_global_generator_alone():
+def test_building_leaves_numpys_global_generator_untouched():
     before = np.random.get_state()[1].copy()
     net = nn.Sequential(nn.Dense(4, 4), nn.Dropout(0.5)).build(seed=0)
     net.forward(np.ones((2, 4), np.float32), net.cache(), train=True)
@@ -436,7 +436,7 @@ def test_building_leaves_numpys_global_generator_alone():
     "make, name",
     [(lambda: nn.Dense(784, 2), "Dense"), (lambda: nn.Sequential(nn.ReLU()), "Sequential")],
 )
-def test_a_layer_that_was_not_built_says_so(use, make, name):
+def test_layer_that_is_not_built_is_an_error(use, make, name):
     with pytest.raises(
         nn.ShapeError, match=rf"{name} has no memory yet: call \.build\(seed=\.\.\.\)"
     ):
@@ -444,21 +444,21 @@ def test_a_layer_that_was_not_built_says_so(use, make, name):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int32", "f4x"])
-def test_another_dtype_is_refused(dtype):
+def test_unsupported_dtype_is_refused(dtype):
     with pytest.raises(
         nn.DtypeError, match=f"build: expected dtype float32 or float64, got {dtype}"
     ):
         nn.Dense(3, 2).build(dtype=dtype)
 
 
-def test_an_unknown_device_is_refused():
+def test_unknown_device_is_refused():
     with pytest.raises(
         nn.DeviceError, match="device: expected one of auto, cpu, numpy, cuda, got 'tpu'"
     ):
         nn.Dense(3, 2).build(device="tpu")
 
 
-def test_a_layer_of_ones_own_that_lacks_a_pass_says_which():
+def test_users_layer_without_a_pass_is_an_error_that_names_it():
     class Half(nn.Layer):
         pass
 
@@ -469,7 +469,7 @@ def test_a_layer_of_ones_own_that_lacks_a_pass_says_which():
         layer.backward(np.zeros((1, 1), np.float32), layer.cache())
 
 
-def test_views_and_gradients_of_a_layer_are_those_of_the_flat_buffers():
+def test_parameters_and_gradients_are_views_of_the_flat_buffers():
     net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.BatchNorm(2)))
     assert np.shares_memory(net[0].W, net.parameters.value.flat) and np.shares_memory(
         net[0].db, net.parameters.grad.flat
@@ -479,7 +479,7 @@ def test_views_and_gradients_of_a_layer_are_those_of_the_flat_buffers():
     assert (net.parameters.value["0.W"] == 5).all() and not (net.parameters.value["0.b"] == 5).any()
 
 
-def test_a_buffer_may_be_an_array_of_somebody_else():
+def test_output_can_be_written_to_a_given_array():
     net = nn.Sequential(nn.Dense(3, 4), nn.ReLU(), nn.Tanh()).build(seed=0)
     cache, mine, x = net.cache(), np.zeros((2, 4), np.float32), np.ones((3, 3), np.float32)
     cache.write_output_to(mine)
@@ -487,10 +487,10 @@ def test_a_buffer_may_be_an_array_of_somebody_else():
     kept = mine.copy()
     assert net.forward(x, cache) is not mine and np.array_equal(
         mine, kept
-    )  # another shape: memory of the cache's own
+    )  # another shape: the cache's own memory
 
 
-def test_the_memory_of_a_buffer_is_used_again_while_its_shape_does_not_grow():
+def test_buffer_reuses_its_memory_until_it_grows():
     cache = nn.Dense(3, 4).build(seed=0).cache()
     held = cache.buffer("y", (4, 3))
     for shape in ((2, 3), (3, 4), (12,)):
@@ -499,7 +499,7 @@ def test_the_memory_of_a_buffer_is_used_again_while_its_shape_does_not_grow():
     assert not np.shares_memory(cache.buffer("y", (13,)), held)
 
 
-def test_a_buffer_like_x_lies_in_memory_as_x_does():
+def test_buffer_like_x_has_the_memory_layout_of_x():
     cache, images = nn.Dense(3, 4).build(seed=0).cache(), normal(2, 4, 5, 3, dtype=np.float32)
     for x in (images[0, 0], images, images.transpose(0, 3, 1, 2)):
         buffer = cache.buffer_like("y", x)

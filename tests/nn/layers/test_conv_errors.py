@@ -1,4 +1,4 @@
-"""What layers refuse: gradients of another shape, no images, settings that are no whole numbers."""
+"""What layers refuse: dy of a wrong shape, empty batches, settings that are not integers."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ ROWS = {"dense": lambda: nn.Dense(3, 4), "batchnorm": lambda: nn.BatchNorm(3)}
 @pytest.mark.parametrize(
     "shape", [(2, 1, 30, 30), (2, 1, 1, 1), (1, 1, 4, 4), (2, 3, 4, 4), (2, 16)]
 )
-def test_a_gradient_of_another_shape_is_refused(make, shape):
+def test_dy_of_wrong_shape_is_refused(make, shape):
     layer = make().build(seed=0, dtype="float64", name="D")
     cache = layer.cache()
     y = layer.forward(normal(2, 1, 6, 6), cache)
@@ -33,7 +33,7 @@ def test_a_gradient_of_another_shape_is_refused(make, shape):
 
 
 @each
-def test_a_gradient_of_another_dtype_is_refused(make):
+def test_dy_of_wrong_dtype_is_refused(make):
     layer = make().build(seed=0, name="D")
     cache = layer.cache()
     y = layer.forward(normal(2, 1, 6, 6, dtype=np.float32), cache)
@@ -42,7 +42,7 @@ def test_a_gradient_of_another_dtype_is_refused(make):
 
 
 @pytest.mark.parametrize("make", ROWS.values(), ids=ROWS)
-def test_a_gradient_of_other_rows_is_refused(make):
+def test_dy_of_wrong_batch_size_is_refused(make):
     layer = make().build(seed=0, dtype="float64", name="D")
     cache = layer.cache()
     y = layer.forward(normal(5, 3), cache)
@@ -56,7 +56,7 @@ def test_a_gradient_of_other_rows_is_refused(make):
 
 
 @pytest.mark.parametrize("make", [*LAYERS.values(), *ROWS.values()], ids=[*LAYERS, *ROWS])
-def test_a_gradient_without_a_forward_pass_is_refused(make):
+def test_backward_without_forward_is_refused(make):
     layer = make().build(seed=0, dtype="float64", name="D")
     with pytest.raises(
         nn.ShapeError, match="'D': expected a forward pass through this cache before backward"
@@ -66,12 +66,12 @@ def test_a_gradient_without_a_forward_pass_is_refused(make):
 
 @each
 @pytest.mark.parametrize("shape", [(0, 1, 6, 6), (2, 1, 0, 6), (2, 1, 6, 0)])
-def test_no_images_and_empty_ones_are_refused(make, shape):
+def test_empty_batches_and_empty_images_are_refused(make, shape):
     with pytest.raises(nn.ShapeError, match="'D': expected at least one image and no empty ones"):
         make().build(seed=0, name="D")(np.zeros(shape, np.float32))
 
 
-def test_a_loss_of_no_sample_is_refused():
+def test_loss_of_an_empty_batch_is_refused():
     cache = nn.Dense(1, 1).build(seed=0).cache()
     with pytest.raises(
         nn.ShapeError,
@@ -98,15 +98,15 @@ def test_a_loss_of_no_sample_is_refused():
         (lambda: nn.Upsample(np.True_), "expected factor"),
         (lambda: nn.Reshape((2.0, 3)), "Reshape: expected shape to be"),
         (lambda: nn.Reshape((2, True)), "Reshape: expected shape to be"),
-        (lambda: nn.Reshape("12"), "Reshape: expected shape as"),
+        (lambda: nn.Reshape("12"), "Reshape: expected shape to be"),
     ],
 )
-def test_settings_that_are_no_whole_numbers_are_refused(make, words):
+def test_settings_that_are_not_integers_are_refused(make, words):
     with pytest.raises(nn.ShapeError, match=words):
         make()
 
 
-def test_numpys_whole_numbers_are_saved_as_plain_ones(tmp_path):
+def test_numpy_integers_are_saved_as_plain_ints(tmp_path):
     two, three = np.int64(2), np.int32(3)
     net = nn.Sequential(
         nn.Conv2d(two, three, (three, two), stride=two, padding=np.uint8(1)),

@@ -78,13 +78,13 @@ IMAGE = (2, 6, 5)
     ],
     ids=str,
 )
-def test_a_layer_that_is_linear_in_pieces(layer, shape):
+def test_piecewise_linear_layer(layer, shape):
     assert not assert_right(layer, shape)
 
 
 @pytest.mark.parametrize("kind", SMOOTH.values(), ids=SMOOTH)
 @pytest.mark.parametrize("shape", [(5,), IMAGE])
-def test_a_smooth_layer_has_a_term_for_x(kind, shape):
+def test_smooth_layer_has_a_second_order_term(kind, shape):
     assert assert_right(kind(), shape)
 
 
@@ -115,12 +115,12 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("layers", NETWORKS.values(), ids=NETWORKS)
-def test_a_network(layers):
+def test_network(layers):
     assert_right(nn.Sequential(*layers()), (6,))
 
 
 @pytest.mark.parametrize("act", [nn.ReLU, nn.Tanh, nn.Sigmoid])
-def test_a_convolutional_network(act):
+def test_convolutional_network(act):
     net = nn.Sequential(
         nn.Conv2d(2, 3, 3, stride=2, padding=1),
         act(),
@@ -134,7 +134,7 @@ def test_a_convolutional_network(act):
     assert_right(net, (2, 6, 6))
 
 
-def test_r1_is_the_formula():
+def test_r1_matches_its_formula():
     """(gamma / 2) mean |g|^2 and its derivative: norm_penalty gives v, double_backward the rest."""
     net, x, _, _ = built(nn.Sequential(nn.Dense(6, 7), nn.LeakyReLU(0.2), nn.Dense(7, 1)), (6,))
     cache, value, dg = net.cache(double_backward=True), np.empty(1), np.empty_like(x)
@@ -165,7 +165,7 @@ def test_r1_is_the_formula():
     ],
     ids=str,
 )
-def test_it_adds_and_leaves_biases(layer, shape):
+def test_gradients_are_added_and_biases_untouched(layer, shape):
     net, x, dy, r = built(layer, shape)
     cache, found = net.cache(double_backward=True), []
     net.forward(x, cache)
@@ -181,7 +181,7 @@ def test_it_adds_and_leaves_biases(layer, shape):
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout(0.4), nn.RandomShift(2), nn.Cutout(3)], ids=str)
-def test_in_evaluation_there_is_nothing_that_training_draws(layer):
+def test_evaluation_mode_draws_nothing(layer):
     net, x, dy, r = built(layer, IMAGE)
     cache = net.cache(double_backward=True)
     net.forward(x, cache, train=True)
@@ -191,7 +191,7 @@ def test_in_evaluation_there_is_nothing_that_training_draws(layer):
     assert np.array_equal(ddy, r) and dx is None
 
 
-def test_an_ordinary_cache_keeps_nothing_for_it_and_is_refused():
+def test_ordinary_cache_keeps_nothing_for_it_and_is_refused():
     layers = (
         nn.Conv2d(2, 3, 3),
         nn.ConvTranspose2d(3, 2, 3),
@@ -211,14 +211,14 @@ def test_an_ordinary_cache_keeps_nothing_for_it_and_is_refused():
         net.double_backward(r, cache)
 
 
-def test_the_cache_of_another_network_is_refused():
+def test_cache_of_another_network_is_refused():
     net, _, _, r = built(nn.Dense(5, 3), (5,))
     with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache of this network"):
         net.double_backward(r, built(nn.Dense(5, 3), (5,))[0].cache(double_backward=True))
 
 
 @pytest.mark.parametrize("layer, shape", [(nn.BatchNorm(5), (5,)), (nn.MaxPool2d(2), IMAGE)])
-def test_a_layer_without_it_is_named(layer, shape):
+def test_layer_without_double_backward_is_an_error(layer, shape):
     net, x, dy, r = built(layer, shape)
     cache = net.cache(double_backward=True)
     penalty(net, x, dy, r, cache)

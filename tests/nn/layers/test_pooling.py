@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nn
-from tests.oracles import load
 from tests.nn.layers.test_conv import LAYOUTS, sizes
+from tests.oracles import load
 from tests.support.tools import assert_close, away_from_zero, in_float64, normal, one_pass
 
 # the layers of tests/oracles/make_conv_oracles.py
@@ -20,7 +20,7 @@ ORACLES = {
 
 
 def plain_pool(layer, x, dy):
-    """y and dx, one window after another."""
+    """y and dx, window by window."""
     (H, W), (kh, kw), (sh, sw), (ph, pw) = (
         x.shape[2:],
         layer.kernel_hw,
@@ -45,7 +45,7 @@ def plain_pool(layer, x, dy):
 
 @pytest.mark.parametrize("name", ORACLES)
 @LAYOUTS
-def test_pytorch_agrees(name, memory):
+def test_matches_pytorch(name, memory):
     want, layer = load("conv_layers"), in_float64(ORACLES[name])
     y, dx = one_pass(layer, memory(want[f"{name}.x"]), memory(want[f"{name}.dy"]))
     assert_close(y, want[f"{name}.y"], 1e-15)
@@ -53,7 +53,7 @@ def test_pytorch_agrees(name, memory):
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_gradients_are_the_finite_differences(name):
+def test_gradients_match_finite_differences(name):
     shape = load("conv_layers")[f"{name}.x"].shape
     report = nn.gradcheck(ORACLES[name], away_from_zero(*shape))
     assert report.ok, report
@@ -61,7 +61,7 @@ def test_gradients_are_the_finite_differences(name):
 
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.sampled_from([nn.MaxPool2d, nn.AvgPool2d]), sizes, sizes, st.integers(0, 99))
-def test_any_geometry_is_the_plain_loop(data, kind, kernel, stride, seed):
+def test_any_geometry_matches_plain_loops(data, kind, kernel, stride, seed):
     padding = tuple(data.draw(st.integers(0, k // 2)) for k in kernel)
     layer = in_float64(kind(kernel, stride, padding))
     lowest = [max(1, k - 2 * p) for k, p in zip(kernel, padding)]
@@ -78,7 +78,7 @@ def test_any_geometry_is_the_plain_loop(data, kind, kernel, stride, seed):
 
 
 @given(sizes, sizes)
-def test_upsampling_repeats_pixels_and_its_backward_sums_over_all_copies(factor, size):
+def test_upsampling_repeats_pixels_and_backward_sums_over_copies(factor, size):
     layer, x = in_float64(nn.Upsample(factor)), normal(2, 3, *size)
     dy = normal(2, 3, size[0] * factor[0], size[1] * factor[1], seed=1)
     y, dx = one_pass(layer, x, dy)
@@ -88,14 +88,14 @@ def test_upsampling_repeats_pixels_and_its_backward_sums_over_all_copies(factor,
     )
 
 
-def test_more_samples_than_fit_a_block():
+def test_more_samples_than_fit_in_a_block():
     x, dy = normal(300, 4, 9, 9), normal(300, 4, 4, 4, seed=1)
     for layer in map(in_float64, (nn.MaxPool2d(3, 2), nn.AvgPool2d(3, 2))):
         for got, want in zip(one_pass(layer, x, dy), plain_pool(layer, x, dy), strict=True):
             assert_close(got, want, 1e-13)
 
 
-def test_padding_never_wins_and_averages_count_it_as_zeros():
+def test_padding_is_never_the_maximum_and_counts_as_zeros_in_means():
     x = np.full((1, 1, 2, 2), -5.0)
     assert (in_float64(nn.MaxPool2d(3, stride=1, padding=1))(x) == -5).all()
     assert_close(
@@ -103,27 +103,27 @@ def test_padding_never_wins_and_averages_count_it_as_zeros():
     )
 
 
-def test_minus_infinity_everywhere_has_its_first_pixel_win():
+def test_maximum_of_minus_infinities_is_the_first_pixel():
     y, dx = one_pass(
         in_float64(nn.MaxPool2d(2)), np.full((3, 1, 2, 2), -np.inf), np.ones((3, 1, 1, 1))
     )
     assert (y == -np.inf).all() and (dx[:, 0, 0, 0] == 1).all() and dx.sum() == 3
 
 
-def test_not_a_number_wins():
+def test_nan_is_the_maximum():
     x = np.zeros((1, 1, 2, 2))
     x[0, 0, 0, 1] = np.nan
     x[0, 0, 1, 0] = 7
     assert np.isnan(in_float64(nn.MaxPool2d(2))(x)).all()
 
 
-def test_the_stride_is_the_kernels_unless_given():
+def test_default_stride_is_the_kernel():
     assert nn.MaxPool2d((2, 3)).output_shape((4, 8, 9)) == (4, 4, 3)
     assert nn.AvgPool2d(3, 1).output_shape((4, 8, 9)) == (4, 6, 7)
 
 
 @pytest.mark.parametrize("kind", [nn.MaxPool2d, nn.AvgPool2d])
-def test_impossible_geometry_shows_the_arithmetic(kind):
+def test_impossible_geometry_error_shows_the_arithmetic(kind):
     layer = kind((2, 4), stride=3).build(name="D")
     with pytest.raises(nn.ShapeError) as error:
         layer(np.zeros((1, 1, 2, 3), np.float32))
@@ -146,7 +146,7 @@ def test_settings_out_of_range_are_refused(kind, settings, what):
         kind(**settings)
 
 
-def test_a_kernel_whose_winner_does_not_fit_a_byte_is_refused():
+def test_kernel_with_more_taps_than_a_byte_can_index_is_refused():
     assert nn.MaxPool2d(16).output_shape((1, 16, 16)) == (1, 1, 1)
     x = np.zeros((1, 1, 16, 16))
     x[0, 0, 15, 15] = 1
@@ -158,7 +158,7 @@ def test_a_kernel_whose_winner_does_not_fit_a_byte_is_refused():
         nn.MaxPool2d(17)
 
 
-def test_an_upsampling_factor_is_at_least_one():
+def test_upsampling_factor_below_one_is_refused():
     with pytest.raises(
         nn.ShapeError,
         match="Upsample: expected factor to be an integer of at least 1, or a pair of them, got 0",
@@ -167,7 +167,7 @@ def test_an_upsampling_factor_is_at_least_one():
 
 
 @pytest.mark.parametrize("layer", [nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Upsample(2)], ids=repr)
-def test_what_is_no_image_is_refused(layer):
+def test_x_that_is_not_images_is_refused(layer):
     with pytest.raises(
         nn.ShapeError,
         match=rf"{type(layer).__name__}\(.*\): expected samples of shape \(C, H, W\), got \(4,\)",

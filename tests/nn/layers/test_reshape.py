@@ -6,7 +6,7 @@ from tests.support.tools import normal
 
 
 def transposed_images():
-    """Images that lie channels-last in memory."""
+    """Images that are channels-last in memory."""
     return normal(2, 4, 5, 3).transpose(0, 3, 1, 2)
 
 
@@ -17,7 +17,7 @@ def plain_flatten(x):
 @pytest.mark.parametrize(
     "x", [normal(2, 3, 4, 5), transposed_images(), normal(2, 6), normal(1, 1, 1)]
 )
-def test_flatten_is_the_plain_loop_and_backward_undoes_it(x):
+def test_flatten_matches_a_loop_and_backward_inverts_it(x):
     layer = nn.Flatten().build(dtype="float64")
     cache = layer.cache()
     y = layer.forward(x, cache, train=True).copy()
@@ -27,7 +27,7 @@ def test_flatten_is_the_plain_loop_and_backward_undoes_it(x):
 
 
 @pytest.mark.parametrize("x", [normal(2, 60), transposed_images(), normal(2, 60)[:, ::-1]])
-def test_reshape_keeps_the_order_of_the_elements_and_backward_undoes_it(x):
+def test_reshape_keeps_the_order_and_backward_inverts_it(x):
     layer = nn.Reshape((5, 3, 4)).build(dtype="float64")
     cache = layer.cache()
     y = layer.forward(x, cache, train=True).copy()
@@ -36,7 +36,7 @@ def test_reshape_keeps_the_order_of_the_elements_and_backward_undoes_it(x):
     assert dx.shape == x.shape and (dx == x).all()
 
 
-def test_backward_takes_a_dy_in_any_memory_order():
+def test_backward_accepts_dy_in_any_memory_order():
     for layer, shape in ((nn.Flatten(), (2, 60)), (nn.Reshape((5, 12)), (2, 5, 12))):
         layer.build(dtype="float64")
         cache, dy = layer.cache(), normal(*shape[::-1]).T
@@ -45,7 +45,7 @@ def test_backward_takes_a_dy_in_any_memory_order():
 
 
 @pytest.mark.parametrize("layer", [nn.Flatten(), nn.Reshape((5, 3, 4))])
-def test_gradients_are_the_finite_differences(layer):
+def test_gradients_match_finite_differences(layer):
     report = nn.gradcheck(layer, normal(2, 3, 4, 5))
     assert report.ok, report
 
@@ -56,7 +56,7 @@ def test_output_shapes():
     assert nn.Reshape(60).output_shape((3, 20)) == (60,)
 
 
-def test_samples_of_another_size_are_named():
+def test_samples_of_wrong_size_are_an_error():
     layer = nn.Reshape((1, 28, 28)).build(name="G")
     with pytest.raises(nn.ShapeError) as error:
         layer(np.zeros((2, 783), np.float32))

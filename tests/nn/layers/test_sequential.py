@@ -16,7 +16,7 @@ def discriminator(*last):
     )
 
 
-def test_forward_and_backward_are_the_layers_one_after_another():
+def test_passes_run_through_the_layers_in_order():
     net, x, dy = in_float64(discriminator()[:3]), normal(7, 5), normal(7, 6, seed=1)
     y, dx = one_pass(net, x, dy)
     h, caches = x, [layer.cache() for layer in net]
@@ -28,7 +28,7 @@ def test_forward_and_backward_are_the_layers_one_after_another():
     assert (dx == dy).all()
 
 
-def test_gradients_of_a_network_within_a_network_are_the_finite_differences():
+def test_gradients_of_a_nested_network_match_finite_differences():
     inner = nn.Sequential(nn.Dense(6, 8), nn.Tanh(), nn.Reshape((2, 4)))
     net = nn.Sequential(
         nn.Dense(4, 6), nn.BatchNorm(6), inner, nn.Flatten(), nn.Dense(8, 3), nn.Sigmoid()
@@ -51,8 +51,8 @@ def test_gradients_of_a_network_within_a_network_are_the_finite_differences():
 @pytest.mark.parametrize("target", [0, 0.9, 1])
 @pytest.mark.parametrize("last, loss", [((), nn.BCEWithLogits()), ((nn.Sigmoid(),), nn.BCE())])
 @pytest.mark.parametrize("train", [True, False])
-def test_gradients_of_the_whole_chain_are_the_finite_differences(last, loss, target, train):
-    """loss(D(G(z))), with batch norm and dropout, with respect to z and every parameter of G and D."""
+def test_gradients_of_the_whole_chain_match_finite_differences(last, loss, target, train):
+    """loss(D(G(z))) with batch norm and dropout, for z and every parameter of G and D."""
     report = nn.gradcheck(
         [generator(), discriminator(*last)], normal(7, 4), loss=loss, target=target, train=train
     )
@@ -62,8 +62,8 @@ def test_gradients_of_the_whole_chain_are_the_finite_differences(last, loss, tar
 @pytest.mark.parametrize(
     "name, last, loss", [("logits", (), nn.BCEWithLogits()), ("sigmoid", (nn.Sigmoid(),), nn.BCE())]
 )
-def test_the_generators_gradient_through_a_frozen_discriminator_is_pytorchs(name, last, loss):
-    """D's batch norm keeps the batch's statistics while D is frozen, and its running statistics do not move."""
+def test_generator_gradient_through_a_frozen_discriminator_matches_pytorch(name, last, loss):
+    """A frozen D's batch norm uses batch statistics and does not update the running ones."""
     want = load("chain")
     G = in_float64(generator())
     D = in_float64(
@@ -95,7 +95,7 @@ def test_the_generators_gradient_through_a_frozen_discriminator_is_pytorchs(name
     assert (D.parameters.grad.flat.tobytes(), D.parameters.statistics.flat.tobytes()) == before
 
 
-def test_running_statistics_move_once_in_a_step_of_three_passes():
+def test_running_statistics_are_updated_once_in_a_step_of_three_passes():
     D = in_float64(discriminator())
     tracking, silent = D.cache(), D.cache(tracks_statistics=False)
     real, fake = normal(7, 5), normal(7, 5, seed=1)
@@ -107,7 +107,7 @@ def test_running_statistics_move_once_in_a_step_of_three_passes():
 
 
 class Counting(nn.Dense):
-    """Notes what each backward was asked."""
+    """Records the arguments of each backward."""
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
         asked.append((grads, need_dx))
@@ -127,14 +127,14 @@ def test_need_dx_reaches_the_first_layer_only(grads):
         _, dx = one_pass(net, normal(4, 3), normal(4, 2), grads=grads, need_dx=need_dx)
         if need_dx:
             assert asked == [(grads, True)] * 3 and dx.shape == (4, 3)
-        else:  # with nothing wanted at all, nothing is done
+        else:  # nothing is needed, so nothing is computed
             assert (
                 asked == ([] if grads == "skip" else [(grads, True), (grads, True), (grads, False)])
                 and dx is None
             )
 
 
-def test_layers_before_the_first_parameters_are_not_differentiated_in_vain():
+def test_layers_before_the_first_parameters_have_no_backward_pass():
     class Refusing(nn.Flatten):
         def backward(self, dy, cache, *, grads="write", need_dx=True):
             raise AssertionError("nobody asked for this gradient")
@@ -143,7 +143,7 @@ def test_layers_before_the_first_parameters_are_not_differentiated_in_vain():
     assert one_pass(net, normal(4, 2, 3), normal(4, 2), need_dx=False)[1] is None
 
 
-def test_an_unknown_word_for_grads_is_refused():
+def test_unknown_value_of_grads_is_refused():
     net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.Sequential(nn.ReLU())))
     cache = net.cache()
     y = net.forward(normal(4, 3), cache)
@@ -164,7 +164,7 @@ def test_a_slice_is_a_network_on_the_same_parameters():
     assert_close(logits(x), np.full((7, 1), D[4].b[0]), 1e-15)
 
 
-def test_neighbours_that_do_not_fit_are_named_at_once():
+def test_neighbours_that_do_not_fit_are_refused_at_construction():
     with pytest.raises(
         nn.ShapeError, match=r"Dense\(64, 1\): expected samples of shape \(64,\), got \(128,\)"
     ):
@@ -196,12 +196,12 @@ def test_neighbours_that_do_not_fit_are_named_at_once():
         ),
     ],
 )
-def test_what_is_no_network_is_refused(make, message):
+def test_arguments_that_make_no_network_are_refused(make, message):
     with pytest.raises(nn.ShapeError, match=f"Sequential: {message}"):
         make()
 
 
-def test_repr_of_a_network_is_the_code_that_makes_it():
+def test_repr_of_a_network_evaluates_to_it():
     net = nn.Sequential(
         nn.Flatten(),
         nn.Sequential(nn.Dense(6, 2, init=nn.HeNormal()), nn.ReLU()),
@@ -233,7 +233,7 @@ def test_summary_is_a_table_of_layers_shapes_and_counts():
     ]
 
 
-def test_summary_takes_the_input_shape_where_the_layers_do_not_say_it():
+def test_summary_takes_an_input_shape_that_layers_do_not_fix():
     net = nn.Sequential(nn.Flatten(), nn.Tanh())
     assert "?" in net.summary() and "(N, 6)" in net.summary((2, 3))
     assert nn.Sequential(nn.Flatten(), input_shape=(2, 3)).summary() == nn.Sequential(
@@ -243,13 +243,13 @@ def test_summary_takes_the_input_shape_where_the_layers_do_not_say_it():
         nn.Sequential(nn.Flatten(), nn.Dense(7, 1)).summary((2, 3))
 
 
-def test_a_cache_of_another_network_is_an_error_and_not_a_short_pass():
+def test_cache_of_another_network_is_an_error():
     nets = [in_float64(nn.Sequential(*(nn.Tanh() for _ in range(n)))) for n in (2, 3)]
     with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache of this network"):
         nets[1].forward(normal(2, 2), nets[0].cache())
 
 
-def test_a_dy_that_does_not_fit_is_named():
+def test_dy_that_does_not_fit_is_an_error():
     net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.Tanh()))
     cache = net.cache()
     with pytest.raises(
@@ -265,7 +265,7 @@ def test_a_dy_that_does_not_fit_is_named():
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU(), nn.Dropout(0.5), nn.Flatten()])
-def test_an_x_of_another_type_is_named_where_the_network_begins(layer):
+def test_x_of_wrong_type_is_an_error_at_the_first_layer(layer):
     net = nn.Sequential(layer).build(seed=0)
     with pytest.raises(nn.DtypeError, match="Sequential 'net': expected x of float32, got float64"):
         net(normal(4, 2))
@@ -283,7 +283,7 @@ def test_a_layer_in_two_nested_networks_is_refused():
 
 
 @pytest.mark.parametrize("cache", [None, nn.Sequential(nn.Tanh()).build(seed=0).cache()])
-def test_anything_else_than_a_cache_of_this_network_is_named(cache):
+def test_anything_but_a_cache_of_this_network_is_an_error(cache):
     net = nn.Sequential(nn.Tanh()).build(seed=0)
     with pytest.raises(
         nn.ShapeError, match="expected a cache of this network, made by its cache.., got"

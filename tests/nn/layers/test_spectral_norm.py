@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import nn
 from nn.ops import NumpyOps
 from nn.serialization.torch_state import to_torch_state
+from tests.nn.ops.test_allocation import LIMIT, rise
 from tests.oracles import load
 from tests.support.strict import StrictOps
-from tests.nn.ops.test_allocation import LIMIT, rise
 from tests.support.tools import assert_close, in_float64, normal, one_pass, set_parameters
 
 LAYERS = {
@@ -28,7 +28,7 @@ both_modes = pytest.mark.parametrize("train", [True, False], ids=["training", "e
 
 
 def a_case(name, dtype="float64", seed=0):
-    """A built layer with a bias that shows, x and dy."""
+    """A built layer with a nonzero bias, x and dy."""
     make, shape = LAYERS[name]
     layer = nn.SpectralNorm(make()).build(seed=seed, dtype=dtype)
     layer.b[...] = normal(*layer.b.shape, seed=3)
@@ -37,7 +37,7 @@ def a_case(name, dtype="float64", seed=0):
 
 
 def matrix(layer, W=None):
-    """M of W, entry by entry: a row for each output, its columns in the order of v."""
+    """M from W, entry by entry: one row per output, columns in the order of v."""
     W = layer.W if W is None else W
     if isinstance(layer.layer, nn.Conv2d):
         return np.array([W[k].ravel() for k in range(W.shape[0])])
@@ -52,7 +52,7 @@ def converge(layer):
 
 
 def plain_twin(layer, sigma):
-    """The layer itself, with weights divided by sigma."""
+    """The inner layer, with weights divided by sigma."""
     twin = nn.Layer.from_config(layer.layer.to_config()).build(dtype=layer.dtype)
     set_parameters(twin, W=layer.W / sigma, b=layer.b)
     return twin
@@ -63,7 +63,7 @@ def plain_twin(layer, sigma):
 
 @each
 @both_modes
-def test_y_is_the_layers_with_w_over_the_largest_singular_value(name, train):
+def test_y_is_the_layers_with_w_divided_by_its_largest_singular_value(name, train):
     layer, x, _ = a_case(name)
     sigma = converge(layer)
     y = layer.forward(x, layer.cache(), train=train)
@@ -72,7 +72,7 @@ def test_y_is_the_layers_with_w_over_the_largest_singular_value(name, train):
 
 
 @each
-def test_u_and_v_are_near_the_singular_vectors_from_the_start(name):
+def test_initial_u_and_v_are_near_the_singular_vectors(name):
     for seed in range(20):
         layer, x, _ = a_case(name, seed=seed)
         cache = layer.cache()
@@ -83,8 +83,8 @@ def test_u_and_v_are_near_the_singular_vectors_from_the_start(name):
         assert_close(np.linalg.norm(layer.v), 1, 1e-14)
 
 
-def test_other_seeds_begin_with_other_vectors():
-    """Where all singular values are one, the power iteration stays where it began."""
+def test_seed_determines_the_initial_vectors():
+    """If all singular values are 1, the power iteration stays at its start."""
     first, again, other = (
         nn.SpectralNorm(nn.Dense(4, 4, init=lambda rng, shape, **fans: np.eye(*shape))).build(
             seed=seed
@@ -110,7 +110,7 @@ def test_a_training_pass_is_one_power_iteration(name):
 
 
 @each
-def test_training_passes_find_the_largest_singular_value_and_follow_the_weights(name):
+def test_training_passes_converge_to_the_largest_singular_value(name):
     layer, x, _ = a_case(name)
     cache = layer.cache()
     for seed in range(3):
@@ -121,7 +121,7 @@ def test_training_passes_find_the_largest_singular_value_and_follow_the_weights(
 
 
 @each
-def test_only_a_training_pass_that_tracks_statistics_moves_u_and_v(name):
+def test_only_a_training_pass_that_tracks_statistics_updates_u_and_v(name):
     layer, x, dy = a_case(name)
     set_parameters(layer, u=normal(layer.u.size, seed=4), v=normal(layer.v.size, seed=5))
     before = layer.parameters.statistics.flat.copy()
@@ -135,7 +135,7 @@ def test_only_a_training_pass_that_tracks_statistics_moves_u_and_v(name):
     assert (layer.u != before[: layer.u.size]).any()
 
 
-def test_no_distance_grows():
+def test_layer_is_1_lipschitz():
     layer, x, _ = a_case("dense")
     converge(layer)
     for seed in range(50):
@@ -147,7 +147,7 @@ def test_no_distance_grows():
     along = np.outer(np.ones(len(x)), layer.v)
     assert_close(
         np.linalg.norm(layer(x + along) - layer(x), axis=1), np.ones(len(x)), 1e-13
-    )  # nor does this one shrink
+    )  # and the bound is reached
 
 
 sizes = st.integers(1, 4)
@@ -176,7 +176,7 @@ def test_any_geometry_divides_by_the_largest_singular_value(kind, n_in, n_out, k
 @each
 @both_modes
 @pytest.mark.parametrize("converged", [True, False])
-def test_gradients_are_the_finite_differences_while_u_and_v_stay(name, train, converged):
+def test_gradients_match_finite_differences_at_constant_u_and_v(name, train, converged):
     layer, x, _ = a_case(name)
     if converged:
         converge(layer)
@@ -187,8 +187,8 @@ def test_gradients_are_the_finite_differences_while_u_and_v_stay(name, train, co
 
 
 @each
-def test_at_the_singular_vectors_it_is_the_gradient_through_the_singular_value_itself(name):
-    """W_hat = W / sigma(W), with sigma(W) worked out anew for each moved W."""
+def test_gradient_at_the_singular_vectors_includes_the_singular_value(name):
+    """W_hat = W / sigma(W), with sigma(W) recomputed for each W."""
     layer, x, dy = a_case(name)
     converge(layer)
     one_pass(layer, x, dy, train=False)
@@ -202,8 +202,8 @@ def test_at_the_singular_vectors_it_is_the_gradient_through_the_singular_value_i
     assert_close(np.sum(layer.dW * direction), numeric, 1e-8)
 
 
-def test_a_longer_w_is_the_same_layer():
-    """W_hat does not change along W: dL/dW is orthogonal to W."""
+def test_gradient_is_orthogonal_to_w():
+    """W_hat does not depend on the length of W, so dL/dW is orthogonal to W."""
     layer, x, dy = a_case("conv")
     converge(layer)
     one_pass(layer, x, dy, train=False)
@@ -222,7 +222,7 @@ def theirs(want, key, like):
 
 
 @each
-def test_pytorch_agrees(name):
+def test_matches_pytorch(name):
     want, weight = load("spectral_norm"), "parametrizations.weight."
     layer, cache = a_case(name)[0], None
     names = {"W": f"{weight}original", "b": "bias", "u": f"{weight}0._u", "v": f"{weight}0._v"}
@@ -244,7 +244,7 @@ def test_pytorch_agrees(name):
 
 @each
 def test_each_live_pass_keeps_its_own_u_v_and_weights(name):
-    """Two passes that both move u and v, and weights that change in between: the first backward knows only the first."""
+    """Two passes update u, v and the weights; the first backward depends on the first only."""
     layer, x, dy = a_case(name)
     set_parameters(layer, u=normal(layer.u.size, seed=4), v=normal(layer.v.size, seed=5))
     values = [layer.parameters.value.flat, layer.parameters.statistics.flat]
@@ -277,7 +277,7 @@ def test_add_adds_to_both_gradients(name):
         assert_close(layer.db, times * db, 1e-13)
 
 
-def test_the_chain_of_a_gan_has_the_right_gradients():
+def test_gradients_through_a_gan_match_finite_differences():
     G = nn.Sequential(
         nn.Dense(4, 8), nn.BatchNorm(8), nn.Tanh(), nn.Dense(8, 18), nn.Reshape((2, 3, 3))
     )
@@ -295,7 +295,7 @@ def test_the_chain_of_a_gan_has_the_right_gradients():
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_penalty_on_dx_has_the_right_gradients(name):
+def test_penalty_gradients_match_finite_differences(name):
     """P = <dx, r>, moved along a random direction of W, b and of dy."""
     layer, x, dy = a_case(name)
     r, cache = normal(*x.shape, seed=6), layer.cache(tracks_statistics=False, double_backward=True)
@@ -321,14 +321,14 @@ def test_a_penalty_on_dx_has_the_right_gradients(name):
     first = layer.dW.copy()
     penalty()
     layer.double_backward(r.copy(), cache)
-    assert_close(layer.dW, 2 * first, 1e-13)  # it adds
+    assert_close(layer.dW, 2 * first, 1e-13)  # it is added
 
 
 # ---- a layer like any other
 
 
 @each
-def test_it_is_one_leaf_with_the_layers_parameters(name):
+def test_it_is_one_module_with_the_layers_parameters(name):
     layer, x, _ = a_case(name)
     net = nn.Sequential(nn.ReLU(), nn.SpectralNorm(LAYERS[name][0]()))
     (_, _), (path, leaf) = net.modules()
@@ -346,14 +346,14 @@ def test_it_is_one_leaf_with_the_layers_parameters(name):
     assert f"SpectralNorm({layer.layer!r})" in net.summary(x.shape[1:])
 
 
-def test_the_first_values_are_the_layers_own():
+def test_initial_values_are_the_layers_own():
     init = nn.Normal(std=0.02)
     layer = nn.SpectralNorm(nn.Dense(300, 200, init=init)).build(seed=0)
     assert 0.0195 < layer.W.std() < 0.0205 and not layer.b.any()
     assert repr(layer) == "SpectralNorm(Dense(300, 200, init=Normal(std=0.02)))"
 
 
-def test_the_layer_that_was_given_may_be_given_again():
+def test_the_given_layer_can_be_used_again():
     dense = nn.Dense(3, 3)
     net = nn.Sequential(nn.SpectralNorm(dense), nn.SpectralNorm(dense), dense).build(
         seed=0, dtype="float64"
@@ -367,7 +367,7 @@ def test_the_layer_that_was_given_may_be_given_again():
     assert_close(net(x), want, 1e-13)
 
 
-def test_a_weights_file_brings_back_weights_and_vectors(tmp_path):
+def test_weights_and_vectors_survive_a_weights_file(tmp_path):
     net = nn.Sequential(
         nn.SpectralNorm(nn.Conv2d(1, 2, (3, 2), padding=1)),
         nn.SpectralNorm(nn.ConvTranspose2d(2, 1, 2, stride=2)),
@@ -422,12 +422,12 @@ DENSE = {"type": "Dense", "n_in": 2, "n_out": 3}
         ({**DENSE, "layer": DENSE}, "'layer'"),
     ],
 )
-def test_a_description_that_makes_no_such_layer_is_refused(description, words):
+def test_config_that_makes_no_such_layer_is_refused(description, words):
     with pytest.raises(nn.WeightsError, match=re.escape(words)):
         nn.Layer.from_config(description)
 
 
-def test_layers_within_layers_without_end_are_refused(tmp_path):
+def test_excessively_nested_layers_are_refused(tmp_path):
     net = nn.SpectralNorm(nn.Dense(2, 3)).build(seed=0)
     nn.save_weights(tmp_path / "w.npz", {"D": net})
     header = (
@@ -459,14 +459,14 @@ def test_a_users_own_layer_is_saved_inside_it(tmp_path):
     "layer",
     [nn.ReLU(), nn.BatchNorm(3), nn.Sequential(nn.Dense(2, 2)), nn.SpectralNorm(nn.Dense(2, 2))],
 )
-def test_another_layer_is_refused(layer):
+def test_unsupported_layer_is_refused(layer):
     with pytest.raises(
         nn.ShapeError, match="SpectralNorm: expected a Dense, Conv2d or ConvTranspose2d, got"
     ):
         nn.SpectralNorm(layer)
 
 
-def test_weights_that_start_as_zero_are_refused():
+def test_initial_weights_of_zero_are_refused():
     with pytest.raises(
         nn.ShapeError, match="SpectralNorm 'D': expected initial values of W that are not all zero"
     ):
@@ -487,7 +487,7 @@ def test_errors_are_the_layers_own():
         nn.SpectralNorm(nn.Dense(3, 2)).cache()
 
 
-def test_a_network_in_pytorchs_names_is_not_known_and_says_so():
+def test_it_has_no_pytorch_layout():
     with pytest.raises(nn.WeightsError, match="SpectralNorm declares no torch_layout"):
         to_torch_state(nn.SpectralNorm(nn.Dense(2, 2)).build())
 
@@ -496,7 +496,7 @@ def test_a_network_in_pytorchs_names_is_not_known_and_says_so():
 
 
 def training(ops, dtype="float32", n_hidden=30):
-    """A step of D on two batches and one through the frozen D, as a function; and D."""
+    """A step of D on two batches and one through the frozen D, as a function, and D."""
     D = nn.Sequential(
         nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 3)),
         nn.LeakyReLU(0.2),
@@ -523,7 +523,7 @@ def training(ops, dtype="float32", n_hidden=30):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
+def test_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
     ops = StrictOps()
     (strict, D), (plain, want) = training(ops, dtype), training(NumpyOps(), dtype)
     strict()
@@ -540,7 +540,7 @@ def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
 
 
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("float64", 1e-10)])
-def test_training_on_every_backend_is_training_on_the_cpu(backend, dtype, tolerance):
+def test_training_agrees_on_every_backend(backend, dtype, tolerance):
     (here, D), (plain, want) = training(backend, dtype), training(NumpyOps(), dtype)
     for _ in range(3):
         assert_close(backend.to_host(here()), plain(), tolerance)
@@ -552,7 +552,7 @@ def test_training_on_every_backend_is_training_on_the_cpu(backend, dtype, tolera
         )
 
 
-def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
+def test_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
     step, _ = training(emulated_cupy_ops.CupyOps())
     step()
     emulated_cupy.guard.frozen = True
@@ -562,7 +562,7 @@ def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, 
         emulated_cupy.guard.frozen = False
 
 
-def test_a_step_allocates_no_array():
+def test_step_allocates_no_array():
     before = np.setbufsize(16)
     try:
         step, _ = training(NumpyOps(), n_hidden=3000)  # u and v of so many numbers stand out
@@ -578,7 +578,7 @@ def test_a_step_allocates_no_array():
 
 
 def test_training_keeps_the_largest_singular_value_near_one():
-    """Sixty steps of Adam: one power iteration a step keeps up with the weights."""
+    """Over sixty steps of Adam, one power iteration a step keeps up with the weights."""
     step, D = training(NumpyOps(), "float64")
     for _ in range(60):
         step()

@@ -1,4 +1,4 @@
-"""Weights that move to PyTorch and back, held against a stored network of PyTorch's."""
+"""Weights to PyTorch and back, compared with a stored PyTorch network."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ with np.load(Path(__file__).parents[2] / "oracles" / "torch_state.npz") as store
 
 
 class Tensor:
-    """What a PyTorch tensor that needs its gradient does when NumPy asks for it."""
+    """A PyTorch tensor that requires grad, as NumPy sees it."""
 
     def __array__(self, dtype=None, copy=None):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
@@ -43,13 +43,13 @@ def network():
     ).build(seed=3)
 
 
-def test_a_pytorch_network_gives_the_same_outputs_here():
+def test_pytorch_weights_give_pytorch_outputs():
     net = network()
     from_torch_state(net, STATE)
     assert_close(net(X), Y, 1e-5)
 
 
-def test_writing_gives_pytorchs_own_names_shapes_and_values():
+def test_written_state_has_pytorch_names_shapes_and_values():
     net = network()
     from_torch_state(net, STATE)
     back = to_torch_state(net)
@@ -73,7 +73,7 @@ def test_the_state_is_a_copy():
         (
             lambda s: s.pop("9.bias"),
             "'9.bias' is missing",
-        ),  # of a batch norm, which has none only where it has no weight
+        ),  # of batch norm, whose bias is not optional
         (lambda s: s.update({0: s["0.weight"]}), "expected names, such as '0.weight', got 0"),
         (lambda s: s.update({"12.weight": s["0.weight"]}), "'12.weight' was not expected"),
         (
@@ -102,7 +102,7 @@ def test_the_state_is_a_copy():
         ),
     ],
 )
-def test_a_state_that_does_not_fit_is_named_and_changes_nothing(change, words):
+def test_state_that_does_not_fit_is_an_error_and_changes_nothing(change, words):
     net, state = network(), dict(STATE)
     before = net.parameters.value.flat.copy()
     change(state)
@@ -111,14 +111,14 @@ def test_a_state_that_does_not_fit_is_named_and_changes_nothing(change, words):
     np.testing.assert_array_equal(net.parameters.value.flat, before)
 
 
-def test_what_holds_no_names_is_an_error():
+def test_state_without_names_is_an_error():
     with pytest.raises(
         nn.WeightsError, match="expected arrays by name, as in a state_dict, got list"
     ):
         from_torch_state(network(), list(STATE.items()))
 
 
-def test_a_bias_that_is_not_there_is_zero():
+def test_missing_bias_is_zero():
     net, state = (
         network(),
         {
@@ -136,7 +136,7 @@ def test_a_bias_that_is_not_there_is_zero():
     np.testing.assert_array_equal(net(X), zeros(X))
 
 
-def test_a_network_in_float64_takes_what_float32_cannot_hold():
+def test_float64_network_accepts_values_beyond_float32():
     net = network().build(seed=0, dtype="float64")
     from_torch_state(net, STATE | {"8.bias": np.full(20, 1e300)})
     assert (net[8].b == 1e300).all()
@@ -153,7 +153,7 @@ def test_a_network_without_memory_is_an_error():
         to_torch_state(nn.Sequential(nn.Dense(2, 3)))
 
 
-def test_a_layer_of_ones_own_is_named():
+def test_users_layer_without_a_layout_is_an_error():
     class Scale(nn.Layer):
         def __init__(self):
             super().__init__()
