@@ -19,7 +19,7 @@ STEPS = 3
 
 
 def network(device="cpu", seed=1):
-    """All that a copy could lose: statistics, streams, spectral norm's inner layer, a user's layer."""
+    """All that a copy could lose: statistics, streams, an inner layer, a user's layer."""
     layers = (
         nn.Reshape((1, 6, 4)),
         nn.Conv2d(1, 3, 3, padding=1),

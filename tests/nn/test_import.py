@@ -13,7 +13,9 @@ LOOK = """
 import json, os, sys, threading
 before = set(os.listdir("."))
 import nn
-print(json.dumps({"modules": sorted(sys.modules), "threads": threading.active_count(), "files": sorted(set(os.listdir(".")) - before)}))
+files = sorted(set(os.listdir(".")) - before)
+seen = {"modules": sorted(sys.modules), "threads": threading.active_count(), "files": files}
+print(json.dumps(seen))
 """
 
 

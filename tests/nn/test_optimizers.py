@@ -42,7 +42,7 @@ def follow(name, dtype, copies=1, device="cpu"):
 @each
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 1e-6)])
 def test_ten_steps_match_pytorch(name, dtype, tolerance):
-    """The learning rate triples after the fifth; gradients go from far below Adam's eps to far above."""
+    """The rate triples after the fifth step; gradients are far below and far above Adam's eps."""
     got, want = follow(name, dtype)
     assert got.dtype == want.dtype == dtype
     start = load("optimizers")["w"]

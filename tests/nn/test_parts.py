@@ -56,9 +56,8 @@ def test_optimizer_of_a_part_steps_only_that_part(name, optimizer):
     start, moved = dict(network().parameters.value.items()), []
     for key, view in net.parameters.value.items():
         if key.startswith(prefixes):
-            assert np.array_equal(
-                view, whole.parameters.value[key]
-            )  # the same bytes as with one optimizer for all
+            # the same bytes as with one optimizer for all
+            assert np.array_equal(view, whole.parameters.value[key])
             moved.append(key)
         else:
             assert np.array_equal(view, start[key])
@@ -146,10 +145,11 @@ def sharing(net):
         nn.Sequential(nn.Sequential(nn.Tanh(), net[2]), nn.ReLU()),
         lambda new: (new[0][1][0], net[2][0]),
     )
+    # without parameters, but with a path
     yield (
         nn.Sequential(net[2][0], nn.Dense(5, 3)),
         lambda new: (new[0], net[2][0]),
-    )  # without parameters, but with a path
+    )
     yield nn.Sequential(nn.Dense(2, 3), net[:2]), lambda new: (new[1][0], net[0])
     yield nn.Sequential(*copy.deepcopy(net[:2]), nn.Dense(5, 3)), lambda new: (new[0], net[0])
 
@@ -168,7 +168,7 @@ def test_network_copies_the_layers_of_another_and_both_are_independent():
         (new, pair), trained = list(sharing(net))[k], net(x)
         with pytest.warns(
             UserWarning,
-            match=r"'net[0-9.]*' belong to another network; this one takes copies of them, with their",
+            match=r"'net[0-9.]*' belong to another network; this one takes copies of them",
         ):
             new.build(seed=7)
         twin, original = pair(new)

@@ -161,13 +161,13 @@ def test_values_that_are_not_integers_or_pairs_are_refused(value):
             lambda make=make: make(value),
             f"expected {name} to be an integer of at least 1, or a pair",
         )
-    for value in (-1, np.array([1, -1]), 0.5):
+    for padding in (-1, np.array([1, -1]), 0.5):
         refused(
-            lambda: nn.Conv2d(1, 2, 3, padding=value),
+            lambda padding=padding: nn.Conv2d(1, 2, 3, padding=padding),
             "expected padding to be an integer of at least 0, or a pair",
         )
         refused(
-            lambda: nn.ConvTranspose2d(1, 2, 3, 2, output_padding=value),
+            lambda padding=padding: nn.ConvTranspose2d(1, 2, 3, 2, output_padding=padding),
             "expected output_padding to be an integer",
         )
 

@@ -53,9 +53,8 @@ def test_pytorch_agrees_far_from_zero(name):
 
 @each
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
-@pytest.mark.parametrize(
-    "rows, columns", [(2 * BLOCK // 1000 + 3, 1000), (3, BLOCK + 1)]
-)  # several rows in a block; more than one
+# several rows in a block; more than one
+@pytest.mark.parametrize("rows, columns", [(2 * BLOCK // 1000 + 3, 1000), (3, BLOCK + 1)])
 def test_in_blocks_it_is_the_plain_formula_too(name, rows, columns, device):
     x, dy = away_from_zero(rows, columns), normal(rows, columns, seed=1)
     y, dx = one_pass(ACTIVATIONS[name][0]().build(dtype="float64", device=device), x, dy)
@@ -71,9 +70,8 @@ def test_in_blocks_it_is_the_plain_formula_too(name, rows, columns, device):
 
 def test_a_sigmoid_is_exact_and_silent_where_exp_would_overflow():
     y = nn.Sigmoid().build()(np.array([[-1000.0, -100.0, -80.0, 0.0, 80.0, 1000.0]], np.float32))[0]
-    assert (
-        y[0] == 0 and 3e-44 < y[1] < 4.5e-44
-    )  # one of float32's last subnormal numbers, of few digits
+    # one of float32's last subnormal numbers, of few digits
+    assert y[0] == 0 and 3e-44 < y[1] < 4.5e-44
     assert abs(float(y[2]) * math.exp(80.0) - 1) < 1e-6
     assert (y[3:] == [0.5, 1, 1]).all()
 
@@ -108,7 +106,7 @@ def test_slopes_out_of_range_are_refused(slope):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sigmoid_slope_is_positive_everywhere(dtype):
-    """`BCE` divides by it and `Sigmoid` multiplies by it: 0 would lose the gradient, < 0 flip it."""
+    """`BCE` divides by it and `Sigmoid` multiplies by it, so 0 would lose the gradient."""
     layer = nn.Sigmoid().build(dtype=dtype)
     x = np.array([[0, 20, -20, 120, -120, 1e3, -1e3, 1e30, -1e30]], dtype)
     cache = layer.cache()

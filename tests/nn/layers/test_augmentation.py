@@ -160,7 +160,7 @@ def test_double_backward_transforms_v_as_forward_does_x(name, train):
 
 
 def test_penalty_gradient_of_a_whole_discriminator():
-    """P = <dL/dx, r> of a network that starts with both, along a random direction of its weights."""
+    """P = <dL/dx, r> of a network that starts with both, along a random weight direction."""
     D = in_float64(
         nn.Sequential(
             nn.RandomShift(2),
@@ -223,9 +223,8 @@ def test_shifts_are_uniform_for_each_image_and_axis():
     assert_as_likely(rows - 4, range(-reach, reach + 1))
     assert_as_likely(columns - 4, range(-reach, reach + 1))
     assert_as_likely((rows - 1) * 7 + columns - 1, range(49))  # the axes are independent
-    assert_as_likely(
-        (rows[1:] - 1) * 7 + rows[:-1] - 1, range(49)
-    )  # nor do neighbours in the batch
+    # neighbours in the batch are independent too
+    assert_as_likely((rows[1:] - 1) * 7 + rows[:-1] - 1, range(49))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
@@ -418,9 +417,8 @@ def test_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_backends_agree(backend, dtype):
-    draws = (
-        np.random.default_rng(4).random((2, 64, 2)).astype(np.float32)
-    )  # so that rounding cannot differ
+    # so that rounding cannot differ
+    draws = np.random.default_rng(4).random((2, 64, 2)).astype(np.float32)
     here, want = training(backend, dtype, draws)(), training(NumpyOps(), dtype, draws)()
     for array, numbers in zip(here, want, strict=True):
         assert (backend.to_host(array) == numbers).all()

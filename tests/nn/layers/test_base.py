@@ -126,9 +126,10 @@ def test_a_later_pass_does_not_affect_an_earlier_one(name, train):
 def test_write_replaces_add_adds_and_skip_keeps_the_parameter_gradients(name, train):
     layer, x, dy, _ = a_case(name, "float64")
     grad = layer.parameters.grad.flat
-    passes = lambda how: same_draws(
-        layer, lambda: one_pass(layer, x, dy, train=train, grads=how)[1]
-    )  # noqa: E731
+
+    def passes(how):
+        return same_draws(layer, lambda: one_pass(layer, x, dy, train=train, grads=how)[1])
+
     grad[...] = 7.0
     written_dx = passes("write")
     written = {key: view.copy() for key, view in layer.parameters.grad.items()}
@@ -167,9 +168,8 @@ def test_without_need_dx_no_dx_is_computed(name, train):
     assert layer.backward(dy.copy(), cache, need_dx=False) is None
     assert layer.parameters.grad.flat.tobytes() == grad.tobytes()
     first = (cache.parts or [cache])[0]
-    assert "dx" not in buffers(first) or isinstance(
-        layer, nn.BatchNorm
-    )  # batch norm allocates the buffer anyway
+    # batch norm allocates the buffer anyway
+    assert "dx" not in buffers(first) or isinstance(layer, nn.BatchNorm)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_without_need_dx_no_dx_is_computed(name, train):
     ],
 )
 def test_dy_of_wrong_shape_or_dtype_is_an_error(name):
-    """For layers that would return a wrong shape, or fail in a product, for a dy that does not fit."""
+    """For layers that would return a wrong shape or fail in a product otherwise."""
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
     with pytest.raises(
@@ -275,15 +275,14 @@ def test_float32_agrees_with_float64(name):
                 leaf.stream = Draws()
         results.append([*one_pass(layer, x, dy), *layer.parameters.grad.views.values()])
     for narrow, wide in zip(*results, strict=True):
-        assert (
-            np.abs(narrow - wide).max() < 1e-4 * np.abs(wide).max() + 1e-7
-        )  # the gradient of a bias before batch norm is 0
+        # the gradient of a bias before batch norm is 0
+        assert np.abs(narrow - wide).max() < 1e-4 * np.abs(wide).max() + 1e-7
 
 
 @each
 @both_modes
 def test_a_layer_holds_no_activations(name, train):
-    """All that a pass keeps is in its cache; the layer's attributes are the same objects as before."""
+    """A pass keeps all in its cache; the layer's attributes are the same objects as before."""
     layer, x, dy, _ = a_case(name)
     parts = [layer, *(leaf for _, leaf in layer.modules())]
     before = [dict(vars(part)) for part in parts]
@@ -485,9 +484,8 @@ def test_output_can_be_written_to_a_given_array():
     cache.write_output_to(mine)
     assert net.forward(x[:2], cache) is mine and np.array_equal(mine, net(x[:2]))
     kept = mine.copy()
-    assert net.forward(x, cache) is not mine and np.array_equal(
-        mine, kept
-    )  # another shape: the cache's own memory
+    # another shape: the cache's own memory
+    assert net.forward(x, cache) is not mine and np.array_equal(mine, kept)
 
 
 def test_buffer_reuses_its_memory_until_it_grows():

@@ -39,7 +39,7 @@ LAYOUTS = pytest.mark.parametrize("memory", [np.ascontiguousarray, channels_last
 
 
 def links(layer, x_shape, y_shape):
-    """Every (input, output, tap) that Conv2d links, in seven loops; reversed for ConvTranspose2d."""
+    """Every (input, output, tap) that Conv2d links, in loops; reversed for ConvTranspose2d."""
     transposed = isinstance(layer, nn.ConvTranspose2d)
     (N, _, H, W), (_, _, P, Q) = (y_shape, x_shape) if transposed else (x_shape, y_shape)
     K, kh, kw, C = layer.W.shape
@@ -282,7 +282,7 @@ def test_batches_larger_than_a_slice_then_smaller_ones(layer, monkeypatch):
 )
 @pytest.mark.parametrize("lying", ["NCHW", "NHWC"])
 def test_images_in_either_layout_are_copied_at_most_once(layer, lying):
-    """On the strict double, where an implicit copy, or any new array after a warm-up, is an error."""
+    """On the strict double, implicit copies and new arrays after a warm-up are errors."""
     ops = StrictOps()
     layer.build(device=ops)
     shapes = (2, 5, 5), layer.output_shape((2, 5, 5))
@@ -404,7 +404,7 @@ def test_settings_out_of_range_are_refused(kind, changes):
     [name] = changes
     with pytest.raises(
         nn.ShapeError,
-        match=f"{kind.__name__}: expected {name} to be an integer of at least [01], or a pair of them, got",
+        match=f"{kind.__name__}: expected {name} to be an integer of at least [01], or a pair",
     ):
         kind(**{"c_in": 1, "c_out": 1, "kernel": 3} | changes)
 

@@ -206,7 +206,7 @@ def test_ordinary_cache_keeps_nothing_for_it_and_is_refused():
     assert [vars(part)["dy"] for part in cache.parts if "dy" in vars(part)] == 5 * [None]
     with pytest.raises(
         nn.ShapeError,
-        match="Sequential 'net': expected a cache made by cache\\(double_backward=True\\) for double_backward",
+        match=r"Sequential 'net': expected a cache made by cache\(double_backward=True\)",
     ):
         net.double_backward(r, cache)
 
@@ -224,6 +224,6 @@ def test_layer_without_double_backward_is_an_error(layer, shape):
     penalty(net, x, dy, r, cache)
     with pytest.raises(
         nn.ShapeError,
-        match=f"{type(layer).__name__} 'net.0': expected a layer with double_backward for a penalty on gradients",
+        match=f"{type(layer).__name__} 'net.0': expected a layer with double_backward",
     ):
         net.double_backward(r, cache)

@@ -11,7 +11,7 @@ def transposed_images():
 
 
 def plain_flatten(x):
-    return np.array([[value for value in sample.flat] for sample in x])
+    return np.array([list(sample.flat) for sample in x])
 
 
 @pytest.mark.parametrize(

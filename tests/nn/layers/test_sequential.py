@@ -208,7 +208,8 @@ def test_repr_of_a_network_evaluates_to_it():
         input_shape=(2, 3),
     )
     assert repr(net) == (
-        "Sequential(\n    Flatten(),\n    Sequential(\n        Dense(6, 2, init=HeNormal()),\n        ReLU(),\n    ),\n"
+        "Sequential(\n    Flatten(),\n"
+        "    Sequential(\n        Dense(6, 2, init=HeNormal()),\n        ReLU(),\n    ),\n"
         "    input_shape=(2, 3),\n)"
     )
     assert repr(eval(repr(net), vars(nn))) == repr(net)  # noqa: S307

@@ -145,9 +145,8 @@ def test_layer_is_1_lipschitz():
             <= np.linalg.norm(step, axis=1) * (1 + 1e-12)
         ).all()
     along = np.outer(np.ones(len(x)), layer.v)
-    assert_close(
-        np.linalg.norm(layer(x + along) - layer(x), axis=1), np.ones(len(x)), 1e-13
-    )  # and the bound is reached
+    # and the bound is reached
+    assert_close(np.linalg.norm(layer(x + along) - layer(x), axis=1), np.ones(len(x)), 1e-13)
 
 
 sizes = st.integers(1, 4)
@@ -232,7 +231,10 @@ def test_matches_pytorch(name):
     )
     cache = layer.cache()
     for part in ("first", "second", "evaluation"):
-        get = lambda key: theirs(want, f"{name}.{part}.{key}", layer)  # noqa: B023
+
+        def get(key, part=part):
+            return theirs(want, f"{name}.{part}.{key}", layer)
+
         y = layer.forward(get("x"), cache, train=part != "evaluation")
         assert_close(y, get("y"), 1e-13)
         assert_close(layer.backward(get("dy").copy(), cache), get("dx"), 1e-13)
@@ -570,9 +572,8 @@ def test_step_allocates_no_array():
         for n in (64, 40, 64):
             step(n)
             peak, held = rise(step, n)
-            assert (
-                peak < 2 * LIMIT < 3000 * 4 and held == 0
-            )  # the views of four convolutions' caches take one LIMIT
+            # the views of four convolutions' caches take one LIMIT
+            assert peak < 2 * LIMIT < 3000 * 4 and held == 0
     finally:
         np.setbufsize(before)
 

@@ -303,7 +303,7 @@ def not_finite():
             lambda: nn.Sequential(nn.ReLU(), impostor()(2, 2)).build(),
             {},
             nn.WeightsError,
-            r"Dense\(2, 2\) cannot be saved: in a file, Dense is the package's own class; rename yours",
+            "in a file, Dense is the package's own class; rename yours",
         ),
         (
             small_network,
@@ -520,7 +520,7 @@ def test_an_array_with_too_few_or_too_many_bytes(path, change):
     "shape", ["(1000000, 1000000)", "(2, 3, 10000000000000)", "(-1, 3)", "(2.0, 3)", "2"]
 )
 def test_giant_or_invalid_array_shape_takes_no_memory(path, shape):
-    head = "{'descr': '<f4', 'fortran_order': False, 'shape': %s}" % shape
+    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}"
     data = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + b"\0" * 24
     rewrite(path, {"G/0.W": data})
     tracemalloc.start()
