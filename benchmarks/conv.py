@@ -78,8 +78,8 @@ def torch(recipe, layer, shape):
     W = torch.from_numpy(np.ascontiguousarray(layer.W.transpose(0, 3, 1, 2)))
     b = torch.from_numpy(layer.b)
     transposed = isinstance(layer, ConvTranspose2d)
-    extra = layer._output_padding if transposed else (0, 0)
-    settings = layer._stride, layer._padding, (1, 1), transposed, extra, 1
+    extra = layer.output_padding_hw if transposed else (0, 0)
+    settings = layer.stride_hw, layer.padding_hw, (1, 1), transposed, extra, 1
 
     def backward(*wanted):
         return torch.ops.aten.convolution_backward(dy, x, W, [len(b)], *settings, wanted)

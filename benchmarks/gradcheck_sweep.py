@@ -27,14 +27,14 @@ from nn.checking.passes import has_double_backward, is_chain, own_gradients  # n
 
 def one_pass(layer, x, state, train):
     """y, dx, gradients, and what double_backward gives, for a random dy."""
-    rng, twice = np.random.default_rng(0), has_double_backward(layer)
-    cache = layer.cache(tracks_statistics=False, twice=twice)
+    rng, double_backward = np.random.default_rng(0), has_double_backward(layer)
+    cache = layer.cache(tracks_statistics=False, double_backward=double_backward)
     layer.stream.state = state
     y = np.copy(layer.forward(x, cache, train=train))
     dx = np.copy(layer.backward(rng.standard_normal(y.shape), cache))
     first = [y, dx, *map(np.copy, own_gradients(layer))]
     second = []
-    if twice:
+    if double_backward:
         layer.parameters.grad.flat[...] = 0
         second += [np.copy(a) for a in layer.double_backward(rng.standard_normal(x.shape), cache) if a is not None]
         second += map(np.copy, own_gradients(layer))
@@ -104,7 +104,7 @@ def mistaken_case(seed):
     for attempt in itertools.count():
         right, case = random_case([seed, attempt]), random_case([seed, attempt])
         kind = str(rng.choice(list(makers), p=[share for _, share in makers.values()]))
-        leaves = [[leaf for part in each.chain for _, leaf in part.leaves()] for each in (case, right)]
+        leaves = [[leaf for part in each.chain for _, leaf in part.modules()] for each in (case, right)]
         n, part = rng.integers(len(leaves[0])), case.chain[rng.integers(len(case.chain))]
         case.mistake = makers[kind][0](rng, case if kind == "loss" else part if kind == "network" else leaves[0][n])
         if case.mistake is None:

@@ -1,27 +1,92 @@
-"""Neural networks with every gradient written by hand, on NumPy arrays or, unchanged, on CuPy arrays."""
+"""Neural networks with every gradient written by hand, on NumPy arrays or, unchanged, on CuPy's."""
 
 from nn import waiting
 
 with waiting.settings(waiting.OPENBLAS):
     import numpy  # noqa: F401
 
+from nn.errors import (
+    ByhandError,
+    DataError,
+    DeviceError,
+    DeviceMemoryError,
+    DtypeError,
+    RunError,
+    ShapeError,
+    WeightsError,
+)
+from nn.gradcheck import gradcheck
+from nn.initializers import (
+    Constant,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    Normal,
+    TorchDefault,
+)
 from nn.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from nn.layers.augmentation import Cutout, RandomShift
+from nn.layers.base import Layer
 from nn.layers.batchnorm import BatchNorm
 from nn.layers.conv import Conv2d, ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
-from nn.errors import ByhandError, DataError, DeviceError, DeviceMemoryError, DtypeError, RunError, ShapeError, WeightsError
-from nn.gradcheck import gradcheck
-from nn.initializers import Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Normal, TorchDefault
-from nn.layers.base import Layer
-from nn.losses import BCE, BCEWithLogits, Hinge, Mean, MeanSquaredError, SoftmaxCrossEntropy
-from nn.ops import get_ops
-from nn.optimizers import SGD, Adam, RMSProp
 from nn.layers.pooling import AvgPool2d, MaxPool2d, Upsample
 from nn.layers.reshape import Flatten, Reshape
 from nn.layers.sequential import Sequential
 from nn.layers.spectral_norm import SpectralNorm
+from nn.losses import BCE, BCEWithLogits, Hinge, Mean, MeanSquaredError, SoftmaxCrossEntropy
+from nn.ops import get_ops
+from nn.optimizers import SGD, Adam, RMSProp
 from nn.serialization.weights import load_weights, save_weights
 
-__all__ = [name for name, value in list(globals().items()) if not name.startswith("_") and hasattr(value, "__module__")]
+__all__ = [
+    "Adam",
+    "AvgPool2d",
+    "BCE",
+    "BCEWithLogits",
+    "BatchNorm",
+    "ByhandError",
+    "Constant",
+    "Conv2d",
+    "ConvTranspose2d",
+    "Cutout",
+    "DataError",
+    "Dense",
+    "DeviceError",
+    "DeviceMemoryError",
+    "Dropout",
+    "DtypeError",
+    "Flatten",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Hinge",
+    "Layer",
+    "LeakyReLU",
+    "MaxPool2d",
+    "Mean",
+    "MeanSquaredError",
+    "Normal",
+    "RMSProp",
+    "RandomShift",
+    "ReLU",
+    "Reshape",
+    "RunError",
+    "SGD",
+    "Sequential",
+    "ShapeError",
+    "Sigmoid",
+    "SoftmaxCrossEntropy",
+    "SpectralNorm",
+    "Tanh",
+    "TorchDefault",
+    "Upsample",
+    "WeightsError",
+    "get_ops",
+    "gradcheck",
+    "load_weights",
+    "save_weights",
+]

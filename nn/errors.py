@@ -1,39 +1,40 @@
-"""What goes wrong through what a user gave: each error says what was expected, what came, and what to do."""
+"""The errors a user can fix: each message says what was expected, what came, and what to do."""
 
 
 class ByhandError(Exception):
-    """The base of every error that a user can mend; command lines print it without a traceback and exit with 2.
+    """The base of all these errors; commands print it without a traceback and exit with status 2.
 
-    It may quote names out of a stranger's file. It is one line all the same, without anything that a terminal would obey.
+    A message may quote names from an untrusted file. It is always printed as one line, with control
+    characters escaped.
     """
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
 
 
 class ShapeError(ByhandError, ValueError):
-    """An array, a geometry or a setting does not fit the layer that it was given to."""
+    """An array, a geometry or a setting does not fit the layer it was given to."""
 
 
 class DtypeError(ByhandError, TypeError):
-    """An array is not of the network's element type."""
+    """An array does not have the network's dtype."""
 
 
 class DeviceError(ByhandError, RuntimeError):
-    """The asked-for device is not there."""
+    """The requested device is not available."""
 
 
 class DeviceMemoryError(DeviceError):
-    """The device has not as much memory left as was asked for."""
+    """The device has too little free memory for the request."""
 
 
 class WeightsError(ByhandError, ValueError):
-    """A weights file cannot be read, or does not hold what it must."""
+    """A weights file cannot be read, or lacks what it must contain."""
 
 
 class DataError(ByhandError, ValueError):
-    """A data file or a data set cannot be had, or does not hold what it must."""
+    """A data file or a data set is unavailable, or lacks what it must contain."""
 
 
 class RunError(ByhandError, RuntimeError):
-    """A training run cannot start or go on: its settings, its folder, or a loss that is no longer finite."""
+    """A run cannot start or continue: bad settings, a bad folder, or a loss that is not finite."""

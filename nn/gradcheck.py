@@ -46,7 +46,15 @@ def gradcheck(network, x, *, loss=None, target=None, train=None, seed=0, toleran
     for mode in (True, False) if train is None else (train,):
         for part, state in zip(chain, states):
             part.stream.state = state
-        _check(chain, np.array(x, np.float64), loss, target, mode, np.random.default_rng([seed, SALT]), report)
+        _check(
+            chain,
+            np.array(x, np.float64),
+            loss,
+            target,
+            mode,
+            np.random.default_rng([seed, SALT]),
+            report,
+        )
     return report
 
 
@@ -56,13 +64,15 @@ def _check(chain, x, loss, target, train, rng, report):
     for part in chain:
         y, visit = walk(part, y, train)
         visits.append(visit)
-    leaves = [leaf for visit in visits for leaf in visit.leaves()]
+    leaves = [leaf for visit in visits for leaf in visit.modules()]
     networks = [network for visit in visits for network in visit.networks()]
     found = [broken_promises(visit, rng) for visit in leaves + networks]
     report.mistakes += [sentence for sentences, _ in found for sentence in sentences]
     if not all(usable for _, usable in found):
         return
-    report.mistakes += [sentence for visit in networks for sentence in _unlike_its_layers(visit, rng)]
+    report.mistakes += [
+        sentence for visit in networks for sentence in _unlike_its_layers(visit, rng)
+    ]
     walk_back(leaves, random_like(y, rng) if loss is None else loss(y, target, leaves[-1].cache)[1])
     for visit in leaves:
         label, cotangents = visit.layer.label, [visit.dy, random_like(visit.dy, rng)]
@@ -72,14 +82,20 @@ def _check(chain, x, loss, target, train, rng, report):
             report.kinks[label] = max(kinks, report.kinks.get(label, 0))
         if has_double_backward(visit.layer) and not report.mistakes:
             function = backward_pass(visit, random_like(visit.dy, rng))
-            results, _ = check_pullback(function, [random_like(visit.x, rng)], rng, report.tolerance)
+            results, _ = check_pullback(
+                function, [random_like(visit.x, rng)], rng, report.tolerance
+            )
             _add(report, results, f"double_backward of {label}, {{}}", train, second=True)
     if loss is not None and report.ok:
         last, name = leaves[-1], type(loss).__name__
         alone = loss_alone(last.forward(last.cache), loss, target, last.cache)
-        results, _ = check_pullback(alone, [np.ones(1)], rng, report.tolerance, elsewhere=False)  # y may have to lie in (0, 1)
+        results, _ = check_pullback(
+            alone, [np.ones(1)], rng, report.tolerance, elsewhere=False
+        )  # y may have to lie in (0, 1)
         _add(report, results, name, train)
-        results, _ = check_pullback(loss_behind(last, loss, target), [np.ones(1)], rng, report.tolerance)
+        results, _ = check_pullback(
+            loss_behind(last, loss, target), [np.ones(1)], rng, report.tolerance
+        )
         _add(report, results, name, train)
 
 
@@ -90,7 +106,7 @@ def _add(report, results, where, train, second=False):
 
 def _unlike_its_layers(network, rng):
     """A sentence for each of a network's two backward passes that gives something else than its layers, one after the other."""
-    layer, leaves, cache = network.layer, network.leaves(), network.new_cache()
+    layer, leaves, cache = network.layer, network.modules(), network.new_cache()
     dy, v, sentences = random_like(network.forward(cache), rng), random_like(network.x, rng), []
     walk_back(leaves, dy)
     wanted = [leaves[0].dx, *map(np.copy, own_gradients(layer))]
@@ -98,7 +114,9 @@ def _unlike_its_layers(network, rng):
     expected = f"{layer.label}: expected {{}} that its layers give, one after the other; in {network.mode}, it gives others"
     if not same_arrays([layer.backward(np.copy(dy), cache), *own_gradients(layer)], wanted):
         sentences.append(expected.format("the gradients"))
-    if has_double_backward(layer) and not same_arrays(second_walk([network], dy, v), second_walk(leaves, dy, v)):
+    if has_double_backward(layer) and not same_arrays(
+        second_walk([network], dy, v), second_walk(leaves, dy, v)
+    ):
         sentences.append(expected.format("the derivatives of double_backward"))
     return sentences
 
@@ -106,7 +124,9 @@ def _unlike_its_layers(network, rng):
 def _as_list(network):
     parts = list(network) if isinstance(network, (list, tuple)) else [network]
     if not parts:
-        raise ShapeError("gradcheck: expected a layer, a network or a list of them, got an empty list")
+        raise ShapeError(
+            "gradcheck: expected a layer, a network or a list of them, got an empty list"
+        )
     return parts
 
 
@@ -123,7 +143,7 @@ def _float64_copy(part, name):
     """The same layers with the same values, in float64 on the CPU."""
     twin = copy.deepcopy(part, {id(part.ops): part.ops})
     twin.build(seed=0, dtype="float64", name=name)
-    for (_, copied), (_, leaf) in zip(twin.leaves(), part.leaves(), strict=True):
+    for (_, copied), (_, leaf) in zip(twin.modules(), part.modules(), strict=True):
         if leaf.ops is not None:
             for key in leaf.parameter_shapes | leaf.statistic_shapes:
                 getattr(copied, key)[...] = leaf.ops.to_host(getattr(leaf, key))

@@ -1,15 +1,27 @@
-"""First values of the weights: each draws a float64 array of a shape from a `numpy.random.Generator`.
+"""Initial weights: each initializer draws a float64 array from a `numpy.random.Generator`.
 
-fan_in and fan_out count how many inputs feed an output and how many outputs an input feeds; for a convolution both
-include the kernel's area. gain widens for what follows: sqrt(2) for ReLU (He's are this already), 1 for tanh and sigmoid.
+fan_in is the number of inputs that feed one output, fan_out the number of outputs that one input
+feeds; both include the kernel's area in a convolution. `gain` scales for the activation that
+follows: 1 for tanh and sigmoid, sqrt(2) for ReLU, which the He initializers already contain.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from nn.settings import real
+from nn.errors import ShapeError
+from nn.settings import Shape, real
+
+
+class Initializer(Protocol):
+    """Anything that can be called like the classes below."""
+
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, *, fan_in: int, fan_out: int
+    ) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -18,10 +30,12 @@ class Constant:
 
     value: float = 0.0
 
-    def __post_init__(self):
-        _check(self, "value", "as a finite number", math.isfinite)
+    def __post_init__(self) -> None:
+        _check(self, "value", "to be a finite number", math.isfinite)
 
-    def __call__(self, rng, shape, *, fan_in, fan_out):
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, *, fan_in: int, fan_out: int
+    ) -> np.ndarray:
         return np.full(shape, self.value)
 
 
@@ -31,23 +45,27 @@ class Normal:
 
     std: float = 0.02
 
-    def __post_init__(self):
-        _check(self, "std", "of at least 0", lambda std: std >= 0)
+    def __post_init__(self) -> None:
+        _check(self, "std", "of at least 0", _not_negative)
 
-    def __call__(self, rng, shape, *, fan_in, fan_out):
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, *, fan_in: int, fan_out: int
+    ) -> np.ndarray:
         return self.std * rng.standard_normal(shape)
 
 
 @dataclass(frozen=True)
 class GlorotNormal:
-    """N(0, gain^2 2 / (fan_in + fan_out)). Source: Glorot & Bengio 2010; "Xavier" elsewhere."""
+    """N(0, gain^2 2 / (fan_in + fan_out)), also called Xavier. Source: Glorot & Bengio 2010."""
 
     gain: float = 1.0
 
-    def __post_init__(self):
-        _check(self, "gain", "of at least 0", lambda gain: gain >= 0)
+    def __post_init__(self) -> None:
+        _check(self, "gain", "of at least 0", _not_negative)
 
-    def __call__(self, rng, shape, *, fan_in, fan_out):
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, *, fan_in: int, fan_out: int
+    ) -> np.ndarray:
         return self.gain * (2 / (fan_in + fan_out)) ** 0.5 * rng.standard_normal(shape)
 
 
@@ -57,10 +75,12 @@ class GlorotUniform:
 
     gain: float = 1.0
 
-    def __post_init__(self):
-        _check(self, "gain", "of at least 0", lambda gain: gain >= 0)
+    def __post_init__(self) -> None:
+        _check(self, "gain", "of at least 0", _not_negative)
 
-    def __call__(self, rng, shape, *, fan_in, fan_out):
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, *, fan_in: int, fan_out: int
+    ) -> np.ndarray:
         bound = self.gain * (6 / (fan_in + fan_out)) ** 0.5
         return rng.uniform(-bound, bound, shape)
 
@@ -69,29 +89,54 @@ class GlorotUniform:
 class HeNormal:
     """N(0, 2 / fan_in). Source: He et al. 2015, eq. 10."""
 
-    def __call__(self, rng, shape, *, fan_in, fan_out):
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, *, fan_in: int, fan_out: int
+    ) -> np.ndarray:
         return (2 / fan_in) ** 0.5 * rng.standard_normal(shape)
 
 
 @dataclass(frozen=True)
 class HeUniform:
-    """U(-a, a) with a = sqrt(6 / fan_in): the variance of HeNormal."""
+    """U(-a, a) with a = sqrt(6 / fan_in), which has the variance of `HeNormal`."""
 
-    def __call__(self, rng, shape, *, fan_in, fan_out):
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, *, fan_in: int, fan_out: int
+    ) -> np.ndarray:
         bound = (6 / fan_in) ** 0.5
         return rng.uniform(-bound, bound, shape)
 
 
 @dataclass(frozen=True)
 class TorchDefault:
-    """U(-a, a) with a = 1 / sqrt(fan_in): how PyTorch starts the weights and biases of linear and convolutional layers."""
+    """U(-a, a) with a = 1 / sqrt(fan_in), PyTorch's default for linear and convolutional layers."""
 
-    def __call__(self, rng, shape, *, fan_in, fan_out):
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, *, fan_in: int, fan_out: int
+    ) -> np.ndarray:
         bound = fan_in**-0.5
         return rng.uniform(-bound, bound, shape)
 
 
-def _check(initializer, name, what, holds):
-    """Make a plain float of a field, or raise `ShapeError`."""
+def weight_and_bias(init: Initializer | None) -> tuple[Initializer, Initializer]:
+    """The initializers of W and b: PyTorch's defaults for None; else `init`, and zeros for b."""
+    return (init, Constant(0.0)) if init else (TorchDefault(), TorchDefault())
+
+
+def checked_initializer(owner: str, value: Any) -> Initializer | None:
+    """A layer's `init` unchanged, or `ShapeError` if it is neither None nor an initializer."""
+    if value is not None and (isinstance(value, type) or not callable(value)):
+        raise ShapeError(
+            f"{owner}: expected init to be an initializer, such as HeNormal(), or None, "
+            f"got {value!r}"
+        )
+    return value
+
+
+def _check(initializer: Any, name: str, what: str, holds: Callable[[float], bool]) -> None:
+    """Convert a field to a plain float, or raise `ShapeError`."""
     number = real(type(initializer).__name__, name, getattr(initializer, name), what, holds)
-    object.__setattr__(initializer, name, number)  # a frozen dataclass has no other way
+    object.__setattr__(initializer, name, number)  # the only way in a frozen dataclass
+
+
+def _not_negative(number: float) -> bool:
+    return number >= 0

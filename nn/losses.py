@@ -77,7 +77,7 @@ class BCE(Loss):
     def __call__(self, p, target, cache, *, weight=1.0, dy=None, value=None):
         target, dp, value = self.prepare(p, target, cache, dy, value)
         sigmoid = cache.last
-        if getattr(sigmoid, "y", None) is p and hasattr(sigmoid, "logits"):
+        if sigmoid.logits is not None and getattr(sigmoid, "y", None) is p:
             cache.ops.bce_with_logits(sigmoid.logits, target, float(weight), dz=dp, value=value)
             cache.ops.divide_by_sigmoid_slope_(dp, sigmoid.logits)
         else:

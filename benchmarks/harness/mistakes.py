@@ -85,12 +85,12 @@ def mistaken_term(rng, layer):
 
     def tanh(self, dy, cache, *, grads="write", need_dx=True):
         if need_dx:
-            cache.dy = cache.kept("dy", dy)
+            cache.dy = cache.copy_for_double_backward("dy", dy)
             return dy * (1 - FACTOR * cache.y**2)
 
     def sigmoid(self, dy, cache, *, grads="write", need_dx=True):
         if need_dx:
-            cache.dy = cache.kept("dy", dy)
+            cache.dy = cache.copy_for_double_backward("dy", dy)
             return dy * (cache.y - FACTOR * cache.y**2)
 
     def spectral(self, cache, *, add):
@@ -148,7 +148,7 @@ def mistaken_network(rng, network):
             dx = np.copy(dx)
             spoil(dx, how, at)
         if which == 1 and grads == "write":
-            spoil(next(getattr(leaf, "dW") for _, leaf in self.leaves() if "W" in leaf.parameter_shapes), how, at)
+            spoil(next(getattr(leaf, "dW") for _, leaf in self.modules() if "W" in leaf.parameter_shapes), how, at)
         return dx
 
     subclass(network, {"backward": backward})

@@ -150,7 +150,7 @@ def scale_parameters(rng, chain):
     for part in chain:
         scale = rng.choice([1, 1, 1, 0.01, 100])
         zero = rng.random() < 0.3
-        for _, leaf in part.leaves():
+        for _, leaf in part.modules():
             for key in leaf.parameter_shapes:
                 array = getattr(leaf, key)
                 if isinstance(leaf, nn.BatchNorm):

@@ -38,7 +38,7 @@ class Eager:
         kinds = torch.arange(len(images), device=device) % max(recipe.kinds, 1)
         self.kinds = one_hot(kinds, max(recipe.kinds, 1)).float()  # of each image
         self.on_probabilities = isinstance(discriminator[-1], Sigmoid)
-        self.has_batchnorm = any(leaf.statistic_shapes for _, leaf in discriminator.leaves())
+        self.has_batchnorm = any(leaf.statistic_shapes for _, leaf in discriminator.modules())
         low, high = recipe.image_range
         pixels = torch.from_numpy(images).to(device).reshape(len(images), *image_shape)
         self.images = pixels.float() * ((high - low) / 255) + low

@@ -26,10 +26,10 @@ class AdversarialStep(Uncopyable):
         self.d_optimizer = Adam(discriminator, learning_rate, beta1=recipe.beta1, beta2=recipe.beta2)
         # Running statistics follow one pass of each network a step: G's own update, and D's pass over training images.
         self.g_cache, self.g_fake_cache = generator.cache(), generator.cache(tracks_statistics=False)
-        self.d_cache = self.D.cache(twice=recipe.penalty is not None)
+        self.d_cache = self.D.cache(double_backward=recipe.penalty is not None)
         self.d_fake_cache, self.frozen_cache = self.D.cache(tracks_statistics=False), self.D.cache(tracks_statistics=False)
         self.pair_cache = self.D.cache(tracks_statistics=False)
-        self.between_cache = self.D.cache(tracks_statistics=False, twice=True)
+        self.between_cache = self.D.cache(tracks_statistics=False, double_backward=True)
         # Without batch norm, images do not see each other, and D takes real and generated ones in one pass.
         self.one_pass = not has_batchnorm(discriminator)
         image_shape = generator.output_shape((recipe.inputs,))
@@ -45,7 +45,7 @@ class AdversarialStep(Uncopyable):
         self.real, self.fake = self.images[:batch_size], self.images[batch_size:]
         self.real_rows = self.real.reshape(batch_size, -1)
         for cache in (self.g_cache, self.g_fake_cache):  # G's last layer writes where D reads
-            cache.last.place("y", self.fake)
+            cache.write_output_to(self.fake)
         # What D judges at once: an image, or `pack` of them as its channels.
         self.judged = batch_size // recipe.pack
         self.d_images = self.images.reshape(2 * self.judged, recipe.pack * image_shape[0], *image_shape[1:])
@@ -152,7 +152,7 @@ class AdversarialStep(Uncopyable):
             self.ops.moving_average_(ours.flat, its.flat, weight)
 
     def _check(self, discriminator, batch_size, image_shape):
-        recipe, last = self.recipe, list(self.D.leaves())[-1][1]
+        recipe, last = self.recipe, list(self.D.modules())[-1][1]
         if isinstance(last, Sigmoid):
             raise RunError(f"discriminator: expected logits, or a Sigmoid as the network's own last layer, got {last.label} inside")
         if self.G.dtype != discriminator.dtype:
@@ -167,7 +167,7 @@ class AdversarialStep(Uncopyable):
         if outputs != (recipe.kinds or 1,):
             wanted = f"{recipe.kinds} numbers, one for each class," if recipe.kinds else "one number"
             raise RunError(f"discriminator: expected {wanted} an image, got shape {outputs}")
-        for _, leaf in self.D.leaves() if recipe.penalty else ():
+        for _, leaf in self.D.modules() if recipe.penalty else ():
             if type(leaf).double_backward is Layer.double_backward:
                 raise RunError(
                     f"penalty: expected a discriminator whose layers all have double_backward, {leaf.label} does not; "
@@ -177,4 +177,4 @@ class AdversarialStep(Uncopyable):
 
 def has_batchnorm(network):
     """Whether any layer makes a batch's images see each other."""
-    return any(isinstance(leaf, BatchNorm) for _, leaf in network.leaves())
+    return any(isinstance(leaf, BatchNorm) for _, leaf in network.modules())

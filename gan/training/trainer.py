@@ -16,7 +16,7 @@ from gan.sampling import Sampler, make_images
 from gan.training.snapshot import Snapshot
 from gan.training.uncopyable import Uncopyable
 from nn import DeviceMemoryError, RunError, Sequential, get_ops
-from nn.serialization.weights import describe, rebuild
+from nn.layers.base import Layer
 
 LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
 N_FIXED = 64  # images of the fixed inputs, drawn again and again as training goes on
@@ -236,7 +236,7 @@ class Trainer(Uncopyable):
 
     def _streams(self):
         """Every stream that training draws from, by name. The layers of a network share one; dropout draws from it."""
-        leaves = [leaf for net in (self.generator, self.discriminator) for _, leaf in net.leaves()]
+        leaves = [leaf for net in (self.generator, self.discriminator) for _, leaf in net.modules()]
         streams = [self._step.noise_stream, *self._batches.orders()[1], *(leaf.stream for leaf in leaves)]
         return {str(k): stream for k, stream in enumerate({id(stream): stream for stream in streams}.values())}
 
@@ -306,7 +306,7 @@ class Trainer(Uncopyable):
 
     def _copy_of_generator(self):
         """A network like the generator, with the same values in memory of its own."""
-        twin = rebuild(describe(self.generator)).build(seed=0, device=self.ops, dtype=self.generator.dtype, name="average")
+        twin = Layer.from_config(self.generator.to_config()).build(seed=0, device=self.ops, dtype=self.generator.dtype, name="average")
         for ours, its in (
             (twin.parameters.value, self.generator.parameters.value),
             (twin.parameters.statistics, self.generator.parameters.statistics),

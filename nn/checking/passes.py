@@ -35,12 +35,12 @@ class Visit:
         self.layer.stream.state = self.state
         return self.layer.forward(self.x, cache, train=self.train)
 
-    def new_cache(self, twice=False):
-        return self.layer.cache(tracks_statistics=False, twice=twice)
+    def new_cache(self, double_backward=False):
+        return self.layer.cache(tracks_statistics=False, double_backward=double_backward)
 
-    def leaves(self):
+    def modules(self):
         """The visits of the layers that a network is made of in the end; of a layer, itself."""
-        return [leaf for part in self.parts for leaf in part.leaves()] or [self]
+        return [leaf for part in self.parts for leaf in part.modules()] or [self]
 
     def networks(self):
         """Of a network, the visits of networks within it, then itself."""
@@ -71,12 +71,12 @@ def second_walk(visits, dy, v):
 
     Up through the layers goes dP/d(dy); what each of them adds to the gradient of its x comes down like any gradient.
     """
-    caches = [visit.new_cache(twice=True) for visit in visits]
+    caches = [visit.new_cache(double_backward=True) for visit in visits]
     for visit, cache in zip(visits, caches):
         visit.forward(cache)
     for visit, cache in zip(reversed(visits), reversed(caches)):
         dy = np.copy(visit.layer.backward(np.copy(dy), cache, grads="skip"))
-    grad = visits[0].layer.parameters.grad.flat
+    grad = visits[0].layer.parameters.whole.grad.flat  # a layer has a part of them
     grad[...] = 0
     added, dx = [], None
     for visit, cache in zip(visits, caches):
@@ -130,7 +130,7 @@ def loss_behind(visit, loss, target):
 
 def backward_pass(visit, dy):
     """A layer's backward pass, a function of dy, x and the parameters, whose pullback is double_backward."""
-    parameters, cache = own_parameters(visit.layer), visit.new_cache(twice=True)
+    parameters, cache = own_parameters(visit.layer), visit.new_cache(double_backward=True)
 
     def dx():
         visit.forward(cache)
@@ -165,7 +165,7 @@ def own_parameters(layer):
     """{name: (value, gradient)}; the name says whose it is, where the layer is made of others."""
     return {
         key if leaf is layer else f"{leaf.label} {key}": (getattr(leaf, key), getattr(leaf, "d" + key))
-        for _, leaf in layer.leaves()
+        for _, leaf in layer.modules()
         for key in leaf.parameter_shapes
     }
 

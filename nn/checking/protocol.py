@@ -63,9 +63,9 @@ class Trial:
             if np.isfinite(self.forward(self.cache(), other=True)).all():
                 return
 
-    def cache(self, twice=False):
+    def cache(self, double_backward=False):
         """A cache with which running statistics stay: in evaluation they must, whatever the cache says."""
-        return self.layer.cache(tracks_statistics=not self.train, twice=twice)
+        return self.layer.cache(tracks_statistics=not self.train, double_backward=double_backward)
 
     def forward(self, cache, other=False):
         self.layer.stream.state = self.other_state if other else self.state
@@ -190,7 +190,7 @@ def double_backward_adds(trial):
     v, found = random_like(trial.x, trial.rng), []
     held = trial.held()
     for before in ([np.zeros_like(array) for array in held], held):
-        cache = trial.cache(twice=True)
+        cache = trial.cache(double_backward=True)
         trial.forward(cache)
         trial.backward(cache, before=before, grads="skip")
         trial.layer.double_backward(np.copy(v), cache)

@@ -1,69 +1,121 @@
-"""Batch normalisation."""
+"""Batch normalization."""
 
+import numpy as np
+
+from nn.cache import Cache
 from nn.errors import ShapeError
-from nn.layers.base import Layer
-from nn.settings import real, whole
+from nn.layers.base import Grads, Layer, MaybeArray
+from nn.layers.conv import channels_last
+from nn.layers.torch_layout import TorchArray
+from nn.ops.base import Array
+from nn.settings import Shape, integer, real
 
 
 class BatchNorm(Layer):
     """y = W xhat + b with xhat = (x - mean) / sqrt(var + eps), for each feature or channel.
 
-    x: (N, n) -> y: (N, n), statistics over N; or x: (N, n, H, W) -> y alike, statistics over N, H and W. W, b: (n,).
-    In training, mean and (biased) var are the batch's, and the running ones follow:
-    running = (1 - momentum) running + momentum batch, with the unbiased variance; in evaluation, mean and var are the
-    running ones. Errors: `ShapeError` for another shape, or a training batch with a single value for each feature.
+    x: (N, n) -> y: (N, n), with statistics over N; or x: (N, n, H, W) -> y: (N, n, H, W), with
+    statistics over N, H and W. W, b: (n,).
+
+    In training, mean and (biased) var are the batch's, and the running statistics are updated,
+    running = (1 - momentum) running + momentum batch, with the unbiased variance. In evaluation,
+    mean and var are the running ones.
+
+    Parameters
+    ----------
+    n : int
+        Features or channels.
+    eps : float above 0
+    momentum : float in (0, 1]
+
+    Raises
+    ------
+    ShapeError
+        If x has another shape, or a training batch has a single value per feature.
+
+    References
+    ----------
     Source: Ioffe & Szegedy 2015, eq. 1-4, with PyTorch's definitions of eps and momentum.
     """
 
-    def __init__(self, n, *, eps=1e-5, momentum=0.1):
+    torch_layout = (
+        TorchArray("W", "weight", (0,)),
+        TorchArray("b", "bias", (0,)),
+        TorchArray("running_mean", "running_mean", (0,)),
+        TorchArray("running_var", "running_var", (0,), nonnegative=True),
+    )
+    torch_counters = ("num_batches_tracked",)  # with a fixed momentum nothing depends on it
+
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+    running_mean: Array
+    running_var: Array
+
+    def __init__(self, n: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
-        self.n = n = whole("BatchNorm", "n", n)
-        self.eps = real("BatchNorm", "eps", eps, "above 0", lambda eps: eps > 0)
-        self.momentum = real("BatchNorm", "momentum", momentum, "in (0, 1]", lambda momentum: 0 < momentum <= 1)
+        self.n = n = integer("BatchNorm", "n", n)
+        self.eps = real("BatchNorm", "eps", eps, "above 0", lambda e: e > 0)
+        self.momentum = real("BatchNorm", "momentum", momentum, "in (0, 1]", lambda m: 0 < m <= 1)
         self.parameter_shapes = {"W": (n,), "b": (n,)}
         self.statistic_shapes = {"running_mean": (n,), "running_var": (n,)}
 
-    def initialize(self, rng):
+    def initialize(self, rng: np.random.Generator) -> None:
         self.ops.fill_(self.W, 1)
         self.ops.fill_(self.b, 0)
         self.ops.fill_(self.running_mean, 0)
         self.ops.fill_(self.running_var, 1)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         if len(shape) not in (1, 3) or shape[0] != self.n:
-            raise ShapeError(f"{self.label}: expected samples of shape ({self.n},) or ({self.n}, H, W), got {shape}")
+            raise ShapeError(
+                f"{self.label}: expected samples of shape ({self.n},) or ({self.n}, H, W), "
+                f"got {shape}"
+            )
         return shape
 
-    def forward(self, x, cache, *, train=False):
-        self.check_input(x, (None, self.n, None, None) if len(getattr(x, "shape", ())) == 4 else (None, self.n))
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
+        are_images = len(getattr(x, "shape", ())) == 4
+        self.check_input(x, (None, self.n, None, None) if are_images else (None, self.n))
         cache.train, cache.y_shape = train, x.shape
-        y = cache.like("y", x) if len(x.shape) == 2 else cache.images("y", x.shape)
+        y = cache.image_buffer("y", x.shape) if are_images else cache.buffer_like("y", x)
         x, y_rows = self._rows(x, cache, "x"), self._rows(y, cache, "y")
         row = (self.n,)
         cache.inv_std = cache.buffer("inv_std", row)
         cache.xhat = cache.buffer("xhat", x.shape)
         if train:
             if len(x) < 2:
-                raise ShapeError(f"{self.label}: expected more than one value for each feature in training, got {len(x)}")
+                raise ShapeError(
+                    f"{self.label}: expected more than one value for each feature in training, "
+                    f"got {len(x)}"
+                )
             mean, var = cache.buffer("mean", row), cache.buffer("var", row)
-            self.ops.normalize(x, self.eps, out=cache.xhat, mean=mean, var=var, inv_std=cache.inv_std)
+            # xhat = (x - mean) / sqrt(var + eps)
+            self.ops.normalize(
+                x, self.eps, out=cache.xhat, mean=mean, var=var, inv_std=cache.inv_std
+            )
             if cache.tracks_statistics:
                 unbiased = len(x) / (len(x) - 1)
                 self.ops.moving_average_(self.running_mean, mean, self.momentum)
                 self.ops.moving_average_(self.running_var, var, self.momentum, scale=unbiased)
         else:
             self.ops.inverse_std(self.running_var, self.eps, out=cache.inv_std)
-            self.ops.shift_scale(x, self.running_mean, cache.inv_std, out=cache.xhat)  # xhat = (x - mean) / std
+            self.ops.shift_scale(x, self.running_mean, cache.inv_std, out=cache.xhat)
         self.ops.scale_shift(cache.xhat, self.W, self.b, out=y_rows)  # y = W xhat + b
         return y
 
-    def backward(self, dy, cache, *, grads="write", need_dx=True):
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
         self.check_dy(dy, cache.y_shape)
-        dx = cache.like("dx", dy) if len(dy.shape) == 2 else cache.images("dx", dy.shape)
+        are_images, row = len(dy.shape) == 4, (self.n,)
+        dx = cache.image_buffer("dx", dy.shape) if are_images else cache.buffer_like("dx", dy)
         dy, dx_rows = self._rows(dy, cache, "dy"), self._rows(dx, cache, "dx")
-        if grads != "skip" or cache.train:  # in training, dx is made of them too
-            dW = self.ops.sum_product_rows(dy, cache.xhat, out=cache.buffer("dW", (self.n,)))  # dL/dW = sum_n dy_n xhat_n
-            db = self.ops.sum_rows(dy, out=cache.buffer("db", (self.n,)))  # dL/db = sum_n dy_n
+        dW, db = cache.buffer("dW", row), cache.buffer("db", row)
+        if grads != "skip" or cache.train:  # in training, dx depends on them too
+            self.ops.sum_product_rows(dy, cache.xhat, out=dW)  # dL/dW = sum_n dy_n xhat_n
+            self.ops.sum_rows(dy, out=db)  # dL/db = sum_n dy_n
         if grads == "write":
             self.ops.copy_(self.dW, dW)
             self.ops.copy_(self.db, db)
@@ -72,16 +124,17 @@ class BatchNorm(Layer):
             self.ops.add_(self.db, db)
         if not need_dx:
             return None
-        if cache.train:  # mean and var depend on x: dL/dx = W / std (dy - db / n - xhat dW / n)
+        if cache.train:
+            # mean and var depend on x: dL/dx = W / std (dy - db / n - xhat dW / n)
             self.ops.normalize_backward(dy, cache.xhat, self.W, cache.inv_std, dW, db, out=dx_rows)
-        else:  # they are constants: dL/dx = W / std dy
-            scale = self.ops.multiply(self.W, cache.inv_std, out=cache.buffer("scale", (self.n,)))
+        else:
+            # mean and var are constants: dL/dx = W / std dy
+            scale = self.ops.multiply(self.W, cache.inv_std, out=cache.buffer("scale", row))
             self.ops.multiply(dy, scale, out=dx_rows)
         return dx
 
-    def _rows(self, x, cache, name):
-        """x as a matrix (values for each feature, n): a view where x lies channels-last in memory."""
+    def _rows(self, x: Array, cache: Cache, name: str) -> Array:
+        """x as a matrix (values per feature, n): a view if x is channels-last in memory."""
         if len(x.shape) == 2:
             return x
-        rows = x.transpose(0, 2, 3, 1)
-        return cache.contiguous(name + "_rows", rows).reshape(-1, self.n)
+        return cache.contiguous(name + "_rows", channels_last(x)).reshape(-1, self.n)

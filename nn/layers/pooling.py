@@ -1,131 +1,196 @@
-"""Layers that make images smaller or larger, channel by channel, without parameters."""
+"""Pooling and upsampling: layers without parameters that resize images channel by channel."""
 
-from nn.layers.conv import channels_last
+import math
+
+from nn.cache import Cache
 from nn.errors import ShapeError
-from nn.layers.base import Layer
-from nn.settings import pair
+from nn.layers.base import Grads, Layer, MaybeArray
+from nn.layers.conv import channels_first, channels_last
+from nn.ops.base import Array
+from nn.settings import IntOrPair, Shape, pair
+
+MAX_TAPS = 256  # of a max pool, which stores the position of a window's maximum in a byte
 
 
 class Pool2d(Layer):
-    """What the pools share: windows of the kernel's size, a stride apart, over the image inside a frame of `padding`."""
+    """What both share: windows of the kernel's size, a stride apart, over the padded image."""
 
-    def __init__(self, kernel, stride=None, padding=0):
+    def __init__(
+        self, kernel: IntOrPair, stride: IntOrPair | None = None, padding: IntOrPair = 0
+    ) -> None:
         super().__init__()
         name = type(self).__name__
-        self.kernel, self._kernel = pair(name, "kernel", kernel, 1)
-        self.stride, self._stride = (None, self._kernel) if stride is None else pair(name, "stride", stride, 1)
-        self.padding, self._padding = pair(name, "padding", padding, 0)
-        if any(2 * p > k for p, k in zip(self._padding, self._kernel)):
-            raise ShapeError(f"{name}: expected a padding of at most half the kernel, got {padding} for {kernel}")
+        self.kernel, self.kernel_hw = pair(name, "kernel", kernel, 1)
+        self.stride: IntOrPair | None = None
+        self.stride_hw = self.kernel_hw
+        if stride is not None:
+            self.stride, self.stride_hw = pair(name, "stride", stride, 1)
+        self.padding, self.padding_hw = pair(name, "padding", padding, 0)
+        if any(2 * p > k for p, k in zip(self.padding_hw, self.kernel_hw)):
+            raise ShapeError(
+                f"{name}: expected a padding of at most half the kernel, got {padding} for {kernel}"
+            )
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3:
             raise ShapeError(f"{self.label}: expected samples of shape (C, H, W), got {shape}")
         sizes = []
-        for name, n, k, s, p in zip(("height", "width"), shape[1:], self._kernel, self._stride, self._padding):
-            sizes.append((n + 2 * p - k) // s + 1)
-            if sizes[-1] < 1:
-                arithmetic = f"({n} + 2*{p} - {k}) // {s} + 1 = {sizes[-1]}"
-                raise ShapeError(f"{self.label}: expected an output {name} of at least 1, got {arithmetic}")
+        for axis, name in enumerate(("height", "width")):
+            n, p = shape[axis + 1], self.padding_hw[axis]
+            k, s = self.kernel_hw[axis], self.stride_hw[axis]
+            size = (n + 2 * p - k) // s + 1
+            if size < 1:
+                raise ShapeError(
+                    f"{self.label}: expected an output {name} of at least 1, "
+                    f"got ({n} + 2*{p} - {k}) // {s} + 1 = {size}"
+                )
+            sizes.append(size)
         return (shape[0], *sizes)
 
-    def prepare(self, x, cache):
-        """x and y, both channels-last, for a forward pass."""
+    def prepare(self, x: Array, cache: Cache) -> tuple[Array, Array]:
+        """Check x and return x and y, both channels-last, for a forward pass."""
         self.check_input(x, (None, None, None, None))
         cache.x_shape = x.shape
         cache.y_shape = (len(x), *self.output_shape(x.shape[1:]))
-        y = channels_last(cache.images("y", cache.y_shape))
+        y = channels_last(cache.image_buffer("y", cache.y_shape))
         return cache.contiguous("x", channels_last(x)), y
 
 
 class MaxPool2d(Pool2d):
-    """y[n, c, p, q] = the largest x in the window; dL/dx is dL/dy where x was it (the first of equal ones), else 0.
+    """y[n, c, p, q] = the largest x in the window.
 
-    x: (N, C, H, W) -> y: (N, C, P, Q), P = (H + 2 ph - kh) // sh + 1, Q alike. kernel, stride (None: the kernel's), padding: an
-    int, or a pair (vertical, horizontal); padding never wins. Errors: `ShapeError` for another shape, a kernel that the
-    padded image does not hold, a padding of more than half the kernel, or a kernel of more than 256 taps: the winner of a
-    window is remembered as a byte.
+    dL/dx is dL/dy at the window's maximum (the first of equal ones), else 0.
+
+    x: (N, C, H, W) -> y: (N, C, P, Q), P = (H + 2 ph - kh) // sh + 1 and Q alike.
+
+    Parameters
+    ----------
+    kernel : int or (vertical, horizontal)
+        At most 256 taps.
+    stride : int or (vertical, horizontal), optional
+        The kernel's size by default.
+    padding : int or (vertical, horizontal)
+        At most half the kernel; padding is never the maximum.
+
+    Raises
+    ------
+    ShapeError
+        If x has another shape, or the kernel is larger than the padded image or 256 taps.
     """
 
-    def __init__(self, kernel, stride=None, padding=0):
+    def __init__(
+        self, kernel: IntOrPair, stride: IntOrPair | None = None, padding: IntOrPair = 0
+    ) -> None:
         super().__init__(kernel, stride, padding)
-        if self._kernel[0] * self._kernel[1] > 256:
-            raise ShapeError(f"MaxPool2d: expected a kernel of at most 256 taps, got {kernel}")
+        if math.prod(self.kernel_hw) > MAX_TAPS:
+            raise ShapeError(
+                f"MaxPool2d: expected a kernel of at most {MAX_TAPS} taps, got {kernel}"
+            )
 
-    def forward(self, x, cache, *, train=False):
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
         x, y = self.prepare(x, cache)
         cache.winner = cache.buffer("winner", y.shape, "uint8")
-        self.ops.max_pool(x, self._kernel, self._stride, self._padding, out=y, winner=cache.winner)
-        return y.transpose(0, 3, 1, 2)
+        kernel, stride, padding = self.kernel_hw, self.stride_hw, self.padding_hw
+        self.ops.max_pool(x, kernel, stride, padding, out=y, winner=cache.winner)
+        return channels_first(y)
 
-    def backward(self, dy, cache, *, grads="write", need_dx=True):
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
         self.check_dy(dy, cache.y_shape)
-        if need_dx:
-            dx = cache.images("dx", cache.x_shape)
-            dy = cache.contiguous("dy", channels_last(dy))
-            self.ops.max_pool_backward(dy, cache.winner, self._kernel, self._stride, self._padding, out=channels_last(dx))
-            return dx
+        if not need_dx:
+            return None
+        kernel, stride, padding = self.kernel_hw, self.stride_hw, self.padding_hw
+        dx = cache.image_buffer("dx", cache.x_shape)
+        dy, out = cache.contiguous("dy", channels_last(dy)), channels_last(dx)
+        # dL/dx = sum of dy over the windows whose maximum it is
+        self.ops.max_pool_backward(dy, cache.winner, kernel, stride, padding, out=out)
+        return dx
 
 
 class AvgPool2d(Pool2d):
-    """y[n, c, p, q] = the mean of x over the window, padding counted as zeros; dL/dx = sum of dL/dy / (kh kw) over windows.
+    """y[n, c, p, q] = the mean of x in the window, where padding counts as zeros.
 
-    Shapes, settings and errors are those of `MaxPool2d`, but for the limit on taps.
+    dL/dx = sum of dL/dy / (kh kw) over the windows that contain x. Shapes, parameters and errors
+    are those of `MaxPool2d`, without the limit on taps.
     """
 
-    def forward(self, x, cache, *, train=False):
+    def workspace_size(self, x_shape: Shape, y_shape: Shape) -> int:
+        """No memory, but a pass over y for each tap, which takes as long."""
+        return math.prod(y_shape) * math.prod(self.kernel_hw)
+
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
         x, y = self.prepare(x, cache)
-        self.ops.avg_pool(x, self._kernel, self._stride, self._padding, out=y)
-        return y.transpose(0, 3, 1, 2)
+        self.ops.avg_pool(x, self.kernel_hw, self.stride_hw, self.padding_hw, out=y)
+        return channels_first(y)
 
-    def backward(self, dy, cache, *, grads="write", need_dx=True):
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
         self.check_dy(dy, cache.y_shape)
-        if need_dx:
-            dx = cache.images("dx", cache.x_shape)
-            dy = cache.contiguous("dy", channels_last(dy))
-            self.ops.avg_pool_backward(dy, self._kernel, self._stride, self._padding, out=channels_last(dx))
-            return dx
+        if not need_dx:
+            return None
+        kernel, stride, padding = self.kernel_hw, self.stride_hw, self.padding_hw
+        dx = cache.image_buffer("dx", cache.x_shape)
+        dy, out = cache.contiguous("dy", channels_last(dy)), channels_last(dx)
+        # dL/dx = sum of dy / (kh kw) over the windows
+        self.ops.avg_pool_backward(dy, kernel, stride, padding, out=out)
+        return dx
 
-    def double_backward(self, v, cache):
-        ddy = cache.images("ddy", (len(v), *self.output_shape(v.shape[1:])))
-        v = cache.contiguous("v", channels_last(v))
-        self.ops.avg_pool(v, self._kernel, self._stride, self._padding, out=channels_last(ddy))  # dP/d(dy) = means of v
+    def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
+        kernel, stride, padding = self.kernel_hw, self.stride_hw, self.padding_hw
+        ddy = cache.image_buffer("ddy", (len(v), *self.output_shape(v.shape[1:])))
+        v, out = cache.contiguous("v", channels_last(v)), channels_last(ddy)
+        self.ops.avg_pool(v, kernel, stride, padding, out=out)  # dP/d(dy) = the mean of v
         return ddy, None
 
 
 class Upsample(Layer):
-    """y[n, c, h, w] = x[n, c, h // fh, w // fw]: the nearest pixel; dL/dx is the sum of dL/dy over a pixel's fh fw copies.
+    """y[n, c, h, w] = x[n, c, h // fh, w // fw], the nearest pixel.
 
-    x: (N, C, H, W) -> y: (N, C, fh H, fw W). factor: an int, or a pair (vertical, horizontal). Errors: `ShapeError` for x of
-    another shape, or a factor below 1.
+    dL/dx is the sum of dL/dy over a pixel's fh fw copies. x: (N, C, H, W) -> y: (N, C, fh H, fw W).
+
+    Parameters
+    ----------
+    factor : int or (vertical, horizontal)
+
+    Raises
+    ------
+    ShapeError
+        If x has another shape, or a factor is below 1.
     """
 
-    def __init__(self, factor=2):
+    def __init__(self, factor: IntOrPair = 2) -> None:
         super().__init__()
-        self.factor, self._factor = pair("Upsample", "factor", factor, 1)
+        self.factor, self.factor_hw = pair("Upsample", "factor", factor, 1)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3:
             raise ShapeError(f"{self.label}: expected samples of shape (C, H, W), got {shape}")
-        return (shape[0], shape[1] * self._factor[0], shape[2] * self._factor[1])
+        return (shape[0], shape[1] * self.factor_hw[0], shape[2] * self.factor_hw[1])
 
-    def forward(self, x, cache, *, train=False):
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
         self.check_input(x, (None, None, None, None))
         cache.x_shape = x.shape
         cache.y_shape = (len(x), *self.output_shape(x.shape[1:]))
-        y = cache.images("y", cache.y_shape)
-        self.ops.upsample(cache.contiguous("x", channels_last(x)), self._factor, out=channels_last(y))
+        y = cache.image_buffer("y", cache.y_shape)
+        x, out = cache.contiguous("x", channels_last(x)), channels_last(y)
+        self.ops.upsample(x, self.factor_hw, out=out)
         return y
 
-    def backward(self, dy, cache, *, grads="write", need_dx=True):
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
         self.check_dy(dy, cache.y_shape)
-        if need_dx:
-            dx = cache.images("dx", cache.x_shape)
-            dy = cache.contiguous("dy", channels_last(dy))
-            self.ops.upsample_backward(dy, self._factor, out=channels_last(dx))  # dL/dx = sum of dy over the copies
-            return dx
+        if not need_dx:
+            return None
+        dx = cache.image_buffer("dx", cache.x_shape)
+        dy, out = cache.contiguous("dy", channels_last(dy)), channels_last(dx)
+        self.ops.upsample_backward(dy, self.factor_hw, out=out)  # dL/dx = sum of dy over the copies
+        return dx
 
-    def double_backward(self, v, cache):
-        ddy = cache.images("ddy", (len(v), *self.output_shape(v.shape[1:])))
-        self.ops.upsample(cache.contiguous("v", channels_last(v)), self._factor, out=channels_last(ddy))  # dP/d(dy) = v's pixel
+    def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
+        ddy = cache.image_buffer("ddy", (len(v), *self.output_shape(v.shape[1:])))
+        v, out = cache.contiguous("v", channels_last(v)), channels_last(ddy)
+        self.ops.upsample(v, self.factor_hw, out=out)  # dP/d(dy) = v at the pixel it copies
         return ddy, None

@@ -2,51 +2,65 @@
 
 import math
 
+from nn.cache import Cache
 from nn.errors import ShapeError
-from nn.layers.base import Layer
-from nn.settings import sizes
+from nn.layers.base import Grads, Layer, MaybeArray
+from nn.ops.base import Array
+from nn.settings import Shape, sample_shape
 
 
 class Reshape(Layer):
-    """y = x, each sample in the given shape: x: (N, ...) -> y: (N, *shape).
+    """y = x with each sample in the given shape: x: (N, ...) -> y: (N, *shape).
 
-    shape: ints, or one of them for a vector. Errors: `ShapeError` where the number of elements differs.
+    Parameters
+    ----------
+    shape : tuple of int, or int for a vector
+
+    Raises
+    ------
+    ShapeError
+        If the number of elements differs.
     """
 
-    def __init__(self, shape):
+    def __init__(self, shape: Shape | int) -> None:
         super().__init__()
-        self.shape = sizes("Reshape", "shape", shape)
+        self.shape = sample_shape("Reshape", "shape", shape)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         if math.prod(shape) != math.prod(self.shape):
-            raise ShapeError(f"{self.label}: expected samples of {math.prod(self.shape)} elements for {self.shape}, got {shape}")
+            raise ShapeError(
+                f"{self.label}: expected samples of {math.prod(self.shape)} elements for "
+                f"{self.shape}, got {shape}"
+            )
         return self.shape
 
-    def forward(self, x, cache, *, train=False):
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
         cache.x_shape = x.shape
         return cache.contiguous("y", x).reshape(len(x), *self.output_shape(x.shape[1:]))
 
-    def backward(self, dy, cache, *, grads="write", need_dx=True):
-        if need_dx:
-            return cache.contiguous("dx", dy).reshape(cache.x_shape)
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
+        return cache.contiguous("dx", dy).reshape(cache.x_shape) if need_dx else None  # dL/dx = dy
 
-    def double_backward(self, v, cache):
+    def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
         return cache.contiguous("v", v).reshape(len(v), *self.shape), None  # dP/d(dy) = v
 
 
 class Flatten(Layer):
-    """y = x, each sample as a vector in C order: x: (N, ...) -> y: (N, number of elements)."""
+    """y = x with each sample as a vector, in C order: x: (N, ...) -> y: (N, number of elements)."""
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         return (math.prod(shape),)
 
-    def forward(self, x, cache, *, train=False):
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
         cache.x_shape = x.shape
         return cache.contiguous("y", x).reshape(len(x), math.prod(x.shape[1:]))
 
-    def backward(self, dy, cache, *, grads="write", need_dx=True):
-        if need_dx:
-            return cache.contiguous("dx", dy).reshape(cache.x_shape)
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
+        return cache.contiguous("dx", dy).reshape(cache.x_shape) if need_dx else None  # dL/dx = dy
 
-    def double_backward(self, v, cache):
+    def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
         return cache.contiguous("v", v).reshape(len(v), -1), None  # dP/d(dy) = v

@@ -1,39 +1,61 @@
 """A network: layers one after another."""
 
-import copy
+from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from typing import Any, Self, get_args, overload
+
+from nn.cache import Cache
 from nn.errors import ShapeError
-from nn.layers.base import GRADS, Layer
-from nn.settings import sizes
+from nn.layers.base import Grads, Layer, MaybeArray
+from nn.layers.binding import AdoptedLayer
+from nn.ops.base import Array
+from nn.parameters import Parameters, Part
+from nn.settings import Shape, sample_shape
 from nn.underflow import quiet
 
 
 class Sequential(Layer):
-    """y = layer_n(... layer_1(x)): a network, which is a layer too and may stand inside another.
+    """y = layer_n(... layer_1(x)): a network, which is itself a layer and can stand inside another.
 
-    ``net = Sequential(Dense(784, 128), LeakyReLU(0.2), Dense(128, 1)).build(seed=0)`` makes a network with memory;
-    ``net[:-1]`` is the network without its last layer, on the same parameters, and ``Adam(net[-1:])`` steps those of the last
-    one only. input_shape: the shape of one sample, for networks whose first layer does not say it. Errors: `ShapeError`, by
-    the name of the layer, as soon as two neighbours do not fit, and for a slice that leaves layers out.
+    ``net = Sequential(Dense(784, 128), LeakyReLU(0.2), Dense(128, 1)).build(seed=0)`` makes a
+    network with memory. A slice shares its parameters: ``net[:-1]`` is the network without its last
+    layer, and ``Adam(net[-1:])`` steps the parameters of the last layer only.
+
+    Parameters
+    ----------
+    *layers : Layer
+    input_shape : tuple of int, optional
+        The shape of one sample, for networks whose first layer does not fix it.
+
+    Raises
+    ------
+    ShapeError
+        With the layer's name, as soon as two neighbours do not fit; for a slice with a step.
     """
 
-    def __init__(self, *layers, input_shape=None):
+    layers: tuple[Any, ...] = ()
+
+    def __init__(self, *layers: Layer, input_shape: Shape | int | None = None) -> None:
         super().__init__()
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise ShapeError(f"Sequential: expected layers, got {layer!r}")
-        leaves = [id(leaf) for layer in layers for _, leaf in layer.leaves()]
-        if not layers or len(set(leaves)) < len(leaves):
+        ids = [id(module) for layer in layers for _, module in layer.modules()]
+        if not layers or len(set(ids)) < len(ids):
             raise ShapeError("Sequential: expected one or more layers, each a separate object")
         self.layers = layers
-        self.input_shape = layers[0].input_shape if input_shape is None else sizes("Sequential", "input_shape", input_shape)
+        self.input_shape = layers[0].input_shape
+        if input_shape is not None:
+            self.input_shape = sample_shape("Sequential", "input_shape", input_shape)
         if self.input_shape is not None:
             self.output_shape(self.input_shape)
         with_parameters = [i for i, layer in enumerate(layers) if layer.n_parameters]
         self._first_with_parameters = min(with_parameters, default=len(layers))
 
     @quiet
-    def forward(self, x, cache, *, train=False):
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
         self._check_cache(cache)
         self.check_array(x, "x")
         for layer, part in zip(self.layers, cache.parts):
@@ -42,74 +64,105 @@ class Sequential(Layer):
         return x
 
     @quiet
-    def backward(self, dy, cache, *, grads="write", need_dx=True):
-        if grads not in GRADS:
-            raise ShapeError(f"{self.label}: expected grads to be one of {', '.join(GRADS)}, got {grads!r}")
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
+        if grads not in get_args(Grads):
+            allowed = ", ".join(get_args(Grads))
+            raise ShapeError(f"{self.label}: expected grads to be one of {allowed}, got {grads!r}")
         self._check_cache(cache)
         self.check_dy(dy, cache.y_shape)
-        last = 0 if need_dx else self._first_with_parameters if grads != "skip" else len(self.layers)
-        for i in range(len(self.layers) - 1, last - 1, -1):
-            dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need_dx or i > last)
+        first = 0  # the first layer whose backward pass is needed
+        if not need_dx:
+            first = len(self.layers) if grads == "skip" else self._first_with_parameters
+        for i in reversed(range(first, len(self.layers))):
+            need = need_dx or i > first
+            dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need)
         return dy if need_dx else None
 
     @quiet
-    def double_backward(self, v, cache):
+    def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
         self._check_cache(cache)
-        if not cache.twice:
-            raise ShapeError(f"{self.label}: expected a cache made by cache(twice=True) for double_backward, got another")
-        curved = []
-        for layer, part in zip(self.layers, cache.parts):  # `backward` went down through the layers, so its derivative goes up
+        if not cache.double_backward:
+            raise ShapeError(
+                f"{self.label}: expected a cache made by cache(double_backward=True) "
+                "for double_backward, got another"
+            )
+        second_order = []
+        # `backward` went down through the layers, so its backward pass goes up
+        for layer, part in zip(self.layers, cache.parts):
             v, ddx = layer.double_backward(v, part)
-            curved.append(ddx)
+            second_order.append(ddx)
         dx = None
-        for layer, part, ddx in zip(reversed(self.layers), reversed(cache.parts), reversed(curved)):
-            if dx is not None:  # what a layer above adds to the gradient of its x comes down like any gradient
+        for layer, part, ddx in zip(
+            reversed(self.layers), reversed(cache.parts), reversed(second_order)
+        ):
+            if dx is not None:  # a second-order term goes down like any gradient
                 dx = layer.backward(dx, part, grads="add")
             if ddx is not None:
                 dx = ddx if dx is None else self.ops.add_(dx, ddx)
-        return v, None if dx is None else cache.kept("ddx", dx)  # a backward pass after this one writes where dx lies
+        if dx is None:
+            return v, None
+        return v, cache.copy_for_double_backward("ddx", dx)  # the next backward pass overwrites dx
 
-    def cache(self, *, tracks_statistics=True, twice=False):
-        cache = super().cache(tracks_statistics=tracks_statistics, twice=twice)
-        cache.parts = [layer.cache(tracks_statistics=tracks_statistics, twice=twice) for layer in self.layers]
+    def cache(self, *, tracks_statistics: bool = True, double_backward: bool = False) -> Cache:
+        modes = {"tracks_statistics": tracks_statistics, "double_backward": double_backward}
+        cache = super().cache(**modes)
+        cache.parts = [layer.cache(**modes) for layer in self.layers]
         return cache
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape
 
-    def leaves(self, path=""):
+    def modules(self, path: str = "") -> Iterator[tuple[str, Any]]:
         for i, layer in enumerate(self.layers):
-            yield from layer.leaves(f"{path}{i}.")
+            yield from layer.modules(f"{path}{i}.")
 
-    def __len__(self):
+    # ---- as a sequence of layers --------------------------------------------------------------
+
+    def __len__(self) -> int:
         return len(self.layers)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.layers)
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Any:
         if not isinstance(index, slice):
             return self.layers[index]
         if index.step not in (None, 1):
-            raise ShapeError(f"{self.label}: expected a slice of neighbouring layers, got a step of {index.step}")
+            raise ShapeError(
+                f"{self.label}: expected a slice of neighbouring layers, got a step of {index.step}"
+            )
         part = Sequential(*self.layers[index])
         if self.parameters:
             first = index.indices(len(self))[0]
-            part.parameters = self.parameters.part({f"{first + i}.": f"{i}." for i in range(len(part))})
-            part.ops, part.dtype, part.stream, part.path = self.ops, self.dtype, self.stream, self.path
+            prefixes = {f"{first + i}.": f"{i}." for i in range(len(part))}
+            part.parameters = self.parameters.part(prefixes)
+            part.ops, part.dtype = self.ops, self.dtype
+            part.stream, part.path = self.stream, self.path
         return part
 
-    def __repr__(self):
-        lines = "".join(f"    {line}\n" for layer in self.layers for line in f"{layer!r},".splitlines())
-        shape = "" if self.input_shape == self.layers[0].input_shape else f"    input_shape={self.input_shape},\n"
-        return f"Sequential(\n{lines}{shape})"
+    # ---- as text and plain data ---------------------------------------------------------------
 
-    def summary(self, input_shape=None):
-        """A table of layers, output shapes (N is the batch) and parameter counts, as a string.
+    def __repr__(self) -> str:
+        lines = "".join(f"    {line}\n" for layer in self for line in f"{layer!r},".splitlines())
+        if self.input_shape != self.layers[0].input_shape:
+            lines += f"    input_shape={self.input_shape},\n"
+        return f"Sequential(\n{lines})"
 
-        input_shape: the shape of one sample; needed only where the first layers take any shape.
+    def summary(self, input_shape: Shape | None = None) -> str:
+        """A table of layers, output shapes (N is the batch) and parameter counts.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            The shape of one sample; needed only where the first layers take any shape.
         """
         shape = self.input_shape if input_shape is None else input_shape
         rows = [("layer", "output", "parameters")]
@@ -119,40 +172,62 @@ class Sequential(Layer):
             name = "Sequential" if isinstance(layer, Sequential) else repr(layer)
             rows.append((name, output, f"{layer.n_parameters:,}"))
         rows.append(("total", "", f"{self.n_parameters:,}"))
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}" for row in rows]
-        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:-1], "-" * len(lines[0]), lines[-1]])
+        a, b, c = (max(len(row[i]) for row in rows) for i in range(3))
+        lines = [f"{name:<{a}}  {output:<{b}}  {count:>{c}}" for name, output, count in rows]
+        rule = "-" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
-    def _check_cache(self, cache):
-        if getattr(cache, "owner", None) is not self:
-            raise ShapeError(f"{self.label}: expected a cache of this network, made by its cache(), got {cache!r}")
-        if cache.dtype != self.dtype:
-            raise ShapeError(f"{self.label}: expected a cache of {self.dtype}, got {cache.dtype}; make a new one by its cache()")
+    def to_config(self) -> dict[str, Any]:
+        return {
+            "type": "Sequential",
+            "layers": [layer.to_config() for layer in self.layers],
+            "input_shape": self.input_shape,
+        }
 
-    def _adopt(self, whole):
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        return cls(*settings.pop("layers"), **settings)
+
+    # ---- memory -------------------------------------------------------------------------------
+
+    def bind(self, parameters: Parameters | Part, ops: Any, stream: Any, path: str) -> None:
+        super().bind(parameters, ops, stream, path)
+        for i, layer in enumerate(self.layers):
+            layer.bind(parameters.part({f"{i}.": ""}), ops, stream, f"{path}.{i}")
+
+    def unbind(self) -> None:
+        super().unbind()
+        for layer in self.layers:
+            layer.unbind()
+
+    def adopt(self, whole: Parameters | None) -> list[AdoptedLayer]:
         layers, adopted = [], []
         for layer in self.layers:
             if layer.parameters and layer.parameters.whole is not whole:
                 layer = copy.deepcopy(layer)
-                adopted += [(leaf.label, leaf, _arrays(leaf)) for _, leaf in layer.leaves()]
-                layer._without_memory()
+                adopted += [(m.label, m, _arrays(m)) for _, m in layer.modules()]
+                layer.unbind()
             else:
-                adopted += layer._adopt(whole)
+                adopted += layer.adopt(whole)
             layers.append(layer)
         self.layers = tuple(layers)
         return adopted
 
-    def _without_memory(self):
-        super()._without_memory()
-        for layer in self.layers:
-            layer._without_memory()
+    def _check_cache(self, cache: Cache) -> None:
+        """Raise unless the cache was made by this network, for its dtype."""
+        if getattr(cache, "owner", None) is not self:
+            raise ShapeError(
+                f"{self.label}: expected a cache of this network, made by its cache(), "
+                f"got {cache!r}"
+            )
+        if cache.dtype != self.dtype:
+            raise ShapeError(
+                f"{self.label}: expected a cache of {self.dtype}, got {cache.dtype}; "
+                "make a new one with its cache()"
+            )
 
-    def _bind(self, parameters, ops, stream, path):
-        super()._bind(parameters, ops, stream, path)
-        for i, layer in enumerate(self.layers):
-            layer._bind(parameters.part({f"{i}.": ""}), ops, stream, f"{path}.{i}")
 
-
-def _arrays(leaf):
+def _arrays(layer: Any) -> dict[str, Array]:
     """A layer's parameters and statistics on the host, by name."""
-    return {name: leaf.ops.to_host(getattr(leaf, name)) for name in leaf.parameter_shapes | leaf.statistic_shapes}
+    names = layer.parameter_shapes | layer.statistic_shapes
+    return {name: layer.ops.to_host(getattr(layer, name)) for name in names}

@@ -1,97 +1,143 @@
-"""Weights in PyTorch's names and layouts, as NumPy arrays: PyTorch itself is not needed here.
+"""Weights in PyTorch's names and layouts, as NumPy arrays; PyTorch itself is not needed.
 
-A network goes over by ``torch_net.load_state_dict({k: torch.from_numpy(v) for k, v in to_torch_state(net).items()})`` and
-comes back by ``from_torch_state(net, {k: v.detach().cpu().numpy() for k, v in torch_net.state_dict().items()})``. The PyTorch
-network is a `torch.nn.Sequential` of the same layers in the same places, those without weights included: places are names,
-"0.weight".
+To PyTorch and back, with ``torch_net`` a `torch.nn.Sequential` of the same layers in the same
+places (those without weights count too, because places are names: "0.weight")::
+
+    state = to_torch_state(net)
+    torch_net.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+
+    state = torch_net.state_dict()
+    from_torch_state(net, {name: v.detach().cpu().numpy() for name, v in state.items()})
+
+Each layer class declares its names and layouts as `torch_layout`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from nn.layers.batchnorm import BatchNorm
-from nn.layers.conv import Conv2d, ConvTranspose2d
-from nn.layers.dense import Dense
 from nn.errors import WeightsError
-
-# For each layer: its array, PyTorch's name of it, and the order of our axes in PyTorch's array.
-MATRIX = (("W", "weight", (1, 0)), ("b", "bias", (0,)))  # y = x W + b here, x W^T + b there
-KERNELS = (("W", "weight", (0, 3, 1, 2)), ("b", "bias", (0,)))  # (outer, kh, kw, inner) here, (outer, inner, kh, kw) there
-ROWS = tuple((ours, theirs, (0,)) for ours, theirs in (
-    ("W", "weight"), ("b", "bias"), ("running_mean", "running_mean"), ("running_var", "running_var")
-))  # fmt: skip
-LAYOUTS = {Dense: MATRIX, Conv2d: KERNELS, ConvTranspose2d: KERNELS, BatchNorm: ROWS}
-COUNTER = "num_batches_tracked"  # PyTorch's batch norm counts its passes; with a fixed momentum nothing depends on it
+from nn.layers.base import Layer
+from nn.layers.torch_layout import TorchArray
 
 
-def to_torch_state(network):
-    """The parameters and running statistics of a built network: {"0.weight": array, ...}, as a `state_dict` has them."""
+def to_torch_state(network: Layer) -> dict[str, np.ndarray]:
+    """The parameters and running statistics of a built network, as in a `state_dict`.
+
+    Returns
+    -------
+    {"0.weight": array, ...}, copies on the host.
+    """
     state = {}
-    for leaf, ours, theirs, axes in _places(network):
-        state[theirs] = np.ascontiguousarray(leaf.ops.to_host(getattr(leaf, ours)).transpose(axes))
-    for prefix, leaf in network.leaves():
-        if isinstance(leaf, BatchNorm):
-            state[prefix + COUNTER] = np.zeros((), np.int64)
+    for name, layer, declared in _arrays(network):
+        array = layer.ops.to_host(getattr(layer, declared.name))
+        state[name] = np.ascontiguousarray(array.transpose(declared.axes))
+    for name in _counters(network):
+        state[name] = np.zeros((), np.int64)
     return state
 
 
-def from_torch_state(network, arrays):
-    """Copy arrays, named and laid out as in a PyTorch `state_dict`, into a built network of the same layers.
+def from_torch_state(network: Layer, arrays: Mapping[str, Any]) -> None:
+    """Copy the arrays of a PyTorch `state_dict` into a built network of the same layers.
 
-    A `Dense` or a convolution whose bias is missing, PyTorch's ``bias=False``, gets one of zeros. Nothing is copied unless
-    everything fits. Errors: `WeightsError` for an array that is missing, not expected, of another shape, not finite in the
-    network's dtype, or a running variance below 0.
+    If a bias of `Dense` or a convolution is missing (``bias=False``), it becomes zero. Nothing is
+    copied unless everything fits.
+
+    Parameters
+    ----------
+    network : Layer
+    arrays : mapping of str to array
+        PyTorch's names and layouts; floats of any dtype, on the host.
+
+    Raises
+    ------
+    WeightsError
+        If an array is missing, unexpected, of another shape, or not finite in the network's dtype,
+        or a running variance is negative.
     """
     if not isinstance(arrays, Mapping):
-        raise WeightsError(f"from_torch_state: expected arrays by name, as a state_dict has them, got {type(arrays).__name__}")
+        raise WeightsError(
+            "from_torch_state: expected arrays by name, as in a state_dict, "
+            f"got {type(arrays).__name__}"
+        )
     for name in arrays:
         if not isinstance(name, str):
-            raise WeightsError(f"from_torch_state: expected names, such as '0.weight', got {name!r}")
-    places = list(_places(network))
-    expected = {theirs for _, _, theirs, _ in places}
-    required = {theirs for leaf, ours, theirs, _ in places if ours != "b" or isinstance(leaf, BatchNorm)}
-    found = {name for name in arrays if not name.endswith(COUNTER)}
-    for what, names in (("is missing", required - found), ("was not expected", found - expected)):
+            raise WeightsError(
+                f"from_torch_state: expected names, such as '0.weight', got {name!r}"
+            )
+    declared_arrays = list(_arrays(network))
+    expected = {name for name, _, _ in declared_arrays}
+    required = {name for name, _, declared in declared_arrays if not declared.optional}
+    given = arrays.keys() - set(_counters(network))
+    for what, names in (
+        ("is missing", required - given),
+        ("was not expected", given - expected),
+    ):
         if names:
-            raise WeightsError(f"from_torch_state: the array {min(names)!r} {what}; expected {', '.join(sorted(expected))}")
+            raise WeightsError(
+                f"from_torch_state: the array {min(names)!r} {what}; "
+                f"expected {', '.join(sorted(expected))}"
+            )
     copies = []
-    for leaf, ours, theirs, axes in places:
-        target = getattr(leaf, ours)
-        shape = tuple(target.shape[axis] for axis in axes)
-        values = _checked(arrays[theirs], theirs, shape, target.dtype) if theirs in found else np.zeros(shape, target.dtype)
-        copies.append((leaf, target, values.transpose(np.argsort(axes))))
-    for leaf, target, values in copies:
-        leaf.ops.copy_(target, leaf.ops.asarray(values))
+    for name, layer, declared in declared_arrays:
+        target = getattr(layer, declared.name)
+        shape = tuple(target.shape[axis] for axis in declared.axes)
+        values = np.zeros(shape, target.dtype)
+        if name in given:
+            values = _checked(arrays[name], name, shape, target.dtype, declared.nonnegative)
+        copies.append((layer, target, values.transpose(np.argsort(declared.axes))))
+    for layer, target, values in copies:
+        layer.ops.copy_(target, layer.ops.asarray(values))
 
 
-def _checked(given, name, shape, dtype):
-    """The array as NumPy's, in the network's dtype."""
+def _checked(
+    given: Any, name: str, shape: tuple[int, ...], dtype: Any, nonnegative: bool
+) -> np.ndarray:
+    """The given array as NumPy's, in the network's dtype."""
     try:
         values = np.asarray(given)
-    except (TypeError, ValueError, RuntimeError) as problem:  # a tensor on a GPU, or one that needs its gradient
-        remedy = "v.detach().cpu().numpy() makes one of a tensor v"
-        raise WeightsError(f"from_torch_state: {name!r}: expected a NumPy array ({problem}); {remedy}") from None
+    except (TypeError, ValueError, RuntimeError) as problem:  # a tensor on a GPU, or with grad
+        raise WeightsError(
+            f"from_torch_state: {name!r}: expected a NumPy array ({problem}); "
+            "convert a tensor v with v.detach().cpu().numpy()"
+        ) from None
     if values.shape != shape:
-        raise WeightsError(f"from_torch_state: {name!r}: expected shape {shape}, got {values.shape}")
+        raise WeightsError(
+            f"from_torch_state: {name!r}: expected shape {shape}, got {values.shape}"
+        )
     if values.dtype.kind != "f":
-        raise WeightsError(f"from_torch_state: {name!r}: expected finite floats, got {values.dtype}")
-    with np.errstate(over="ignore"):  # what is too large for the dtype is infinite, and refused here
+        raise WeightsError(
+            f"from_torch_state: {name!r}: expected finite floats, got {values.dtype}"
+        )
+    with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused below
         values = values.astype(dtype)
     if not np.isfinite(values).all():
-        raise WeightsError(f"from_torch_state: {name!r}: expected finite floats, got NaN or what is infinite in {dtype}")
-    if name.endswith("running_var") and values.min() < 0:
-        raise WeightsError(f"from_torch_state: {name!r}: expected variances of at least 0, got {values.min()}")
+        raise WeightsError(
+            f"from_torch_state: {name!r}: expected finite floats, got NaN or a value that is "
+            f"infinite in {dtype}"
+        )
+    if nonnegative and values.min() < 0:
+        raise WeightsError(
+            f"from_torch_state: {name!r}: expected values of at least 0, got {values.min()}"
+        )
     return values
 
 
-def _places(network):
-    """(layer, our name, PyTorch's full name, axes) of every array."""
+def _arrays(network: Layer) -> Iterator[tuple[str, Any, TorchArray]]:
+    """(PyTorch's full name, layer, declaration) of every array."""
     if network.ops is None:
         raise WeightsError("the network has no memory yet: call .build(seed=...) first")
-    for prefix, leaf in network.leaves():
-        layouts = LAYOUTS.get(type(leaf), ())
-        if not layouts and leaf.parameter_shapes:
-            raise WeightsError(f"{leaf.label}: it is not known how PyTorch lays out a {type(leaf).__name__}")
-        for ours, theirs, axes in layouts:
-            yield leaf, ours, prefix + theirs, axes
+    for prefix, module in network.modules():
+        if not module.torch_layout and module.parameter_shapes:
+            raise WeightsError(
+                f"{module.label}: {type(module).__name__} declares no torch_layout, "
+                "so its PyTorch layout is unknown"
+            )
+        for declared in module.torch_layout:
+            yield prefix + declared.torch_name, module, declared
+
+
+def _counters(network: Layer) -> list[str]:
+    """PyTorch's full names of the counters, which are written as 0 and ignored when read."""
+    return [prefix + name for prefix, module in network.modules() for name in module.torch_counters]

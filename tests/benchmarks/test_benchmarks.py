@@ -175,7 +175,7 @@ def test_autograds_penalty_is_ours(real, fake):
     penalty.backward()
     np.testing.assert_allclose(value[0], penalty.item(), rtol=1e-4)
     want = torch.cat([p.grad.abs().sum()[None] for p in peer.D.parameters() if p.ndim > 1]).numpy()
-    got = [np.abs(leaf.dW).sum() for _, leaf in step.D.leaves() if leaf.n_parameters]
+    got = [np.abs(leaf.dW).sum() for _, leaf in step.D.modules() if leaf.n_parameters]
     np.testing.assert_allclose(got, want, rtol=1e-3)
     assert peer.penalty(None, None) == 0.0  # not its turn
 

@@ -1,4 +1,4 @@
-"""Importing nn does nothing but define it."""
+"""Importing nn has no side effects."""
 
 import json
 import os
@@ -16,43 +16,80 @@ LOOK = """
 import json, os, sys, threading
 before = set(os.listdir("."))
 import nn
-print(json.dumps({"modules": sorted(sys.modules), "threads": threading.active_count(), "files": sorted(set(os.listdir(".")) - before)}))
+files = sorted(set(os.listdir(".")) - before)
+seen = {"modules": sorted(sys.modules), "threads": threading.active_count(), "files": files}
+print(json.dumps(seen))
 """
 
 
 def after_importing():
-    result = subprocess.run([sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert result.returncode == 0, result.stderr
     assert result.stderr == "" and result.stdout.count("\n") == 1
     return json.loads(result.stdout)
 
 
-def test_importing_nn_brings_in_numpy_and_the_standard_library_only():
+def test_importing_nn_imports_only_numpy_and_the_standard_library():
     seen = after_importing()
     brought = {name.partition(".")[0] for name in seen["modules"]}
     assert {"nn", "numpy"} <= brought
-    assert not brought & {"matplotlib", "cupy", "cupyx", "pooch", "tqdm", "requests", "PIL", "scipy", "torch", "gan", "hypothesis"}
+    assert not brought & {
+        "matplotlib",
+        "cupy",
+        "cupyx",
+        "pooch",
+        "tqdm",
+        "requests",
+        "PIL",
+        "scipy",
+        "torch",
+        "gan",
+        "hypothesis",
+    }
     assert seen["threads"] == 1 and set(seen["files"]) <= {"__pycache__"}
 
 
-def test_all_that_nn_offers_is_there():
+def test_all_public_names_exist():
     import nn
 
     assert len(nn.__all__) == len(set(nn.__all__)) > 25
-    for name in ("Dense", "Sequential", "BCE", "Adam", "gradcheck", "save_weights", "TorchDefault", "WeightsError", "get_ops"):
+    for name in (
+        "Dense",
+        "Sequential",
+        "BCE",
+        "Adam",
+        "gradcheck",
+        "save_weights",
+        "TorchDefault",
+        "WeightsError",
+        "get_ops",
+    ):
         assert name in nn.__all__ and callable(getattr(nn, name))
 
 
-WITHOUT = {key: value for key, value in os.environ.items() if key not in SAID_OTHERWISE and "NUM_THREADS" not in key}
+WITHOUT = {
+    key: value
+    for key, value in os.environ.items()
+    if key not in SAID_OTHERWISE and "NUM_THREADS" not in key
+}
 
 
 def output_of(code, **env):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=WITHOUT | env, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=WITHOUT | env,
+        check=True,
+    )
     return done.stdout.split("\n")
 
 
 @pytest.mark.parametrize("module", ["nn", "gan.training.trainer", "benchmarks.harness.contenders"])
-def test_openblas_reads_how_long_to_spin_and_nobody_else(module):
+def test_openblas_timeout_is_set_before_numpy_is_imported(module):
     code = (
         "import builtins, os, sys\n"
         "real = builtins.__import__\n"
@@ -91,7 +128,16 @@ def test_gnu_openmp_reads_how_long_to_spin_and_nobody_else():
 def test_a_library_that_was_loaded_before_is_said_to_spin(device):
     if device == "cpu":
         pytest.importorskip("numba.np.ufunc.omppool")
-    first, library = {"numpy": ("numpy", "NumPy"), "cpu": ("numba.np.ufunc.omppool", "OpenMP")}[device]
+    first, library = {"numpy": ("numpy", "NumPy"), "cpu": ("numba.np.ufunc.omppool", "OpenMP")}[
+        device
+    ]
     shown = f"import nn; print(nn.get_ops('{device}'))"
-    assert f"{cores()} threads; {library} was loaded before nn, so its idle threads spin" in output_of(f"import {first}; {shown}")[0]
-    assert "spin" not in output_of(shown)[0] + output_of(f"import {first}; {shown}", OMP_WAIT_POLICY="passive")[0]
+    assert (
+        f"{cores()} threads; {library} was loaded before nn, so its idle threads spin"
+        in output_of(f"import {first}; {shown}")[0]
+    )
+    assert (
+        "spin"
+        not in output_of(shown)[0]
+        + output_of(f"import {first}; {shown}", OMP_WAIT_POLICY="passive")[0]
+    )

@@ -28,18 +28,18 @@ def draw(init, seed=0):
 
 
 @pytest.mark.parametrize("name", NORMAL)
-def test_normal_ones_have_their_spread_and_tails(name):
+def test_normal_initializers_have_the_right_distribution(name):
     init, std = NORMAL[name]
     x = draw(init) / std
     assert x.shape == SHAPE
     assert abs(x.mean()) < 5 / math.sqrt(N)
     assert abs(x.std() - 1) < 5 / math.sqrt(2 * N)
-    assert abs(np.mean(np.abs(x) < 1) - 0.6827) < 0.01  # of a normal distribution, not only of this variance
+    assert abs(np.mean(np.abs(x) < 1) - 0.6827) < 0.01  # the tails of a normal distribution
     assert 3.5 < np.abs(x).max() < 6
 
 
 @pytest.mark.parametrize("name", UNIFORM)
-def test_uniform_ones_fill_their_interval_and_never_leave_it(name):
+def test_uniform_initializers_fill_exactly_their_interval(name):
     init, bound = UNIFORM[name]
     x = draw(init) / bound
     assert x.shape == SHAPE
@@ -59,11 +59,15 @@ def test_uniform_ones_fill_their_interval_and_never_leave_it(name):
         ("kaiming_uniform", nn.HeUniform()),
     ],
 )
-def test_the_spread_is_pytorchs(name, init):
+def test_spread_is_pytorchs(name, init):
     std, largest = load("initializers")[name]
     x = draw(init)
     assert 0.98 < x.std() / std < 1.02
-    assert 0.75 < np.abs(x).max() / largest < 1.33 if "normal" in name else 0.999 < np.abs(x).max() / largest < 1.001
+    assert (
+        0.75 < np.abs(x).max() / largest < 1.33
+        if "normal" in name
+        else 0.999 < np.abs(x).max() / largest < 1.001
+    )
 
 
 def test_a_dense_layer_starts_as_pytorchs_linear_does():
@@ -73,7 +77,7 @@ def test_a_dense_layer_starts_as_pytorchs_linear_does():
         assert 0.95 < np.abs(got).max() / largest < 1.05
 
 
-def test_a_dense_layer_gives_its_initializer_the_fans_in_their_order():
+def test_dense_passes_fan_in_and_fan_out():
     W = nn.Dense(300, 3, init=nn.HeUniform()).build(seed=0, dtype="float64").W
     assert 0.98 < np.abs(W).max() / math.sqrt(6 / 300) <= 1
     W = nn.Dense(3, 300, init=nn.HeUniform()).build(seed=0, dtype="float64").W
@@ -85,8 +89,10 @@ def test_constant(value):
     assert (draw(nn.Constant(value)) == value).all()
 
 
-@pytest.mark.parametrize("init", [init for init, _ in (*NORMAL.values(), *UNIFORM.values())], ids=repr)
-def test_randomness_comes_from_the_generator_alone(init):
+@pytest.mark.parametrize(
+    "init", [init for init, _ in (*NORMAL.values(), *UNIFORM.values())], ids=repr
+)
+def test_randomness_comes_only_from_the_generator(init):
     assert (draw(init, seed=1) == draw(init, seed=1)).all()
     assert (draw(init, seed=1) != draw(init, seed=2)).any()
     assert eval(repr(init), vars(nn)) == init  # noqa: S307

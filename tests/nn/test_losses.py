@@ -340,3 +340,13 @@ def test_a_gradient_of_ones_own_passes_the_sigmoid_as_usual_after_bce():
     p = net.forward(z, cache)
     nn.BCE()(p, 1.0, cache)  # for its value alone
     np.testing.assert_allclose(net.backward(np.ones((3, 1)), cache), p * (1 - p))
+
+
+def test_bce_of_another_layers_output_takes_it_as_plain_probabilities():
+    p = np.array([[0.3], [0.6]])
+    net = nn.Sequential(nn.Tanh()).build(dtype="float64")
+    cache = net.cache()
+    y = net.forward(np.arctanh(p), cache)
+    value, dp = nn.BCE()(y, 1.0, cache)
+    np.testing.assert_allclose(value[0], -np.log(p).mean())
+    np.testing.assert_allclose(dp, -1 / p / 2)

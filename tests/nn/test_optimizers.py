@@ -24,7 +24,7 @@ each = pytest.mark.parametrize("name", MAKE)
 
 
 def follow(name, dtype, copies=1, device="cpu"):
-    """The parameters after each of the ten stored steps, and PyTorch's, repeated `copies` times in one vector."""
+    """The parameters after each of ten stored steps, and PyTorch's, repeated `copies` times."""
     stored = load("optimizers")
     w, grads = np.tile(stored["w"], copies), np.tile(stored["grads"], copies)
     net = nn.Sequential(Vector(len(w))).build(dtype=dtype, device=device)
@@ -41,12 +41,12 @@ def follow(name, dtype, copies=1, device="cpu"):
 
 @each
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 1e-6)])
-def test_ten_steps_are_pytorchs(name, dtype, tolerance):
-    """The learning rate is tripled after the fifth; the gradients reach from far below Adam's eps to far above."""
+def test_ten_steps_match_pytorch(name, dtype, tolerance):
+    """The rate triples after the fifth step; gradients are far below and far above Adam's eps."""
     got, want = follow(name, dtype)
     assert got.dtype == want.dtype == dtype
     start = load("optimizers")["w"]
-    # held against the way gone, not against the parameter: a step of another size cannot hide behind a large weight
+    # relative to the distance moved, so that a wrong step cannot hide behind a large weight
     way = np.cumsum(np.abs(np.diff(want.astype(np.float64), axis=0, prepend=start[None])), axis=0)
     rounding = 4 * np.finfo(dtype).eps * np.abs(start)
     assert (np.abs(got - want) <= tolerance * way + rounding).all()
@@ -64,7 +64,7 @@ def test_more_parameters_than_fit_in_one_block_take_the_same_steps(name, device)
 
 @each
 def test_two_optimizers_keep_their_own_state(name):
-    """The moments of one network are never applied to another, though both have a layer with the same names."""
+    """One network's moments are never applied to another with the same names."""
     lone, _ = follow(name, "float64")
     stored = load("optimizers")
     nets = [nn.Sequential(Vector(24)).build(dtype="float64") for _ in range(2)]
@@ -98,8 +98,8 @@ def test_one_optimizer_serves_all_layers_each_with_its_own_moments(name):
     assert (net[1].w != lone[-1]).any()
 
 
-def test_adams_steady_step_is_the_learning_rate():
-    """With a constant gradient each step is lr, the first as well as the hundredth: the bias correction has its power of t."""
+def test_adam_step_for_a_constant_gradient_is_the_learning_rate():
+    """The first and the hundredth step are both lr: the bias correction uses the power t."""
     net = in_float64(nn.Sequential(Vector(3)))
     optimizer = nn.Adam(net, 0.01)
     net[0].dw[...] = [0.5, -2.0, 30.0]
@@ -114,12 +114,12 @@ def test_weight_decay_is_off_by_default_and_decoupled():
     net[0].w[...] = [1.0, -2.0]
     nn.Adam(net, 0.1).step()
     assert (net[0].w == [1, -2]).all()
-    nn.Adam(net, 0.1, weight_decay=0.5).step()  # the gradient is zero: only the decay moves it
+    nn.Adam(net, 0.1, weight_decay=0.5).step()  # the gradient is zero: only the decay acts
     np.testing.assert_allclose(net[0].w, [0.95, -1.9], rtol=1e-15)
 
 
 @each
-def test_the_gradient_is_not_changed_by_a_step(name):
+def test_step_does_not_change_the_gradient(name):
     net = in_float64(nn.Sequential(nn.Dense(5, 3)))
     net.parameters.grad.flat[...] = normal(*net.parameters.grad.flat.shape)
     before = net.parameters.grad.flat.tobytes()
@@ -128,8 +128,8 @@ def test_the_gradient_is_not_changed_by_a_step(name):
 
 
 @each
-def test_state_is_all_there_is_to_remember(name):
-    """A checkpoint that holds `state` and the parameters goes on as if nothing had happened."""
+def test_state_and_parameters_are_all_a_checkpoint_needs(name):
+    """A checkpoint of `state` and the parameters continues exactly."""
     stored = load("optimizers")
 
     def run(net, optimizer, grads):
@@ -155,7 +155,7 @@ def test_state_is_all_there_is_to_remember(name):
 
 
 @each
-def test_state_is_of_the_networks_dtype_but_for_the_clock(name):
+def test_state_has_the_networks_dtype_except_the_step_state(name):
     optimizer = MAKE[name](nn.Dense(5, 3).build(seed=0))
     dtypes = {key: array.dtype.name for key, array in optimizer.state.items()}
     assert dtypes.pop("clock") == "float64" and set(dtypes.values()) == {"float32"}
@@ -166,13 +166,15 @@ def test_running_statistics_are_never_optimized():
     optimizer = nn.Adam(net, 0.1)
     net.parameters.grad.flat[...] = 1.0
     optimizer.step()
-    assert (net[0].W != 1).all() and (net[0].running_var == 1).all() and not net[0].running_mean.any()
+    assert (
+        (net[0].W != 1).all() and (net[0].running_var == 1).all() and not net[0].running_mean.any()
+    )
 
 
-def test_the_learning_rate_that_is_set_is_the_one_read():
+def test_learning_rate_reads_as_set():
     optimizer = nn.SGD(nn.Dense(5, 3).build(seed=0), 0.1)
     optimizer.learning_rate = 0.025
-    assert optimizer.learning_rate == 0.025 and optimizer.clock[1] == 0.025
+    assert optimizer.learning_rate == 0.025 and optimizer.step_state[1] == 0.025
 
 
 @pytest.mark.parametrize(
@@ -190,8 +192,14 @@ def test_the_learning_rate_that_is_set_is_the_one_read():
         (lambda net: nn.Adam(net, beta2=1), r"Adam: expected beta2 in \[0, 1\), got 1"),
         (lambda net: nn.Adam(net, beta2=-0.1), r"Adam: expected beta2 in \[0, 1\), got -0.1"),
         (lambda net: nn.Adam(net, eps=0), "Adam: expected eps above 0, got 0"),
-        (lambda net: nn.Adam(net, weight_decay=-1), "Adam: expected weight_decay of at least 0, got -1"),
-        (lambda net: setattr(nn.Adam(net), "learning_rate", -1), "Adam: expected learning_rate above 0, got -1"),
+        (
+            lambda net: nn.Adam(net, weight_decay=-1),
+            "Adam: expected weight_decay of at least 0, got -1",
+        ),
+        (
+            lambda net: setattr(nn.Adam(net), "learning_rate", -1),
+            "Adam: expected learning_rate above 0, got -1",
+        ),
         (lambda net: nn.Adam(nn.Dense(2, 2)), "Adam: expected a built network; call .build"),
     ],
 )
@@ -200,9 +208,12 @@ def test_settings_out_of_range_are_refused(make, message):
         make(nn.Dense(2, 2).build(seed=0))
 
 
-def test_without_memory_of_earlier_steps_each_is_its_own_gradients():
-    """Momentum, decay and betas of 0 are allowed: Adam and RMSProp then take steps of the sign alone."""
-    for make in (lambda net: nn.RMSProp(net, 0.25, decay=0), lambda net: nn.Adam(net, 0.25, beta1=0, beta2=0)):
+def test_coefficients_of_zero_make_each_step_depend_on_its_gradient_only():
+    """Momentum, decay and betas of 0 are allowed: Adam and RMSProp then step by the sign."""
+    for make in (
+        lambda net: nn.RMSProp(net, 0.25, decay=0),
+        lambda net: nn.Adam(net, 0.25, beta1=0, beta2=0),
+    ):
         net = nn.Dense(2, 3).build(seed=0, dtype="float64")
         before, optimizer = net.W.copy(), make(net)
         for _ in range(2):
@@ -245,13 +256,15 @@ def test_a_gradient_whose_square_overflows_does_not_freeze_a_weight(spike, optim
     np.testing.assert_allclose(net[0].w, way(gradients, 0.01), rtol=1e-5, atol=1e-6)
 
 
-def test_adams_state_is_named_as_the_paper_has_it():
+def test_adam_state_has_the_papers_names():
     net = nn.Dense(2, 3).build(seed=0, dtype="float64")
     optimizer = nn.Adam(net, beta1=0.5, beta2=0.5)
     net.dW[...] = -3
     optimizer.step()
     m, v = optimizer.state["m"][:6], optimizer.state["v"][:6]
-    assert (m < 0).all() and np.allclose(v, 0.5 * 9) and optimizer.clock.shape == (2,)  # v = (1 - beta2) g^2
+    assert (
+        (m < 0).all() and np.allclose(v, 0.5 * 9) and optimizer.step_state.shape == (2,)
+    )  # v = (1 - beta2) g^2
 
 
 def test_an_optimizer_follows_a_network_that_is_built_again():

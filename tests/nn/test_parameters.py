@@ -12,7 +12,7 @@ SHAPES = st.lists(st.lists(st.integers(1, 7), max_size=4).map(tuple), max_size=6
 
 
 @given(SHAPES, st.sampled_from(["float32", "float64"]))
-def test_views_are_named_aligned_apart_and_within_one_zeroed_vector(shapes, dtype):
+def test_views_are_named_aligned_disjoint_and_in_one_zeroed_vector(shapes, dtype):
     shapes = {f"{i}.W": shape for i, shape in enumerate(shapes)}
     buffer = FlatBuffer(shapes, get_ops(), dtype)
     assert buffer.flat.ndim == 1 and buffer.flat.flags.c_contiguous and buffer.flat.dtype == dtype
@@ -20,7 +20,7 @@ def test_views_are_named_aligned_apart_and_within_one_zeroed_vector(shapes, dtyp
     for i, (name, view) in enumerate(buffer.items()):
         assert view is buffer[name] and view.shape == shapes[name] and view.dtype == dtype
         assert view.flags.c_contiguous and view.ctypes.data % 64 == 0
-        assert not view.any()  # nobody else wrote here
+        assert not view.any()  # not overlapping another view
         view[...] = i + 1
     assert all((view == i + 1).all() for i, view in enumerate(buffer.views.values()))
     size = sum(view.size for view in buffer.views.values())
@@ -29,16 +29,25 @@ def test_views_are_named_aligned_apart_and_within_one_zeroed_vector(shapes, dtyp
 
 def test_a_network_without_parameters_has_empty_buffers():
     parameters = Parameters({}, {}, get_ops(), "float32")
-    assert parameters.value.flat.shape == parameters.grad.flat.shape == parameters.statistics.flat.shape == (0,)
+    assert (
+        parameters.value.flat.shape
+        == parameters.grad.flat.shape
+        == parameters.statistics.flat.shape
+        == (0,)
+    )
     net = nn.Sequential(nn.ReLU()).build()
     nn.Adam(net).step()
     assert net.n_parameters == 0
 
 
-def test_the_names_are_paths_through_the_network():
-    net = nn.Sequential(nn.Dense(3, 2), nn.Sequential(nn.ReLU(), nn.BatchNorm(2)), nn.Dense(2, 1)).build(seed=0)
+def test_names_are_paths_through_the_network():
+    net = nn.Sequential(
+        nn.Dense(3, 2), nn.Sequential(nn.ReLU(), nn.BatchNorm(2)), nn.Dense(2, 1)
+    ).build(seed=0)
     names = ["0.W", "0.b", "1.1.W", "1.1.b", "2.W", "2.b"]
-    assert list(dict(net.parameters.value.items())) == list(dict(net.parameters.grad.items())) == names
+    assert (
+        list(dict(net.parameters.value.items())) == list(dict(net.parameters.grad.items())) == names
+    )
     assert list(dict(net.parameters.statistics.items())) == ["1.1.running_mean", "1.1.running_var"]
     assert net.parameters.value["1.1.W"] is net[1][1].W and net.parameters.grad["2.b"] is net[2].db
     assert net.n_parameters == 6 + 2 + 2 + 2 + 2 + 1
@@ -61,6 +70,8 @@ def test_padding_stays_zero_through_training():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_all_buffers_are_of_the_networks_dtype(dtype):
+def test_all_buffers_have_the_networks_dtype(dtype):
     parameters = nn.Sequential(nn.BatchNorm(2)).build(dtype=dtype).parameters
-    assert {b.flat.dtype.name for b in (parameters.value, parameters.grad, parameters.statistics)} == {dtype}
+    assert {
+        b.flat.dtype.name for b in (parameters.value, parameters.grad, parameters.statistics)
+    } == {dtype}

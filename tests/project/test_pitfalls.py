@@ -1,8 +1,8 @@
 """Mistakes that comparable projects made, and the tests that would catch them here.
 
 The real batch's gradient uses activations that the later fake forward left behind:
-    test_base::test_a_later_pass_does_not_spoil_an_earlier_one
-    test_dense::test_dw_comes_from_this_passs_x_though_another_forward_followed
+    test_base::test_a_later_pass_does_not_affect_an_earlier_one
+    test_dense::test_dw_uses_the_x_of_its_own_pass
 BCE as dL/dp times sigmoid', with or without an epsilon:
     test_losses::test_a_confidently_wrong_sigmoid_does_not_vanish
     test_step::test_a_confident_discriminator_still_teaches_the_generator
@@ -12,39 +12,39 @@ The generator's update sends old activations through the updated discriminator:
     test_step::test_three_steps_are_those_of_the_equations
     test_pitfalls::test_a_pass_made_before_the_update_is_not_one_through_the_updated_network
 float32 times a NumPy float64 is float64 from there on:
-    test_base::test_the_dtype_stays_everywhere
-    test_base::test_settings_of_numpys_float64_do_not_widen
+    test_base::test_dtype_is_the_networks_everywhere
+    test_base::test_float64_settings_do_not_widen_float32
     test_losses::test_any_real_number_is_a_target
-    test_optimizers::test_state_is_of_the_networks_dtype_but_for_the_clock
+    test_optimizers::test_state_has_the_networks_dtype_except_the_step_state
 np.maximum(x, a x, x), which overwrites the logits that backward needs:
-    test_base::test_x_and_what_the_other_pass_holds_are_never_written
-    test_activations::test_x_is_whole_after_forward_and_backward
+    test_base::test_x_and_the_other_cache_are_never_written
+    test_activations::test_x_is_unchanged_by_both_passes
 Leaky ReLU's mask taken from the gradient's sign:
-    test_activations::test_the_mask_comes_from_x_and_not_from_dy
+    test_activations::test_mask_comes_from_x_not_from_dy
 Batch norm divides by (var + eps) while backward assumes its square root:
-    test_batchnorm::test_training_is_the_plain_loop
-    test_batchnorm::test_gradients_are_right_where_eps_weighs_as_much_as_the_variance
+    test_batchnorm::test_training_matches_plain_loops
+    test_batchnorm::test_gradients_where_eps_is_as_large_as_the_variance
 Batch norm of images for each (C, H, W) instead of each channel:
-    test_batchnorm::test_statistics_of_images_are_one_for_each_channel
+    test_batchnorm::test_images_have_one_statistic_per_channel
 Freezing D switches its batch norm to running statistics:
-    test_batchnorm::test_frozen_is_not_evaluation
-    test_sequential::test_the_generators_gradient_through_a_frozen_discriminator_is_pytorchs
+    test_batchnorm::test_frozen_is_not_evaluation_mode
+    test_sequential::test_generator_gradient_through_a_frozen_discriminator_matches_pytorch
 Adam's bias correction without the power of t, or with t reset at each call:
-    test_optimizers::test_ten_steps_are_pytorchs
-    test_optimizers::test_adams_steady_step_is_the_learning_rate
+    test_optimizers::test_ten_steps_match_pytorch
+    test_optimizers::test_adam_step_for_a_constant_gradient_is_the_learning_rate
 One optimizer's state applied to another layer or network:
     test_optimizers::test_two_optimizers_keep_their_own_state
     test_optimizers::test_one_optimizer_serves_all_layers_each_with_its_own_moments
 The convolution's bias gradient summed over channels too:
-    test_conv::test_the_bias_gradient_is_one_sum_for_each_channel
+    test_conv::test_bias_gradient_is_one_sum_per_channel
 Dropout: one mask for the batch, drawn with replacement, left on in evaluation, or missing in backward:
-    test_dropout::test_each_element_of_each_sample_is_drawn_apart
+    test_dropout::test_elements_are_drawn_independently
     test_dropout::test_an_element_is_zero_with_probability_p_and_scaled_otherwise
-    test_dropout::test_the_expectation_is_kept
-    test_dropout::test_evaluation_changes_nothing_and_draws_nothing
-    test_dropout::test_backward_multiplies_with_the_same_mask
+    test_dropout::test_expectation_is_preserved
+    test_dropout::test_evaluation_is_identity_and_draws_nothing
+    test_dropout::test_backward_multiplies_by_the_same_mask
 dW computed from the input before dropout:
-    test_dropout::test_dw_after_dropout_uses_what_came_out_of_it
+    test_dropout::test_dw_of_the_next_layer_uses_the_dropped_x
 Up-sampling's backward takes one pixel instead of the sum:
     test_pitfalls::test_each_pixels_gradient_is_the_sum_over_its_copies
 Data order: unshuffled [real, fake] split into minibatches:
@@ -57,10 +57,10 @@ An iterator rebuilt each step without shuffling, so that only the first batches 
     test_batches::test_epochs_have_different_orders_none_of_them_the_files
     test_batches::test_an_epoch_holds_each_image_at_most_once_and_is_whole
 `zip` over caches of different length, which silently drops layers or samples:
-    test_sequential::test_a_cache_of_another_network_is_an_error_and_not_a_short_pass
-    test_dense::test_a_smaller_batch_fits_into_the_same_cache
+    test_sequential::test_cache_of_another_network_is_an_error
+    test_dense::test_smaller_batch_fits_the_same_cache
 A learning-rate decay that compounds: nothing here decays the rate but its user:
-    test_optimizers::test_the_learning_rate_that_is_set_is_the_one_read
+    test_optimizers::test_learning_rate_reads_as_set
 D trained on evaluation-mode fakes, G in training mode:
     test_step::test_d_is_trained_on_images_made_in_training_mode
 Softmax's derivative as a diagonal:
@@ -71,7 +71,7 @@ A "loss" that is the sum of squared gradients:
     test_losses::test_pytorch_agrees
     test_trainer::test_the_losses_reported_are_the_cross_entropies
 BatchNorm(c, 0.8), meant as momentum, read as eps:
-    test_batchnorm::test_eps_and_momentum_cannot_be_given_by_position
+    test_batchnorm::test_eps_and_momentum_are_keyword_only
 Saving moves the model to the CPU:
     test_pitfalls::test_saving_leaves_the_network_where_and_as_it_is
 Pickle in a weights file:
@@ -81,9 +81,9 @@ A resume that refuses more epochs than first asked:
 A dataset host that answers 403 or 404:
     test_fetch::test_a_bad_mirror_is_passed_over_and_named_if_it_was_the_last
 A copy whose layers no longer view what the optimizer steps:
-    test_copies::test_a_network_its_optimizer_and_its_cache_go_on_together
+    test_copies::test_network_optimizer_and_cache_continue_together
 An optimizer of a part of a network that steps all of it:
-    test_parts::test_an_optimizer_of_a_part_steps_that_and_nothing_else
+    test_parts::test_optimizer_of_a_part_steps_only_that_part
 """
 
 import re

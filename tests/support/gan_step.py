@@ -80,7 +80,7 @@ class GanStep:
         self.noise, self.order_stream = (ops.stream(seed) for seed in np.random.SeedSequence(3).spawn(2))
         if same_draws:
             self.noise, self.order_stream = HostStream(ops, 3), HostStream(ops, 4)
-            for i, (_, leaf) in enumerate(self.D.leaves()):
+            for i, (_, leaf) in enumerate(self.D.modules()):
                 leaf.stream = HostStream(ops, i)
         images = np.random.default_rng(5).integers(0, 256, (N_IMAGES, 1, 3, 4)).astype(np.uint8)
         self.images, self.order = ops.asarray(images), ops.asarray(np.arange(N_IMAGES))

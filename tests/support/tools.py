@@ -46,7 +46,7 @@ def buffers(cache):
     found = {}
     for i, part in enumerate(cache.parts):
         found |= {f"{i}.{name}": array for name, array in buffers(part).items()}
-    found |= {name: view for name, (_, view) in cache._buffers.items()}
+    found |= cache.buffers
     return found | {name: value for name, value in vars(cache).items() if isinstance(value, np.ndarray)}
 
 
@@ -67,6 +67,6 @@ class Vector(nn.Layer):
         return dy if need_dx else None
 
     def _copied(self, x, cache):
-        y = cache.like("y", x)
+        y = cache.buffer_like("y", x)
         self.ops.copy_(y, x)
         return y

@@ -58,7 +58,7 @@ def test_a_slope_that_is_no_number_shows(any_backend, bad):
 def test_a_discriminator_whose_units_are_all_dead_gets_no_gradient(n, weight, dtype):
     D = Sequential(Dense(3, 4), ReLU(), Dense(4, 1)).build(0, dtype=dtype)
     D.layers[0].b[...] = -100
-    cache, value = D.cache(twice=True), np.zeros(1, dtype)
+    cache, value = D.cache(double_backward=True), np.zeros(1, dtype)
     D.forward(np.ones((n, 3), dtype), cache, train=True)
     D.parameters.grad.flat[...] = 0
     add_slope_penalty(D, cache, 1.0, weight, toward=np.ones((n, 1), dtype), value=value)
@@ -67,20 +67,20 @@ def test_a_discriminator_whose_units_are_all_dead_gets_no_gradient(n, weight, dt
 
 def test_a_penalty_on_nothing_is_refused():
     D = Dense(3, 1).build(0)
-    D.forward(np.zeros((0, 3), np.float32), cache := D.cache(twice=True), train=True)
+    D.forward(np.zeros((0, 3), np.float32), cache := D.cache(double_backward=True), train=True)
     with pytest.raises(ShapeError, match="penalty: expected at least one row"):
         add_slope_penalty(D, cache, 1.0, 20.0, toward=np.ones((0, 1), np.float32), value=np.zeros(1, np.float32))
 
 
-@pytest.mark.parametrize("last", [(), (Sigmoid(),), (Tanh(),)])
+@pytest.mark.parametrize("last", [(), (Sigmoid,), (Tanh,)])
 @pytest.mark.parametrize("scale", [1e-25, 1e-12, 1.0, 1e3])
 def test_tiny_and_large_slopes_through_double_backward(last, scale):
     """float32 gradients of the penalty on a whole network are those of float64."""
     found = {}
     for dtype in ("float32", "float64"):
-        D = Sequential(Dense(3, 8), LeakyReLU(0.2), Dense(8, 1), *last).build(0, dtype=dtype)
+        D = Sequential(Dense(3, 8), LeakyReLU(0.2), Dense(8, 1), *[layer() for layer in last]).build(0, dtype=dtype)
         D.layers[2].W[...] *= scale
-        cache, value = D.cache(twice=True), np.zeros(1, dtype)
+        cache, value = D.cache(double_backward=True), np.zeros(1, dtype)
         D.forward(np.random.default_rng(1).standard_normal((16, 3)).astype(dtype) / max(scale, 1), cache, train=True)
         D.parameters.grad.flat[...] = 0
         add_slope_penalty(D, cache, 1.0, 20.0, toward=np.ones((16, 1), dtype), value=value)

@@ -133,7 +133,7 @@ def test_another_learning_rate_stays():
     t, other = trainer(), trainer(learning_rate=0.5)
     t.fit(steps=2)
     other.restore(*t.state())
-    assert other._step.g_optimizer.clock.tolist() == [2, 0.5]
+    assert other._step.g_optimizer.step_state.tolist() == [2, 0.5]
 
 
 def test_no_state_that_cannot_be_restored():

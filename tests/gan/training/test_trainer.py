@@ -380,7 +380,7 @@ def test_a_callback_may_set_the_learning_rate():
     t = trainer()
     t.fit(epochs=2, callbacks=[Halving()])
     assert t.learning_rate == TINY.learning_rate / 4
-    assert {optimizer.clock[1] for optimizer in (t._step.g_optimizer, t._step.d_optimizer)} == {t.learning_rate}
+    assert {optimizer.step_state[1] for optimizer in (t._step.g_optimizer, t._step.d_optimizer)} == {t.learning_rate}
 
 
 @pytest.mark.parametrize("rate", [0, -1.0, float("nan"), float("inf"), "0.1", None, [0.1]])
@@ -388,7 +388,7 @@ def test_a_learning_rate_that_cannot_be_is_refused_and_changes_nothing(rate):
     t = trainer()
     with pytest.raises(RunError, match="learning rate: expected a finite number above 0, got"):
         t.learning_rate = rate
-    assert t.learning_rate == t._step.g_optimizer.learning_rate == t._step.d_optimizer.clock[1] == TINY.learning_rate
+    assert t.learning_rate == t._step.g_optimizer.learning_rate == t._step.d_optimizer.step_state[1] == TINY.learning_rate
 
 
 def test_the_last_good_step_comes_back_with_the_learning_rate_of_now():
@@ -398,7 +398,7 @@ def test_the_last_good_step_comes_back_with_the_learning_rate_of_now():
     t.discriminator.parameters.value.flat[0] = np.nan
     with pytest.raises(RunError, match="those of step 5.*learning rate below 0.25"):
         t.fit(steps=1)
-    assert t.learning_rate == 0.25 and t._step.g_optimizer.clock.tolist() == t._step.d_optimizer.clock.tolist() == [5, 0.25]
+    assert t.learning_rate == 0.25 and t._step.g_optimizer.step_state.tolist() == t._step.d_optimizer.step_state.tolist() == [5, 0.25]
 
 
 @pytest.mark.parametrize("name", ["recipe", "batch_size", "generator", "discriminator", "artist", "ops", "clusters"])

@@ -29,13 +29,13 @@ def test_forward_is_the_plain_formula(name, shape):
 @each
 @pytest.mark.parametrize("shape", [(5, 4), (2, 3, 4, 5)])
 @pytest.mark.gradcheck
-def test_gradients_are_the_finite_differences(name, shape):
+def test_gradients_match_finite_differences(name, shape):
     report = nn.gradcheck(ACTIVATIONS[name][0](), away_from_zero(*shape))
     assert report.ok, report
 
 
 @each
-def test_pytorch_agrees(name):
+def test_matches_pytorch(name):
     want = load("layers")
     y, dx = one_pass(in_float64(ACTIVATIONS[name][0]()), want[f"{name}.x"], want[f"{name}.dy"])
     assert_close(y, want[f"{name}.y"], 1e-14)
@@ -45,28 +45,34 @@ def test_pytorch_agrees(name):
 @pytest.mark.parametrize("name", ["sigmoid", "tanh"])
 def test_pytorch_agrees_far_from_zero(name):
     want = load("layers")
-    y, dx = one_pass(in_float64(ACTIVATIONS[name][0]()), want[f"{name}_far.x"], want[f"{name}_far.dy"])
+    y, dx = one_pass(
+        in_float64(ACTIVATIONS[name][0]()), want[f"{name}_far.x"], want[f"{name}_far.dy"]
+    )
     assert_close(y, want[f"{name}_far.y"], 1e-14)
     assert_close(dx, want[f"{name}_far.dx"], 1e-14)
 
 
 @each
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
-@pytest.mark.parametrize("rows, columns", [(2 * BLOCK // 1000 + 3, 1000), (3, BLOCK + 1)])  # several rows in a block; more than one
+# several rows in a block; more than one
+@pytest.mark.parametrize("rows, columns", [(2 * BLOCK // 1000 + 3, 1000), (3, BLOCK + 1)])
 def test_in_blocks_it_is_the_plain_formula_too(name, rows, columns, device):
     x, dy = away_from_zero(rows, columns), normal(rows, columns, seed=1)
     y, dx = one_pass(ACTIVATIONS[name][0]().build(dtype="float64", device=device), x, dy)
     formula, slope = {
-        "relu": (np.where(x > 0, x, 0), x > 0), "leaky": (np.where(x > 0, x, 0.2 * x), np.where(x > 0, 1, 0.2)),
-        "sigmoid": (1 / (1 + np.exp(-x)), y * (1 - y)), "tanh": (np.tanh(x), 1 - y * y),
-    }[name]  # fmt: skip
+        "relu": (np.where(x > 0, x, 0), x > 0),
+        "leaky": (np.where(x > 0, x, 0.2 * x), np.where(x > 0, 1, 0.2)),
+        "sigmoid": (1 / (1 + np.exp(-x)), y * (1 - y)),
+        "tanh": (np.tanh(x), 1 - y * y),
+    }[name]
     assert_close(y, formula, 1e-14)
     assert_close(dx, dy * slope, 1e-14)
 
 
 def test_a_sigmoid_is_exact_and_silent_where_exp_would_overflow():
     y = nn.Sigmoid().build()(np.array([[-1000.0, -100.0, -80.0, 0.0, 80.0, 1000.0]], np.float32))[0]
-    assert y[0] == 0 and 3e-44 < y[1] < 4.5e-44  # one of float32's last subnormal numbers, of few digits
+    # one of float32's last subnormal numbers, of few digits
+    assert y[0] == 0 and 3e-44 < y[1] < 4.5e-44
     assert abs(float(y[2]) * math.exp(80.0) - 1) < 1e-6
     assert (y[3:] == [0.5, 1, 1]).all()
 
@@ -78,7 +84,7 @@ def test_the_derivative_at_zero_is_the_slope():
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU(), nn.LeakyReLU(0.2)])
-def test_the_mask_comes_from_x_and_not_from_dy(layer):
+def test_mask_comes_from_x_not_from_dy(layer):
     x = away_from_zero(6, 5)
     for sign in (1.0, -1.0):
         _, dx = one_pass(in_float64(layer), x, np.full((6, 5), sign))
@@ -86,7 +92,7 @@ def test_the_mask_comes_from_x_and_not_from_dy(layer):
 
 
 @each
-def test_x_is_whole_after_forward_and_backward(name):
+def test_x_is_unchanged_by_both_passes(name):
     layer, x = ACTIVATIONS[name][0]().build(), away_from_zero(5, 4, dtype=np.float32)
     before = x.copy()
     one_pass(layer, x, normal(5, 4, dtype=np.float32))
@@ -100,8 +106,8 @@ def test_slopes_out_of_range_are_refused(slope):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_sigmoids_slope_is_never_zero_and_never_of_the_other_sign(dtype):
-    """What `BCE` divides by, and `Sigmoid` multiplies by again: a slope of 0, or below, would lose or turn its gradient."""
+def test_sigmoid_slope_is_positive_everywhere(dtype):
+    """`BCE` divides by it and `Sigmoid` multiplies by it, so 0 would lose the gradient."""
     layer = nn.Sigmoid().build(dtype=dtype)
     x = np.array([[0, 20, -20, 120, -120, 1e3, -1e3, 1e30, -1e30]], dtype)
     cache = layer.cache()

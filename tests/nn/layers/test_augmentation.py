@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 import nn
 from nn.ops import NumpyOps
-from nn.serialization.weights import rebuild
-from tests.support.strict import StrictOps
-from tests.nn.ops.test_allocation import LIMIT, rise
 from tests.nn.layers.test_conv import LAYOUTS
+from tests.nn.ops.test_allocation import LIMIT, rise
+from tests.support.strict import StrictOps
 from tests.support.tools import assert_close, in_float64, normal, one_pass
 
 LAYERS = {"shift": lambda: nn.RandomShift(2, fill=-1.0), "cutout": lambda: nn.Cutout(3, fill=-1.0)}
@@ -19,7 +18,7 @@ each = pytest.mark.parametrize("name", LAYERS)
 
 
 class Draws:
-    """A stream that gives out what it was given."""
+    """A stream of given numbers."""
 
     def __init__(self, draws):
         self.draws = draws
@@ -40,7 +39,7 @@ def offsets(draws, reach):
 
 
 def plain_shift(x, down, right, fill):
-    """One pixel after another."""
+    """Pixel by pixel."""
     y, (H, W) = np.full_like(x, fill), x.shape[2:]
     for n, c, h, w in np.ndindex(x.shape):
         if 0 <= h - down[n] < H and 0 <= w - right[n] < W:
@@ -49,11 +48,13 @@ def plain_shift(x, down, right, fill):
 
 
 def diffaugment_mask(draws, size, H, W):
-    """1 outside the squares and 0 inside, by the lines of DiffAugment's rand_cutout in NumPy; its randint drawn here."""
+    """1 outside the squares and 0 inside: DiffAugment's rand_cutout in NumPy, with given draws."""
     mask = np.ones((len(draws), H, W))
     offset_x = np.floor(draws[:, 0] * (H + (1 - size % 2))).astype(int).reshape(-1, 1, 1)
     offset_y = np.floor(draws[:, 1] * (W + (1 - size % 2))).astype(int).reshape(-1, 1, 1)
-    grid_batch, grid_x, grid_y = np.meshgrid(np.arange(len(draws)), np.arange(size), np.arange(size), indexing="ij")
+    grid_batch, grid_x, grid_y = np.meshgrid(
+        np.arange(len(draws)), np.arange(size), np.arange(size), indexing="ij"
+    )
     grid_x = np.clip(grid_x + offset_x - size // 2, 0, H - 1)
     grid_y = np.clip(grid_y + offset_y - size // 2, 0, W - 1)
     mask[grid_batch, grid_x, grid_y] = 0
@@ -73,8 +74,14 @@ def plain(layer, x, dy, draws):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.data(), st.sampled_from([nn.RandomShift, nn.Cutout]), st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
-def test_any_geometry_is_the_plain_loop(data, kind, n, c, seed):
+@given(
+    st.data(),
+    st.sampled_from([nn.RandomShift, nn.Cutout]),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(0, 99),
+)
+def test_any_geometry_matches_plain_loops(data, kind, n, c, seed):
     h, w = data.draw(st.integers(2, 9)), data.draw(st.integers(2, 9))
     setting = data.draw(st.integers(1, min(h, w) - (kind is nn.RandomShift)))
     draws = np.random.default_rng(seed).random((n, 2))
@@ -86,7 +93,7 @@ def test_any_geometry_is_the_plain_loop(data, kind, n, c, seed):
 
 @each
 @LAYOUTS
-def test_images_may_lie_either_way_in_memory(name, memory):
+def test_images_in_either_memory_layout(name, memory):
     draws = np.random.default_rng(3).random((4, 2))
     layer, x, dy = with_draws(LAYERS[name](), draws), normal(*SHAPE), normal(*SHAPE, seed=1)
     y, dx = plain(layer, x, dy, draws)
@@ -96,8 +103,8 @@ def test_images_may_lie_either_way_in_memory(name, memory):
     assert (layer.backward(memory(dy).copy(order="K"), cache) == dx).all()
 
 
-def test_what_comes_in_is_background_and_in_the_gradient_zero():
-    """Down by one and right by two, of a single row and column that is known."""
+def test_edges_are_filled_and_zero_in_the_gradient():
+    """One image shifted down by one and right by two."""
     layer = with_draws(nn.RandomShift(2, fill=-1.0), [[3.5 / 5, 4.5 / 5]])
     x = np.arange(1.0, 13).reshape(1, 1, 3, 4)
     y, dx = one_pass(layer, x, x)
@@ -105,7 +112,7 @@ def test_what_comes_in_is_background_and_in_the_gradient_zero():
     assert dx[0, 0].tolist() == [[7, 8, 0, 0], [11, 12, 0, 0], [0, 0, 0, 0]]
 
 
-def test_the_square_is_set_to_fill_and_its_gradient_to_zero():
+def test_square_is_filled_and_zero_in_the_gradient():
     """An even square whose centre is the image's lower left corner, (3, 0)."""
     layer = with_draws(nn.Cutout(2, fill=-1.0), [[3.5 / 4, 0.1]])
     x = np.arange(1.0, 13).reshape(1, 1, 3, 4)
@@ -116,7 +123,7 @@ def test_the_square_is_set_to_fill_and_its_gradient_to_zero():
 
 @each
 @pytest.mark.gradcheck
-def test_gradients_are_the_finite_differences(name):
+def test_gradients_match_finite_differences(name):
     for train in (True, False):
         report = nn.gradcheck(LAYERS[name](), normal(*SHAPE), train=train)
         assert report.ok, report
@@ -124,10 +131,12 @@ def test_gradients_are_the_finite_differences(name):
 
 @each
 @pytest.mark.gradcheck
-def test_the_chain_of_a_gan_has_the_right_gradients(name):
-    """The gradient goes back through what was done to the images, to the generator."""
+def test_gradients_through_a_gan_match_finite_differences(name):
+    """The gradient reaches the generator through the augmentation."""
     G = nn.Sequential(nn.Dense(4, 60), nn.Tanh(), nn.Reshape((2, 5, 6)))
-    D = nn.Sequential(LAYERS[name](), nn.Conv2d(2, 3, 2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dense(60, 1))
+    D = nn.Sequential(
+        LAYERS[name](), nn.Conv2d(2, 3, 2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dense(60, 1)
+    )
     report = nn.gradcheck([G, D], normal(5, 4), loss=nn.BCEWithLogits(), target=0.9)
     assert report.ok, report
 
@@ -141,10 +150,10 @@ def test_backward_is_the_adjoint_of_forward():
 
 @each
 @pytest.mark.parametrize("train", [True, False])
-def test_a_penalty_on_dx_goes_the_way_of_x(name, train):
+def test_double_backward_transforms_v_as_forward_does_x(name, train):
     """dx is linear in dy: P = <dx, r> has the derivative <B d, r> along d, whatever dy."""
     layer, r, d = in_float64(LAYERS[name]()), normal(*SHAPE, seed=3), normal(*SHAPE, seed=4)
-    cache, dy = layer.cache(twice=True), normal(*SHAPE, seed=2)
+    cache, dy = layer.cache(double_backward=True), normal(*SHAPE, seed=2)
     layer.forward(normal(*SHAPE), cache, train=train)
     at = [np.sum(layer.backward(dy + k * d, cache) * r) for k in (-1, 1)]
     ddy, dx = layer.double_backward(r.copy(), cache)
@@ -152,11 +161,29 @@ def test_a_penalty_on_dx_goes_the_way_of_x(name, train):
     assert_close(np.sum(ddy * d), (at[1] - at[0]) / 2, 1e-12)
 
 
-def test_a_penalty_goes_through_the_whole_discriminator():
-    """P = <dL/dx, r> of a network that begins with both, its weights moved along a random direction."""
-    D = in_float64(nn.Sequential(nn.RandomShift(2), nn.Cutout(3), nn.Conv2d(2, 3, 2), nn.Tanh(), nn.Flatten(), nn.Dense(60, 1)))
-    cache, x, r, state = D.cache(twice=True), normal(*SHAPE), normal(*SHAPE, seed=1), D.stream.state
-    values, direction, at = D.parameters.value.flat, normal(D.parameters.value.flat.size, seed=2), []
+def test_penalty_gradient_of_a_whole_discriminator():
+    """P = <dL/dx, r> of a network that starts with both, along a random weight direction."""
+    D = in_float64(
+        nn.Sequential(
+            nn.RandomShift(2),
+            nn.Cutout(3),
+            nn.Conv2d(2, 3, 2),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Dense(60, 1),
+        )
+    )
+    cache, x, r, state = (
+        D.cache(double_backward=True),
+        normal(*SHAPE),
+        normal(*SHAPE, seed=1),
+        D.stream.state,
+    )
+    values, direction, at = (
+        D.parameters.value.flat,
+        normal(D.parameters.value.flat.size, seed=2),
+        [],
+    )
     here = values.copy()
 
     def penalty():
@@ -170,21 +197,25 @@ def test_a_penalty_goes_through_the_whole_discriminator():
     for k in (-2, -1, 1, 2):
         values[...] = here + k * 1e-4 * direction
         at.append(penalty())
-    assert_close(np.sum(D.parameters.grad.flat * direction), (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / 12e-4, 1e-8)
+    assert_close(
+        np.sum(D.parameters.grad.flat * direction),
+        (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / 12e-4,
+        1e-8,
+    )
 
 
 # ---- the draws
 
 
 def assert_as_likely(values, expected):
-    """Chi-squared, beyond which chance is 1 in 100,000 or less for up to 50 values."""
+    """Chi-squared test at a probability of 1 in 100,000 or less, for up to 50 values."""
     found, counts = np.unique(values, return_counts=True)
     assert found.tolist() == list(expected)
     mean = len(values) / len(found)
     assert np.sum((counts - mean) ** 2 / mean) < len(found) - 1 + 6 * np.sqrt(2 * len(found)) + 12
 
 
-def test_each_shift_is_as_likely_for_each_image_and_axis():
+def test_shifts_are_uniform_for_each_image_and_axis():
     reach, n = 3, 8000
     layer = nn.RandomShift(reach).build(seed=0)
     x = np.zeros((n, 1, 9, 9), np.float32)
@@ -193,17 +224,27 @@ def test_each_shift_is_as_likely_for_each_image_and_axis():
     assert len(rows) == n
     assert_as_likely(rows - 4, range(-reach, reach + 1))
     assert_as_likely(columns - 4, range(-reach, reach + 1))
-    assert_as_likely((rows - 1) * 7 + columns - 1, range(49))  # the axes do not know each other
-    assert_as_likely((rows[1:] - 1) * 7 + rows[:-1] - 1, range(49))  # nor do neighbours in the batch
+    assert_as_likely((rows - 1) * 7 + columns - 1, range(49))  # the axes are independent
+    # neighbours in the batch are independent too
+    assert_as_likely((rows[1:] - 1) * 7 + rows[:-1] - 1, range(49))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_each_centre_is_as_likely_for_each_image_and_axis(size):
+def test_centres_are_uniform_for_each_image_and_axis(size):
     n, side = 8000, 5
     layer = nn.Cutout(size, fill=2.0).build(seed=1)
-    cut = layer.forward(np.zeros((n, 1, side, side), np.float32), layer.cache(), train=True)[:, 0] == 2
-    tops, ends = ([np.argmax(any_row[:, ::step], axis=1) for any_row in (cut.any(2), cut.any(1))] for step in (1, -1))
-    centres = [np.where(top > 0, top + size // 2, side - end - size + size // 2) for top, end in zip(tops, ends)]
+    cut = (
+        layer.forward(np.zeros((n, 1, side, side), np.float32), layer.cache(), train=True)[:, 0]
+        == 2
+    )
+    tops, ends = (
+        [np.argmax(any_row[:, ::step], axis=1) for any_row in (cut.any(2), cut.any(1))]
+        for step in (1, -1)
+    )
+    centres = [
+        np.where(top > 0, top + size // 2, side - end - size + size // 2)
+        for top, end in zip(tops, ends)
+    ]
     places = range(side + 1 - size % 2)
     for axis in centres:
         assert_as_likely(axis, places)
@@ -212,7 +253,7 @@ def test_each_centre_is_as_likely_for_each_image_and_axis(size):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("make", [lambda: nn.RandomShift(14), lambda: nn.Cutout(29)])
-def test_the_largest_draw_is_no_step_too_far(make, dtype):
+def test_largest_draw_stays_in_range(make, dtype):
     """29 times the largest number below one is still below 29."""
     layer, x = make().build(dtype=dtype), np.ones((2, 1, 29, 29), dtype)
     layer.stream = Draws(np.nextafter(np.ones(2, dtype), 0, dtype=dtype))
@@ -221,7 +262,7 @@ def test_the_largest_draw_is_no_step_too_far(make, dtype):
 
 
 @each
-def test_the_next_pass_draws_anew_and_one_seed_draws_the_same(name):
+def test_each_pass_draws_anew_and_the_seed_determines_it(name):
     x = normal(*SHAPE, dtype="float32")
     passes = []
     for seed in (7, 7, 8):
@@ -243,7 +284,7 @@ def test_each_live_pass_keeps_its_own_draws(name):
 
 
 @each
-def test_evaluation_changes_nothing_draws_nothing_and_forgets(name):
+def test_evaluation_is_identity_draws_nothing_and_clears_draws(name):
     layer, x = LAYERS[name]().build(seed=0), normal(*SHAPE, dtype="float32")
     cache = layer.cache()
     layer.forward(x, cache, train=True)
@@ -257,10 +298,18 @@ def test_evaluation_changes_nothing_draws_nothing_and_forgets(name):
 # ---- a layer like any other
 
 
-def test_settings_are_written_and_read_back(tmp_path):
-    net = nn.Sequential(nn.RandomShift(3, fill=-1), nn.Cutout(np.int64(14), fill=np.float64(0.5)), nn.RandomShift(2))
-    assert list(map(repr, net)) == ["RandomShift(3, fill=-1.0)", "Cutout(14, fill=0.5)", "RandomShift(2)"]
-    nn.save_weights(tmp_path / "w.npz", {"D": nn.Sequential(*net, nn.Flatten(), nn.Dense(784, 1)).build(seed=0)})
+def test_settings_survive_a_weights_file(tmp_path):
+    net = nn.Sequential(
+        nn.RandomShift(3, fill=-1), nn.Cutout(np.int64(14), fill=np.float64(0.5)), nn.RandomShift(2)
+    )
+    assert list(map(repr, net)) == [
+        "RandomShift(3, fill=-1.0)",
+        "Cutout(14, fill=0.5)",
+        "RandomShift(2)",
+    ]
+    nn.save_weights(
+        tmp_path / "w.npz", {"D": nn.Sequential(*net, nn.Flatten(), nn.Dense(784, 1)).build(seed=0)}
+    )
     (again,) = nn.load_weights(tmp_path / "w.npz")[0].values()
     assert list(map(repr, again[:3])) == list(map(repr, net))
 
@@ -268,27 +317,36 @@ def test_settings_are_written_and_read_back(tmp_path):
 @pytest.mark.parametrize("kind, setting", [(nn.RandomShift, "reach"), (nn.Cutout, "size")])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "3", True, None, (2, 2)])
 def test_settings_out_of_range_are_refused(kind, setting, value):
-    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected {setting} as a whole number of at least 1, got"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=f"{kind.__name__}: expected {setting} to be an integer of at least 1, got",
+    ):
         kind(value)
     with pytest.raises(nn.WeightsError):
-        rebuild({"type": kind.__name__, setting: value})
+        nn.Layer.from_config({"type": kind.__name__, setting: value})
 
 
 @pytest.mark.parametrize("kind, setting", [(nn.RandomShift, "reach"), (nn.Cutout, "size")])
-@pytest.mark.parametrize("fill", [float("nan"), float("inf"), "0", None, [1], 1e39, pytest.param(10**400, id="huge")])
-def test_a_fill_that_is_no_finite_number_is_refused(kind, setting, fill):
-    with pytest.raises(nn.ShapeError, match=f"{kind.__name__}: expected fill as a finite number, got"):
+@pytest.mark.parametrize(
+    "fill", [float("nan"), float("inf"), "0", None, [1], 1e39, pytest.param(10**400, id="huge")]
+)
+def test_fill_that_is_not_finite_is_refused(kind, setting, fill):
+    with pytest.raises(
+        nn.ShapeError, match=f"{kind.__name__}: expected fill to be a finite number, got"
+    ):
         kind(2, fill=fill)
     with pytest.raises(nn.WeightsError):
-        rebuild({"type": kind.__name__, setting: 2, "fill": fill})
+        nn.Layer.from_config({"type": kind.__name__, setting: 2, "fill": fill})
 
 
 @each
 @pytest.mark.parametrize("train", [True, False])
-def test_what_does_not_fit_is_refused(name, train):
+def test_x_that_does_not_fit_is_refused(name, train):
     layer = LAYERS[name]().build(name="D")
     for shape in ((4, 784), (4, 1, 1, 28), (4, 1, 28, 2)):
-        with pytest.raises(nn.ShapeError, match=f"{type(layer).__name__} 'D': expected (x of shape|images)"):
+        with pytest.raises(
+            nn.ShapeError, match=f"{type(layer).__name__} 'D': expected (x of shape|images)"
+        ):
             layer.forward(np.zeros(shape, np.float32), layer.cache(), train=train)
         with pytest.raises(nn.ShapeError, match="expected images"):
             layer.output_shape(shape[1:])
@@ -296,22 +354,34 @@ def test_what_does_not_fit_is_refused(name, train):
         layer(np.zeros(SHAPE))
 
 
-def test_the_smallest_images_that_fit():
-    message = r"RandomShift\(3\): expected images \(C, H, W\) larger than the reach of 3, got \(1, 9, 3\)"
+def test_smallest_images_that_fit():
+    message = (
+        r"RandomShift\(3\): expected images \(C, H, W\) larger than the reach of 3, got \(1, 9, 3\)"
+    )
     with pytest.raises(nn.ShapeError, match=message):
         nn.RandomShift(3).output_shape((1, 9, 3))
-    with pytest.raises(nn.ShapeError, match=r"Cutout\(3\): expected images \(C, H, W\) no smaller than the square of 3, got"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=r"Cutout\(3\): expected images \(C, H, W\) no smaller than the square of 3, got",
+    ):
         nn.Cutout(3).output_shape((1, 2, 9))
-    assert nn.RandomShift(3).output_shape((1, 4, 4)) == (1, 4, 4) and nn.Cutout(3).output_shape((1, 3, 3)) == (1, 3, 3)
+    assert nn.RandomShift(3).output_shape((1, 4, 4)) == (1, 4, 4) and nn.Cutout(3).output_shape(
+        (1, 3, 3)
+    ) == (1, 3, 3)
 
 
 # ---- steps
 
 
 def training(ops, dtype="float32", draws=None):
-    """A pass and its backward pass, as a function of the batch's size."""
-    D = nn.Sequential(nn.RandomShift(3, fill=-1.0), nn.Cutout(5, fill=-1.0)).build(seed=1, device=ops, dtype=dtype)
-    cache, x, dy = D.cache(twice=True), *(ops.asarray(normal(64, 2, 9, 8, seed=seed, dtype=dtype)) for seed in (2, 3))
+    """A forward and a backward pass, as a function of the batch size."""
+    D = nn.Sequential(nn.RandomShift(3, fill=-1.0), nn.Cutout(5, fill=-1.0)).build(
+        seed=1, device=ops, dtype=dtype
+    )
+    cache, x, dy = (
+        D.cache(double_backward=True),
+        *(ops.asarray(normal(64, 2, 9, 8, seed=seed, dtype=dtype)) for seed in (2, 3)),
+    )
     if draws is not None:
         for layer, drawn in zip(D, draws):
             layer.stream = OnDevice(ops, drawn)
@@ -325,7 +395,7 @@ def training(ops, dtype="float32", draws=None):
 
 
 class OnDevice(Draws):
-    """The same on any backend."""
+    """The same numbers on any backend."""
 
     def __init__(self, ops, draws):
         self.ops, self.draws = ops, draws
@@ -336,7 +406,7 @@ class OnDevice(Draws):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
+def test_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
     ops = StrictOps()
     strict, plain = training(ops, dtype), training(NumpyOps(), dtype)
     strict(), plain()
@@ -348,14 +418,15 @@ def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_backend_gives_the_same_numbers(backend, dtype):
-    draws = np.random.default_rng(4).random((2, 64, 2)).astype(np.float32)  # so that rounding cannot differ
+def test_backends_agree(backend, dtype):
+    # so that rounding cannot differ
+    draws = np.random.default_rng(4).random((2, 64, 2)).astype(np.float32)
     here, want = training(backend, dtype, draws)(), training(NumpyOps(), dtype, draws)()
     for array, numbers in zip(here, want, strict=True):
         assert (backend.to_host(array) == numbers).all()
 
 
-def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
+def test_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
     ops = emulated_cupy_ops.CupyOps()
     step = training(ops)
     first = [ops.to_host(array) for array in step()]
@@ -367,7 +438,7 @@ def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, 
     assert any((ops.to_host(array) != before).any() for array, before in zip(arrays, first))
 
 
-def test_a_step_allocates_no_array():
+def test_step_allocates_no_array():
     before = np.setbufsize(16)
     try:
         step = training(NumpyOps())
@@ -380,8 +451,8 @@ def test_a_step_allocates_no_array():
         np.setbufsize(before)
 
 
-def test_both_together_see_every_place():
-    """What DiffAugment does, one after the other: each pixel is cut sometimes and whole sometimes."""
+def test_shift_and_cutout_together_reach_every_pixel():
+    """In sequence, as in DiffAugment: each pixel is sometimes cut and sometimes not."""
     net = nn.Sequential(nn.RandomShift(1), nn.Cutout(4)).build(seed=0)
     y = net.forward(np.ones((500, 1, 8, 8), np.float32), net.cache(), train=True)
     for h, w in itertools.product(range(8), repeat=2):

@@ -1,4 +1,4 @@
-"""The protocol of nn/layers/base.py, held by every layer: see also the file of each."""
+"""The protocol of nn/layers/base.py, tested on every layer; each layer also has its own file."""
 
 import re
 
@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 
 import nn
-from nn.layers import LAYERS
+from nn.layers.config import LAYERS
 from tests.support.strict import StrictOps
-from tests.support.tools import Vector, away_from_zero, buffers, in_float64, normal, one_pass, set_parameters
+from tests.support.tools import (
+    Vector,
+    away_from_zero,
+    buffers,
+    in_float64,
+    normal,
+    one_pass,
+    set_parameters,
+)
 
 CASES = {
     "dense": (lambda: nn.Dense(6, 4), (5, 6)),
@@ -27,56 +35,76 @@ CASES = {
     "conv": (lambda: nn.Conv2d(2, 3, 3, stride=2, padding=1), (4, 2, 5, 6)),
     "conv_wide": (lambda: nn.Conv2d(8, 6, 3, padding=1), (4, 8, 5, 6)),
     "conv_transpose": (lambda: nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1), (4, 2, 3, 2)),
-    "conv_transpose_wide": (lambda: nn.ConvTranspose2d(8, 6, (4, 3), stride=(2, 1), padding=1), (4, 8, 3, 2)),
+    "conv_transpose_wide": (
+        lambda: nn.ConvTranspose2d(8, 6, (4, 3), stride=(2, 1), padding=1),
+        (4, 8, 3, 2),
+    ),
     "max_pool": (lambda: nn.MaxPool2d(3, stride=2, padding=1), (4, 2, 5, 6)),
     "avg_pool": (lambda: nn.AvgPool2d(2), (4, 2, 4, 6)),
     "upsample": (lambda: nn.Upsample(2), (4, 2, 3, 2)),
     "spectral": (lambda: nn.SpectralNorm(nn.Dense(6, 4)), (5, 6)),
-    "spectral_conv": (lambda: nn.SpectralNorm(nn.Conv2d(2, 3, 3, stride=2, padding=1)), (4, 2, 5, 6)),
-    "spectral_conv_transpose": (lambda: nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1)), (4, 2, 3, 2)),
+    "spectral_conv": (
+        lambda: nn.SpectralNorm(nn.Conv2d(2, 3, 3, stride=2, padding=1)),
+        (4, 2, 5, 6),
+    ),
+    "spectral_conv_transpose": (
+        lambda: nn.SpectralNorm(nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1)),
+        (4, 2, 3, 2),
+    ),
     "shift": (lambda: nn.RandomShift(2, fill=-1.0), (4, 2, 5, 6)),
     "cutout": (lambda: nn.Cutout(3, fill=-1.0), (4, 2, 5, 6)),
     "own": (lambda: Vector(6), (5, 6)),
     "network": (
         lambda: nn.Sequential(
-            nn.Dense(6, 8), nn.BatchNorm(8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(8, 4), nn.Tanh(), nn.Reshape((2, 2)),
+            nn.Dense(6, 8),
+            nn.BatchNorm(8),
+            nn.LeakyReLU(0.2),
+            nn.Dropout(0.3),
+            nn.Dense(8, 4),
+            nn.Tanh(),
+            nn.Reshape((2, 2)),
             nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Sigmoid()),
         ),
         (5, 6),
     ),
-}  # fmt: skip
+}
 each = pytest.mark.parametrize("name", CASES)
 both_modes = pytest.mark.parametrize("train", [True, False], ids=["training", "evaluation"])
 
 
 def a_case(name, dtype="float32"):
-    """A built layer whose parameters are far from their simple first values, x, dy, and another x."""
+    """A built layer with random parameters, x, dy, and another x."""
     make, shape = CASES[name]
     layer = make().build(seed=3, dtype=dtype)
     for view in layer.parameters.value.views.values():
         view[...] = normal(*view.shape, seed=4)
-    x, other = away_from_zero(*shape, seed=1, dtype=dtype), away_from_zero(*shape, seed=2, dtype=dtype)
+    x, other = (
+        away_from_zero(*shape, seed=1, dtype=dtype),
+        away_from_zero(*shape, seed=2, dtype=dtype),
+    )
     y = layer(x)
     return layer, x, normal(*y.shape, seed=5, dtype=dtype), other
 
 
 def same_draws(layer, action):
-    """The action's result, with the stream and the statistics put back afterwards."""
+    """The action's result; the stream and the statistics are restored afterwards."""
     state, statistics = layer.stream.state, layer.parameters.statistics.flat.copy()
     result = action()
     layer.stream.state, layer.parameters.statistics.flat[...] = state, statistics
     return result
 
 
-def test_every_layer_of_the_package_is_a_case():
-    made = {type(leaf) for make, _ in CASES.values() for _, leaf in make().leaves()} | {nn.Sequential}
+def test_every_layer_of_the_package_is_covered():
+    made = {type(leaf) for make, _ in CASES.values() for _, leaf in make().modules()} | {
+        nn.Sequential
+    }
     assert made >= set(LAYERS.values())
 
 
 @each
 @both_modes
-def test_a_later_pass_does_not_spoil_an_earlier_one(name, train):
-    """Real batch forward, fake batch forward, then the backward of the real one: it knows only the real batch."""
+def test_a_later_pass_does_not_affect_an_earlier_one(name, train):
+    """Real forward, fake forward, then the real backward, which depends on the real batch only."""
     layer, x, dy, other = a_case(name, "float64")
     layer.stream.state = state = layer.stream.state
     caches = layer.cache(tracks_statistics=False), layer.cache(tracks_statistics=False)
@@ -86,7 +114,7 @@ def test_a_later_pass_does_not_spoil_an_earlier_one(name, train):
     layer.stream.state = state
     y_again = layer.forward(x, caches[0], train=train)
     layer.forward(other, caches[1], train=train)
-    assert (y_again == y).all()  # the other pass wrote nothing into it
+    assert (y_again == y).all()  # not overwritten by the other pass
     dx_again = layer.backward(dy.copy(), caches[0])
     assert (dx_again == dx).all() and (layer.parameters.grad.flat == grad).all()
     layer.backward(dy.copy(), caches[1])
@@ -95,10 +123,13 @@ def test_a_later_pass_does_not_spoil_an_earlier_one(name, train):
 
 @each
 @both_modes
-def test_write_replaces_add_adds_and_skip_leaves_the_parameter_gradients(name, train):
+def test_write_replaces_add_adds_and_skip_keeps_the_parameter_gradients(name, train):
     layer, x, dy, _ = a_case(name, "float64")
     grad = layer.parameters.grad.flat
-    passes = lambda how: same_draws(layer, lambda: one_pass(layer, x, dy, train=train, grads=how)[1])  # noqa: E731
+
+    def passes(how):
+        return same_draws(layer, lambda: one_pass(layer, x, dy, train=train, grads=how)[1])
+
     grad[...] = 7.0
     written_dx = passes("write")
     written = {key: view.copy() for key, view in layer.parameters.grad.items()}
@@ -115,11 +146,11 @@ def test_write_replaces_add_adds_and_skip_leaves_the_parameter_gradients(name, t
 
 @each
 def test_skip_computes_no_parameter_gradient(name):
-    """Not computed and thrown away either: the gradient arrays may not even exist."""
+    """Nor computes and discards it: the gradient arrays do not even exist."""
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
     layer.forward(x, cache, train=True)
-    for _, leaf in layer.leaves():
+    for _, leaf in layer.modules():
         for key in leaf.parameter_shapes:
             delattr(leaf, "d" + key)
     layer.backward(dy, cache, grads="skip")
@@ -127,7 +158,7 @@ def test_skip_computes_no_parameter_gradient(name):
 
 @each
 @both_modes
-def test_without_need_dx_there_is_none_and_none_is_computed(name, train):
+def test_without_need_dx_no_dx_is_computed(name, train):
     layer, x, dy, _ = a_case(name)
     _, with_dx = same_draws(layer, lambda: one_pass(layer, x, dy, train=train))
     grad = layer.parameters.grad.flat.copy()
@@ -137,22 +168,45 @@ def test_without_need_dx_there_is_none_and_none_is_computed(name, train):
     assert layer.backward(dy.copy(), cache, need_dx=False) is None
     assert layer.parameters.grad.flat.tobytes() == grad.tobytes()
     first = (cache.parts or [cache])[0]
-    assert "dx" not in buffers(first) or isinstance(layer, nn.BatchNorm)  # batch norm only lays the buffer out
+    # batch norm allocates the buffer anyway
+    assert "dx" not in buffers(first) or isinstance(layer, nn.BatchNorm)
 
 
-@pytest.mark.parametrize("name", [
-    name for name, (make, _) in CASES.items()
-    if isinstance(make(), (nn.Dense, nn.BatchNorm, nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.Upsample, nn.Sequential))
-])  # fmt: skip
-def test_a_dy_that_is_not_ys_is_named(name):
-    """By the layers whose gradient would be of another shape, or whose products would fail, with a dy that does not fit."""
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, (make, _) in CASES.items()
+        if isinstance(
+            make(),
+            (
+                nn.Dense,
+                nn.BatchNorm,
+                nn.Conv2d,
+                nn.ConvTranspose2d,
+                nn.MaxPool2d,
+                nn.AvgPool2d,
+                nn.Upsample,
+                nn.Sequential,
+            ),
+        )
+    ],
+)
+def test_dy_of_wrong_shape_or_dtype_is_an_error(name):
+    """For layers that would return a wrong shape or fail in a product otherwise."""
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
-    with pytest.raises(nn.ShapeError, match="no forward pass went through this cache yet, expected one before backward"):
+    with pytest.raises(
+        nn.ShapeError,
+        match="expected a forward pass through this cache before backward, got none yet",
+    ):
         layer.backward(dy, cache)
     layer.forward(x, cache, train=True)
     for wrong in (dy[:-1], dy[..., :1], dy[None]):
-        with pytest.raises(nn.ShapeError, match=re.escape(f"expected dy of y's shape {dy.shape}, got {wrong.shape}")):
+        with pytest.raises(
+            nn.ShapeError,
+            match=re.escape(f"expected dy of y's shape {dy.shape}, got {wrong.shape}"),
+        ):
             layer.backward(wrong, cache)
     with pytest.raises(nn.DtypeError, match="expected dy of float32, got float64"):
         layer.backward(dy.astype(np.float64), cache)
@@ -160,7 +214,7 @@ def test_a_dy_that_is_not_ys_is_named(name):
 
 @each
 @both_modes
-def test_x_and_what_the_other_pass_holds_are_never_written(name, train):
+def test_x_and_the_other_cache_are_never_written(name, train):
     layer, x, dy, other = a_case(name)
     caches = layer.cache(), layer.cache()
     layer.forward(other, caches[1], train=train)
@@ -176,23 +230,23 @@ def test_x_and_what_the_other_pass_holds_are_never_written(name, train):
 @each
 @both_modes
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_dtype_stays_everywhere(name, train, dtype):
+def test_dtype_is_the_networks_everywhere(name, train, dtype):
     layer, x, dy, _ = a_case(name, dtype)
     cache = layer.cache()
     y = layer.forward(x, cache, train=train)
     dx = layer.backward(dy, cache)
     arrays = {"y": y, "dx": dx, **buffers(cache)}
-    for _, leaf in layer.leaves():
+    for _, leaf in layer.modules():
         arrays |= {key: value for key, value in vars(leaf).items() if isinstance(value, np.ndarray)}
     floats = {key: array.dtype.name for key, array in arrays.items() if array.dtype.kind == "f"}
     assert floats == dict.fromkeys(floats, dtype) and {"y", "dx"} <= floats.keys()
 
 
 @each
-def test_settings_of_numpys_float64_do_not_widen(name):
+def test_float64_settings_do_not_widen_float32(name):
     make, shape = CASES[name]
     layer = make()
-    for _, leaf in layer.leaves():
+    for _, leaf in layer.modules():
         for key in leaf.settings():
             if isinstance(value := getattr(leaf, key), float):
                 setattr(leaf, key, np.float64(value))
@@ -214,30 +268,33 @@ def test_float32_agrees_with_float64(name):
     results = []
     for dtype in ("float32", "float64"):
         layer, x, dy, _ = a_case(name, dtype)
-        for _, leaf in layer.leaves():
+        for _, leaf in layer.modules():
             if isinstance(leaf, nn.Dropout):
                 leaf.p = 0.0
             elif isinstance(leaf, (nn.RandomShift, nn.Cutout)):
                 leaf.stream = Draws()
         results.append([*one_pass(layer, x, dy), *layer.parameters.grad.views.values()])
     for narrow, wide in zip(*results, strict=True):
-        assert np.abs(narrow - wide).max() < 1e-4 * np.abs(wide).max() + 1e-7  # a bias before batch norm has none
+        # the gradient of a bias before batch norm is 0
+        assert np.abs(narrow - wide).max() < 1e-4 * np.abs(wide).max() + 1e-7
 
 
 @each
 @both_modes
 def test_a_layer_holds_no_activations(name, train):
-    """All that a pass leaves is in its cache; the layer's attributes are the very objects that they were."""
+    """A pass keeps all in its cache; the layer's attributes are the same objects as before."""
     layer, x, dy, _ = a_case(name)
-    parts = [layer, *(leaf for _, leaf in layer.leaves())]
+    parts = [layer, *(leaf for _, leaf in layer.modules())]
     before = [dict(vars(part)) for part in parts]
     one_pass(layer, x, dy, train=train)
     for part, held in zip(parts, before, strict=True):
-        assert vars(part).keys() == held.keys() and all(vars(part)[key] is value for key, value in held.items())
+        assert vars(part).keys() == held.keys() and all(
+            vars(part)[key] is value for key, value in held.items()
+        )
 
 
 @each
-def test_two_passes_through_one_cache_use_the_same_memory(name):
+def test_a_second_pass_reuses_the_memory_of_its_cache(name):
     layer, x, dy, _ = a_case(name)
     cache = layer.cache()
     held = []
@@ -249,7 +306,7 @@ def test_two_passes_through_one_cache_use_the_same_memory(name):
 
 
 @each
-def test_calling_is_evaluation_in_memory_of_its_own(name):
+def test_call_is_evaluation_in_new_memory(name):
     layer, x, _, other = a_case(name)
     statistics = layer.parameters.statistics.flat.copy()
     cache = layer.cache()
@@ -262,10 +319,10 @@ def test_calling_is_evaluation_in_memory_of_its_own(name):
     layer.forward(other, cache, train=False)
     assert (y == kept).all()
     assert (layer.parameters.statistics.flat == statistics).all()
-    y[...] = 7  # is nobody else's
+    y[...] = 7  # must not alias anything
     assert (x == before).all() and (layer(x) == kept).all()
     images = np.ones((2, 3, 4, 5), np.float32).transpose(0, 3, 1, 2)
-    assert nn.Tanh().build()(images).strides == images.strides  # and lies as the layer gave it
+    assert nn.Tanh().build()(images).strides == images.strides  # in the layer's memory layout
 
 
 class Identity(nn.Layer):
@@ -273,20 +330,20 @@ class Identity(nn.Layer):
         return x
 
 
-class Turned(nn.Layer):
+class Transposed(nn.Layer):
     def forward(self, x, cache, *, train=False):
         return x.T
 
 
 class Row(Vector):
-    """Gives its parameter."""
+    """Returns its parameter."""
 
     def forward(self, x, cache, *, train=False):
         return self.w
 
 
 class Table(nn.Layer):
-    """Gives an array that it keeps, of another dtype than the network's."""
+    """Returns an array of its own, of another dtype than the network's."""
 
     def initialize(self, rng):
         self.table = self.ops.asarray(np.arange(6).reshape(2, 3))
@@ -295,25 +352,31 @@ class Table(nn.Layer):
         return self.table
 
 
-@pytest.mark.parametrize("make", [Identity, Turned, lambda: Row(6), Table, lambda: nn.Dropout(0.5), nn.Flatten])
-@pytest.mark.parametrize("wrap", [lambda layer: layer, nn.Sequential, lambda layer: nn.Sequential(nn.Sequential(layer))])
+@pytest.mark.parametrize(
+    "make", [Identity, Transposed, lambda: Row(6), Table, lambda: nn.Dropout(0.5), nn.Flatten]
+)
+@pytest.mark.parametrize(
+    "wrap", [lambda layer: layer, nn.Sequential, lambda layer: nn.Sequential(nn.Sequential(layer))]
+)
 @pytest.mark.parametrize("device", ["cpu", "strict"])
-def test_what_a_layer_hands_on_is_copied(make, wrap, device):
+def test_call_copies_what_is_not_in_its_cache(make, wrap, device):
     net = wrap(make()).build(seed=0, device=StrictOps() if device == "strict" else device)
     x = net.ops.asarray(normal(5, 6, dtype=np.float32))
     y, want = net(x), net.forward(x, net.cache())
-    kept = [a for _, leaf in net.leaves() for a in vars(leaf).values() if net.ops.is_array(a)]
+    kept = [a for _, leaf in net.modules() for a in vars(leaf).values() if net.ops.is_array(a)]
     for array in (x, want, net.parameters.value.flat, *kept):
         assert not np.shares_memory(*(getattr(a, "_host", a) for a in (y, array)))
     assert y.dtype == want.dtype and np.array_equal(net.ops.to_host(y), net.ops.to_host(want))
 
 
 @each
-def test_repr_is_the_code_that_makes_the_layer(name):
+def test_repr_evaluates_to_the_layer(name):
     layer = CASES[name][0]()
     again = eval(repr(layer), vars(nn) | {"Vector": Vector})  # noqa: S307
     assert type(again) is type(layer) and repr(again) == repr(layer)
-    assert [vars(a).get("parameter_shapes") for _, a in again.leaves()] == [a.parameter_shapes for _, a in layer.leaves()]
+    assert [vars(a).get("parameter_shapes") for _, a in again.modules()] == [
+        a.parameter_shapes for _, a in layer.modules()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -331,12 +394,12 @@ def test_repr_is_the_code_that_makes_the_layer(name):
         "Flatten()",
     ],
 )
-def test_repr_gives_what_differs_from_the_defaults(code):
+def test_repr_shows_what_differs_from_the_defaults(code):
     assert repr(eval(code, vars(nn))) == code  # noqa: S307
 
 
 @each
-def test_output_shape_is_that_of_forward(name):
+def test_output_shape_matches_forward(name):
     layer, x, *_ = a_case(name)
     assert layer.output_shape(x.shape[1:]) == layer(x).shape[1:]
 
@@ -346,41 +409,55 @@ def test_equal_seeds_give_equal_bytes(name):
     builds = [CASES[name][0]().build(seed=seed) for seed in (11, 11, 12)]
     bytes_ = [layer.parameters.value.flat.tobytes() for layer in builds]
     assert bytes_[0] == bytes_[1]
-    if any(isinstance(leaf, nn.Dense) for _, leaf in builds[0].leaves()):
+    if any(isinstance(leaf, nn.Dense) for _, leaf in builds[0].modules()):
         assert bytes_[0] != bytes_[2]
 
 
-def test_a_seed_may_be_a_generator_or_a_sequence():
-    made = [nn.Dense(3, 2).build(seed=make(5)).W for make in (int, np.random.SeedSequence, np.random.default_rng)]
+def test_seed_may_be_a_generator_or_a_seed_sequence():
+    made = [
+        nn.Dense(3, 2).build(seed=make(5)).W
+        for make in (int, np.random.SeedSequence, np.random.default_rng)
+    ]
     assert (made[0] == made[1]).all() and (made[0] == made[2]).all()
 
 
-def test_building_leaves_numpys_global_generator_alone():
+def test_building_leaves_numpys_global_generator_untouched():
     before = np.random.get_state()[1].copy()
     net = nn.Sequential(nn.Dense(4, 4), nn.Dropout(0.5)).build(seed=0)
     net.forward(np.ones((2, 4), np.float32), net.cache(), train=True)
     assert (np.random.get_state()[1] == before).all()
 
 
-@pytest.mark.parametrize("use", [lambda layer: layer.cache(), lambda layer: layer(np.zeros((2, 784), np.float32))])
-@pytest.mark.parametrize("make, name", [(lambda: nn.Dense(784, 2), "Dense"), (lambda: nn.Sequential(nn.ReLU()), "Sequential")])
-def test_a_layer_that_was_not_built_says_so(use, make, name):
-    with pytest.raises(nn.ShapeError, match=rf"{name} has no memory yet: call \.build\(seed=\.\.\.\)"):
+@pytest.mark.parametrize(
+    "use", [lambda layer: layer.cache(), lambda layer: layer(np.zeros((2, 784), np.float32))]
+)
+@pytest.mark.parametrize(
+    "make, name",
+    [(lambda: nn.Dense(784, 2), "Dense"), (lambda: nn.Sequential(nn.ReLU()), "Sequential")],
+)
+def test_layer_that_is_not_built_is_an_error(use, make, name):
+    with pytest.raises(
+        nn.ShapeError, match=rf"{name} has no memory yet: call \.build\(seed=\.\.\.\)"
+    ):
         use(make())
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int32", "f4x"])
-def test_another_dtype_is_refused(dtype):
-    with pytest.raises(nn.DtypeError, match=f"build: expected dtype float32 or float64, got {dtype}"):
+def test_unsupported_dtype_is_refused(dtype):
+    with pytest.raises(
+        nn.DtypeError, match=f"build: expected dtype float32 or float64, got {dtype}"
+    ):
         nn.Dense(3, 2).build(dtype=dtype)
 
 
-def test_an_unknown_device_is_refused():
-    with pytest.raises(nn.DeviceError, match="device: expected one of auto, cpu, numpy, cuda, got 'tpu'"):
+def test_unknown_device_is_refused():
+    with pytest.raises(
+        nn.DeviceError, match="device: expected one of auto, cpu, numpy, cuda, got 'tpu'"
+    ):
         nn.Dense(3, 2).build(device="tpu")
 
 
-def test_a_layer_of_ones_own_that_lacks_a_pass_says_which():
+def test_users_layer_without_a_pass_is_an_error_that_names_it():
     class Half(nn.Layer):
         pass
 
@@ -391,24 +468,27 @@ def test_a_layer_of_ones_own_that_lacks_a_pass_says_which():
         layer.backward(np.zeros((1, 1), np.float32), layer.cache())
 
 
-def test_views_and_gradients_of_a_layer_are_those_of_the_flat_buffers():
+def test_parameters_and_gradients_are_views_of_the_flat_buffers():
     net = in_float64(nn.Sequential(nn.Dense(3, 2), nn.BatchNorm(2)))
-    assert np.shares_memory(net[0].W, net.parameters.value.flat) and np.shares_memory(net[0].db, net.parameters.grad.flat)
+    assert np.shares_memory(net[0].W, net.parameters.value.flat) and np.shares_memory(
+        net[0].db, net.parameters.grad.flat
+    )
     assert np.shares_memory(net[1].running_var, net.parameters.statistics.flat)
     set_parameters(net[0], W=5.0)
     assert (net.parameters.value["0.W"] == 5).all() and not (net.parameters.value["0.b"] == 5).any()
 
 
-def test_a_buffer_may_be_an_array_of_somebody_else():
+def test_output_can_be_written_to_a_given_array():
     net = nn.Sequential(nn.Dense(3, 4), nn.ReLU(), nn.Tanh()).build(seed=0)
     cache, mine, x = net.cache(), np.zeros((2, 4), np.float32), np.ones((3, 3), np.float32)
-    cache.last.place("y", mine)
+    cache.write_output_to(mine)
     assert net.forward(x[:2], cache) is mine and np.array_equal(mine, net(x[:2]))
     kept = mine.copy()
-    assert net.forward(x, cache) is not mine and np.array_equal(mine, kept)  # another shape: memory of the cache's own
+    # another shape: the cache's own memory
+    assert net.forward(x, cache) is not mine and np.array_equal(mine, kept)
 
 
-def test_the_memory_of_a_buffer_is_used_again_while_its_shape_does_not_grow():
+def test_buffer_reuses_its_memory_until_it_grows():
     cache = nn.Dense(3, 4).build(seed=0).cache()
     held = cache.buffer("y", (4, 3))
     for shape in ((2, 3), (3, 4), (12,)):
@@ -417,9 +497,9 @@ def test_the_memory_of_a_buffer_is_used_again_while_its_shape_does_not_grow():
     assert not np.shares_memory(cache.buffer("y", (13,)), held)
 
 
-def test_a_buffer_like_x_lies_in_memory_as_x_does():
+def test_buffer_like_x_has_the_memory_layout_of_x():
     cache, images = nn.Dense(3, 4).build(seed=0).cache(), normal(2, 4, 5, 3, dtype=np.float32)
     for x in (images[0, 0], images, images.transpose(0, 3, 1, 2)):
-        buffer = cache.like("y", x)
+        buffer = cache.buffer_like("y", x)
         assert buffer.shape == x.shape and buffer.strides == x.strides
-    assert cache.like("y", images[0, 0, ::2]).flags.c_contiguous
+    assert cache.buffer_like("y", images[0, 0, ::2]).flags.c_contiguous

@@ -14,18 +14,18 @@ def plain_dense(x, W, b):
     return y
 
 
-def test_forward_is_the_plain_loop():
+def test_forward_matches_plain_loops():
     layer, x = in_float64(nn.Dense(4, 3)), normal(5, 4)
     assert_close(layer(x), plain_dense(x, layer.W, layer.b), 1e-14)
 
 
 @pytest.mark.gradcheck
-def test_gradients_are_the_finite_differences():
+def test_gradients_match_finite_differences():
     report = nn.gradcheck(nn.Dense(4, 3), normal(5, 4))
     assert report.ok and len(report.entries) == 3, report
 
 
-def test_pytorch_agrees():
+def test_matches_pytorch():
     want, layer = load("layers"), in_float64(nn.Dense(4, 3))
     set_parameters(layer, W=want["dense.before.weight"].T, b=want["dense.before.bias"])
     y, dx = one_pass(layer, want["dense.x"], want["dense.dy"])
@@ -35,7 +35,7 @@ def test_pytorch_agrees():
     assert_close(layer.db, want["dense.d.bias"], 1e-14)
 
 
-def test_dw_comes_from_this_passs_x_though_another_forward_followed():
+def test_dw_uses_the_x_of_its_own_pass():
     layer = in_float64(nn.Dense(4, 3))
     first, second = normal(5, 4, seed=1), normal(5, 4, seed=2)
     caches, dy = (layer.cache(), layer.cache()), normal(5, 3, seed=3)
@@ -45,7 +45,7 @@ def test_dw_comes_from_this_passs_x_though_another_forward_followed():
     assert_close(layer.dW, first.T @ dy, 1e-14)
 
 
-def test_a_smaller_batch_fits_into_the_same_cache():
+def test_smaller_batch_fits_the_same_cache():
     layer = in_float64(nn.Dense(4, 3))
     cache = layer.cache()
     for n in (6, 2, 6):
@@ -56,32 +56,38 @@ def test_a_smaller_batch_fits_into_the_same_cache():
 
 
 @pytest.mark.parametrize("shape", [(64, 28, 28), (64, 783), (784,), ()])
-def test_an_x_of_another_shape_is_named(shape):
+def test_x_of_wrong_shape_is_an_error(shape):
     layer = nn.Sequential(nn.Dense(784, 2)).build(seed=0, name="D")
     with pytest.raises(nn.ShapeError) as error:
         layer(np.zeros(shape, np.float32))
     assert str(error.value) == f"Dense 'D.0': expected x of shape (N, 784), got {shape}"
 
 
-def test_an_x_of_another_dtype_is_named():
+def test_x_of_wrong_dtype_is_an_error():
     layer = nn.Dense(3, 2).build(seed=0, name="D")
-    with pytest.raises(nn.DtypeError, match=r"Dense 'D': expected x of float32, got float64; .*astype\('float32'\)"):
+    with pytest.raises(
+        nn.DtypeError, match=r"Dense 'D': expected x of float32, got float64; .*astype\('float32'\)"
+    ):
         layer(np.zeros((1, 3)))
 
 
 @pytest.mark.parametrize("x", [[[1.0, 2.0, 3.0]], None, 1.0])
-def test_an_x_that_is_no_array_is_named(x):
-    with pytest.raises(nn.DtypeError, match=f"Dense 'net': expected x as an array on cpu.*, got {type(x).__name__}"):
+def test_x_that_is_not_an_array_is_an_error(x):
+    with pytest.raises(
+        nn.DtypeError, match=f"Dense 'net': expected x as an array on cpu.*, got {type(x).__name__}"
+    ):
         nn.Dense(3, 2).build(seed=0)(x)
 
 
 @pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-3, 2), (4.0, 3), ("4", 3)])
 def test_sizes_below_one_are_refused(sizes):
-    with pytest.raises(nn.ShapeError, match="Dense: expected n_(in|out) as a whole number of at least 1, got"):
+    with pytest.raises(
+        nn.ShapeError, match="Dense: expected n_(in|out) to be an integer of at least 1, got"
+    ):
         nn.Dense(*sizes)
 
 
-def test_first_values_without_an_initializer_are_pytorchs_and_with_one_the_bias_is_zero():
+def test_default_initialization_is_pytorchs_and_with_an_initializer_bias_is_zero():
     assert np.abs(nn.Dense(100, 50).build(seed=0).b).max() > 0.01
     drawn = nn.Dense(100, 50, init=nn.Normal(0.02)).build(seed=0)
     assert not drawn.b.any() and 0.018 < drawn.W.std() < 0.022

@@ -19,21 +19,32 @@ def penalty(net, x, dy, r, cache):
 
 
 def built(layer, shape):
-    net = (layer if isinstance(layer, nn.Sequential) else nn.Sequential(layer)).build(seed=0, dtype="float64")
+    net = (layer if isinstance(layer, nn.Sequential) else nn.Sequential(layer)).build(
+        seed=0, dtype="float64"
+    )
     net.first_state = net.stream.state
     net.parameters.value.flat[...] = normal(net.parameters.value.flat.size, seed=9) / 2
-    return net, away_from_zero(4, *shape, seed=1), normal(4, *net.output_shape(shape), seed=2), normal(4, *shape, seed=3)
+    return (
+        net,
+        away_from_zero(4, *shape, seed=1),
+        normal(4, *net.output_shape(shape), seed=2),
+        normal(4, *shape, seed=3),
+    )
 
 
 def assert_right(layer, shape, tolerance=1e-7):
     """Parameters, dy and x each moved along a random direction; returns whether x mattered."""
     net, x, dy, r = built(layer, shape)
-    cache = net.cache(twice=True)
+    cache = net.cache(double_backward=True)
     net.parameters.grad.flat[...] = 0
     penalty(net, x, dy, r, cache)
     ddy, dx = (None if a is None else a.copy() for a in net.double_backward(r.copy(), cache))
     grad, fresh = net.parameters.grad.flat.copy(), net.cache()
-    for array, by_hand in ((net.parameters.value.flat, grad), (dy, ddy), (x, np.zeros_like(x) if dx is None else dx)):
+    for array, by_hand in (
+        (net.parameters.value.flat, grad),
+        (dy, ddy),
+        (x, np.zeros_like(x) if dx is None else dx),
+    ):
         direction = normal(*array.shape, seed=4)
         here, at = array.copy(), []
         for k in (-2, -1, 1, 2):
@@ -49,49 +60,86 @@ SMOOTH = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 IMAGE = (2, 6, 5)
 
 
-@pytest.mark.parametrize("layer, shape", [
-    (nn.Dense(5, 3), (5,)), (nn.LeakyReLU(0.2), (5,)), (nn.ReLU(), (5,)), (nn.Dropout(0.4), (5,)),
-    (nn.Conv2d(2, 3, 3, stride=2, padding=1), IMAGE), (nn.Conv2d(2, 3, (2, 3), stride=(1, 2)), IMAGE),
-    (nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1), IMAGE), (nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1), IMAGE),
-    (nn.AvgPool2d(2), IMAGE), (nn.Upsample(2), IMAGE), (nn.Flatten(), IMAGE), (nn.Reshape((4, 3, 5)), IMAGE),
-    (nn.LeakyReLU(0.2), IMAGE), (nn.Dropout(0.4), IMAGE),
-], ids=str)  # fmt: skip
-def test_a_layer_that_is_linear_in_pieces(layer, shape):
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (nn.Dense(5, 3), (5,)),
+        (nn.LeakyReLU(0.2), (5,)),
+        (nn.ReLU(), (5,)),
+        (nn.Dropout(0.4), (5,)),
+        (nn.Conv2d(2, 3, 3, stride=2, padding=1), IMAGE),
+        (nn.Conv2d(2, 3, (2, 3), stride=(1, 2)), IMAGE),
+        (nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1), IMAGE),
+        (nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1), IMAGE),
+        (nn.AvgPool2d(2), IMAGE),
+        (nn.Upsample(2), IMAGE),
+        (nn.Flatten(), IMAGE),
+        (nn.Reshape((4, 3, 5)), IMAGE),
+        (nn.LeakyReLU(0.2), IMAGE),
+        (nn.Dropout(0.4), IMAGE),
+    ],
+    ids=str,
+)
+def test_piecewise_linear_layer(layer, shape):
     assert not assert_right(layer, shape)
 
 
 @pytest.mark.parametrize("kind", SMOOTH.values(), ids=SMOOTH)
 @pytest.mark.parametrize("shape", [(5,), IMAGE])
-def test_a_smooth_layer_has_a_term_for_x(kind, shape):
+def test_smooth_layer_has_a_second_order_term(kind, shape):
     assert assert_right(kind(), shape)
 
 
 NETWORKS = {
-    "leaky mlp": lambda: [nn.Dense(6, 7), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(7, 5), nn.ReLU(), nn.Dense(5, 1)],
+    "leaky mlp": lambda: [
+        nn.Dense(6, 7),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Dense(7, 5),
+        nn.ReLU(),
+        nn.Dense(5, 1),
+    ],
     "smooth mlp": lambda: [nn.Dense(6, 7), nn.Tanh(), nn.Dense(7, 5), nn.Sigmoid(), nn.Dense(5, 1)],
-    "mixed mlp": lambda: [nn.Dense(6, 7), nn.LeakyReLU(0.2), nn.Tanh(), nn.Sigmoid(), nn.Dropout(0.3), nn.Dense(7, 2), nn.Tanh()],
-    "nested": lambda: [nn.Sequential(nn.Dense(6, 7), nn.Tanh()), nn.Sequential(nn.Sequential(nn.Dense(7, 4)), nn.Sigmoid())],
+    "mixed mlp": lambda: [
+        nn.Dense(6, 7),
+        nn.LeakyReLU(0.2),
+        nn.Tanh(),
+        nn.Sigmoid(),
+        nn.Dropout(0.3),
+        nn.Dense(7, 2),
+        nn.Tanh(),
+    ],
+    "nested": lambda: [
+        nn.Sequential(nn.Dense(6, 7), nn.Tanh()),
+        nn.Sequential(nn.Sequential(nn.Dense(7, 4)), nn.Sigmoid()),
+    ],
 }
 
 
 @pytest.mark.parametrize("layers", NETWORKS.values(), ids=NETWORKS)
-def test_a_network(layers):
+def test_network(layers):
     assert_right(nn.Sequential(*layers()), (6,))
 
 
 @pytest.mark.parametrize("act", [nn.ReLU, nn.Tanh, nn.Sigmoid])
-def test_a_convolutional_network(act):
+def test_convolutional_network(act):
     net = nn.Sequential(
-        nn.Conv2d(2, 3, 3, stride=2, padding=1), act(), nn.Upsample(2), nn.Conv2d(3, 4, 3), act(), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Conv2d(2, 3, 3, stride=2, padding=1),
+        act(),
+        nn.Upsample(2),
+        nn.Conv2d(3, 4, 3),
+        act(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
         nn.Dense(16, 1),
-    )  # fmt: skip
+    )
     assert_right(net, (2, 6, 6))
 
 
-def test_r1_is_the_formula():
+def test_r1_matches_its_formula():
     """(gamma / 2) mean |g|^2 and its derivative: norm_penalty gives v, double_backward the rest."""
     net, x, _, _ = built(nn.Sequential(nn.Dense(6, 7), nn.LeakyReLU(0.2), nn.Dense(7, 1)), (6,))
-    cache, value, dg = net.cache(twice=True), np.empty(1), np.empty_like(x)
+    cache, value, dg = net.cache(double_backward=True), np.empty(1), np.empty_like(x)
     net.parameters.grad.flat[...] = 0
     net.forward(x, cache, train=True)
     g = net.backward(np.ones((4, 1)), cache, grads="skip")
@@ -107,13 +155,21 @@ def test_r1_is_the_formula():
     assert not net[0].db.any() and not net[2].db.any()
 
 
-@pytest.mark.parametrize("layer, shape", [
-    (nn.Dense(5, 3), (5,)), (nn.Conv2d(2, 3, 3), IMAGE), (nn.Conv2d(8, 6, 3), (8, 6, 5)), (nn.ConvTranspose2d(2, 3, 3), IMAGE),
-    (nn.ConvTranspose2d(8, 6, 3), (8, 6, 5)), (nn.SpectralNorm(nn.Dense(5, 3)), (5,)),
-], ids=str)  # fmt: skip
-def test_it_adds_and_leaves_biases(layer, shape):
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (nn.Dense(5, 3), (5,)),
+        (nn.Conv2d(2, 3, 3), IMAGE),
+        (nn.Conv2d(8, 6, 3), (8, 6, 5)),
+        (nn.ConvTranspose2d(2, 3, 3), IMAGE),
+        (nn.ConvTranspose2d(8, 6, 3), (8, 6, 5)),
+        (nn.SpectralNorm(nn.Dense(5, 3)), (5,)),
+    ],
+    ids=str,
+)
+def test_gradients_are_added_and_biases_untouched(layer, shape):
     net, x, dy, r = built(layer, shape)
-    cache, found = net.cache(twice=True), []
+    cache, found = net.cache(double_backward=True), []
     net.forward(x, cache)
     for before in (0, 7):
         net.backward(dy.copy(), cache, grads="skip")
@@ -127,9 +183,9 @@ def test_it_adds_and_leaves_biases(layer, shape):
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout(0.4), nn.RandomShift(2), nn.Cutout(3)], ids=str)
-def test_in_evaluation_there_is_nothing_that_training_draws(layer):
+def test_evaluation_mode_draws_nothing(layer):
     net, x, dy, r = built(layer, IMAGE)
-    cache = net.cache(twice=True)
+    cache = net.cache(double_backward=True)
     net.forward(x, cache, train=True)
     net.forward(x, cache, train=False)
     net.backward(dy.copy(), cache)
@@ -137,26 +193,39 @@ def test_in_evaluation_there_is_nothing_that_training_draws(layer):
     assert np.array_equal(ddy, r) and dx is None
 
 
-def test_an_ordinary_cache_keeps_nothing_for_it_and_is_refused():
-    layers = nn.Conv2d(2, 3, 3), nn.ConvTranspose2d(3, 2, 3), nn.Sigmoid(), nn.Flatten(), nn.Dense(60, 3), nn.Tanh()
+def test_ordinary_cache_keeps_nothing_for_it_and_is_refused():
+    layers = (
+        nn.Conv2d(2, 3, 3),
+        nn.ConvTranspose2d(3, 2, 3),
+        nn.Sigmoid(),
+        nn.Flatten(),
+        nn.Dense(60, 3),
+        nn.Tanh(),
+    )
     net, x, dy, r = built(nn.Sequential(*layers), IMAGE)
     cache = net.cache()
     penalty(net, x, dy, r, cache)
     assert [vars(part)["dy"] for part in cache.parts if "dy" in vars(part)] == 5 * [None]
-    with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache made by cache\\(twice=True\\) for double_backward"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=r"Sequential 'net': expected a cache made by cache\(double_backward=True\)",
+    ):
         net.double_backward(r, cache)
 
 
-def test_the_cache_of_another_network_is_refused():
+def test_cache_of_another_network_is_refused():
     net, _, _, r = built(nn.Dense(5, 3), (5,))
     with pytest.raises(nn.ShapeError, match="Sequential 'net': expected a cache of this network"):
-        net.double_backward(r, built(nn.Dense(5, 3), (5,))[0].cache(twice=True))
+        net.double_backward(r, built(nn.Dense(5, 3), (5,))[0].cache(double_backward=True))
 
 
 @pytest.mark.parametrize("layer, shape", [(nn.BatchNorm(5), (5,)), (nn.MaxPool2d(2), IMAGE)])
-def test_a_layer_without_it_is_named(layer, shape):
+def test_layer_without_double_backward_is_an_error(layer, shape):
     net, x, dy, r = built(layer, shape)
-    cache = net.cache(twice=True)
+    cache = net.cache(double_backward=True)
     penalty(net, x, dy, r, cache)
-    with pytest.raises(nn.ShapeError, match=f"{type(layer).__name__} 'net.0': no penalty on gradients can go through it"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=f"{type(layer).__name__} 'net.0': expected a layer with double_backward",
+    ):
         net.double_backward(r, cache)

@@ -225,7 +225,7 @@ def test_a_step_starts_the_same_kernels_with_the_same_numbers_each_time(ops, mon
         results.append(step.results()[1])
     assert steps[0] == steps[1] == steps[2] and {"adam", "adam_schedule", "dropout_mask", "normal"} <= {x[0] for x in steps[0]}
     assert not np.array_equal(results[0], results[1]) and not np.array_equal(results[1], results[2])
-    assert ops.to_host(step.g_optimizer.clock)[0] == 4
+    assert ops.to_host(step.g_optimizer.step_state)[0] == 4
 
 
 # ---- errors

@@ -31,7 +31,6 @@ from nn import (
 )  # fmt: skip
 from nn.serialization.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, _ShortReads, open_zip
 from nn.serialization.pass_size import pass_size
-from nn.serialization.weights import describe
 from tests.support.small import assert_refused, command, digits, example, trainer  # noqa: F401
 
 DRAWABLE = {"latent": {"size": 2, "distribution": "normal"}, "classes": 0, "shares": [0.25, 0.75], "image_range": [-1, 1]}
@@ -516,7 +515,7 @@ def test_a_header_that_is_too_long_is_not_written(tmp_path):
     with pytest.raises(WeightsError, match="header of at most 100,000 bytes"):
         save_weights(path, {"G": G}, {"note": "x" * MAX_HEADER_BYTES})
     assert not path.exists()
-    text = len(json.dumps({"format": 1, "networks": {"G": describe(G)}, "info": {"note": ""}}))
+    text = len(json.dumps({"format": 1, "networks": {"G": G.to_config()}, "info": {"note": ""}}))
     longest = MAX_HEADER_BYTES - NPY_BYTES - text
     save_weights(path, {"G": G}, {"note": "x" * longest})
     assert load_weights(path)

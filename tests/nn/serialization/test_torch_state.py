@@ -1,4 +1,4 @@
-"""Weights that move to PyTorch and back, held against a stored network of PyTorch's."""
+"""Weights to PyTorch and back, compared with a stored PyTorch network."""
 
 from pathlib import Path
 
@@ -7,16 +7,20 @@ import pytest
 
 import nn
 from nn.layers.conv import Conv2d, ConvTranspose2d
-from nn.serialization.weights import from_torch_state, to_torch_state
+from nn.serialization.torch_state import from_torch_state, to_torch_state
 from tests.support.tools import assert_close
 
 with np.load(Path(__file__).parents[2] / "oracles" / "torch_state.npz") as stored:
     X, Y = stored["x"], stored["y"]
-    STATE = {name.removeprefix("state/"): stored[name] for name in stored.files if name.startswith("state/")}
+    STATE = {
+        name.removeprefix("state/"): stored[name]
+        for name in stored.files
+        if name.startswith("state/")
+    }
 
 
 class Tensor:
-    """What a PyTorch tensor that needs its gradient does when NumPy asks for it."""
+    """A PyTorch tensor that requires grad, as NumPy sees it."""
 
     def __array__(self, dtype=None, copy=None):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
@@ -24,20 +28,28 @@ class Tensor:
 
 def network():
     return nn.Sequential(
-        nn.Dense(10, 128), nn.Reshape((8, 4, 4)), nn.BatchNorm(8), nn.LeakyReLU(0.2),
-        ConvTranspose2d(8, 6, (4, 3), stride=(2, 1), padding=1), nn.ReLU(),
-        Conv2d(6, 3, (3, 2), padding=(1, 0)), nn.Flatten(), nn.Dense(72, 20), nn.BatchNorm(20),
-        nn.Sequential(nn.Tanh(), nn.Dense(20, 5)), nn.Sigmoid(),
-    ).build(seed=3)  # fmt: skip
+        nn.Dense(10, 128),
+        nn.Reshape((8, 4, 4)),
+        nn.BatchNorm(8),
+        nn.LeakyReLU(0.2),
+        ConvTranspose2d(8, 6, (4, 3), stride=(2, 1), padding=1),
+        nn.ReLU(),
+        Conv2d(6, 3, (3, 2), padding=(1, 0)),
+        nn.Flatten(),
+        nn.Dense(72, 20),
+        nn.BatchNorm(20),
+        nn.Sequential(nn.Tanh(), nn.Dense(20, 5)),
+        nn.Sigmoid(),
+    ).build(seed=3)
 
 
-def test_a_pytorch_network_gives_the_same_outputs_here():
+def test_pytorch_weights_give_pytorch_outputs():
     net = network()
     from_torch_state(net, STATE)
     assert_close(net(X), Y, 1e-5)
 
 
-def test_writing_gives_pytorchs_own_names_shapes_and_values():
+def test_written_state_has_pytorch_names_shapes_and_values():
     net = network()
     from_torch_state(net, STATE)
     back = to_torch_state(net)
@@ -58,18 +70,39 @@ def test_the_state_is_a_copy():
     ("change", "words"),
     [
         (lambda s: s.pop("6.weight"), "'6.weight' is missing"),
-        (lambda s: s.pop("9.bias"), "'9.bias' is missing"),  # of a batch norm, which has none only where it has no weight
+        (
+            lambda s: s.pop("9.bias"),
+            "'9.bias' is missing",
+        ),  # of batch norm, whose bias is not optional
         (lambda s: s.update({0: s["0.weight"]}), "expected names, such as '0.weight', got 0"),
         (lambda s: s.update({"12.weight": s["0.weight"]}), "'12.weight' was not expected"),
-        (lambda s: s.update({"0.weight": s["0.weight"].T}), r"'0.weight': expected shape \(128, 10\), got \(10, 128\)"),
-        (lambda s: s.update({"8.bias": np.append(np.ones(19), np.nan)}), "'8.bias': expected finite floats"),
-        (lambda s: s.update({"8.bias": np.ones(20, int)}), "'8.bias': expected finite floats, got int64"),
-        (lambda s: s.update({"8.bias": np.full(20, 1e300)}), "'8.bias': expected finite floats, .* infinite in float32"),
-        (lambda s: s.update({"9.running_var": np.append(np.ones(19), -0.5)}), "'9.running_var': expected variances .* 0, got -0.5"),
-        (lambda s: s.update({"8.bias": Tensor()}), r"'8.bias': expected a NumPy array \(Can't call .* v\.detach\(\)\.cpu\(\)\.numpy"),
+        (
+            lambda s: s.update({"0.weight": s["0.weight"].T}),
+            r"'0.weight': expected shape \(128, 10\), got \(10, 128\)",
+        ),
+        (
+            lambda s: s.update({"8.bias": np.append(np.ones(19), np.nan)}),
+            "'8.bias': expected finite floats",
+        ),
+        (
+            lambda s: s.update({"8.bias": np.ones(20, int)}),
+            "'8.bias': expected finite floats, got int64",
+        ),
+        (
+            lambda s: s.update({"8.bias": np.full(20, 1e300)}),
+            "'8.bias': expected finite floats, .* infinite in float32",
+        ),
+        (
+            lambda s: s.update({"9.running_var": np.append(np.ones(19), -0.5)}),
+            "'9.running_var': expected values of at least 0, got -0.5",
+        ),
+        (
+            lambda s: s.update({"8.bias": Tensor()}),
+            r"'8.bias': expected a NumPy array \(Can't call .* v\.detach\(\)\.cpu\(\)\.numpy",
+        ),
     ],
 )
-def test_a_state_that_does_not_fit_is_named_and_changes_nothing(change, words):
+def test_state_that_does_not_fit_is_an_error_and_changes_nothing(change, words):
     net, state = network(), dict(STATE)
     before = net.parameters.value.flat.copy()
     change(state)
@@ -78,21 +111,32 @@ def test_a_state_that_does_not_fit_is_named_and_changes_nothing(change, words):
     np.testing.assert_array_equal(net.parameters.value.flat, before)
 
 
-def test_what_holds_no_names_is_an_error():
-    with pytest.raises(nn.WeightsError, match="expected arrays by name, as a state_dict has them, got list"):
+def test_state_without_names_is_an_error():
+    with pytest.raises(
+        nn.WeightsError, match="expected arrays by name, as in a state_dict, got list"
+    ):
         from_torch_state(network(), list(STATE.items()))
 
 
-def test_a_bias_that_is_not_there_is_zero():
-    net, state = network(), {name: array for name, array in STATE.items() if name not in ("0.bias", "4.bias", "6.bias", "8.bias")}
+def test_missing_bias_is_zero():
+    net, state = (
+        network(),
+        {
+            name: array
+            for name, array in STATE.items()
+            if name not in ("0.bias", "4.bias", "6.bias", "8.bias")
+        },
+    )
     from_torch_state(net, state)
     assert not any(net[i].b.any() for i in (0, 4, 6, 8)) and net[10][1].b.any()
     zeros = network()
-    from_torch_state(zeros, STATE | {name: np.zeros_like(STATE[name]) for name in STATE.keys() - state.keys()})
+    from_torch_state(
+        zeros, STATE | {name: np.zeros_like(STATE[name]) for name in STATE.keys() - state.keys()}
+    )
     np.testing.assert_array_equal(net(X), zeros(X))
 
 
-def test_a_network_in_float64_takes_what_float32_cannot_hold():
+def test_float64_network_accepts_values_beyond_float32():
     net = network().build(seed=0, dtype="float64")
     from_torch_state(net, STATE | {"8.bias": np.full(20, 1e300)})
     assert (net[8].b == 1e300).all()
@@ -109,7 +153,7 @@ def test_a_network_without_memory_is_an_error():
         to_torch_state(nn.Sequential(nn.Dense(2, 3)))
 
 
-def test_a_layer_of_ones_own_is_named():
+def test_users_layer_without_a_layout_is_an_error():
     class Scale(nn.Layer):
         def __init__(self):
             super().__init__()
