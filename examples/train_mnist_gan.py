@@ -16,11 +16,11 @@ from tqdm import tqdm
 from gan.runs.checkpoint import digest
 from gan.commands.command_line import Parser, free_folder, free_name, on_signals, positive_float, positive_int, run, seed
 from gan.data.datasets import load
-from gan.evaluation.fid_callback import FidWatch, digit_counter
+from gan.evaluation.fid_callback import FIDCallback
 from gan.recipes import DEFAULT, get_recipe, table
 from gan.runs.resume import length_left, open_run, restore, same_data, settings, stand_in
 from gan.runs.run import RunFolder, check_new
-from gan.evaluation.collapse import Standstill
+from gan.evaluation.collapse import CollapseWarning, digit_counter
 from gan.training.trainer import Callback, Trainer
 from nn import RunError
 from nn.ops import DEVICES, get_ops
@@ -100,7 +100,7 @@ def main():
     fid = None
     if config["evaluate_every"]:
         test_images, _ = load(config["dataset"], "test", data_dir=data_dir, flat=False, quiet=args.quiet)
-        fid = FidWatch(test_images, config["evaluate_every"], ops)
+        fid = FIDCallback(test_images, config["evaluate_every"], ops)
     keeping = {"minutes": config["checkpoint_minutes"], "data_dir": data_dir and str(Path(data_dir).absolute())}
     if checkpoint:
         restore(trainer, checkpoint, out)
@@ -109,7 +109,7 @@ def main():
         folder = RunFolder(out if args.out else free_folder(out), config, fid, **keeping)
     say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; pictures in {folder.path}/samples")
 
-    standstill = Standstill(partial(tqdm.write, file=sys.stderr), digit_counter() if digits else None)
+    standstill = CollapseWarning(partial(tqdm.write, file=sys.stderr), digit_counter() if digits else None)
     caught = []
 
     def stop(signum):

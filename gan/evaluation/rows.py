@@ -1,18 +1,25 @@
-"""Rows of numbers, features or pixels: their check, and the distances between them."""
+"""Rows of features or pixels: checking them, and the distances between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nn import DataError
 
-AT_ONCE = 64  # rows compared with all others at once: 5 MB with 10,000 others, enough for a fast product
-SAME = 1e-12  # of the squared lengths: what rounding leaves of the distance between equal rows
+AT_ONCE = 64  # rows compared with all others at once: 5 MB for 10,000, enough for a fast product
+SAME = 1e-12  # times the squared lengths: what rounding leaves of the distance of equal rows
 
 
-def check_rows(name, x, at_least, width=None):
-    """x as float64 (N, F). `DataError` unless it is that, finite, with enough rows of the right width."""
+def check_rows(name: str, x: ArrayLike, at_least: int, width: int | None = None) -> np.ndarray:
+    """`x` as float64 (N, F); `DataError` unless it is finite and has enough rows of that width."""
     x = np.asarray(x)
     if x.ndim != 2 or x.dtype.kind not in "fui" or width not in (None, x.shape[1]):
-        raise DataError(f"{name}: expected numbers of shape (N, {width or 'F'}), got {x.dtype} {x.shape}")
+        raise DataError(
+            f"{name}: expected numbers of shape (N, {width or 'F'}), got {x.dtype} {x.shape}"
+        )
     if len(x) < at_least:
         raise DataError(f"{name}: expected at least {at_least} rows, got {len(x)}")
     if not np.isfinite(x).all():
@@ -20,11 +27,28 @@ def check_rows(name, x, at_least, width=None):
     return x.astype(np.float64)
 
 
-def distance_blocks(x, y, progress=None):
-    """Yield (rows, d): a slice of x's rows, and the squared distances of these to all rows of y, float64 (rows, M).
+def distance_blocks(
+    x: np.ndarray, y: np.ndarray, progress: Callable[[int], object] | None = None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield the squared distances between rows, a block of rows of x at a time.
 
-    d_ij = |x_i|^2 + |y_j|^2 - 2 x_i.y_j, one product for all; x and y are float64. Rows that are equal are at 0 exactly.
-    progress(n) is called as the caller is done with n more rows.
+    d_ij = |x_i|^2 + |y_j|^2 - 2 x_i.y_j, with one product for a block. Equal rows are at exactly 0.
+
+    Parameters
+    ----------
+    x
+        float64 (N, F).
+    y
+        float64 (M, F).
+    progress
+        Called as progress(n) when the caller is done with n more rows of x.
+
+    Yields
+    ------
+    rows : slice
+        Which rows of x.
+    d : ndarray
+        Their squared distances to all rows of y, float64 (rows, M).
     """
     doubled = -2 * y.T
     x_squares, y_squares = (x * x).sum(axis=1), (y * y).sum(axis=1)
