@@ -8,7 +8,7 @@ import pytest
 from gan.data.datasets import load
 from gan.evaluation.collapse import CollapseWarning, digit_counter
 from nn import Dense, Sequential
-from tests.support.small import TINY, command, digits, example, trainer  # noqa: F401
+from tests.support.small import TINY, digits, example, trainer
 
 LONG = {"images": digits(60), "batch_size": 2}  # 30 steps an epoch
 
@@ -61,7 +61,7 @@ def test_different_digits_are_counted():
     assert count(np.broadcast_to(sevens[0, 0] / 255, (16, 28, 28))) == 1
 
 
-def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypatch):  # noqa: F811
+def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypatch):
     train = example("train_mnist_gan")
     monkeypatch.setattr("gan.evaluation.collapse.STEPS_A_LOOK", 0)
     monkeypatch.setattr(

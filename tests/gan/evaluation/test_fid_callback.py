@@ -16,7 +16,6 @@ from gan.training.trainer import Callback
 from nn import load_weights
 from tests.gan.training.test_step_options import AVERAGED
 from tests.support.small import (
-    command,  # noqa: F401
     example,
     held,
     trainer,
@@ -93,7 +92,7 @@ def test_the_curves_get_a_third_panel(tmp_path):
         assert fid.width == 1.5 * plain.width
 
 
-def test_the_command_measures_fid(command):  # noqa: F811
+def test_the_command_measures_fid(command):
     train = example("train_mnist_gan")
     words = (
         "--dataset",
@@ -115,7 +114,7 @@ def test_the_command_measures_fid(command):  # noqa: F811
     assert load_sampler("run/best.npz")
 
 
-def test_fid_needs_a_dataset_of_digits(command, tmp_path):  # noqa: F811
+def test_fid_needs_a_dataset_of_digits(command, tmp_path):
     status, out, err = command(
         example("train_mnist_gan"), "--dataset", "fashion-mnist", "--evaluate-every", 1
     )
