@@ -27,11 +27,9 @@ from nn import (
 from nn.ops.base import Array, Ops
 from nn.serialization.pass_size import pass_size
 
-# In one image's pass through a file's network: five times digit_classifier's
-MOST_NUMBERS = 1_000_000
+MOST_NUMBERS = 1_000_000  # in a pass for one image: five times digit_classifier's
 CLASSES = [str(digit) for digit in range(10)]
-# What 0 and 255 become; the zeros that a convolution pads with are background then
-IMAGE_RANGE = (0.0, 1.0)
+IMAGE_RANGE = (0.0, 1.0)  # of 0 and 255, so that a convolution pads with background
 NAME = "classifier"  # the network's name in a weights file
 AT_ONCE = 100  # images in one pass: enough to be fast, few enough for the processor's cache
 
@@ -39,7 +37,7 @@ AT_ONCE = 100  # images in one pass: enough to be fast, few enough for the proce
 def digit_classifier() -> Sequential:
     """(N, 1, 28, 28) -> logits (N, 10); all layers but the last give 128 features.
 
-    It has 505,290 parameters.     Most of the work is done on small images: 28 -> 24 and pooled
+    It has 505,290 parameters. Most of the work is done on small images: 28 -> 24 and pooled
     to 12, 12 and pooled to 6, 6, 6 -> 4. Pooling comes before batch norm and ReLU, which then
     process a quarter of the elements.
     """

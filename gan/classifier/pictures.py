@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from gan.classifier.mnist_style import SIDE, bounding_box, ink_of, like_mnist
 from nn.errors import DataError
 
-# Not all that Pillow reads: for EPS it would have Ghostscript execute what the file says
+# Not all that Pillow reads: an EPS file is a program, which Pillow has Ghostscript run
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MOST_PIXELS = 30_000_000  # more than most cameras take, few enough for a second and 200 MB
 ENOUGH = 1_000  # pixels a side to find a digit in, and for the digit itself: more are reduced
@@ -53,8 +53,7 @@ def _read_grey(path: str | os.PathLike[str]) -> np.ndarray:
     """The file's first picture in grey: (H, W) in 0..255."""
     try:
         with warnings.catch_warnings():
-            # Of unused metadata, and of a size that is checked below
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # about unused metadata, and a size checked below
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise _too_large(f"{image.width:,} x {image.height:,}")

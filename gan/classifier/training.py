@@ -19,7 +19,8 @@ from nn.ops.base import Ops
 EPOCHS, BATCH_SIZE = 12, 64
 PEAK_RATE, WEIGHT_DECAY = 2e-3, 0.02  # of Adam
 WARM_UP = 0.1  # of all steps
-SHORTEST_AVERAGE, LONGEST_AVERAGE = 10, 1000  # steps
+AVERAGED_PART = 10  # the average spans 1/10 of the steps so far,
+LONGEST_AVERAGE = 1000  # but no more than this
 LOG_EVERY = 50  # steps between two reads of the loss; each read waits for the device
 
 
@@ -87,7 +88,7 @@ class ClassifierTrainer(Uncopyable):
         self.total_steps = epochs * self.steps_per_epoch
         self.step_count, self.stopped = 0, False
         self._loss, self._cache = SoftmaxCrossEntropy(), self.network.cache()
-        # An epoch's losses stay on the device, and are read every LOG_EVERY steps
+        # The losses of an epoch, on the device until they are read
         self._losses = self.ops.zeros((self.steps_per_epoch,), self.network.dtype)
         self._optimizer = Adam(self.network, PEAK_RATE, weight_decay=WEIGHT_DECAY)
 
@@ -146,8 +147,8 @@ class ClassifierTrainer(Uncopyable):
         self.step_count += 1
 
     def _update_average(self) -> None:
-        """Move the average towards the network; it spans about the last tenth of all steps."""
-        weight = max(SHORTEST_AVERAGE / (SHORTEST_AVERAGE + self.step_count), 1 / LONGEST_AVERAGE)
+        """Move the average towards the network."""
+        weight = max(AVERAGED_PART / (AVERAGED_PART + self.step_count), 1 / LONGEST_AVERAGE)
         average, latest = self.averaged_network.parameters, self.network.parameters
         self.ops.moving_average_(average.value.flat, latest.value.flat, weight)
         self.ops.moving_average_(average.statistics.flat, latest.statistics.flat, weight)

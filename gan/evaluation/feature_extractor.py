@@ -1,11 +1,11 @@
-"""The classifier whose features are compared; other weights would be another scale.
+"""The classifier whose features are compared; with other weights, figures would not be comparable.
 
-    python examples/train_mnist_classifier.py --seed 0 --out classifier    # CPU, 12 epochs,
-    60,000 training images python -m gan.evaluation.export classifier/classifier.npz
-    # rounds the weights to float16
+Its file was made on the CPU, in 12 epochs on the 60,000 training images, by
 
-made its file. ACCURACY is the share of the 10,000 test images that it classifies correctly with
-the rounded weights.
+    python examples/train_mnist_classifier.py --seed 0 --out classifier
+    python -m gan.evaluation.export classifier/classifier.npz
+
+ACCURACY is the share of the 10,000 test images that it classifies correctly.
 """
 
 from __future__ import annotations
@@ -44,6 +44,6 @@ def load_feature_extractor(device: str | Ops = "cpu") -> Sequential:
     if digest != SHA256:
         raise WeightsError(
             f"{PATH}: expected the classifier of SHA-256 {SHA256[:12]}..., got {digest[:12]}..., "
-            "which would measure on another scale; reinstall byhand"
+            "whose figures would not be comparable; reinstall byhand"
         )
     return load_classifier(PATH, device)
