@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.harness.tables import machine, render
 from gan.commands.command_line import Parser, positive_float, run, seed
-from gan.evaluation.evaluation import ROWS
+from gan.evaluation.metrics import ROWS
 from gan.recipes import RECIPES, get_recipe
 from nn import RunError
 

@@ -18,7 +18,7 @@ from benchmarks.harness.tables import machine, render
 from gan.commands.command_line import Parser, positive_int, run, seed
 from gan.data.datasets import load
 from gan.latent import Latent
-from gan.evaluation.fid_callback import FidWatch
+from gan.evaluation.fid_callback import FIDCallback
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import ZeroCentered
 from gan.recipes import CONV_CLUSTERS, CONV_R1R2, small_discriminator, small_generator
@@ -83,7 +83,7 @@ def main():
     if unknown := sorted(set(names) - set(VARIANTS)):
         raise RunError(f"--variant: expected some of {', '.join(VARIANTS)}, got {', '.join(unknown)}")
     images, _ = load("mnist", "train", data_dir=args.data_dir, flat=False)
-    measure = FidWatch(load("mnist", "test", data_dir=args.data_dir, flat=False)[0], every=1)
+    measure = FIDCallback(load("mnist", "test", data_dir=args.data_dir, flat=False)[0], every=1)
     print(machine(), file=sys.stderr)
     rows = [tried(name, args, images, measure) for name in names]
     print(render(("variant", "ms a step", f"FID after {args.steps:,} steps"), rows, args.markdown))

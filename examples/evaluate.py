@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from gan.commands.command_line import Parser, checked, free_name, named, run, seed
 from gan.data.datasets import load
-from gan.evaluation import Judge, evaluate, n_rows, read_images
-from gan.evaluation.evaluation import table
+from gan.evaluation import Evaluator, evaluate, n_rows, read_images
+from gan.evaluation.metrics import table
 from gan.evaluation.feature_extractor import ACCURACY, SHA256
 from gan.sampling import AT_ONCE, load_sampler
 from nn.serialization.files import atomic_write
@@ -70,7 +70,7 @@ def main():
     total = (count if sampler else 0) + len(test) + sum(n_rows(n, len(validation), len(test)) for n in (count, len(floor)))
     with tqdm(total=total, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=args.quiet, leave=False) as bar:
         images = drawn(sampler, args.seed, bar.update) if sampler else given
-        judge = Judge(test, ops, bar.update)
+        judge = Evaluator(test, ops, bar.update)
         ours, real = (evaluate(x, judge, validation, bar.update) for x in (images, floor))
     report = {
         "weights": args.weights, "samples": args.samples, "seed": args.seed,

@@ -23,12 +23,12 @@ from tqdm import tqdm
 
 from gan.commands.command_line import Parser, named, on_signals, positive_float, positive_int, run, seed
 from gan.data.datasets import load
-from gan.evaluation.feature_extractor import ACCURACY, SHA256, load_frozen
+from gan.evaluation.feature_extractor import ACCURACY, SHA256, load_feature_extractor
 from gan.images import save_picture
 from gan.runs.run import check_new, new_folder
 from gan.sampling import Sampler
 from gan.data.stacked import N_TRIPLES, RECIPES, StackedBatches, random_triples
-from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, drawn_triples, modes, table
+from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, sample_triples, modes, table
 from gan.training.trainer import Callback, Trainer
 from nn import save_weights
 from nn.serialization.files import atomic_write
@@ -81,7 +81,7 @@ def main():
     length = {"epochs": args.epochs, "steps": args.steps, "minutes": args.minutes}
     if not any(length.values()):
         length["minutes"] = MINUTES
-    classifier = load_frozen(ops)
+    classifier = load_feature_extractor(ops)
     images, labels = load(args.dataset, "train", data_dir=args.data_dir, flat=False, quiet=args.quiet)
     triples = random_triples(len(images), N_TRIPLES, args.seed)
     report = {
@@ -138,7 +138,7 @@ def judge(trainer, classifier, count, seed, quiet):
     recipe = trainer.recipe
     sampler = Sampler(trainer.artist, recipe.latent, recipe.image_range)
     with tqdm(desc="judging", total=count, unit="image", disable=quiet, leave=False) as bar:
-        names = drawn_triples(sampler, classifier, count, seed, bar.update)
+        names = sample_triples(sampler, classifier, count, seed, bar.update)
     return row(recipe.name, trainer.step_count * trainer.batch_size, names)
 
 

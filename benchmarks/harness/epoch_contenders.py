@@ -17,10 +17,9 @@ from tqdm import tqdm
 from benchmarks.harness import contenders as sides
 from examples.train_mnist_gan import Bar
 from gan.data.datasets import load
-from gan.evaluation.fid_callback import digit_counter
 from gan.recipes import get_recipe
 from gan.runs.run import RunFolder
-from gan.evaluation.collapse import Standstill
+from gan.evaluation.collapse import CollapseWarning, digit_counter
 from gan.training.trainer import Trainer
 
 FULL = 60_000  # images, as many as MNIST has to train on
@@ -44,7 +43,7 @@ class Ours(Epochs):
         self.trainer, self.lead_in = trainer_of(recipe, images), sides.stepper(trainer_of(recipe, images))
         bar = Bar(tqdm(unit="step", file=sys.stderr, disable=None))  # drawn where stderr is a terminal
         self.run = RunFolder(self.folder, {"recipe": recipe.name})
-        self.callbacks = [self.run, bar, Standstill(partial(tqdm.write, file=sys.stderr), digit_counter())]
+        self.callbacks = [self.run, bar, CollapseWarning(partial(tqdm.write, file=sys.stderr), digit_counter())]
 
     def __call__(self):
         self.trainer.fit(epochs=self.epochs, callbacks=self.callbacks)

@@ -16,12 +16,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from gan.runs.checkpoint import read_checkpoint
-from gan.data.datasets import CHECKOUT_DATA
+from gan.data.locations import sample_folder
 from nn import RunError, load_weights
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = ROOT / "examples" / "train_mnist_gan.py"
-SAMPLE = CHECKOUT_DATA / "mnist-sample"
+SAMPLE = sample_folder()
 STEPS = 240  # three epochs, the last one cut short, with a checkpoint every fifty steps
 OPTIONS = ("--recipe", "mlp-leaky", "--batch-size", "100", "--steps", str(STEPS), "--checkpoint-minutes", "1e-9", "--seed", "5")
 FIXED = ("--dataset", "mnist-sample", "--device", "cpu", *OPTIONS)

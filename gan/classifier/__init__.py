@@ -1,1 +1,1 @@
-"""The digit classifier: its network, its training and its use."""
+"""The digit classifier: its network, its training, and its use on pictures."""

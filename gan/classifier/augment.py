@@ -1,4 +1,6 @@
-"""Labelled training images in batches, each image moved a little."""
+"""Labelled training images in batches, each image shifted a little."""
+
+from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -7,30 +9,65 @@ from nn import RunError
 
 
 class ShiftedBatches:
-    """Whole batches in a new random order each epoch; each image is moved by up to `reach` pixels, down or up, right or left.
+    """Complete batches in a new random order each epoch, with each image shifted at random.
 
-    A digit that is moved is the same digit: a network that has seen each in (2 reach + 1)^2 places has a larger training
-    set. All places are equally likely; what enters at an edge is 0, the background. To move an image is to look through
-    another window at it: each is framed by `reach` zeros once, and a batch is one fancy index into a view of all windows.
-    images: uint8 (N, 1, H, W); labels: integers (N,); rng: a `numpy.random.Generator`. What is left over at the end of an
-    epoch, less than a batch, has its turn in another order. Errors: `RunError` for other arrays, or fewer than a batch.
+    A shifted digit is the same digit, so a network that sees each one at (2 reach + 1)^2
+    positions has a larger training set. All positions are equally likely; pixels that enter at an
+    edge are 0, the background. An image is shifted by viewing it through another window: each is
+    padded with `reach` zeros once, and a batch is one fancy index into a view of all windows.
+    Images left over at the end of an epoch, fewer than a batch, are in other batches of later
+    epochs.
+
+    Parameters
+    ----------
+    images
+        uint8 (N, 1, H, W).
+    labels
+        Integers (N,).
+    batch_size
+        Images a batch.
+    rng
+        Source of order and shifts.
+    reach
+        The largest shift in each direction, in pixels.
+
+    Raises
+    ------
+    RunError
+        For other arrays, or fewer images than a batch.
     """
 
-    def __init__(self, images, labels, batch_size, rng, reach=2):
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        rng: np.random.Generator,
+        reach: int = 2,
+    ) -> None:
         if getattr(images, "dtype", None) != np.uint8 or images.ndim != 4 or images.shape[1] != 1:
-            raise RunError(f"images: expected uint8 (N, 1, H, W), got {_kind(images)}")
-        if np.shape(labels) != (len(images),) or not np.issubdtype(getattr(labels, "dtype", None), np.integer):
-            raise RunError(f"labels: expected an integer for each of {len(images):,} images, got {_kind(labels)}")
+            raise RunError(
+                f"images: expected uint8 (N, 1, H, W), got {_describe(images)}; convert them"
+            )
+        has_integers = np.issubdtype(getattr(labels, "dtype", object), np.integer)
+        if np.shape(labels) != (len(images),) or not has_integers:
+            raise RunError(
+                f"labels: expected an integer for each of {len(images):,} images, got "
+                f"{_describe(labels)}; convert them"
+            )
         if not 1 <= batch_size <= len(images):
-            raise RunError(f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}")
+            raise RunError(
+                f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}"
+            )
         self.batch_size, self.per_epoch, self.reach = batch_size, len(images) // batch_size, reach
-        framed = np.pad(images[:, 0], ((0, 0), (reach, reach), (reach, reach)))
-        self._windows = sliding_window_view(framed, images.shape[2:], axis=(1, 2))  # (N, 2 reach + 1, 2 reach + 1, H, W)
+        padded = np.pad(images[:, 0], ((0, 0), (reach, reach), (reach, reach)))
+        # (N, 2 reach + 1, 2 reach + 1, H, W)
+        self._windows = sliding_window_view(padded, images.shape[2:], axis=(1, 2))
         self._labels, self._rng = labels.copy(), rng
         self._order = np.arange(len(images))
 
-    def batch(self, step):
-        """The batch of that step, counted from 0: images uint8 (batch_size, 1, H, W) and labels (batch_size,)."""
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """The batch of a step, counted from 0: uint8 images (batch_size, 1, H, W) and labels."""
         place = step % self.per_epoch
         if place == 0:
             self._rng.shuffle(self._order)
@@ -39,5 +76,5 @@ class ShiftedBatches:
         return self._windows[index, down, right][:, None], self._labels[index]
 
 
-def _kind(array):
+def _describe(array: object) -> str:
     return f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__

@@ -1,61 +1,103 @@
-"""A convolutional network that names digits."""
+"""A convolutional network that classifies digits: its layers, its use, and its weights file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from nn import (
-    BatchNorm, ByhandError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, RunError, Sequential, SoftmaxCrossEntropy,
-    WeightsError, load_weights, save_weights,
-)  # fmt: skip
+    BatchNorm,
+    ByhandError,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2d,
+    ReLU,
+    RunError,
+    Sequential,
+    SoftmaxCrossEntropy,
+    WeightsError,
+    load_weights,
+    save_weights,
+)
+from nn.ops.base import Array, Ops
 from nn.serialization.pass_size import pass_size
 
-MOST_NUMBERS = 1_000_000  # that a file's network may work with for one image: five times those of `digit_classifier`
+MOST_NUMBERS = 1_000_000  # in a pass for one image: five times digit_classifier's
 CLASSES = [str(digit) for digit in range(10)]
-IMAGE_RANGE = (0.0, 1.0)  # what 0 and 255 become; the zeros around a convolution's input are background then
+IMAGE_RANGE = (0.0, 1.0)  # of 0 and 255, so that a convolution pads with background
 NAME = "classifier"  # the network's name in a weights file
 AT_ONCE = 100  # images in one pass: enough to be fast, few enough for the processor's cache
 
 
-def digit_classifier():
-    """(N, 1, 28, 28) -> logits (N, 10); 505,290 parameters. `digit_classifier()[:-1]` makes 128 features of a digit.
+def digit_classifier() -> Sequential:
+    """(N, 1, 28, 28) -> logits (N, 10); all layers but the last give 128 features.
 
-    Most of the work is done on small images: 28 -> 24 and pooled to 12, 12 and pooled to 6, 6, 6 -> 4. Pooling comes before
-    batch norm and ReLU, which then have a quarter of the elements to pass over.
+    It has 505,290 parameters. Most of the work is done on small images: 28 -> 24 and pooled
+    to 12, 12 and pooled to 6, 6, 6 -> 4. Pooling comes before batch norm and ReLU, which then
+    process a quarter of the elements.
     """
     return Sequential(
-        Conv2d(1, 32, 5), MaxPool2d(2), BatchNorm(32), ReLU(),
-        Conv2d(32, 64, 3, padding=1), MaxPool2d(2), BatchNorm(64), ReLU(),
-        Conv2d(64, 128, 3, padding=1), BatchNorm(128), ReLU(),
-        Conv2d(128, 128, 3), BatchNorm(128), ReLU(),
-        Flatten(), Dense(128 * 4 * 4, 128), BatchNorm(128), ReLU(), Dropout(0.3),
+        *(Conv2d(1, 32, 5), MaxPool2d(2), BatchNorm(32), ReLU()),
+        *(Conv2d(32, 64, 3, padding=1), MaxPool2d(2), BatchNorm(64), ReLU()),
+        *(Conv2d(64, 128, 3, padding=1), BatchNorm(128), ReLU()),
+        *(Conv2d(128, 128, 3), BatchNorm(128), ReLU()),
+        *(Flatten(), Dense(128 * 4 * 4, 128), BatchNorm(128), ReLU(), Dropout(0.3)),
         Dense(128, 10),
         input_shape=(1, 28, 28),
-    )  # fmt: skip
+    )
 
 
-def as_input(images, network):
+def as_input(images: np.ndarray, network: Sequential) -> Array:
     """uint8 (N, 1, 28, 28) on the host -> the network's dtype, in IMAGE_RANGE, on its device."""
     return network.ops.asarray(np.multiply(images, 1 / 255, dtype=network.dtype))
 
 
-def logits(network, images):
-    """What the network, in evaluation mode, makes of uint8 images (N, 1, 28, 28): (N, 10) on the host.
+def logits(network: Sequential, images: np.ndarray) -> np.ndarray:
+    """Classify images in evaluation mode.
 
-    Errors: `RunError` for no images, and where what the network makes is not finite.
+    Parameters
+    ----------
+    network
+        A digit classifier.
+    images
+        uint8 (N, 1, 28, 28) on the host.
+
+    Returns
+    -------
+    ndarray
+        Logits (N, 10) on the host.
+
+    Raises
+    ------
+    RunError
+        If there are no images, or a logit is not finite.
     """
     if not len(images):
         raise RunError("images: expected at least one, got none")
     with np.errstate(all="ignore"):
-        parts = [network(as_input(images[i : i + AT_ONCE], network)) for i in range(0, len(images), AT_ONCE)]
-    found = np.concatenate([network.ops.to_host(part) for part in parts])
-    if not np.isfinite(found).all():
-        raise RunError("network: expected finite numbers from it, got others; its weights are of no use, train again")
-    return found
+        parts = [
+            network(as_input(images[i : i + AT_ONCE], network))
+            for i in range(0, len(images), AT_ONCE)
+        ]
+    z = np.concatenate([network.ops.to_host(part) for part in parts])
+    if not np.isfinite(z).all():
+        raise RunError(
+            "network: expected finite logits, got NaN or infinity; its weights are useless, "
+            "train it again"
+        )
+    return z
 
 
-def probabilities(network, images):
-    """The network's probability of each class, for uint8 images (N, 1, 28, 28): (N, 10) on the host.
+def probabilities(network: Sequential, images: np.ndarray) -> np.ndarray:
+    """The probability of each class, (N, 10) on the host, for uint8 images (N, 1, 28, 28).
 
-    The loss knows softmax, and gives dL/dz = (p - t) / N: with t at the first class, p is N dL/dz, and 1 more there.
+    The loss computes softmax for its gradient dL/dz = (p - t) / N. With t at the first class, p
+    is N dL/dz, plus 1 in the first column.
     """
     z = network.ops.asarray(logits(network, images))
     first = network.ops.zeros((len(images),), np.int64)
@@ -65,34 +107,44 @@ def probabilities(network, images):
     return p
 
 
-def confusion_matrix(network, images, labels):
-    """counts[t, p]: how many images of class t were named p; int64 (10, 10)."""
-    named = logits(network, images).argmax(axis=1)
-    counts = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
-    np.add.at(counts, (labels, named), 1)
-    return counts
-
-
-def accuracy(counts):
-    """The share of images on a confusion matrix's diagonal."""
-    return float(np.trace(counts) / counts.sum())
-
-
-def save_classifier(path, network, about):
-    """Write the network with its classes, its image range, and what else a dict tells of it."""
+def save_classifier(
+    path: str | os.PathLike[str], network: Sequential, about: Mapping[str, Any]
+) -> None:
+    """Write the network with its classes, its image range, and the entries of `about`."""
     save_weights(path, {NAME: network}, {"classes": CLASSES, "image_range": IMAGE_RANGE, **about})
 
 
-def load_classifier(path, device="cpu"):
-    """The network that `save_classifier` wrote. `WeightsError` for a file that cannot be read or holds none."""
+def load_classifier(path: str | os.PathLike[str], device: str | Ops = "cpu") -> Sequential:
+    """Load a network that `save_classifier` wrote.
+
+    Parameters
+    ----------
+    path
+        The weights file.
+    device
+        "cpu", "cuda" and so on, or a backend.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, or holds no digit classifier.
+    """
     networks, info = load_weights(path, device=device)
     if NAME not in networks:
-        raise WeightsError(f"{path}: expected a network {NAME!r} in it, found {', '.join(networks) or 'none'}")
+        raise WeightsError(
+            f"{path}: expected a network {NAME!r}, found {', '.join(networks) or 'none'}; name "
+            "the file of a classifier"
+        )
     network = networks[NAME]
+    image = (1, 28, 28)
     try:
-        fits = network.output_shape((1, 28, 28)) == (len(CLASSES),) and pass_size(network, (1, 28, 28)) <= MOST_NUMBERS
+        fits = network.output_shape(image) == (len(CLASSES),)
+        fits = fits and pass_size(network, image) <= MOST_NUMBERS
     except ByhandError:
         fits = False
     if not fits or info.get("classes") != CLASSES or info.get("image_range") != list(IMAGE_RANGE):
-        raise WeightsError(f"{path}: expected a network that names digits of (1, 28, 28) in {IMAGE_RANGE}, got another")
+        raise WeightsError(
+            f"{path}: expected a network that classifies digits {image} in {IMAGE_RANGE}, got "
+            "another; name the file of a digit classifier"
+        )
     return network

@@ -1,115 +1,65 @@
-"""Pictures of single digits, from files of the usual kinds and any size, made to look like MNIST's.
+"""Reading pictures of single digits from image files of any size."""
 
-The steps are those by which MNIST itself was made: the digit is cut out, scaled to fit 20 x 20 pixels with its proportions
-kept, and placed into 28 x 28 with its centre of mass at pixel (14, 14). Source: LeCun, Cortes & Burges 1998.
-"""
+from __future__ import annotations
 
 import math
+import os
 import threading
 import warnings
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from gan.classifier.mnist_style import SIDE, bounding_box, ink_of, like_mnist
 from nn.errors import DataError
 from nn.ops.fork import hold_during_fork
 
-SIDE, BOX, CENTRE = 28, 20, 14
-FORMATS = "PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"  # Pillow knows more; it has Ghostscript run what an EPS file says
-MOST_PIXELS = 30_000_000  # in a file: more than most cameras take, little enough to be read within a second and 200 MB
-ENOUGH = 1_000  # pixels a side: a larger picture is made smaller to find the digit, and the digit if it is still larger
-LEAST_CONTRAST = 16  # of 255, between ink and paper: below this, a picture is blank
-GRAIN = 0.2  # of the strongest ink: what is weaker is the paper's grain, or a shadow
-SPECK = 0.05  # of the ink of the largest part: what has less, and stands apart, is dirt
-EDGE = 0.01  # of a side: what is no wider, touches the border and stands apart is the scanner's edge
+# Not all that Pillow reads: an EPS file is a program, which Pillow has Ghostscript run
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+MOST_PIXELS = 30_000_000  # more than most cameras take, few enough for a second and 200 MB
+ENOUGH = 1_000  # pixels a side to find a digit in, and for the digit itself: more are reduced
 
-one_at_a_time = threading.RLock()  # Python's filters of warnings: two threads that change and restore them leave them changed
+# Warning filters are global: two threads that change and restore them would leave them changed
+one_at_a_time = threading.RLock()
 hold_during_fork(one_at_a_time)
 
 
-def read_digits(paths):
-    """The digits in image files, one in each: uint8 (N, 1, 28, 28), 0 background to 255 ink. Errors: as `read_digit`."""
+def read_digits(paths: Iterable[str | os.PathLike[str]]) -> np.ndarray:
+    """Read image files with one digit each: uint8 (N, 1, 28, 28). Raises as `read_digit`."""
     return np.array([read_digit(path) for path in paths], np.uint8).reshape(-1, 1, SIDE, SIDE)
 
 
-def read_digit(path):
-    """The digit in an image file of one of FORMATS: uint8 (28, 28), 0 background to 255 ink.
+def read_digit(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an image file with one digit, dark on light or light on dark.
 
-    Dark on light or light on dark; what is transparent is white. Errors: `DataError`, which names the file, for one that
-    is missing, no image, damaged, larger than MOST_PIXELS, or blank.
+    Parameters
+    ----------
+    path
+        A file of one of FORMATS. Of several frames the first is read; transparent pixels are white.
+
+    Returns
+    -------
+    ndarray
+        uint8 (28, 28), 0 background to 255 ink.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, no image, damaged, larger than MOST_PIXELS, or blank; the message
+        names the file.
     """
     try:
-        return like_mnist(_read_grey(Path(path)))
+        return like_mnist(_read_grey(path))
     except DataError as problem:
         raise DataError(f"{path}: {problem}") from None
 
 
-def like_mnist(grey):
-    """A grey picture (H, W), of any real dtype and range -> uint8 (28, 28), as MNIST has it. `DataError` if it is blank.
-
-    Specks, and a scanner's edge, that stand apart from the digit do not count as parts of it.
-    """
-    ink = _ink(np.asarray(grey, np.float32))
-    ink = ink[_box(ink)]
-    scale = BOX / max(ink.shape)
-    height, width = (max(1, round(size * scale)) for size in ink.shape)
-    small = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)  # the mean of what falls into each pixel
-    small = np.asarray(small)
-    small = small * (255 / small.max())  # a thin line is as black as a thick one
-    top, left = (_first(small, axis) for axis in (0, 1))
-    digit = np.zeros((SIDE, SIDE), np.uint8)
-    digit[top : top + height, left : left + width] = np.rint(small)
-    return digit
-
-
-def _ink(grey):
-    """How far each pixel differs from the paper, 0 to 1.
-
-    The paper is what most of the border shows; ink is on that side of it, darker or lighter, that goes further from it.
-    """
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = np.median(border)
-    darker, lighter = paper - grey.min(), grey.max() - paper
-    contrast = max(darker, lighter)
-    if not contrast >= LEAST_CONTRAST:
-        raise DataError("expected a digit, darker or lighter than what is around it; this picture is blank")
-    ink = (paper - grey if darker >= lighter else grey - paper) / contrast
-    ink[ink < GRAIN] = 0
-    return ink
-
-
-def _box(ink):
-    """The rows and the columns of the digit."""
-    rows, columns = slice(None), slice(None)
-    for _ in range(2):  # a speck beside the digit hides one below it from the first look
-        rows = _extent(ink[:, columns].sum(axis=1, dtype=np.float64))
-        columns = _extent(ink[rows].sum(axis=0, dtype=np.float64))
-    return rows, columns
-
-
-def _extent(mass):
-    """Where the ink lies, given its mass in each row or column: a slice, without runs of dirt before and after it."""
-    starts, ends = np.flatnonzero(np.diff(mass > 0, prepend=False, append=False)).reshape(-1, 2).T
-    runs = np.add.reduceat(mass, starts)  # nothing lies between them
-    at_border = (starts == 0) | (ends == len(mass))
-    runs[at_border & (ends - starts <= max(1, EDGE * len(mass)))] = 0
-    kept = runs >= SPECK * runs.max()
-    return slice(starts[kept][0], ends[kept][-1])
-
-
-def _first(small, axis):
-    """Where the first row, or column, goes, for the centre of mass to lie at CENTRE; the digit stays inside the picture."""
-    mass = small.sum(axis=1 - axis, dtype=np.float64)
-    centre = (mass * np.arange(len(mass))).sum() / mass.sum()
-    return int(np.clip(np.rint(CENTRE - centre), 0, SIDE - len(mass)))
-
-
-def _read_grey(path):
-    """The file's picture, its first if it has several, in grey: (H, W) in 0..255."""
+def _read_grey(path: str | os.PathLike[str]) -> np.ndarray:
+    """The file's first picture in grey: (H, W) in 0..255."""
     try:
         with one_at_a_time, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of metadata that nobody reads here, and of a size that is judged below
+            warnings.simplefilter("ignore")  # about unused metadata, and a size checked below
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise _too_large(f"{image.width:,} x {image.height:,}")
@@ -117,19 +67,23 @@ def _read_grey(path):
     except (DataError, MemoryError):
         raise
     except FileNotFoundError:
-        raise DataError("there is no such file") from None
+        raise DataError("expected an image file, got no such file; check the path") from None
     except IsADirectoryError:
-        raise DataError("expected an image file, got a folder") from None
-    except Image.DecompressionBombError:  # Pillow's own limit, before there is a size to look at
+        raise DataError("expected an image file, got a folder; name the files in it") from None
+    except Image.DecompressionBombError:  # Pillow's own limit, before the size is known
         raise _too_large("far more") from None
     except Image.UnidentifiedImageError:
-        raise DataError(f"expected an image of a kind that is read here ({', '.join(FORMATS)}), got something else") from None
-    except Exception as problem:  # whatever damage provokes in the readers of many formats
-        raise DataError(f"cannot be read ({getattr(problem, 'strerror', None) or problem})") from None
+        raise DataError(
+            f"expected an image file ({', '.join(FORMATS)}), got something else; convert it to PNG"
+        ) from None
+    except Exception as problem:  # whatever a damaged file raises in the readers of many formats
+        reason = getattr(problem, "strerror", None) or problem
+        raise DataError(f"cannot be read ({reason}); save the picture again") from None
 
 
-def _to_grey(image):
-    if image.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would cut off at 255
+def _to_grey(image: Image.Image) -> np.ndarray:
+    """The part of a picture with the digit, in grey and not much larger than needed."""
+    if image.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would clip at 255
         grey = np.asarray(image, np.float32)
         return grey * (255 / max(1.0, float(np.abs(grey).max())))
     if "A" in image.getbands() or "transparency" in image.info:
@@ -137,14 +91,21 @@ def _to_grey(image):
         paper = Image.new("L", image.size, 255)
         paper.paste(image.convert("L"), mask=image.getchannel("A"))
         image = paper
-    image = image.convert("L")
-    step = max(1, math.isqrt(image.width * image.height) // ENOUGH)
-    rows, columns = _box(_ink(np.asarray(image.reduce(step), np.float32)))  # reduced by averages of blocks
-    left, top = max(0, columns.start - 1) * step, max(0, rows.start - 1) * step  # with a block of paper around it
-    right, bottom = min(image.width, (columns.stop + 1) * step), min(image.height, (rows.stop + 1) * step)
-    image = image.crop((left, top, right, bottom))
+    image = _cropped(image.convert("L"))
     return np.asarray(image.reduce(max(1, max(image.size) // ENOUGH)))
 
 
-def _too_large(size):
-    return DataError(f"expected a picture of at most {MOST_PIXELS:,} pixels, got {size}; scale it down first")
+def _cropped(image: Image.Image) -> Image.Image:
+    """The part of a grey picture with the digit, found in a reduced copy."""
+    step = max(1, math.isqrt(image.width * image.height) // ENOUGH)
+    rows, columns = bounding_box(ink_of(np.asarray(image.reduce(step), np.float32)))
+    left, top = max(0, columns.start - 1) * step, max(0, rows.start - 1) * step
+    right = min(image.width, (columns.stop + 1) * step)
+    bottom = min(image.height, (rows.stop + 1) * step)
+    return image.crop((left, top, right, bottom))
+
+
+def _too_large(size: str) -> DataError:
+    return DataError(
+        f"expected a picture of at most {MOST_PIXELS:,} pixels, got {size}; scale it down first"
+    )

@@ -1,90 +1,139 @@
-"""One file from the first mirror that gives it: pooch downloads to a temporary name, checks the hash, then moves.
+"""Fetching a file from the first mirror that provides it.
 
-A fetch interrupted at any point leaves nothing under the final name, and two processes that fetch the same file each
-move a verified file into place: whichever is last, the file is right.
+pooch downloads to a temporary name, checks the hash, then moves the file into place. An
+interrupted fetch leaves nothing under the final name. Two processes that fetch the same file each
+move a verified file into place; whichever is last, the content is right.
+
+Two things are ours because pooch has no counterpart: the list of mirrors, and `ConnectionProbe`,
+which gives all mirrors one deadline (the timeouts of pooch and requests bound neither a name
+look-up nor a name with many addresses).
 """
+
+from __future__ import annotations
 
 import os
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from nn.errors import DataError
 
 CONNECT_SECONDS = 3  # for one address of a mirror; a name may have several
-READ_SECONDS = 10  # for a mirror that has answered to send its next bytes
-CHUNK = 1 << 16  # pooch's 1,024 bytes would spend the time in the loop
+READ_SECONDS = 10  # for the next bytes of a mirror that has answered
+CHUNK = 1 << 16  # bytes; with pooch's default of 1,024 the loop would take most of the time
+PORTS = {"http": 80, "https": 443}
+SOCKS_PORT = 1080  # of a proxy that is neither
 
 
 class FetchError(DataError):
-    """No mirror gave the file; `reasons` says why, mirror by mirror."""
+    """No mirror provides the file; `reasons` says why, mirror by mirror."""
 
-    def __init__(self, message, reasons):
+    def __init__(self, message: str, reasons: str) -> None:
         super().__init__(message)
         self.reasons = reasons
 
 
-class Mirrors:
-    """The mirrors of one data set, in order of preference, for the files of one load.
+class Unreachable(Exception):
+    """No connection reaches the mirror."""
 
-    urls: base addresses, each ending in a slash. timeout: (seconds to connect, seconds to wait for bytes).
-    A mirror that cannot be reached, or falls silent, is not asked for another file. Nothing is ever retried.
+
+class Mirrors:
+    """The mirrors of a data set, in order of preference, for the files of one `load`.
+
+    Nothing is retried: a mirror that cannot be reached, or stops sending, is not asked for
+    another file.
+
+    Parameters
+    ----------
+    urls
+        Base addresses, each ending in a slash.
+    timeout
+        Seconds to wait for a connection, and for the next bytes.
+    quiet
+        Whether to hide the progress bar.
     """
 
-    def __init__(self, urls, *, timeout=(CONNECT_SECONDS, READ_SECONDS), quiet=False):
+    def __init__(
+        self,
+        urls: Iterable[str],
+        *,
+        timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
+        quiet: bool = False,
+    ) -> None:
         self.urls, self.timeout, self.quiet = tuple(urls), timeout, quiet
-        self.unreachable = {}  # address -> why
-        self._knocks = None
+        self.unreachable: dict[str, str] = {}  # address -> reason
+        self._probes: dict[str, ConnectionProbe] = {}
+        self._deadline = 0.0
 
-    def fetch(self, name, sha256, folder):
-        """Fetch the file `name` into `folder` under that name, replacing what is there. -> its path.
+    def fetch(self, name: str, sha256: str, folder: Path) -> Path:
+        """Fetch a file into `folder`, replacing what has its name there.
 
-        Errors: FetchError if no mirror gave bytes with this SHA-256; DataError if `folder` cannot be written.
+        Parameters
+        ----------
+        name
+            The file's name, below a mirror's address and in the folder.
+        sha256
+            The hexadecimal hash that its content must have.
+        folder
+            Created if necessary.
+
+        Returns
+        -------
+        Path
+            Where the file is.
+
+        Raises
+        ------
+        FetchError
+            If no mirror provides content with this hash.
+        DataError
+            If the folder cannot be written.
         """
-        import requests  # here, not above: reading data that is already there should not wait for these
+        import requests  # slow to import, and reading data that is already there does not need it
 
-        reasons = []
+        failures = []
         for url in self.urls:
             try:
-                self._reach(url)
+                self._connect(url)
                 return self._download(url, name, sha256, folder)
-            except (_Unreachable, requests.RequestException, ValueError) as error:
-                why = _why(error)
-                if isinstance(error, (_Unreachable, requests.ConnectionError, requests.Timeout)):
-                    self.unreachable[url] = why
-                reasons.append(f"{urlsplit(url).netloc}: {why}")
-            except OSError as error:  # after requests' errors, which are OSErrors too: this one is the disk's
+            except (Unreachable, requests.RequestException, ValueError) as error:
+                reason = describe(error)
+                if isinstance(error, (Unreachable, requests.ConnectionError, requests.Timeout)):
+                    self.unreachable[url] = reason
+                failures.append(f"{urlsplit(url).netloc}: {reason}")
+            except (
+                OSError
+            ) as error:  # after requests' errors, which are OSErrors too: this one is the disk's
                 raise DataError(
-                    f"{folder}: expected a folder that can be written, to fetch {name} into, got "
+                    f"{folder}: expected a writable folder to fetch {name} into, got "
                     f"{error.strerror or error}; choose another with --data-dir or BYHAND_DATA_DIR"
                 ) from error
-        reasons = "; ".join(reasons) or "it has none"
+        reasons = "; ".join(failures) or "this data set has no mirrors"
         raise FetchError(
-            f"{os.path.join(folder, name)}: expected the file there or from a mirror, got neither "
-            f"({reasons}); put the data set's four .gz files there, or name the folder that holds them "
-            "with --data-dir",
+            f"{folder / name}: expected the file there or from a mirror, got neither ({reasons}); "
+            "put the data set's four .gz files there, or name the folder that holds them with "
+            "--data-dir",
             reasons,
         )
 
-    def _reach(self, url):
-        """Raise _Unreachable unless the mirror's host takes a connection; all hosts are tried at once, in one deadline.
-
-        Without this, a network that swallows packets costs the connect timeout for each of a name's addresses, and one
-        that swallows name look-ups costs the resolver's own timeout, which nothing bounds.
-        """
+    def _connect(self, url: str) -> None:
+        """Raise `Unreachable` unless the host accepts a connection; all are probed at once."""
         if url in self.unreachable:
-            raise _Unreachable(self.unreachable[url])
-        if self._knocks is None:
-            self._knocks = {each: _Knock(each, self.timeout[0]) for each in self.urls}
-            self._deadline = time.monotonic() + 2 * self.timeout[0]  # so that a second address gets its chance
-        knock = self._knocks[url]
-        knock.join(max(0, self._deadline - time.monotonic()))
-        if knock.error:
-            raise _Unreachable(knock.error)
+            raise Unreachable(self.unreachable[url])
+        if not self._probes:
+            self._probes = {each: ConnectionProbe(each, self.timeout[0]) for each in self.urls}
+            self._deadline = time.monotonic() + 2 * self.timeout[0]  # enough for a second address
+        probe = self._probes[url]
+        probe.join(max(0, self._deadline - time.monotonic()))
+        if probe.error:
+            raise Unreachable(probe.error)
 
-    def _download(self, url, name, sha256, folder):
+    def _download(self, url: str, name: str, sha256: str, folder: Path) -> Path:
         import pooch
         from tqdm import tqdm
 
@@ -92,38 +141,43 @@ class Mirrors:
         level = log.level
         log.setLevel("ERROR")
         try:
-            with tqdm(desc=name, total=1, unit="B", unit_scale=True, leave=False, disable=self.quiet) as bar:
-                downloader = pooch.HTTPDownloader(
-                    progressbar=bar, chunk_size=CHUNK, timeout=self.timeout, hooks={"response": _as_sent}
-                )  # pooch sets bar.total
-                path = pooch.retrieve(url + name, "sha256:" + sha256, fname=name, path=folder, downloader=downloader)
+            with tqdm(
+                desc=name, total=1, unit="B", unit_scale=True, leave=False, disable=self.quiet
+            ) as bar:
+                downloader = pooch.HTTPDownloader(  # it sets bar.total
+                    progressbar=bar,
+                    chunk_size=CHUNK,
+                    timeout=self.timeout,
+                    hooks={"response": keep_compressed},
+                )
+                path = pooch.retrieve(
+                    url + name, "sha256:" + sha256, fname=name, path=folder, downloader=downloader
+                )
         finally:
             log.setLevel(level)
         with suppress(PermissionError):  # another user's process was faster
-            os.chmod(path, 0o644)  # temporary files are their owner's alone; a cache may be shared
-        return path
+            os.chmod(path, 0o644)  # pooch leaves it private to its owner; a cache may be shared
+        return Path(path)
 
 
-class _Unreachable(Exception):
-    """A mirror that no connection reaches; says why."""
+class ConnectionProbe(threading.Thread):
+    """Opens and closes a connection to where a request for `url` would go.
 
-
-class _Knock(threading.Thread):
-    """Open and close one connection to where a request for `url` would go; `error` is None once that has worked.
-
-    A daemon: a name look-up that hangs must hold up neither the load nor the end of the program.
+    `error` is None once that has worked. A daemon thread: a name look-up that hangs delays
+    neither the load nor the end of the program.
     """
 
-    def __init__(self, url, timeout):
+    def __init__(self, url: str, timeout: float) -> None:
         super().__init__(daemon=True)
-        self.url, self.timeout, self.error = url, timeout, "no answer"
+        self.url, self.timeout = url, timeout
+        self.error: str | None = "no answer"
         self.start()
 
-    def run(self):
+    def run(self) -> None:
         from requests.utils import get_environ_proxies, select_proxy
 
         target = urlsplit(select_proxy(self.url, get_environ_proxies(self.url)) or self.url)
-        port = target.port or {"http": 80, "https": 443}.get(target.scheme, 1080)
+        port = target.port or PORTS.get(target.scheme, SOCKS_PORT)
         try:
             socket.create_connection((target.hostname, port), timeout=self.timeout).close()
             self.error = None
@@ -131,17 +185,18 @@ class _Knock(threading.Thread):
             self.error = (error.strerror or str(error)).lower()
 
 
-def _as_sent(response, **_):
-    """Keep the bytes as the server holds them: some label a .gz file as an encoding, and requests would unpack it."""
+def keep_compressed(response: Any, **_: Any) -> None:
+    """Keep a .gz file packed: requests would unpack what a server labels as encoded."""
     response.raw.headers.pop("content-encoding", None)
 
 
-def _why(error):
-    """A failed try, in two or three words."""
-    if isinstance(error, _Unreachable):
+def describe(error: Exception) -> str:
+    """Why a fetch failed, in two or three words."""
+    if isinstance(error, Unreachable):
         return str(error)
-    if getattr(error, "response", None) is not None:
-        return f"status {error.response.status_code}"
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"status {response.status_code}"
     if isinstance(error, OSError):  # as requests' own errors are
         return f"connection failed ({type(error).__name__})"
-    return "wrong bytes"  # pooch's ValueError: the SHA-256 does not match
+    return "wrong content"  # pooch's ValueError: the SHA-256 does not match

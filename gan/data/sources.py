@@ -1,24 +1,43 @@
-"""What is known of each data set beforehand: where its files are served, and the SHA-256 of each.
+"""The known data sets: where their files are served, and the SHA-256 of each.
 
-Sources: MNIST, LeCun, Cortes & Burges 1998; Fashion-MNIST, Xiao, Rasul & Vollgraf 2017; KMNIST, Clanuwat et al. 2018.
-MNIST's original host answers 403 or 404 and is left out.
+Sources: MNIST, LeCun, Cortes & Burges 1998; Fashion-MNIST, Xiao, Rasul & Vollgraf 2017; KMNIST,
+Clanuwat et al. 2018. MNIST's original host answers 403 or 404 and is left out.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set of 28x28 digits or the like: its mirrors, in order of preference, and its files' SHA-256."""
+    """A data set in MNIST's format.
+
+    Parameters
+    ----------
+    name
+        What the user calls it; also the name of its folder.
+    files
+        SHA-256 by official file name; unpacked files (without .gz) may be listed too.
+    mirrors
+        Base addresses in order of preference, each ending in a slash.
+    fallback
+        The data set that stands in if this one cannot be fetched.
+    bundled
+        Whether it is part of this package; see `gan.data.locations.sample_folder`.
+    """
 
     name: str
-    files: dict = field(repr=False)  # official file name -> SHA-256; unpacked ones (no .gz) may be listed too
-    mirrors: tuple = ()  # base addresses, each ending in a slash
-    fallback: str = ""  # name of the data set that stands in when this one cannot be had
-    bundled: bool = False  # part of this repository: looked for in data/ of the checkout
+    files: dict[str, str] = field(repr=False)
+    mirrors: tuple[str, ...] = ()
+    fallback: str = ""
+    bundled: bool = False
 
 
-def _files(train_images, train_labels, test_images, test_labels, suffix=".gz"):
+def _files(
+    train_images: str, train_labels: str, test_images: str, test_labels: str, suffix: str = ".gz"
+) -> dict[str, str]:
+    """The four official names with their SHA-256."""
     return {
         f"train-images-idx3-ubyte{suffix}": train_images,
         f"train-labels-idx1-ubyte{suffix}": train_labels,

@@ -1,14 +1,27 @@
-"""How good generated digits are: measured against MNIST's test images, on the features of a frozen digit classifier."""
+"""How good generated digits are, measured against MNIST's test images."""
 
-from gan.evaluation.evaluation import evaluate, n_rows
+from gan.evaluation.class_metrics import class_histogram, digits_drawn, kl_to_uniform, mnist_score
+from gan.evaluation.evaluator import Evaluator
 from gan.evaluation.fid import fid, frechet_distance, moments
-from gan.evaluation.samples import as_images, read_images
-from gan.evaluation.evaluator import Judge
-from gan.evaluation.digits import class_histogram, digits_drawn, kl_to_uniform, mnist_score
-from gan.evaluation.precision_recall import precision_recall
+from gan.evaluation.metrics import evaluate, n_rows
 from gan.evaluation.parzen import parzen, parzen_log_likelihoods
+from gan.evaluation.precision_recall import precision_recall
+from gan.evaluation.samples import as_images, read_images
 
 __all__ = [
-    "Judge", "as_images", "class_histogram", "digits_drawn", "evaluate", "fid", "frechet_distance", "kl_to_uniform",
-    "mnist_score", "moments", "n_rows", "parzen", "parzen_log_likelihoods", "precision_recall", "read_images",
-]  # fmt: skip
+    "Evaluator",
+    "as_images",
+    "class_histogram",
+    "digits_drawn",
+    "evaluate",
+    "fid",
+    "frechet_distance",
+    "kl_to_uniform",
+    "mnist_score",
+    "moments",
+    "n_rows",
+    "parzen",
+    "parzen_log_likelihoods",
+    "precision_recall",
+    "read_images",
+]

@@ -1,39 +1,49 @@
-"""FID while a training goes on, and how many digits are drawn."""
+"""FID during training."""
 
-import numpy as np
+from __future__ import annotations
 
-from gan.classifier.network import probabilities
-from gan.evaluation.feature_extractor import load_frozen
-from gan.evaluation.evaluator import Judge
-from gan.evaluation.digits import class_histogram, digits_drawn
+from typing import Any
 
-SAMPLES, SEED = 10_000, 1_000  # not the seed that examples/evaluate.py draws with: what is chosen here is judged there
+from numpy.typing import ArrayLike
+
+from gan.evaluation.evaluator import Evaluator
+from gan.training.trainer import Callback, Trainer
+from nn.ops.base import Ops
+
+SAMPLES = 10_000  # images drawn for each measurement
+SEED = 1_000  # not the seed of examples/evaluate.py, which evaluates what is chosen here
 
 
-class FidWatch:
-    """The FID of what a trainer's artist draws, every so many epochs and at the end, with the same noise each time.
+class FIDCallback(Callback):
+    """Measures FID every few epochs and at the end, with the same noise each time.
 
-    test_images: what `Judge` takes. every: epochs between two measurements.
+    `latest` is the FID after the latest epoch, or None if that epoch was not measured. Callbacks
+    that use it stand after this one in the trainer's list.
+
+    Parameters
+    ----------
+    test_images
+        What `Evaluator` takes.
+    every
+        Epochs from one measurement to the next.
+    device
+        Where the features are computed.
     """
 
-    def __init__(self, test_images, every, device="cpu"):
-        self._judge, self._every = Judge(test_images, device), every
+    def __init__(self, test_images: ArrayLike, every: int, device: str | Ops = "cpu") -> None:
+        self._evaluator, self._every = Evaluator(test_images, device), every
+        self.latest: float | None = None
 
-    def __call__(self, trainer, epoch):
-        """The FID after that epoch; None where it is not its turn, or where a signal cut the epoch short."""
-        whole = trainer.step_count % trainer.steps_per_epoch == 0
-        if not (trainer.ended or (whole and epoch % self._every == 0)):
+    def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
+        self.latest = self(trainer, record["epoch"])
+
+    def __call__(self, trainer: Trainer, epoch: int) -> float | None:
+        """The FID after that epoch; None if none is due, or if a signal interrupted the epoch."""
+        is_whole = trainer.step_count % trainer.steps_per_epoch == 0
+        if not (trainer.ended or (is_whole and epoch % self._every == 0)):
             return None
-        return self._judge.fid(trainer.sampler.images(trainer.sampler.inputs(SAMPLES, SEED)))
+        return self.measure(trainer)
 
-
-def digit_counter():
-    """A function of images, floats in [0, 1] on the host, (N, 28, 28), (N, 1, 28, 28) or (N, 784): how many digits they show, as
-    the classifier names them."""
-    network = load_frozen("numpy")  # few images: to compile the kernels takes longer
-
-    def count(images):
-        grey = np.rint(255 * np.clip(images, 0, 1)).astype(np.uint8)
-        return digits_drawn(class_histogram(probabilities(network, grey.reshape(-1, 1, 28, 28))))
-
-    return count
+    def measure(self, trainer: Trainer) -> float:
+        """The FID of the images that the trainer's generator draws now."""
+        return self._evaluator.fid(trainer.sampler.images(trainer.sampler.inputs(SAMPLES, SEED)))

@@ -1,104 +1,174 @@
-"""Images to be judged: from arrays and files of any project, checked and brought into one form."""
+"""Images to evaluate, from arrays and files of any project, checked and converted to one form."""
+
+from __future__ import annotations
 
 import math
 import os
 import zipfile
+from typing import IO
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nn import DataError
 from nn.serialization.archive import MOST_PACKED, open_zip
 from nn.serialization.npy import LENGTH_BYTES, read_header
 
 SHAPES = "(N, 28, 28), (N, 1, 28, 28) or (N, 784)"
-MOST_UNPACKED = 20  # bytes that a byte of a file becomes; of digits, it becomes ten
+MOST_UNPACKED = 20  # bytes that a byte of a file may unpack to; for digits it is about ten
 
 
-def as_images(images, at_least=1):
-    """Images as uint8 in 0..255 or floats in [0, 1], background 0 and ink the largest -> float32 (N, 784) in [0, 1].
+def as_images(images: ArrayLike, at_least: int = 1) -> np.ndarray:
+    """Check images and convert them to one form.
 
-    Shapes: (N, 28, 28), (N, 1, 28, 28) or (N, 784). Errors: `DataError` for another shape or dtype, fewer images than
-    `at_least`, NaN, and values outside [0, 1].
+    Parameters
+    ----------
+    images
+        uint8 in 0..255 or floats in [0, 1], background 0 and ink high; (N, 28, 28),
+        (N, 1, 28, 28) or (N, 784).
+    at_least
+        How many images there must be.
+
+    Returns
+    -------
+    ndarray
+        float32 (N, 784) in [0, 1].
+
+    Raises
+    ------
+    DataError
+        For another shape or dtype, too few images, NaN, and values outside the range.
     """
     images = np.asarray(images)
     if images.shape[1:] not in ((28, 28), (1, 28, 28), (784,)):
-        raise DataError(f"images: expected shape {SHAPES}, got {images.shape}; bring them to 28 x 28, one channel")
+        raise DataError(
+            f"images: expected shape {SHAPES}, got {images.shape}; resize them to 28 x 28, one "
+            "channel"
+        )
     if images.dtype != np.uint8 and images.dtype.kind != "f":
-        raise DataError(f"images: expected uint8 in 0..255 or floats in [0, 1], got {images.dtype}; convert them")
+        raise DataError(
+            f"images: expected uint8 in 0..255 or floats in [0, 1], got {images.dtype}; convert "
+            "them"
+        )
     if len(images) < at_least:
         raise DataError(
-            f"images: expected at least {at_least:,}, got {len(images):,}; of fewer the figures would tell the number rather "
-            "than the quality"
+            f"images: expected at least {at_least:,}, got {len(images):,}; with fewer, the "
+            "metrics would depend on their number more than on their quality"
         )
     images = images.reshape(len(images), 784)
     if images.dtype == np.uint8:
         if images.size and images.max() == 1:
-            raise DataError("images: expected uint8 in 0..255, got none above 1; give those in [0, 1] as floats")
+            raise DataError(
+                "images: expected uint8 in 0..255, got none above 1; convert images in [0, 1] to "
+                "floats"
+            )
         return np.multiply(images, 1 / 255, dtype=np.float32)
     if not np.isfinite(images).all():
         bad = int(len(images) - np.isfinite(images).all(axis=1).sum())
-        raise DataError(f"images: expected finite values, got NaN or infinity in {bad:,} of {len(images):,} images")
+        raise DataError(
+            f"images: expected finite values, got NaN or infinity in {bad:,} of {len(images):,} "
+            "images; leave these out"
+        )
     low, high = (images.min(), images.max()) if images.size else (0, 0)
     if low < 0 or high > 1:
         raise DataError(
-            f"images: expected floats in [0, 1], got {low:.6g} to {high:.6g}; scale them first: those in [-1, 1] by (x + 1) / 2, "
-            "those in [0, 255] by x / 255"
+            f"images: expected floats in [0, 1], got {low:.6g} to {high:.6g}; scale them first: "
+            "from [-1, 1] by (x + 1) / 2, from [0, 255] by x / 255"
         )
     return images.astype(np.float32)
 
 
-def read_images(path, at_least=1):
-    """The images of an .npz that holds one array, or one named `images`, or of an .npy -> float32 (N, 784) in [0, 1].
+def read_images(path: str | os.PathLike[str], at_least: int = 1) -> np.ndarray:
+    """Read images from a file. Nothing in it is executed: pickled arrays are refused.
 
-    Nothing in the file is executed: pickled arrays are refused. Errors: `DataError`, which names the file, for one that is
-    missing, of another kind, damaged or pickled, and for what `as_images` refuses.
+    Parameters
+    ----------
+    path
+        An .npy, or an .npz with one array or one named `images`.
+    at_least
+        How many images there must be.
+
+    Returns
+    -------
+    ndarray
+        float32 (N, 784) in [0, 1].
+
+    Raises
+    ------
+    DataError
+        For a file that is missing, of another kind, damaged or pickled, and for images that
+        `as_images` refuses; the message names the file.
     """
     try:
         return as_images(_read(path), at_least)
     except DataError as problem:
         raise DataError(f"{path}: {problem}") from None
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file; expected an .npz of images") from None
+        raise DataError(
+            f"{path}: expected an .npz of images, got no such file; check the path"
+        ) from None
     except IsADirectoryError:
-        raise DataError(f"{path}: it is a folder; name the .npz of images in it") from None
+        raise DataError(
+            f"{path}: expected an .npz of images, got a folder; name the file in it"
+        ) from None
     except zipfile.BadZipFile:
         raise DataError(
-            f"{path}: expected an .npz or .npy, got something else or a damaged one; write it with numpy.savez"
+            f"{path}: expected an .npz or .npy, got another or a damaged file; write it with "
+            "numpy.savez"
         ) from None
     except MemoryError:
         raise
-    except Exception as problem:  # whatever damage provokes in the readers of zip and .npy
-        raise DataError(f"{path}: cannot be read ({getattr(problem, 'strerror', None) or problem})") from None
+    except Exception as problem:  # whatever a damaged file raises in the readers of zip and .npy
+        raise DataError(
+            f"{path}: cannot be read ({getattr(problem, 'strerror', None) or problem}); "
+            "write it with numpy.savez"
+        ) from None
 
 
-def _read(path):
-    """The file's array of images."""
+def _read(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array of images in a file."""
     with open(path, "rb") as file:
         is_npy = file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
         if is_npy:
             return _array(file, os.fstat(file.fileno()).st_size)
     with open_zip(path) as archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-        name = "images" if "images" in members else next(iter(members)) if len(members) == 1 else None
+        name = (
+            "images" if "images" in members else next(iter(members)) if len(members) == 1 else None
+        )
         if name is None:
-            raise DataError(f"expected one array, or one named 'images', got {', '.join(list(members)[:5]) or 'none'}")
+            raise DataError(
+                "expected one array, or one named 'images', got "
+                f"{', '.join(list(members)[:5]) or 'none'}; write it with numpy.savez(path, "
+                "images=images)"
+            )
         packed, unpacked = os.path.getsize(path), members[name].file_size
         if unpacked > MOST_UNPACKED * packed + MOST_PACKED:
-            raise DataError(f"it promises {unpacked:,} bytes of images in a file of {packed:,}; no images are so much alike")
+            raise DataError(
+                f"expected images, got a file of {packed:,} bytes that claims {unpacked:,} "
+                "unpacked; write it with numpy.savez"
+            )
         with archive.open(members[name]) as file:
             return _array(file, members[name].file_size)
 
 
-def _array(file, n_bytes):
-    """The array of an .npy stream of so many bytes, looked at before memory is taken for it."""
+def _array(file: IO[bytes], n_bytes: int) -> np.ndarray:
+    """The array in an .npy stream of that length, checked before memory is allocated for it."""
     file.seek(0)
     version = np.lib.format.read_magic(file)
     if version not in LENGTH_BYTES:
-        raise DataError("expected an .npy of version 1 or 2; write it with numpy.savez")
+        raise DataError(
+            "expected an .npy of version 1 or 2, got another; write it with numpy.savez"
+        )
     shape, _, dtype = read_header(file, version)
     if dtype.hasobject:
-        raise DataError("the array is pickled; such a file can run code and is not read; write it from a numeric array")
+        raise DataError(
+            "expected a numeric array, got a pickled one, which could run code; convert it to "
+            "numbers"
+        )
     if file.tell() + math.prod(shape) * dtype.itemsize != n_bytes:
-        raise DataError(f"it is damaged: expected the bytes of {dtype} {shape}, got another number; write it anew")
+        raise DataError(
+            f"expected the bytes of {dtype} {shape}, got more or fewer: damaged; write it again"
+        )
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)

@@ -1,66 +1,129 @@
-"""How many of Stacked MNIST's 1,000 kinds of image a generator draws, and how evenly."""
+"""How many of Stacked MNIST's 1,000 modes a generator covers, and how evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gan.classifier.network import CLASSES, logits
-from gan.evaluation.digits import kl_to_uniform
-from gan.images import grid
-from gan.sampling import AT_ONCE
 from gan.data.stacked import CHANNELS
-from nn import DataError
+from gan.evaluation.class_metrics import kl_to_uniform
+from gan.images import grid
+from gan.sampling import AT_ONCE, Sampler
+from nn import DataError, Sequential
 
 N_MODES = len(CLASSES) ** CHANNELS
-N_SAMPLES = 26_000  # judged, by the protocol
+N_SAMPLES = 26_000  # evaluated, by the protocol of PacGAN (Lin et al. 2018)
 
 
-def drawn_triples(sampler, classifier, count, seed, progress=None):
-    """The digits, as the classifier names them, in so many images of a `Sampler`: integers (count, 3).
+def sample_triples(
+    sampler: Sampler,
+    classifier: Sequential,
+    count: int,
+    seed: int,
+    progress: Callable[[int], object] | None = None,
+) -> np.ndarray:
+    """Draw images and classify their channels.
 
-    progress(n): called as n more images are judged.
+    Parameters
+    ----------
+    sampler
+        Draws the images.
+    classifier
+        Classifies digits.
+    count
+        How many images.
+    seed
+        Of the images' noise.
+    progress
+        Called as progress(n) when n more images are classified.
+
+    Returns
+    -------
+    ndarray
+        The digit in each channel, integers (count, 3).
     """
     inputs, parts = sampler.inputs(count, seed), []
     for i in range(0, count, AT_ONCE):
-        parts.append(named_triples(classifier, sampler.images(inputs[i : i + AT_ONCE])))
+        parts.append(classify_triples(classifier, sampler.images(inputs[i : i + AT_ONCE])))
         if progress:
             progress(len(parts[-1]))
     return np.concatenate(parts)
 
 
-def named_triples(classifier, images):
-    """The digit in each channel of images, floats in [0, 1] (N, 3, 28, 28) or (3 N, 28, 28): integers (N, 3)."""
+def classify_triples(classifier: Sequential, images: ArrayLike) -> np.ndarray:
+    """The digit in each channel of images, integers (N, 3).
+
+    images: floats in [0, 1], (N, 3, 28, 28) or (3 N, 28, 28).
+    """
     digits = np.rint(255 * np.asarray(images)).astype(np.uint8).reshape(-1, 1, 28, 28)
     return logits(classifier, digits).argmax(axis=1).reshape(-1, CHANNELS)
 
 
-def modes(triples):
-    """Triples of digits (N, 3) -> how many of the 1,000 occur, and the reverse KL in nats.
+def modes(triples: ArrayLike) -> tuple[int, float]:
+    """Count the modes among triples of digits, and measure how evenly they are covered.
 
-    KL(p || u) = sum_k p_k log(1000 p_k), p the share of each triple in N, and u all alike, as PacGAN's code has it. Of N
-    draws from u itself it is about 999 / 2N: 0.019 of 26,000. Errors: `DataError` for anything but triples of digits.
+    KL(p || u) = sum_k p_k log(1000 p_k), with p_k the share of each triple and u uniform, as in
+    PacGAN's code. For N draws from u itself it is about 999 / 2N: 0.019 for 26,000.
+
+    Parameters
+    ----------
+    triples
+        Digits, integers (N, 3).
+
+    Returns
+    -------
+    count : int
+        How many of the 1,000 triples occur.
+    reverse_kl : float
+        KL(p || u), in nats.
+
+    Raises
+    ------
+    DataError
+        For anything but triples of digits.
     """
     triples = np.asarray(triples)
-    if triples.ndim != 2 or triples.shape[1] != CHANNELS or triples.dtype.kind not in "iu" or not len(triples):
-        raise DataError(f"triples: expected digits of shape (N, {CHANNELS}), got {triples.dtype} {triples.shape}")
+    if (
+        triples.ndim != 2
+        or triples.shape[1] != CHANNELS
+        or triples.dtype.kind not in "iu"
+        or not len(triples)
+    ):
+        raise DataError(
+            f"triples: expected digits of shape (N, {CHANNELS}), got {triples.dtype} "
+            f"{triples.shape}; take them from classify_triples"
+        )
     if not 0 <= triples.min() <= triples.max() < len(CLASSES):
-        raise DataError(f"triples: expected digits in 0..{len(CLASSES) - 1}, got {triples.min()}..{triples.max()}")
-    counts = np.bincount(np.ravel_multi_index(triples.T, (len(CLASSES),) * CHANNELS), minlength=N_MODES)
+        raise DataError(
+            f"triples: expected digits in 0..{len(CLASSES) - 1}, got "
+            f"{triples.min()}..{triples.max()}; take them from classify_triples"
+        )
+    counts = np.bincount(
+        np.ravel_multi_index(triples.T, (len(CLASSES),) * CHANNELS), minlength=N_MODES
+    )
     return int((counts > 0).sum()), kl_to_uniform(counts / len(triples))
 
 
-def colour_grid(images):
-    """Lay images out in rows, their channels red, green and blue: floats in [0, 1] (N, 3, 28, 28) -> uint8 (H, W, 3)."""
+def colour_grid(images: np.ndarray) -> np.ndarray:
+    """Images (N, 3, 28, 28), floats in [0, 1], as an RGB grid: uint8 (H, W, 3)."""
     return np.stack([grid(channel) for channel in np.moveaxis(images, 1, 0)], axis=-1)
 
 
-def table(rows):
-    """`rows`, dicts with what was run and what came of it, as lines of text."""
-    cells = [("recipe", "images seen", "samples judged", f"modes of {N_MODES:,}", "reverse KL")]
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Results as lines of text; a row has recipe, images_seen, samples, modes and reverse_kl."""
+    cells: list[tuple[str, ...]] = [
+        ("recipe", "images seen", "samples evaluated", f"modes of {N_MODES:,}", "reverse KL")
+    ]
     for row in rows:
-        cells.append(
-            (row["recipe"], f"{row['images_seen']:,}", f"{row['samples']:,}", f"{row['modes']:,}", f"{row['reverse_kl']:.4f}")
-        )
+        counts = [f"{row[key]:,}" for key in ("images_seen", "samples", "modes")]
+        cells.append((row["recipe"], *counts, f"{row['reverse_kl']:.4f}"))
     widths = [max(map(len, column)) for column in zip(*cells)]
-    return "\n".join(
-        "  ".join([f"{first:<{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(rest, widths[1:]))])
-        for first, *rest in cells
-    )
+    lines = []
+    for recipe, *rest in cells:
+        right = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:]))
+        lines.append("  ".join([f"{recipe:<{widths[0]}}", *right]))
+    return "\n".join(lines)

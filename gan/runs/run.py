@@ -66,7 +66,7 @@ class RunFolder(Callback):
     after each of these as uint8 (frames, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif, config.json, and
     checkpoint.npz, from which `resumed` goes on: after each epoch, and every so many minutes.
 
-    fid: a `FidWatch`, whose figures go into history.csv and losses.png; best.npz is then the weights with the lowest.
+    fid: a `FIDCallback`, whose figures go into history.csv and losses.png; best.npz is then the weights with the lowest.
     data_dir: where the images came from, for the checkpoint. The folder is locked until `finish`. Errors: `RunError` as soon
     as a file cannot be written, and for a folder that holds files already or belongs to another run.
     """

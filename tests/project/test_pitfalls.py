@@ -79,7 +79,7 @@ Pickle in a weights file:
 A resume that refuses more epochs than first asked:
     test_trainer::test_fit_goes_on_where_it_ended
 A dataset host that answers 403 or 404:
-    test_fetch::test_a_bad_mirror_is_passed_over_and_named_if_it_was_the_last
+    test_fetch::test_a_bad_mirror_is_skipped_and_named_if_none_is_left
 A copy whose layers no longer view what the optimizer steps:
     test_copies::test_network_optimizer_and_cache_continue_together
 An optimizer of a part of a network that steps all of it:

@@ -1,4 +1,4 @@
-"""A mirror on the loopback interface that behaves as badly as it is told to, and the files that it serves."""
+"""A mirror on the loopback interface that misbehaves on demand, and the files that it serves."""
 
 import contextlib
 import socket
@@ -8,25 +8,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from gan.data.datasets import CHECKOUT_DATA
+from gan.data.locations import sample_folder
 from gan.data.sources import SOURCES, Source
 
-SAMPLE = CHECKOUT_DATA / "mnist-sample"
+SAMPLE = sample_folder()
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 FILES = {name: (SAMPLE / name).read_bytes() for name in SOURCES["mnist-sample"].files}
 FIRST_LABELS = [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
 
 
 class Mirror:
-    """Serves files from memory at `url`; `asked` lists the names asked for, in order.
+    """Serves files, bytes by name, from memory at `url`; `requested` lists the requests in order.
 
-    files: name -> bytes. behave: how each file is sent, one of the functions below or the like; may change at any time.
+    behave: how a file is sent, such as `serve` below; may be replaced at any time.
     """
 
     def __init__(self, files, behave=None):
-        self.files, self.behave, self.asked = files, behave or serve, []
-        self.halfway = threading.Event()  # set by `stall` once half of a file is out
-        self.release = threading.Event()  # set at the end: lets every request that hangs go
+        self.files, self.behave, self.requested = files, behave or serve, []
+        self.halfway = threading.Event()  # set by `stall` when half of a file is sent
+        self.release = threading.Event()  # set at the end: releases hanging requests
 
     def __enter__(self):
         mirror = self
@@ -34,8 +34,8 @@ class Mirror:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 name = self.path.rsplit("/", 1)[-1]
-                mirror.asked.append(name)
-                with contextlib.suppress(OSError):  # the other end may hang up whenever it likes
+                mirror.requested.append(name)
+                with contextlib.suppress(OSError):  # the client may hang up at any time
                     if name in mirror.files:
                         mirror.behave(mirror, self, mirror.files[name])
                     else:
@@ -48,7 +48,9 @@ class Mirror:
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.01}
+        )
         self.thread.start()
         return self
 
@@ -72,7 +74,7 @@ def serve(mirror, request, body):
     _send(request, body)
 
 
-def wrong_bytes(mirror, request, body):
+def wrong_content(mirror, request, body):
     _send(request, b"<html>Please log in to use this network</html>")
 
 
@@ -100,7 +102,7 @@ def labelled_as_encoded(mirror, request, body):
 
 
 def closed_port():
-    """The address of a mirror where nothing listens."""
+    """A URL at which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}/"
@@ -120,7 +122,7 @@ def mirror():
 
 
 def digits(*urls, **changes):
-    """The sample under another name, at these mirrors: nothing here reaches for the network."""
+    """The sample under another name, at these mirrors, so that tests stay offline."""
     return Source("digits", SOURCES["mnist-sample"].files, urls, **changes)
 
 

@@ -1,3 +1,5 @@
+"""The digit classifier: its network, its training and what a run writes."""
+
 import copy
 import json
 import pickle
@@ -10,45 +12,82 @@ from PIL import Image
 import nn
 from gan.classifier import network as classifier
 from gan.classifier import training as classifier_training
+from gan.classifier.confusion import accuracy, confusion_matrix, save_confusion
 from gan.classifier.network import (
-    accuracy, confusion_matrix, digit_classifier, load_classifier, logits, probabilities, save_classifier,
-)  # fmt: skip
+    digit_classifier,
+    load_classifier,
+    logits,
+    probabilities,
+    save_classifier,
+)
 from gan.classifier.run import ClassifierRun
 from gan.classifier.training import ClassifierTrainer, learning_rate
-from gan.classifier.confusion import save_confusion
 from gan.data.datasets import load
-from nn import BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, RunError, Sequential, WeightsError, gradcheck
+from nn import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2d,
+    ReLU,
+    RunError,
+    Sequential,
+    WeightsError,
+    gradcheck,
+)
 from tests.support.strict import StrictOps
 
 
 def small_classifier(side=28):
-    """The classifier's kinds of layers in its order, with few channels."""
+    """The classifier's layers in its order, with few channels."""
     pooled = ((side - 4) // 2 + 2) // 2 - 1
     return Sequential(
-        Conv2d(1, 6, 5), MaxPool2d(2), BatchNorm(6), ReLU(),
-        Conv2d(6, 8, 3, padding=2), MaxPool2d(2), BatchNorm(8), ReLU(),
-        Conv2d(8, 8, 2), BatchNorm(8), ReLU(),
-        Flatten(), Dense(8 * pooled**2, 16), BatchNorm(16), ReLU(), Dropout(0.1),
+        Conv2d(1, 6, 5),
+        MaxPool2d(2),
+        BatchNorm(6),
+        ReLU(),
+        Conv2d(6, 8, 3, padding=2),
+        MaxPool2d(2),
+        BatchNorm(8),
+        ReLU(),
+        Conv2d(8, 8, 2),
+        BatchNorm(8),
+        ReLU(),
+        Flatten(),
+        Dense(8 * pooled**2, 16),
+        BatchNorm(16),
+        ReLU(),
+        Dropout(0.1),
         Dense(16, 10),
         input_shape=(1, side, side),
-    )  # fmt: skip
+    )
 
 
 def tiny_classifier():
-    return Sequential(Flatten(), Dense(784, 8), BatchNorm(8), ReLU(), Dropout(0.2), Dense(8, 10), input_shape=(1, 28, 28))
+    return Sequential(
+        Flatten(),
+        Dense(784, 8),
+        BatchNorm(8),
+        ReLU(),
+        Dropout(0.2),
+        Dense(8, 10),
+        input_shape=(1, 28, 28),
+    )
 
 
-def reader():
-    """A network whose logits are the first ten pixels, times 30: an image says which digit it is taken for."""
+def pixel_reader():
+    """A network whose logits are the first ten pixels, times 30: an image dictates its class."""
     network = Sequential(Flatten(), Dense(784, 10), input_shape=(1, 28, 28)).build(seed=0)
     network[1].W[...] = 30 * np.eye(784, 10)
     network[1].b[...] = 0
     return network
 
 
-def images_of(named):
-    images = np.zeros((len(named), 1, 28, 28), np.uint8)
-    images[np.arange(len(named)), 0, 0, named] = 255
+def images_of(predicted):
+    """Images that `pixel_reader` assigns to these classes."""
+    images = np.zeros((len(predicted), 1, 28, 28), np.uint8)
+    images[np.arange(len(predicted)), 0, 0, predicted] = 255
     return images
 
 
@@ -58,29 +97,32 @@ def sample():
     return images[:200], labels[:200]
 
 
-def test_the_network_fits_its_docstring():
+def test_the_network_is_as_documented():
     network = digit_classifier()
     assert network.output_shape((1, 28, 28)) == (10,) and network.n_parameters == 505_290
     assert network[:-1].output_shape((1, 28, 28)) == (128,)
 
 
 @pytest.mark.gradcheck
-def test_every_gradient_of_such_a_network_is_right():
+def test_every_gradient_of_such_a_network_is_correct():
     network = small_classifier(side=12).build(seed=1)
     x = np.random.default_rng(2).standard_normal((5, 1, 12, 12))
     report = gradcheck(network, x, loss=nn.SoftmaxCrossEntropy(), target=np.array([3, 1, 4, 1, 9]))
     assert report.ok, report
-    assert len(report.entries) == len(network) + 2 * 9 + 1 and sum(abs(entry.by_hand) > 1e-4 for entry in report.entries) >= 14
+    assert (
+        len(report.entries) == len(network) + 2 * 9 + 1
+        and sum(abs(entry.by_hand) > 1e-4 for entry in report.entries) >= 14
+    )
 
 
-def test_it_learns_200_digits_by_heart(sample, monkeypatch):
+def test_it_memorizes_200_digits(sample, monkeypatch):
     monkeypatch.setattr(classifier_training, "PEAK_RATE", 0.01)
     trainer = ClassifierTrainer(*sample, build=small_classifier, epochs=15, batch_size=20)
-    before = accuracy(confusion_matrix(trainer.average, *sample))
+    before = accuracy(confusion_matrix(trainer.averaged_network, *sample))
     losses = []
     while not trainer.finished:
         losses.append(trainer.epoch()["loss"])
-    assert before < 0.35 and accuracy(confusion_matrix(trainer.average, *sample)) > 0.93
+    assert before < 0.35 and accuracy(confusion_matrix(trainer.averaged_network, *sample)) > 0.93
     assert losses[-1] < losses[0] / 3
 
 
@@ -89,62 +131,82 @@ def test_the_average_is_the_weighted_mean_of_all_steps(sample):
     expected = None
     for step in range(8):
         trainer.step()
-        now = [b.flat.astype(np.float64) for b in (trainer.network.parameters.value, trainer.network.parameters.statistics)]
+        now = [
+            b.flat.astype(np.float64)
+            for b in (trainer.network.parameters.value, trainer.network.parameters.statistics)
+        ]
         weight = 10 / (10 + step)
         expected = [weight * new + (1 - weight) * old for new, old in zip(now, expected or now)]
-    for got, want, raw in zip((trainer.average.parameters.value, trainer.average.parameters.statistics), expected, now):
+    for got, want, raw in zip(
+        (trainer.averaged_network.parameters.value, trainer.averaged_network.parameters.statistics),
+        expected,
+        now,
+    ):
         assert np.allclose(got.flat, want, rtol=1e-5, atol=1e-6)
         assert not np.allclose(got.flat, raw, rtol=1e-3, atol=1e-4)
 
 
-def test_the_average_reaches_back_a_thousand_steps_at_most(sample, monkeypatch):
+def test_the_average_spans_at_most_a_thousand_steps(sample, monkeypatch):
     monkeypatch.setattr(classifier_training, "LONGEST_AVERAGE", 4)
     trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=20, batch_size=50)
     for _ in range(41):
-        before = trainer.average.parameters.value.flat.copy()
+        before = trainer.averaged_network.parameters.value.flat.copy()
         trainer.step()
-    moved = trainer.average.parameters.value.flat - before
-    assert np.allclose(moved, (trainer.network.parameters.value.flat - before) / 4, rtol=1e-4, atol=1e-7)
+    moved = trainer.averaged_network.parameters.value.flat - before
+    assert np.allclose(
+        moved, (trainer.network.parameters.value.flat - before) / 4, rtol=1e-4, atol=1e-7
+    )
 
 
 def test_equal_seeds_give_equal_bytes(sample):
     def trained(seed):
-        trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=1, batch_size=50, seed=seed)
+        trainer = ClassifierTrainer(
+            *sample, build=tiny_classifier, epochs=1, batch_size=50, seed=seed
+        )
         trainer.epoch()
-        return trainer.average.parameters.value.flat.tobytes()
+        return trainer.averaged_network.parameters.value.flat.tobytes()
 
     assert trained(3) == trained(3) != trained(4)
 
 
-def test_it_trains_on_a_device_that_mixes_nothing_with_the_hosts_arrays(sample):
+def test_it_never_mixes_arrays_of_host_and_device(sample):
     def trained(device):
-        trainer = ClassifierTrainer(*sample, build=small_classifier, epochs=1, batch_size=50, device=device)
-        return trainer.epoch()["loss"], confusion_matrix(trainer.average, *sample), probabilities(trainer.average, sample[0])
+        trainer = ClassifierTrainer(
+            *sample, build=small_classifier, epochs=1, batch_size=50, device=device
+        )
+        return (
+            trainer.epoch()["loss"],
+            confusion_matrix(trainer.averaged_network, *sample),
+            probabilities(trainer.averaged_network, sample[0]),
+        )
 
     for got, want in zip(trained(StrictOps()), trained("numpy")):
         assert np.array_equal(got, want)
 
 
-def test_an_epoch_tells_its_mean_loss_and_how_far_it_is(sample, monkeypatch):
+def test_an_epoch_reports_its_mean_loss_and_its_progress(sample, monkeypatch):
+    values = []
+
+    class Recorded(nn.SoftmaxCrossEntropy):
+        def __call__(self, *args, value, **kwargs):
+            result = super().__call__(*args, value=value, **kwargs)
+            values.append(float(value.item()))
+            return result
+
+    monkeypatch.setattr(classifier_training, "SoftmaxCrossEntropy", Recorded)
     monkeypatch.setattr(classifier_training, "LOG_EVERY", 3)
     trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=2, batch_size=40)
     for epoch in (1, 2):
-        told, values = [], []
-        step = ClassifierTrainer.step
-
-        def watched(self):
-            place = self.step_count % 5
-            step(self)
-            values.append(float(self._losses[place]))
-
-        with monkeypatch.context() as patch:
-            patch.setattr(ClassifierTrainer, "step", watched)
-            record = trainer.epoch(lambda *words: told.append(words))
+        reported = []
+        values.clear()
+        record = trainer.epoch(lambda *words, to=reported: to.append(words))
         assert len(set(values)) == 5 and record["loss"] == pytest.approx(np.mean(values), rel=1e-6)
         assert (record["epoch"], record["step"]) == (epoch, 5 * epoch) and record["seconds"] > 0
         assert record["learning_rate"] == learning_rate(5 * epoch - 1, 10)
-        assert [count for count, _ in told] == ([3, 5] if epoch == 1 else [6, 9, 10])
-        assert told[0][1] == pytest.approx(np.mean(values[: told[0][0] - 5 * (epoch - 1)]), rel=1e-6)
+        assert [count for count, _ in reported] == ([3, 5] if epoch == 1 else [6, 9, 10])
+        assert reported[0][1] == pytest.approx(
+            np.mean(values[: reported[0][0] - 5 * (epoch - 1)]), rel=1e-6
+        )
     assert trainer.finished
 
 
@@ -157,7 +219,7 @@ def test_a_stop_ends_the_epoch_after_its_step(sample):
 @pytest.mark.parametrize("ask", [logits, probabilities])
 def test_no_images_are_refused(ask):
     with pytest.raises(RunError, match="images: expected at least one, got none"):
-        ask(reader(), np.zeros((0, 1, 28, 28), np.uint8))
+        ask(pixel_reader(), np.zeros((0, 1, 28, 28), np.uint8))
 
 
 def test_a_loss_that_is_not_finite_is_an_error(sample):
@@ -170,27 +232,33 @@ def test_a_loss_that_is_not_finite_is_an_error(sample):
 @pytest.mark.parametrize("shape", [(1, 14, 56), (1, 56, 14), (1, 29, 28)])
 def test_images_of_another_shape_are_refused(sample, shape):
     images = np.zeros((200, *shape), np.uint8)
-    with pytest.raises(RunError, match=r"images: expected shape \(N, 1, 28, 28\), as the network takes them, got \(N, 1, "):
+    with pytest.raises(
+        RunError,
+        match=r"images: expected shape \(N, 1, 28, 28\), as the network takes them, got \(N, 1, ",
+    ):
         ClassifierTrainer(images, sample[1], build=tiny_classifier)
 
 
-def test_a_training_is_not_copied_without_a_word(sample):
+def test_copying_a_trainer_is_refused(sample):
     trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=1, batch_size=50)
     for make in (copy.copy, copy.deepcopy, pickle.dumps):
-        with pytest.raises(RunError, match="ClassifierTrainer: expected no copy and no pickle.*make another with"):
+        with pytest.raises(
+            RunError, match="ClassifierTrainer: expected no copy and no pickle.*make another with"
+        ):
             make(trainer)
 
 
-def test_what_the_caller_does_with_images_and_labels_later_changes_nothing(sample):
+def test_later_changes_to_images_and_labels_have_no_effect(sample):
     images, labels = (array.copy() for array in sample)
     plain, other = (
-        ClassifierTrainer(*given, build=tiny_classifier, epochs=1, batch_size=50) for given in (sample, (images, labels))
+        ClassifierTrainer(*given, build=tiny_classifier, epochs=1, batch_size=50)
+        for given in (sample, (images, labels))
     )
     images[:], labels[:] = 0, 0
     assert plain.epoch()["loss"] == other.epoch()["loss"]
 
 
-def test_the_learning_rate_rises_and_falls():
+def test_the_learning_rate_rises_then_falls():
     rates = [learning_rate(step, 1000) for step in range(1000)]
     assert np.argmax(rates) in (99, 100) and max(rates) == classifier_training.PEAK_RATE
     assert np.all(np.diff(rates[:100]) > 0) and np.all(np.diff(rates[100:]) < 0)
@@ -199,38 +267,42 @@ def test_the_learning_rate_rises_and_falls():
 
 
 @pytest.mark.parametrize("total", range(1, 25))
-def test_the_learning_rate_is_above_zero_however_short_the_training(total):
-    assert all(0 < learning_rate(step, total) <= classifier_training.PEAK_RATE for step in range(total))
+def test_the_learning_rate_is_positive_however_short_the_run(total):
+    assert all(
+        0 < learning_rate(step, total) <= classifier_training.PEAK_RATE for step in range(total)
+    )
 
 
 @pytest.mark.parametrize("at_once", [1, 4, 500])
 def test_confusion_counts_each_image_once(monkeypatch, at_once):
     monkeypatch.setattr(classifier, "AT_ONCE", at_once)
     rng = np.random.default_rng(0)
-    labels, named = rng.integers(0, 10, 61).astype(np.uint8), rng.integers(0, 10, 61)
-    named[::2] = labels[::2]
-    counts = confusion_matrix(reader(), images_of(named), labels)
+    labels, predicted = rng.integers(0, 10, 61).astype(np.uint8), rng.integers(0, 10, 61)
+    predicted[::2] = labels[::2]
+    counts = confusion_matrix(pixel_reader(), images_of(predicted), labels)
     wanted = np.zeros((10, 10), int)
-    for label, name in zip(labels, named):
-        wanted[label, name] += 1
+    for label, class_ in zip(labels, predicted):
+        wanted[label, class_] += 1
     assert np.array_equal(counts, wanted) and not np.array_equal(wanted, wanted.T)
-    assert accuracy(counts) == pytest.approx(np.mean(labels == named))
+    assert accuracy(counts) == pytest.approx(np.mean(labels == predicted))
 
 
-def test_probabilities_are_softmax_of_the_logits(monkeypatch):
+def test_probabilities_are_the_softmax_of_the_logits(monkeypatch):
     monkeypatch.setattr(classifier, "AT_ONCE", 3)
     images = np.random.default_rng(0).integers(0, 256, (7, 1, 28, 28)).astype(np.uint8)
-    z = logits(reader(), images).astype(np.float64)
+    z = logits(pixel_reader(), images).astype(np.float64)
     assert np.allclose(z, 30 / 255 * images[:, 0, 0, :10], rtol=1e-5)  # 0 is 0, and 255 is 1
-    p = probabilities(reader(), images)
+    p = probabilities(pixel_reader(), images)
     assert np.allclose(p, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_a_file_gives_the_network_back(tmp_path):
+def test_a_saved_network_is_loaded_again(tmp_path):
     network = tiny_classifier().build(seed=5)
     save_classifier(tmp_path / "c.npz", network, {"accuracy": 0.5})
     images = np.random.default_rng(0).integers(0, 256, (5, 1, 28, 28)).astype(np.uint8)
-    assert np.array_equal(logits(load_classifier(tmp_path / "c.npz"), images), logits(network, images))
+    assert np.array_equal(
+        logits(load_classifier(tmp_path / "c.npz"), images), logits(network, images)
+    )
     with np.load(tmp_path / "c.npz") as file:
         info = json.loads(bytes(file["header"]))["info"]
     assert info == {"classes": list("0123456789"), "image_range": [0.0, 1.0], "accuracy": 0.5}
@@ -247,7 +319,7 @@ def test_a_file_gives_the_network_back(tmp_path):
         ("classifier", tiny_classifier, {"image_range": None}),
     ],
 )
-def test_weights_that_are_no_classifier_are_an_error(tmp_path, name, network, info):
+def test_weights_of_other_networks_are_refused(tmp_path, name, network, info):
     path = tmp_path / "w.npz"
     good = {"classes": classifier.CLASSES, "image_range": classifier.IMAGE_RANGE}
     nn.save_weights(path, {name: network().build(seed=0)}, good | info)
@@ -256,36 +328,48 @@ def test_weights_that_are_no_classifier_are_an_error(tmp_path, name, network, in
     assert str(path) in str(error.value)
 
 
-def test_a_run_leaves_its_weights_history_and_matrix(tmp_path, sample):
+def test_a_run_writes_weights_history_and_confusion_matrix(tmp_path, sample):
     trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=2, batch_size=50)
     run = ClassifierRun(tmp_path / "run", *sample, {"seed": 0})
     records = [run.add(trainer, trainer.epoch())]
     last = trainer.epoch()
-    trainer.network.parameters.value.flat[...] = 0  # it is the average that is judged and saved
+    trainer.network.parameters.value.flat[...] = 0  # it is the average that is evaluated and saved
     records.append(run.add(trainer, last))
     run.finish()
-    assert {path.name for path in run.path.iterdir()} == {"classifier.npz", "history.csv", "confusion.png"}
-    wrong = int((logits(trainer.average, sample[0]).argmax(axis=1) != sample[1]).sum())
-    assert records[1]["mistakes"] == wrong and records[1]["accuracy"] == pytest.approx(1 - wrong / 200)
+    assert {path.name for path in run.path.iterdir()} == {
+        "classifier.npz",
+        "history.csv",
+        "confusion.png",
+    }
+    wrong = int((logits(trainer.averaged_network, sample[0]).argmax(axis=1) != sample[1]).sum())
+    assert records[1]["mistakes"] == wrong and records[1]["accuracy"] == pytest.approx(
+        1 - wrong / 200
+    )
     header, *lines = (run.path / "history.csv").read_text().splitlines()
     assert header == "epoch,step,loss,learning_rate,seconds,accuracy,mistakes"
     assert [line.split(",")[:2] for line in lines] == [["1", "4"], ["2", "8"]]
     loaded = load_classifier(run.path / "classifier.npz")
-    assert np.array_equal(logits(loaded, sample[0]), logits(trainer.average, sample[0]))
+    assert np.array_equal(logits(loaded, sample[0]), logits(trainer.averaged_network, sample[0]))
     assert zipfile.is_zipfile(run.path / "classifier.npz")
     with pytest.raises(RunError, match="expected an empty or new folder"):
         ClassifierRun(tmp_path / "run", *sample, {})
 
 
-def test_the_picture_of_a_matrix_shows_where_the_mistakes_are(tmp_path):
+def test_the_picture_of_a_confusion_matrix_shows_the_mistakes(tmp_path):
     counts = np.diag(np.full(10, 90))
     save_confusion(tmp_path / "none.png", counts, classifier.CLASSES)
     counts[2, 7] = 40
     save_confusion(tmp_path / "some.png", counts, classifier.CLASSES)
-    none, some = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"), int) for name in ("none", "some"))
+    none, some = (
+        np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"), int)
+        for name in ("none", "some")
+    )
     assert none.shape == some.shape
     assert not (none[..., 0] - none[..., 1] > 60).any()
     red = some[..., 0] - some[..., 1] > 60
     rows, columns = np.nonzero(red)
-    assert 500 < len(rows) and np.ptp(rows) < some.shape[0] / 9 and np.ptp(columns) < some.shape[1] / 9  # one cell
+    # One cell
+    assert (
+        500 < len(rows) and np.ptp(rows) < some.shape[0] / 9 and np.ptp(columns) < some.shape[1] / 9
+    )
     assert rows.mean() < some.shape[0] / 2 < columns.mean()  # of the row of 2 and the column of 7

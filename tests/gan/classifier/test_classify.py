@@ -1,3 +1,5 @@
+"""The commands that train the classifier and classify pictures."""
+
 import os
 import re
 import signal
@@ -11,10 +13,11 @@ import nn
 from gan.classifier import run as classifier_run
 from gan.classifier import training as classifier_training
 from gan.classifier.network import load_classifier, logits, save_classifier
-from gan.classifier.training import ClassifierTrainer
 from gan.classifier.pictures import read_digits
+from gan.classifier.training import ClassifierTrainer
 from nn import Dense, Flatten, Sequential
-from tests.support.small import assert_refused, command, disk_is_full, example  # noqa: F401 (command is a fixture)
+
+from tests.support.small import assert_refused, disk_is_full, example
 
 CLASSIFY, TRAIN = example("classify"), example("train_mnist_classifier")
 
@@ -24,7 +27,7 @@ def network():
 
 
 def picture(path, seed=0):
-    """A picture with blots of ink on white paper."""
+    """Write a picture with random ink on white paper."""
     image = np.full((60, 50), 255, np.uint8)
     image[10:50, 10:40] = np.random.default_rng(seed).choice([0, 255], (40, 30))
     Image.fromarray(image).save(path)
@@ -36,24 +39,27 @@ def weights(tmp_path):
     path = tmp_path / "weights" / "c.npz"
     path.parent.mkdir()
     built = network().build(seed=1)
-    built[1].W[...] = np.random.default_rng(1).standard_normal((784, 10)) / 10  # so that it names different digits
+    # So that the pictures differ in class
+    built[1].W[...] = np.random.default_rng(1).standard_normal((784, 10)) / 10
     save_classifier(path, built, {})
     return path
 
 
-# ---- classify.py ------------------------------------------------------------------------------------------------
+# classify.py
 
 
-def test_each_picture_gets_a_line(command, weights, tmp_path):  # noqa: F811
+def test_each_picture_gets_a_line(command, weights, tmp_path):
     paths = [picture(tmp_path / f"{k}.png", seed=k) for k in range(5)]
     status, out, err = command(CLASSIFY, "--weights", weights, *paths)
     z = logits(load_classifier(weights), read_digits(paths)).astype(np.float64)
     shares = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     assert (status, err) == (0, "") and len({*z.argmax(axis=1)}) > 1
-    assert out.splitlines() == [f"{p}: {s.argmax()} ({100 * s.max():.1f}%)" for p, s in zip(paths, shares)]
+    assert out.splitlines() == [
+        f"{p}: {s.argmax()} ({100 * s.max():.1f}%)" for p, s in zip(paths, shares)
+    ]
 
 
-def test_the_digit_named_is_the_one_the_network_sees(command, tmp_path):  # noqa: F811
+def test_the_class_depends_on_the_picture(command, tmp_path):
     middle = network().build(seed=0)
     middle[1].W[...] = 0
     middle[1].b[...] = 0
@@ -69,46 +75,60 @@ def test_the_digit_named_is_the_one_the_network_sees(command, tmp_path):  # noqa
     assert out == f"full.png: 8 ({100 * eight:.1f}%)\nring.png: 4 ({100 * four:.1f}%)\n"
 
 
-def test_pictures_that_cannot_be_read_are_refused(command, weights, tmp_path, monkeypatch):  # noqa: F811
+def test_pictures_that_cannot_be_read_are_refused(command, weights, tmp_path, monkeypatch):
     good = picture(tmp_path / "good.png")
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "half.png").write_bytes(good.read_bytes()[:100])
     Image.new("L", (50, 50), 255).save(tmp_path / "blank.png")
     for bad, words in {
-        "none.png": "no such file", "text.png": "expected an image", "half.png": "cannot be read", "blank.png": "blank",
+        "none.png": "no such file",
+        "text.png": "expected an image",
+        "half.png": "cannot be read",
+        "blank.png": "blank",
         ".": "folder",
-    }.items():  # fmt: skip
+    }.items():
         assert_refused(command(CLASSIFY, "--weights", weights, good, bad), f"{bad}: ", words)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # a decompression bomb by Pillow's own limit
+    # A decompression bomb by Pillow's own limit
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert_refused(command(CLASSIFY, "--weights", weights, good), "at most 30,000,000 pixels")
 
 
-def test_weights_that_are_no_classifier_are_refused(command, weights, tmp_path):  # noqa: F811
+def test_weights_of_other_networks_are_refused(command, weights, tmp_path):
     good = picture(tmp_path / "good.png")
-    nn.save_weights(tmp_path / "gan.npz", {"G": Sequential(Dense(4, 784)).build(0)}, {"recipe": "x"})
+    nn.save_weights(
+        tmp_path / "gan.npz", {"G": Sequential(Dense(4, 784)).build(0)}, {"recipe": "x"}
+    )
     whole = weights.read_bytes()
     (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
     middle = len(whole) // 2
-    (tmp_path / "damaged.npz").write_bytes(whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
+    (tmp_path / "damaged.npz").write_bytes(
+        whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
+    )
     for bad, words in {
-        "none.npz": "no such file", "gan.npz": "found G", "half.npz": ".npz", "damaged.npz": "damaged",
+        "none.npz": "no such file",
+        "gan.npz": "found G",
+        "half.npz": ".npz",
+        "damaged.npz": "damaged",
         "good.png": "expected an .npz file",
-    }.items():  # fmt: skip
+    }.items():
         assert_refused(command(CLASSIFY, "--weights", bad, good), f"{bad}: ", words)
 
 
-@pytest.mark.parametrize("words", [(), ("--weights", "c.npz"), ("a.png",), ("--weights", "c.npz", "a.png", "--device", "tpu")])
-def test_arguments_that_do_not_make_sense_are_refused(command, words):  # noqa: F811
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--weights", "c.npz"), ("a.png",), ("--weights", "c.npz", "a.png", "--device", "tpu")],
+)
+def test_invalid_arguments_are_refused(command, words):
     status, out, err = command(CLASSIFY, *words)
     assert status == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1
 
 
-# ---- train_mnist_classifier.py ----------------------------------------------------------------------------------
+# train_mnist_classifier.py
 
 
 @pytest.fixture
 def few_digits(monkeypatch):
-    """The command line with 60 digits of the bundled sample to learn from and 40 to be judged by."""
+    """Train on 60 digits of the bundled sample, and evaluate on 40."""
     load = TRAIN.load
 
     def few(name, split, **how):
@@ -119,39 +139,66 @@ def few_digits(monkeypatch):
     monkeypatch.setattr(TRAIN, "load", few)
 
 
-def test_a_training_prints_its_accuracy_and_leaves_a_classifier(command, few_digits, tmp_path):  # noqa: F811
-    status, out, err = command(TRAIN, "--epochs", 2, "--batch-size", 20, "--out", "run", "--device", "cpu")
+def test_a_run_prints_its_accuracy_and_writes_a_classifier(command, few_digits, tmp_path):
+    status, out, err = command(
+        TRAIN, "--epochs", 2, "--batch-size", 20, "--out", "run", "--device", "cpu"
+    )
     assert status == 0
-    epochs = re.findall(r"^epoch  (\d): loss \d\.\d{4}, (\d+\.\d\d)% of the test images right, (\d+) wrong, \d+ s$", out, re.M)
+    epochs = re.findall(
+        r"^epoch  (\d): loss \d\.\d{4}, (\d+\.\d\d)% of the test images right, (\d+) wrong, \d+ s$",
+        out,
+        re.M,
+    )
     assert [number for number, *_ in epochs] == ["1", "2"]
     assert all(float(share) == pytest.approx(100 - 2.5 * int(wrong)) for _, share, wrong in epochs)
     assert "done after 6 steps" in out and "run/classifier.npz" in out
     assert "6/6" in err and ("step/s" in err or "s/step" in err)  # the bar
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"classifier.npz", "confusion.png", "history.csv"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "classifier.npz",
+        "confusion.png",
+        "history.csv",
+    }
     picture(tmp_path / "a.png")
     status, out, _ = command(CLASSIFY, "--weights", "run/classifier.npz", "a.png")
     assert status == 0 and re.fullmatch(r"a\.png: \d \(\d+\.\d%\)\n", out)
 
 
-def test_the_file_says_how_it_was_trained(command, few_digits, tmp_path):  # noqa: F811
-    assert command(TRAIN, "--epochs", 1, "--batch-size", 30, "--seed", 7, "--out", "run", "--quiet") == (0, "", "")
+def test_the_weights_file_records_the_settings(command, few_digits, tmp_path):
+    assert command(
+        TRAIN, "--epochs", 1, "--batch-size", 30, "--seed", 7, "--out", "run", "--quiet"
+    ) == (0, "", "")
     networks, info = nn.load_weights(tmp_path / "run" / "classifier.npz")
     assert 0 <= info["accuracy"] <= 1 and info["classes"] == list("0123456789")
-    told = {"dataset": "mnist", "images": 60, "epochs": 1, "batch_size": 30, "seed": 7, "device": "cpu", "steps_done": 2}
+    told = {
+        "dataset": "mnist",
+        "images": 60,
+        "epochs": 1,
+        "batch_size": 30,
+        "seed": 7,
+        "device": "cpu",
+        "steps_done": 2,
+    }
     assert info["training"] == told
-    trainer = ClassifierTrainer(*TRAIN.load("mnist", "train", flat=False), epochs=1, batch_size=30, seed=7)
+    trainer = ClassifierTrainer(
+        *TRAIN.load("mnist", "train", flat=False), epochs=1, batch_size=30, seed=7
+    )
     trainer.epoch()
-    assert np.array_equal(networks["classifier"].parameters.value.flat, trainer.average.parameters.value.flat)
+    assert np.array_equal(
+        networks["classifier"].parameters.value.flat, trainer.averaged_network.parameters.value.flat
+    )
 
 
-def test_a_folder_of_its_own_is_the_default(command, few_digits, tmp_path):  # noqa: F811
+def test_by_default_a_run_has_a_folder_of_its_own(command, few_digits, tmp_path):
     assert command(TRAIN, "--epochs", 1, "--batch-size", 60, "--quiet")[0] == 0
     (folder,) = (tmp_path / "runs").iterdir()
-    assert re.fullmatch(r"classifier-\d{8}-\d{6}", folder.name) and (folder / "classifier.npz").is_file()
+    assert (
+        re.fullmatch(r"classifier-\d{8}-\d{6}", folder.name)
+        and (folder / "classifier.npz").is_file()
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_ends_it_with_what_there_is_saved(command, few_digits, tmp_path, monkeypatch, number):  # noqa: F811
+def test_an_interrupted_run_is_saved(command, few_digits, tmp_path, monkeypatch, number):
     step = ClassifierTrainer.step
 
     def interrupted(self):
@@ -166,34 +213,44 @@ def test_an_interrupt_ends_it_with_what_there_is_saved(command, few_digits, tmp_
     assert (tmp_path / "run" / "confusion.png").is_file()
 
 
-def test_nothing_is_overwritten(command, few_digits, tmp_path):  # noqa: F811
+def test_nothing_is_overwritten(command, few_digits, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("mine")
-    assert_refused(command(TRAIN, "--batch-size", 20, "--out", "run", "--quiet"), "run", "empty or new folder")
+    assert_refused(
+        command(TRAIN, "--batch-size", 20, "--out", "run", "--quiet"), "run", "empty or new folder"
+    )
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.parametrize("name", ["save_classifier", "save_confusion"])
-def test_a_disk_that_is_full_is_one_line(command, few_digits, monkeypatch, name):  # noqa: F811
+def test_a_full_disk_is_reported_in_one_line(command, few_digits, monkeypatch, name):
     monkeypatch.setattr(classifier_run, name, disk_is_full)
     result = command(TRAIN, "--epochs", 1, "--batch-size", 60, "--out", "run", "--quiet")
     assert_refused(result, "run: ", "cannot be written (No space left on device)")
 
 
-def test_settings_that_cannot_be_are_refused(command, few_digits, tmp_path):  # noqa: F811
+def test_invalid_settings_are_refused(command, few_digits, tmp_path):
     assert_refused(command(TRAIN, "--batch-size", 61, "--quiet"), "batch size", "1 to 60", "61")
     assert not (tmp_path / "runs").exists()
-    for words in (("--epochs", 0), ("--batch-size", "x"), ("--seed", -1), ("--dataset", "cifar"), ("--device", "tpu")):
+    for words in (
+        ("--epochs", 0),
+        ("--batch-size", "x"),
+        ("--seed", -1),
+        ("--dataset", "cifar"),
+        ("--device", "tpu"),
+    ):
         status, out, err = command(TRAIN, *words)
         assert status == 2 and out == "" and words[0] in err
 
 
-def test_a_folder_without_data_is_refused_without_training(command, tmp_path):  # noqa: F811
+def test_an_invalid_data_folder_is_refused_before_training(command, tmp_path):
     (tmp_path / "file").write_text("")
-    assert_refused(command(TRAIN, "--data-dir", "file", "--quiet"), "expected a folder of data files")
+    assert_refused(
+        command(TRAIN, "--data-dir", "file", "--quiet"), "expected a folder of data files"
+    )
 
 
-def test_a_loss_that_blows_up_is_one_line(command, few_digits, monkeypatch):  # noqa: F811
+def test_a_diverging_loss_is_reported_in_one_line(command, few_digits, monkeypatch):
     monkeypatch.setattr(classifier_training, "PEAK_RATE", 1e38)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

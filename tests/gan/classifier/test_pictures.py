@@ -1,3 +1,5 @@
+"""Reading pictures of digits, and turning them into images like MNIST's."""
+
 import os
 import struct
 import zlib
@@ -6,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from gan.classifier import pictures as digit_images
+from gan.classifier import mnist_style, pictures
+from gan.classifier.mnist_style import like_mnist
+from gan.classifier.pictures import read_digit, read_digits
 from gan.data.datasets import load
-from gan.classifier.pictures import like_mnist, read_digit, read_digits
 from nn import DataError
 
 
@@ -16,7 +19,9 @@ def seven(size=100, paper=255, ink=0, mode="L", stroke=0.1):
     """A drawn 7, `size` pixels high on a canvas of twice that, off its centre."""
     image = Image.new(mode, (2 * size, 2 * size), paper)
     points = [(0.3, 0.4), (0.9, 0.4), (0.5, 1.4)]
-    ImageDraw.Draw(image).line([(x * size, y * size) for x, y in points], fill=ink, width=max(1, round(stroke * size)))
+    ImageDraw.Draw(image).line(
+        [(x * size, y * size) for x, y in points], fill=ink, width=max(1, round(stroke * size))
+    )
     return image
 
 
@@ -36,30 +41,35 @@ def box(digit):
 
 
 def assert_alike(a, b, tolerance):
-    """The difference of two digits, as a share of their ink; they may be a pixel apart, as rounding has it."""
+    """Two digits differ by at most this share of their ink; rounding may shift one by a pixel."""
     a, b = a.astype(float), b.astype(float)
-    differences = [np.abs(np.roll(a, (i, j), (0, 1)) - b).sum() for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    differences = [
+        np.abs(np.roll(a, (i, j), (0, 1)) - b).sum() for i in (-1, 0, 1) for j in (-1, 0, 1)
+    ]
     assert min(differences) / min(a.sum(), b.sum()) <= tolerance
 
 
-def test_a_digit_fits_the_box_in_its_proportions_with_its_mass_in_the_middle(tmp_path):
+def test_a_digit_fits_the_box_with_its_proportions_and_its_centre_of_mass_in_the_middle(tmp_path):
     digit = read(seven(), tmp_path / "a.png")
     assert digit.shape == (28, 28) and digit.dtype == np.uint8 and digit.max() == 255
     height, width = box(digit)
-    assert height == 20 and 11 <= width <= 15  # 100 by 60, and the stroke's ends
+    assert height == 20 and 11 <= width <= 15  # 100 by 60, plus the ends of the stroke
     assert max(abs(c - 14) for c in centre_of_mass(digit)) <= 0.51
-    assert digit[:, :14].sum() > 0 and np.argmax(digit.sum(axis=1)) < 8  # the bar is on top: neither turned nor mirrored
+    # The bar is on top: neither rotated nor mirrored
+    assert digit[:, :14].sum() > 0 and np.argmax(digit.sum(axis=1)) < 8
     assert digit[12, 16] > 0 and digit[22:, 16:].sum() < digit[22:, :16].sum()
 
 
-def test_dark_on_light_and_light_on_dark_are_the_same_digit(tmp_path):
+def test_dark_on_light_and_light_on_dark_give_the_same_digit(tmp_path):
     dark = read(seven(paper=255, ink=0), tmp_path / "a.png")
     light = read(seven(paper=0, ink=255), tmp_path / "b.png")
     assert np.array_equal(dark, light)
 
 
-@pytest.mark.parametrize("paper, ink", [(255, 100), (200, 90), (30, 80), (128, 250), (128, 10), (100, 130)])
-def test_any_two_greys_will_do(tmp_path, paper, ink):
+@pytest.mark.parametrize(
+    "paper, ink", [(255, 100), (200, 90), (30, 80), (128, 250), (128, 10), (100, 130)]
+)
+def test_any_two_greys_with_contrast_work(tmp_path, paper, ink):
     wanted = read(seven(paper=255, ink=0), tmp_path / "a.png")
     got = read(seven(paper=paper, ink=ink), tmp_path / "b.png")
     assert np.abs(got.astype(int) - wanted).max() <= 1
@@ -78,7 +88,10 @@ def test_the_size_of_a_picture_does_not_matter(tmp_path, size):
     assert_alike(read(seven(size), tmp_path / "a.png"), read(seven(200), tmp_path / "b.png"), 0.12)
 
 
-@pytest.mark.parametrize("canvas, place", [((20_060, 60), (9_000, 5)), ((60, 20_060), (5, 3)), ((6_000, 5_000), (4_444, 3_333))])
+@pytest.mark.parametrize(
+    "canvas, place",
+    [((20_060, 60), (9_000, 5)), ((60, 20_060), (5, 3)), ((6_000, 5_000), (4_444, 3_333))],
+)
 def test_a_small_digit_on_large_paper_keeps_its_details(tmp_path, canvas, place):
     digit = seven(25, stroke=0.04)  # a pixel wide
     page = Image.new("L", canvas, 255)
@@ -87,7 +100,7 @@ def test_a_small_digit_on_large_paper_keeps_its_details(tmp_path, canvas, place)
 
 
 def dirty(ink, kind):
-    """The picture, light on dark, with what is not of the digit."""
+    """The picture, light on dark, with dirt added."""
     ink = ink.copy()
     if kind == "speck":
         ink[-1, -1] = 255
@@ -102,18 +115,22 @@ def dirty(ink, kind):
 
 @pytest.mark.parametrize("kind", ["speck", "specks", "edge", "an edge below and a speck"])
 @pytest.mark.parametrize("size", [100, 1_100])  # the larger one is reduced first
-def test_dirt_apart_from_the_digit_does_not_move_it(tmp_path, kind, size):
+def test_dirt_beside_the_digit_does_not_shift_it(tmp_path, kind, size):
     clean = 255 - np.asarray(seven(size))
     scale = size // 100
     spoiled = dirty(clean[::scale, ::scale], kind).repeat(scale, 0).repeat(scale, 1)
     clean = clean[::scale, ::scale].repeat(scale, 0).repeat(scale, 1)
     assert_alike(like_mnist(spoiled), like_mnist(clean), 0.01)
-    assert_alike(read(Image.fromarray(spoiled), tmp_path / "a.png"), read(Image.fromarray(clean), tmp_path / "b.png"), 0.01)
+    assert_alike(
+        read(Image.fromarray(spoiled), tmp_path / "a.png"),
+        read(Image.fromarray(clean), tmp_path / "b.png"),
+        0.01,
+    )
 
 
 @pytest.mark.parametrize("gap", [0, 4, 20])
 def test_the_parts_of_a_digit_stay_together(gap):
-    """A 5 whose bar is drawn apart from it."""
+    """A 5 with a separate bar."""
     ink = np.zeros((120, 80))
     ink[20:26, 30:60] = 255
     ink[26 + gap : 90 + gap, 20:28] = 255
@@ -122,7 +139,7 @@ def test_the_parts_of_a_digit_stay_together(gap):
     assert box(like_mnist(ink)) == (20, round(20 * width / height))
 
 
-def test_a_line_at_the_border_that_is_all_there_is_stays():
+def test_a_line_at_the_border_without_anything_else_is_the_digit():
     ink = np.zeros((100, 100))
     ink[10:90, 0] = 255
     assert box(like_mnist(ink)) == (20, 1)
@@ -137,7 +154,7 @@ def test_a_picture_smaller_than_the_box_is_enlarged():
 
 @pytest.mark.parametrize("offset", [(0, 0), (37, 5), (60, 90)])
 @pytest.mark.parametrize("canvas", [(200, 160), (131, 400)])
-def test_the_place_of_a_digit_and_the_shape_of_the_paper_do_not_matter(offset, canvas):
+def test_position_and_paper_format_do_not_matter(offset, canvas):
     ink = 255 - np.asarray(seven(40))
     paper = np.zeros(canvas, np.uint8)
     down, right = offset
@@ -160,17 +177,17 @@ def test_the_grain_of_the_paper_is_not_ink(tmp_path):
     assert_alike(like_mnist(np.clip(noisy, 0, 255)), like_mnist(clean), 0.15)
 
 
-def test_the_ink_that_is_heavy_on_one_side_stays_inside():
+def test_a_digit_with_an_eccentric_centre_of_mass_stays_inside():
     ink = np.zeros((100, 100))
     ink[10:90, 10:14] = 255
     ink[86:90, 10:90] = 255
-    ink[60:90, 10:40] = 255  # its mass is in a corner
+    ink[60:90, 10:40] = 255  # most of its mass is in a corner
     digit = like_mnist(ink)
     assert box(digit) == (20, 20)
     assert max(abs(c - 14) for c in centre_of_mass(digit)) < 5
 
 
-def test_mnists_own_images_come_out_nearly_as_they_went_in():
+def test_mnists_own_images_are_nearly_unchanged():
     images, _ = load("mnist-sample", "test", flat=False)
     for image in images[:100, 0]:
         digit = like_mnist(image)
@@ -179,15 +196,19 @@ def test_mnists_own_images_come_out_nearly_as_they_went_in():
 
 
 def with_alpha(mode, hidden, ink=0):
-    """A 7 that is opaque on transparent paper, under whose transparency lies another colour."""
+    """An opaque 7 on transparent paper, whose hidden colour is another."""
     opaque = Image.eval(seven(), lambda v: 255 - v)
-    return Image.merge(mode, [Image.eval(opaque, lambda v: ink if v else hidden)] * (len(mode) - 1) + [opaque])
+    return Image.merge(
+        mode, [Image.eval(opaque, lambda v: ink if v else hidden)] * (len(mode) - 1) + [opaque]
+    )
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 @pytest.mark.parametrize("hidden", [0, 255, 128])
-def test_what_is_transparent_is_white(tmp_path, mode, hidden):
-    assert np.array_equal(read(with_alpha(mode, hidden), tmp_path / "a.png"), read(seven(), tmp_path / "b.png"))
+def test_transparent_pixels_are_white(tmp_path, mode, hidden):
+    assert np.array_equal(
+        read(with_alpha(mode, hidden), tmp_path / "a.png"), read(seven(), tmp_path / "b.png")
+    )
 
 
 def test_white_ink_on_transparent_paper_is_blank(tmp_path):
@@ -205,14 +226,18 @@ def test_every_kind_of_png_is_read(tmp_path, mode):
     assert np.array_equal(read(image, tmp_path / "b.png"), wanted)
 
 
-@pytest.mark.parametrize("dtype, most", [(np.uint16, 4095), (np.int32, 100_000), (np.float32, 1000.0)])
+@pytest.mark.parametrize(
+    "dtype, most", [(np.uint16, 4095), (np.int32, 100_000), (np.float32, 1000.0)]
+)
 def test_other_depths_are_read_by_their_range(tmp_path, dtype, most):
     image = Image.fromarray((np.asarray(seven(paper=200, ink=60)) / 255 * most).astype(dtype))
     assert np.array_equal(read(image, tmp_path / "a.tiff"), read(seven(), tmp_path / "b.png"))
 
 
 def test_a_palette_may_be_transparent(tmp_path):
-    image = Image.fromarray(np.where(np.asarray(seven()) == 255, 0, 1).astype(np.uint8)).convert("P")
+    image = Image.fromarray(np.where(np.asarray(seven()) == 255, 0, 1).astype(np.uint8)).convert(
+        "P"
+    )
     image.putpalette([9, 9, 9, 0, 0, 0])
     image.save(tmp_path / "a.png", transparency=0)
     assert np.array_equal(read_digit(tmp_path / "a.png"), read(seven(), tmp_path / "b.png"))
@@ -225,30 +250,40 @@ def test_colours_and_other_formats(tmp_path):
         assert_alike(read(image, tmp_path / name), wanted, 0.05)
 
 
-def test_a_photo_is_turned_as_its_camera_was_held(tmp_path):
+def test_a_photo_is_rotated_by_its_exif_orientation(tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
+    exif[0x0112] = 6  # to be shown rotated by 90 degrees clockwise
     seven().rotate(90).save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(read_digit(tmp_path / "a.png"), read(seven(), tmp_path / "b.png"))
 
 
-def test_many_files_make_one_array(tmp_path):
+def test_several_files_make_one_array(tmp_path):
     paths = [tmp_path / "a.png", str(tmp_path / "b.png")]
     seven().save(paths[0])
     seven().rotate(90, fillcolor=255).save(paths[1])
     digits = read_digits(paths)
     assert digits.shape == (2, 1, 28, 28) and digits.dtype == np.uint8
-    assert np.array_equal(digits[0, 0], read_digit(paths[0])) and np.array_equal(digits[1, 0], read_digit(paths[1]))
+    assert np.array_equal(digits[0, 0], read_digit(paths[0])) and np.array_equal(
+        digits[1, 0], read_digit(paths[1])
+    )
     assert read_digits([]).shape == (0, 1, 28, 28)
 
 
 def png_of(width, height):
-    """A PNG that says it is of this size, with hardly any data."""
+    """A PNG whose header has this size, with hardly any data."""
+
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100))
+        + chunk(b"IEND", b"")
+    )
 
 
 def assert_error(path, *words):
@@ -261,17 +296,17 @@ def assert_error(path, *words):
 
 
 @pytest.mark.parametrize("size", [(8_000, 8_000), (12_000, 12_000), (60_000, 60_000)])
-def test_a_picture_that_is_too_large_is_an_error_before_memory_is_taken(tmp_path, size):
-    # more than our limit, than the one at which Pillow warns, and than the one at which it refuses
+def test_a_huge_picture_is_refused_before_memory_is_allocated(tmp_path, size):
+    # above our limit, above that at which Pillow warns, and above that at which it refuses
     (tmp_path / "a.png").write_bytes(png_of(*size))
     assert_error(tmp_path / "a.png", "at most 30,000,000 pixels")
 
 
-def test_the_limit_is_what_it_says(tmp_path, monkeypatch):
+def test_the_limit_is_exact(tmp_path, monkeypatch):
     seven(50).save(tmp_path / "a.png")
-    monkeypatch.setattr(digit_images, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 10_000)
     read_digit(tmp_path / "a.png")
-    monkeypatch.setattr(digit_images, "MOST_PIXELS", 9_999)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 9_999)
     assert_error(tmp_path / "a.png", "9,999", "100 x 100")
 
 
@@ -282,16 +317,16 @@ def test_a_blank_picture_is_an_error(tmp_path, grey, size):
     assert_error(tmp_path / "a.png", "blank")
 
 
-def test_hardly_any_contrast_is_blank_too():
+def test_too_little_contrast_is_blank():
     picture = np.full((50, 50), 200)
-    picture[20:30, 20:30] = 200 - digit_images.LEAST_CONTRAST
+    picture[20:30, 20:30] = 200 - mnist_style.LEAST_CONTRAST
     assert like_mnist(picture).max() == 255
     picture[20:30, 20:30] += 1
     with pytest.raises(DataError, match="blank"):
         like_mnist(picture)
 
 
-def test_files_that_are_no_pictures_are_errors(tmp_path):
+def test_other_files_are_refused(tmp_path):
     assert_error(tmp_path / "none.png", "no such file")
     assert_error(tmp_path, "folder")
     (tmp_path / "a.png").write_text("a text")
@@ -308,12 +343,14 @@ def test_files_that_are_no_pictures_are_errors(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.eps", "a.png"])
 def test_a_picture_that_is_a_program_is_not_run(tmp_path, monkeypatch, name):
-    """Pillow gives an EPS file to Ghostscript; here, something else bears its name."""
+    """Pillow passes EPS files to Ghostscript, which another program here pretends to be."""
     (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\n")
     (tmp_path / "gs").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # to be looked for
-    (tmp_path / name).write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n{ } loop\n")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # so that it is searched for
+    (tmp_path / name).write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n{ } loop\n"
+    )
     assert_error(tmp_path / name, "expected an image")
     assert not (tmp_path / "ran").exists()
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gan.data.datasets import load
-from gan.evaluation import Judge, as_images, evaluate
-from gan.evaluation.evaluation import ROWS
+from gan.evaluation import Evaluator, as_images, evaluate
+from gan.evaluation.metrics import ROWS
 from gan.evaluation.feature_extractor import SHA256
 from gan.runs.run import RunFolder
 from gan.sampling import load_sampler
@@ -60,7 +60,7 @@ def test_the_table_and_the_file_hold_the_same_figures(run, samples, sample):
     assert status == 0 and told(err) == [] and "%|" in err
     with open("metrics.json") as file:
         report = json.load(file)
-    judge = Judge(sample["test"])
+    judge = Evaluator(sample["test"])
     validation = sample["train"][-N_VALIDATION:]
     expected = evaluate(as_images(sample["train"][:250]), judge, validation)
     for key, value in expected.items():  # the floor is of as many images, the same ones
@@ -93,7 +93,7 @@ def test_a_generators_digits_are_judged(run, tmp_path, tmp_path_factory, sample)
     assert a["metrics"] == b["metrics"] != c["metrics"] and (a["seed"], c["seed"]) == (0, 1)
     assert a["images"] == a["floor_images"] == 400 and a["weights"] == str(path / "weights.npz")
     sampler = load_sampler(path / "weights.npz")
-    expected = Judge(sample["test"]).fid(sampler.images(sampler.inputs(400, 0)))
+    expected = Evaluator(sample["test"]).fid(sampler.images(sampler.inputs(400, 0)))
     assert a["metrics"]["fid"] == pytest.approx(expected, rel=1e-4) and expected > 10 * a["floor"]["fid"]
     assert {p.name for p in tmp_path.iterdir()} == {"a.json", "b.json", "c.json"}
 

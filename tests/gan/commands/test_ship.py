@@ -37,9 +37,9 @@ def test_the_shipped_files_are_small_and_draw_what_is_asked(command):  # noqa: F
 
 def test_the_shipped_generator_knows_its_digits():
     from gan.data.datasets import load
-    from gan.evaluation import Judge
+    from gan.evaluation import Evaluator
 
-    judge = Judge(load("mnist-sample", "test", flat=False)[0][:100])
+    judge = Evaluator(load("mnist-sample", "test", flat=False)[0][:100])
     sampler = load_sampler(CHECKOUT / "gan" / "pretrained" / "digits-by-class.npz")
     digits = np.arange(300) % 10
     named = judge.probabilities(judge.features(sampler.images(sampler.inputs(300, 1, digits)))).argmax(axis=1)

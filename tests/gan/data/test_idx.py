@@ -1,4 +1,4 @@
-"""The IDX reader, against bytes packed by hand (never by its own writer), whole and spoiled in every way."""
+"""The IDX reader, on bytes packed by hand (never by its own writer), intact and damaged."""
 
 import gzip
 import math
@@ -58,8 +58,8 @@ def test_from_a_path(tmp_path, name):
             assert read_idx(path).tolist() == [[1, -2, 300], [4, 5, 6]]
 
 
-def spoiled(tmp_path, content, *words):
-    """The message for `content` in a file: it must name the file and hold all `words`, and say what to do."""
+def assert_refused(tmp_path, content, *words):
+    """Reading this content fails: the message names the file, says what to do, has all words."""
     path = tmp_path / "digits.gz"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -68,48 +68,48 @@ def spoiled(tmp_path, content, *words):
         assert word in str(caught.value)
 
 
-def test_cut_short_at_every_byte(tmp_path):
+def test_truncated_at_every_byte(tmp_path):
     for end in range(len(SMALL)):
-        spoiled(tmp_path, SMALL[:end], "truncated")
+        assert_refused(tmp_path, SMALL[:end], "truncated")
     packed = gzip.compress(SMALL)
     for end in range(2, len(packed)):
-        spoiled(tmp_path, packed[:end], "truncated")
+        assert_refused(tmp_path, packed[:end], "truncated")
 
 
-def test_gzip_that_is_whole_around_idx_that_is_not(tmp_path):
+def test_truncated_idx_in_an_intact_gzip_stream(tmp_path):
     for end in range(len(SMALL)):
-        spoiled(tmp_path, gzip.compress(SMALL[:end]), "truncated")
+        assert_refused(tmp_path, gzip.compress(SMALL[:end]), "truncated")
 
 
 def test_trailing_bytes(tmp_path):
-    spoiled(tmp_path, SMALL + b"\0", "12 bytes", "more")
-    spoiled(tmp_path, gzip.compress(SMALL + b"\0"), "12 bytes", "more")
-    spoiled(tmp_path, gzip.compress(SMALL) + b"junk", "damaged")
+    assert_refused(tmp_path, SMALL + b"\0", "12 bytes", "more")
+    assert_refused(tmp_path, gzip.compress(SMALL + b"\0"), "12 bytes", "more")
+    assert_refused(tmp_path, gzip.compress(SMALL) + b"junk", "damaged")
 
 
 def test_a_damaged_gzip_stream(tmp_path):
     packed = gzip.compress(SMALL)
-    spoiled(tmp_path, packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:], "damaged", "CRC")
-    spoiled(tmp_path, packed[:12] + b"\xff" * 8 + packed[20:], "damaged")
-    spoiled(tmp_path, b"\x1f\x8b" + b"not gzip" * 9, "damaged")
+    assert_refused(tmp_path, packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:], "damaged", "CRC")
+    assert_refused(tmp_path, packed[:12] + b"\xff" * 8 + packed[20:], "damaged")
+    assert_refused(tmp_path, b"\x1f\x8b" + b"not gzip" * 9, "damaged")
 
 
 def test_not_idx(tmp_path):
-    spoiled(tmp_path, b"<html>403</html>", "magic", "3c 68 74 6d")
-    spoiled(tmp_path, gzip.compress(b"PNG or so"), "magic")
-    spoiled(tmp_path, b"\0\1" + SMALL[2:], "magic", "00 01 0b 02")
-    spoiled(tmp_path, b"\0\0\x0a" + SMALL[3:], "0x0a", "0x08, 0x09, 0x0b")
+    assert_refused(tmp_path, b"<html>403</html>", "magic", "3c 68 74 6d")
+    assert_refused(tmp_path, gzip.compress(b"PNG or so"), "magic")
+    assert_refused(tmp_path, b"\0\1" + SMALL[2:], "magic", "00 01 0b 02")
+    assert_refused(tmp_path, b"\0\0\x0a" + SMALL[3:], "0x0a", "0x08, 0x09, 0x0b")
 
 
 def test_more_dimensions_than_numpy_has(tmp_path):
-    spoiled(tmp_path, pack(0x08, (1,) * 255, [7]), "255 dimensions")
-    spoiled(tmp_path, pack(0x08, (0,) + (2**32 - 1,) * 3, []), "shape")
+    assert_refused(tmp_path, pack(0x08, (1,) * 255, [7]), "255 dimensions")
+    assert_refused(tmp_path, pack(0x08, (0,) + (2**32 - 1,) * 3, []), "shape")
 
 
-def test_no_file_and_not_a_file(tmp_path):
+def test_a_missing_file_and_a_folder(tmp_path):
     with pytest.raises(DataError, match="absent.gz: expected an IDX file, got no file"):
         read_idx(tmp_path / "absent.gz")
-    with pytest.raises(DataError, match="expected an IDX file that can be read"):
+    with pytest.raises(DataError, match="expected a readable IDX file"):
         read_idx(tmp_path)
 
 
@@ -123,7 +123,7 @@ def peak_while_refusing(content):
         tracemalloc.stop()
 
 
-def test_memory_follows_what_is_there_not_what_is_promised():
+def test_memory_follows_the_content_and_not_the_header():
     terabytes = pack(0x0E, (2**20, 2**20), [1.0] * 100)
     assert peak_while_refusing(terabytes) < 2**20
     assert peak_while_refusing(gzip.compress(terabytes)) < 2**21
@@ -137,18 +137,18 @@ def test_a_gzip_bomb_is_not_unpacked():
 
 
 def test_a_gzip_bomb_that_keeps_its_promise_is_not_unpacked(tmp_path, monkeypatch):
-    """Its header tells of all that is in it; twice as much as MNIST's largest file unpacks to is read, no more."""
+    """Its header is truthful; the limit is twice what MNIST's largest file unpacks to."""
     assert idx.MOST_PACKED > 2 * (60_000 * 784 - 9_912_422)
     bomb = gzip.compress(pack(0x08, (2**26,), []) + bytes(2**26))
     monkeypatch.setattr(idx, "MOST_PACKED", 2**26 + 16 - len(bomb))
     assert read_idx(bomb).shape == (2**26,)
     monkeypatch.setattr(idx, "MOST_PACKED", 2**26 - 1 - len(bomb))
     assert peak_while_refusing(bomb) < 2**20
-    spoiled(tmp_path, bomb, "at most 67,108,863 bytes", "67,108,864", "gunzip")
+    assert_refused(tmp_path, bomb, "at most 67,108,863 bytes", "67,108,864", "gunzip")
 
 
 @pytest.mark.parametrize("code", [0x0C, 0x0D])
-def test_other_byte_orders_need_no_memory_of_their_own(code):
+def test_converting_the_byte_order_takes_no_extra_memory(code):
     content = pack(code, (2**22,), []) + bytes(2**24)
     tracemalloc.start()
     read_idx(content)
@@ -159,7 +159,7 @@ def test_other_byte_orders_need_no_memory_of_their_own(code):
 
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=24), st.booleans())
-def test_any_header_reads_or_is_refused(head, zipped):
+def test_any_header_is_read_or_refused(head, zipped):
     content = head + SMALL[len(head) :]
     try:
         array = read_idx(gzip.compress(content) if zipped else content)
@@ -171,7 +171,7 @@ def test_any_header_reads_or_is_refused(head, zipped):
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_any_change_to_a_gzip_stream_is_seen_or_harmless(data):
+def test_any_change_to_a_gzip_stream_is_detected_or_harmless(data):
     packed = bytearray(gzip.compress(SMALL, mtime=0))
     packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
     try:
@@ -181,7 +181,7 @@ def test_any_change_to_a_gzip_stream_is_seen_or_harmless(data):
 
 
 @pytest.mark.parametrize("code", ELEMENTS)
-def test_the_writer_writes_what_was_packed_by_hand(tmp_path, code):
+def test_the_writer_gives_the_bytes_packed_by_hand(tmp_path, code):
     _, dtype, values = ELEMENTS[code]
     expected = pack(code, (2, 3), values)
     array = np.array(values, dtype).reshape(2, 3)

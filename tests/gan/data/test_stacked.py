@@ -13,10 +13,10 @@ from PIL import Image
 from gan.evaluation import stacked_modes
 from gan.training.step import has_batchnorm
 from gan.data.datasets import load
-from gan.evaluation.feature_extractor import SHA256, load_frozen
+from gan.evaluation.feature_extractor import SHA256, load_feature_extractor
 from gan.images import GAP, SCALE
 from gan.data.stacked import PROTOCOL, RECIPES, StackedBatches, random_triples
-from gan.evaluation.stacked_modes import colour_grid, drawn_triples, modes, named_triples, table
+from gan.evaluation.stacked_modes import colour_grid, sample_triples, modes, classify_triples, table
 from gan.training.trainer import Trainer
 from nn import DataError, Dense, Flatten, Reshape, RunError, Sequential, Tanh, get_ops, load_weights
 from tests.support.small import assert_refused, command, digits, disk_is_full, example, weights  # noqa: F401
@@ -43,7 +43,7 @@ def real():
 
 @pytest.fixture(scope="module")
 def classifier():
-    return load_frozen()
+    return load_feature_extractor()
 
 
 # ---- batches -----------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_the_classifier_names_real_stacked_digits(real, classifier):
     triples = random_triples(len(images), 150, 0)
     stack = (images[triples, 0] / 255).astype(np.float32)
     assert stack.shape == (150, 3, 28, 28)
-    right = named_triples(classifier, stack) == labels[triples]
+    right = classify_triples(classifier, stack) == labels[triples]
     assert right.shape == (150, 3) and right.mean() > 0.99
 
 
@@ -270,7 +270,7 @@ def test_so_many_samples_are_judged_in_their_order(real, classifier, monkeypatch
     monkeypatch.setattr(stacked_modes, "AT_ONCE", 16)
     images, labels = real
     told = []
-    names = drawn_triples(Drawer(images), classifier, 40, 7, told.append)
+    names = sample_triples(Drawer(images), classifier, 40, 7, told.append)
     want = labels[random_triples(len(images), 40, 7)]
     assert told == [16, 16, 8] and names.shape == (40, 3) and (names == want).mean() > 0.97
 
@@ -362,7 +362,7 @@ def test_what_is_judged_is_what_is_saved(run, tmp_path, classifier):
     assert run(*QUICK, "--steps", 3, "--seed", 2, "--out", "here", "--quiet") == (0, "", "")
     sampler = Sampler(load_weights("here/tiny.npz")[0]["G"], PROTOCOL["latent"], PROTOCOL["image_range"])
     row = report(tmp_path / "here")["rows"][1]
-    assert (row["modes"], row["reverse_kl"]) == modes(drawn_triples(sampler, classifier, SAMPLES, 2))
+    assert (row["modes"], row["reverse_kl"]) == modes(sample_triples(sampler, classifier, SAMPLES, 2))
 
 
 def test_options_reach_the_data_and_the_length(run, tmp_path, monkeypatch):

@@ -1,3 +1,5 @@
+"""Precision and recall, against loops and known cases."""
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,9 @@ def by_loops(real, fake, k):
 
     def inside(point, points):
         for i, centre in enumerate(points):
-            reach = sorted(np.linalg.norm(centre - other) for j, other in enumerate(points) if j != i)[k - 1]
+            reach = sorted(
+                np.linalg.norm(centre - other) for j, other in enumerate(points) if j != i
+            )[k - 1]
             if np.linalg.norm(point - centre) <= reach:
                 return True
         return False
@@ -25,9 +29,10 @@ def by_loops(real, fake, k):
 
 
 def test_points_on_a_line():
-    real = column(0, 1, 2, 13)  # k = 1: reaches of 1, 1, 1 and 11
+    real = column(0, 1, 2, 13)  # k = 1: radii of 1, 1, 1 and 11
     assert precision_recall(real, column(-1, -1.5, 3.5, 5), k=1) == (3 / 4, 1 / 4)
-    # -1 is just within reach of 0, and 3.5 and 5 of 13; the fake reach 0.5, 0.5, 1.5 and 1.5, 2 just within that of 3.5
+    # -1 is just within the ball of 0, and 3.5 and 5 within that of 13; the fake points' radii are
+    # 0.5, 0.5, 1.5 and 1.5, and 2 is just within the ball of 3.5
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
@@ -41,20 +46,20 @@ def test_against_loops(k, monkeypatch):
     assert precision_recall(fake, real, k) == (recall, precision)
 
 
-def test_a_set_has_all_of_itself_and_one_far_away_nothing():
+def test_a_set_covers_itself_and_not_a_distant_one():
     x = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
     assert precision_recall(x, x) == (1, 1)
     assert precision_recall(x, x + 100) == (0, 0)
 
 
-def test_one_point_repeated_is_precise_and_recalls_no_other():
+def test_a_repeated_point_is_precise_and_recalls_only_itself():
     real = np.random.default_rng(0).standard_normal((200, 16))
     assert precision_recall(real, np.repeat(real[:1], 50, axis=0)) == (1, 1 / 200)
     repeated = np.repeat(1e3 * real, 5, axis=0)
     assert precision_recall(repeated, repeated) == (1, 1)
 
 
-def test_equal_points_are_at_0_whatever_rounding_leaves():
+def test_equal_points_are_at_0_despite_rounding():
     x = 1e3 * np.random.default_rng(0).standard_normal((150, 128))
     for rows, d in distance_blocks(x, x.copy()):
         assert (d.diagonal(rows.start) == 0).all() and (d == 0).sum() == len(d)
@@ -94,7 +99,7 @@ def test_far_rows_leave_the_distances_of_all_others_their_digits(far, shift):
                 np.testing.assert_allclose(d, plain_distances(x[rows], y), rtol=1e-8)
 
 
-def test_half_the_clusters_are_half_the_recall():
+def test_half_of_the_clusters_give_half_the_recall():
     rng = np.random.default_rng(0)
     real = rng.standard_normal((400, 4)) + 50 * np.repeat(np.eye(4), 100, axis=0)
     fake = rng.standard_normal((200, 4)) + 50 * np.repeat(np.eye(4)[:2], 100, axis=0)
@@ -114,12 +119,19 @@ def test_distances_and_progress(monkeypatch):
     assert sum(done) == 8 + 2 * 5
 
 
-@pytest.mark.parametrize("real, fake, told", [
-    (np.zeros((3, 2)), np.zeros((9, 2)), "real: expected at least 4 rows, got 3"),
-    (np.zeros((9, 2)), np.zeros((3, 2)), "fake: expected at least 4 rows, got 3"),
-    (np.zeros((9, 2)), np.zeros((9, 3)), r"fake: expected numbers of shape \(N, 2\), got float64 \(9, 3\)"),
-    (np.zeros((9, 2)), np.full((9, 2), np.inf), "fake: expected finite"),
-])  # fmt: skip
-def test_points_that_cannot_be_are_refused(real, fake, told):
-    with pytest.raises(DataError, match=told):
+@pytest.mark.parametrize(
+    "real, fake, words",
+    [
+        (np.zeros((3, 2)), np.zeros((9, 2)), "real: expected at least 4 rows, got 3"),
+        (np.zeros((9, 2)), np.zeros((3, 2)), "fake: expected at least 4 rows, got 3"),
+        (
+            np.zeros((9, 2)),
+            np.zeros((9, 3)),
+            r"fake: expected numbers of shape \(N, 2\), got float64 \(9, 3\)",
+        ),
+        (np.zeros((9, 2)), np.full((9, 2), np.inf), "fake: expected finite"),
+    ],
+)
+def test_invalid_points_are_refused(real, fake, words):
+    with pytest.raises(DataError, match=words):
         precision_recall(real, fake)

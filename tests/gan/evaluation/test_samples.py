@@ -1,3 +1,5 @@
+"""Checking images, and reading them from files."""
+
 import zipfile
 
 import numpy as np
@@ -12,7 +14,7 @@ FLOATS = (BYTES / 255).astype(np.float32)
 
 @pytest.mark.parametrize("shape", [(6, 28, 28), (6, 1, 28, 28), (6, 784)])
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
-def test_every_form_becomes_one(shape, dtype):
+def test_every_form_is_converted_to_one(shape, dtype):
     given = BYTES if dtype == "uint8" else FLOATS.astype(dtype)
     given = given.reshape(shape)
     before = given.copy()
@@ -42,16 +44,16 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("images, at_least, told", BAD)
-def test_what_cannot_be_judged_is_refused(images, at_least, told):
+@pytest.mark.parametrize("images, at_least, words", BAD)
+def test_invalid_images_are_refused(images, at_least, words):
     with pytest.raises(DataError, match="images: expected") as error:
         as_images(images, at_least)
     assert "\n" not in str(error.value)
-    for word in told:
+    for word in words:
         assert word in str(error.value)
 
 
-def test_files(tmp_path):
+def test_images_are_read_from_npz_and_npy(tmp_path):
     expected = FLOATS.reshape(6, 784)
     np.savez(tmp_path / "one.npz", whatever=BYTES)
     np.savez_compressed(tmp_path / "named.npz", noise=np.zeros(3), images=FLOATS)
@@ -60,8 +62,8 @@ def test_files(tmp_path):
         assert np.allclose(read_images(tmp_path / name), expected, atol=1e-7)
 
 
-def spoiled(kind, path):
-    """Write a file that must be refused; what the error must say."""
+def write_bad_file(kind, path):
+    """Write a file that must be refused; return what the error must say."""
     if kind == "a folder":
         path.mkdir()
         return ["folder"]
@@ -86,14 +88,14 @@ def spoiled(kind, path):
     if kind == "pickled":
         np.savez(path, images=np.array([{"a": 1}], dtype=object))
         return ["pickled"]
-    if kind == "promises too much":
+    if kind == "claims too much":
         with zipfile.ZipFile(path, "w") as archive, archive.open("images.npy", "w") as file:
             header = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 784)}
             np.lib.format.write_array_header_1_0(file, header)
         return ["damaged"]
-    if kind == "packed as no images are":
+    if kind == "packed too well for images":
         np.savez_compressed(path, images=np.zeros((100_000, 784), np.uint8))
-        return ["promises 78,400,128 bytes"]
+        return ["claims 78,400,128 unpacked"]
     if kind == "an .npy of version 3":
         with open(path, "wb") as file:
             np.lib.format.write_array(file, BYTES, version=(3, 0))
@@ -115,15 +117,27 @@ def spoiled(kind, path):
 
 
 KINDS = [
-    "missing", "a folder", "no file of arrays", "truncated", "truncated .npy", "a flipped byte", "pickled",
-    "promises too much", "packed as no images are", "an .npy of version 3", "no array in it", "several arrays", "none", "wrong range",
-]  # fmt: skip
+    "missing",
+    "a folder",
+    "no file of arrays",
+    "truncated",
+    "truncated .npy",
+    "a flipped byte",
+    "pickled",
+    "claims too much",
+    "packed too well for images",
+    "an .npy of version 3",
+    "no array in it",
+    "several arrays",
+    "none",
+    "wrong range",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_cannot_be_judged_is_named(tmp_path, kind):
-    path = tmp_path / "them.npz"
-    words = spoiled(kind, path)
+def test_a_bad_file_is_named_in_the_error(tmp_path, kind):
+    path = tmp_path / "images.npz"
+    words = write_bad_file(kind, path)
     with pytest.raises(DataError) as error:
         read_images(path)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
@@ -131,7 +145,7 @@ def test_a_file_that_cannot_be_judged_is_named(tmp_path, kind):
         assert word in str(error.value)
 
 
-def test_zeros_and_ones_as_bytes_are_refused():
+def test_uint8_images_of_zeros_and_ones_are_refused():
     with pytest.raises(DataError, match="uint8 in 0..255, got none above 1"):
         as_images(np.eye(784, dtype=np.uint8))
-    assert not as_images(np.zeros((3, 784), np.uint8)).any()  # black is an image
+    assert not as_images(np.zeros((3, 784), np.uint8)).any()  # all black is valid

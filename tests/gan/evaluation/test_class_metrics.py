@@ -1,3 +1,5 @@
+"""Metrics of classes, against hand-computed values."""
+
 import math
 
 import numpy as np
@@ -16,28 +18,31 @@ def entropy(p):
     return -sum(x * math.log(x) for x in p if x > 0)
 
 
-def test_the_score_runs_from_1_to_the_number_of_classes():
+def test_the_score_ranges_from_1_to_the_number_of_classes():
     assert mnist_score(np.full((20, 10), 0.1)) == pytest.approx(1, rel=1e-12)
-    assert mnist_score(np.eye(10)[[3] * 20]) == pytest.approx(1, rel=1e-12)  # sure, but always the same
+    # Certain, but always the same
+    assert mnist_score(np.eye(10)[[3] * 20]) == pytest.approx(1, rel=1e-12)
     assert mnist_score(np.eye(10)) == pytest.approx(10, rel=1e-12)
     assert mnist_score(np.eye(10)[[0, 1] * 10]) == pytest.approx(2, rel=1e-12)
 
 
-def test_the_score_is_the_entropy_of_the_mean_less_the_mean_entropy():
+def test_the_score_is_the_entropy_of_the_mean_minus_the_mean_entropy():
     p = some_probabilities()
     expected = math.exp(entropy(p.mean(axis=0)) - np.mean([entropy(row) for row in p]))
     assert 1.5 < expected < 9 and mnist_score(p) == pytest.approx(expected, rel=1e-10)
-    assert mnist_score(some_probabilities(sharpness=4)) > mnist_score(p)  # surer
+    assert mnist_score(some_probabilities(sharpness=4)) > mnist_score(p)  # more certain
 
 
-def test_the_histogram_counts_the_most_probable():
+def test_the_histogram_counts_the_most_probable_class():
     p = np.eye(10)[[0, 0, 0, 4, 8]] * 0.5 + 0.05
     assert class_histogram(p).tolist() == [0.6, 0, 0, 0, 0.2, 0, 0, 0, 0.2, 0]
     p = some_probabilities(200)
-    assert (class_histogram(p) * 200).tolist() == pytest.approx([sum(row.argmax() == c for row in p) for c in range(10)])
+    assert (class_histogram(p) * 200).tolist() == pytest.approx(
+        [sum(row.argmax() == c for row in p) for c in range(10)]
+    )
 
 
-def test_a_digit_is_drawn_above_one_in_a_hundred():
+def test_a_digit_counts_as_drawn_above_one_percent():
     assert digits_drawn([0.1] * 10) == 10
     assert digits_drawn([0.0101, 0.01, 0.0099, 0.97, 0, 0, 0, 0, 0, 0]) == 2
     assert digits_drawn(np.eye(10)[0]) == 1
@@ -53,13 +58,22 @@ def test_kl_to_uniform():
 
 
 @pytest.mark.parametrize("measure", [mnist_score, class_histogram])
-@pytest.mark.parametrize("bad", [np.zeros((0, 10)), np.zeros(10), np.zeros((3, 10)), np.full((3, 10), np.nan),
-                                 np.array([[-0.5, 1.5]]), np.ones((3, 10))])  # fmt: skip
-def test_what_are_no_probabilities_is_refused(measure, bad):
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((0, 10)),
+        np.zeros(10),
+        np.zeros((3, 10)),
+        np.full((3, 10), np.nan),
+        np.array([[-0.5, 1.5]]),
+        np.ones((3, 10)),
+    ],
+)
+def test_rows_that_are_not_probabilities_are_refused(measure, bad):
     with pytest.raises(DataError, match="probabilities: expected"):
         measure(bad)
 
 
-def test_what_is_no_histogram_is_refused():
-    with pytest.raises(DataError, match="histogram: expected shares"):
+def test_a_histogram_that_does_not_sum_to_1_is_refused():
+    with pytest.raises(DataError, match="histogram: expected values of at least 0 that sum to 1"):
         kl_to_uniform([0.5, 0.6])
