@@ -29,7 +29,7 @@ from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio
 from gan.commands.command_line import Parser, positive_float, positive_int, run
 from gan.recipes import RECIPES, get_recipe
-from nn import RunError
+from gan.errors import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}

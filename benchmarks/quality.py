@@ -22,7 +22,7 @@ from benchmarks.harness.tables import machine, render
 from gan.commands.command_line import Parser, positive_float, run, seed
 from gan.evaluation.evaluation import ROWS
 from gan.recipes import RECIPES, get_recipe
-from nn import RunError
+from gan.errors import RunError
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HEADER = ("recipe", "images", "seed", "minutes", "FID", "MNIST score", "precision", "recall", "digits", "KL", "Parzen")

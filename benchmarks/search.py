@@ -23,7 +23,7 @@ from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import ZeroCentered
 from gan.recipes import CONV_CLUSTERS, CONV_R1R2, small_discriminator, small_generator
 from gan.training.trainer import Callback, Trainer
-from nn import RunError
+from gan.errors import RunError
 
 
 def clustered(clusters, size):

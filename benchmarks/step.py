@@ -28,7 +28,8 @@ from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
 from gan.commands.command_line import Parser, positive_int, run
 from gan.recipes import RECIPES, get_recipe
-from nn import RunError, get_ops
+from gan.errors import RunError
+from nn import get_ops
 
 EAGER, TUNED, COMPILED = ["eager"], ["eager", "tuned"], ["eager", "tuned", "compiled"]
 ON_GPU = ["eager", "graphs", "compiled"]

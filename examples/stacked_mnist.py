@@ -124,14 +124,14 @@ def save(trainer, out, config):
         "training": {**config, "steps_done": trainer.step_count},
     }
     with named(out):
-        save_weights(out / f"{recipe.name}.npz", {"G": trainer.artist, "D": trainer.discriminator}, info)
-        save_picture(out / f"{recipe.name}.png", colour_grid(trainer.fixed_images()))
+        save_weights(out / f"{recipe.name}.npz", {"G": trainer.generator_ema, "D": trainer.discriminator}, info)
+        save_picture(out / f"{recipe.name}.png", colour_grid(trainer.fixed_samples()))
 
 
 def judge(trainer, classifier, count, seed, quiet):
     """What the classifier makes of so many samples of the trainer's artist, as a row of the table."""
     recipe = trainer.recipe
-    sampler = Sampler(trainer.artist, recipe.latent, recipe.image_range)
+    sampler = Sampler(trainer.generator_ema, recipe.latent, recipe.image_range)
     with tqdm(desc="judging", total=count, unit="image", disable=quiet, leave=False) as bar:
         names = drawn_triples(sampler, classifier, count, seed, bar.update)
     return row(recipe.name, trainer.step_count * trainer.batch_size, names)

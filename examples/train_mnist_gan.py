@@ -22,7 +22,7 @@ from gan.runs.resume import length_left, open_run, restore, same_data, settings,
 from gan.runs.run import RunFolder, check_new
 from gan.evaluation.collapse import Standstill
 from gan.training.trainer import Callback, Trainer
-from nn import RunError
+from gan.errors import RunError
 from nn.ops import DEVICES, get_ops
 
 

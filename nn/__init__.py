@@ -14,7 +14,7 @@ from nn.layers.batchnorm import BatchNorm
 from nn.layers.conv import Conv2d, ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
-from nn.errors import ByhandError, DataError, DeviceError, DeviceMemoryError, DtypeError, RunError, ShapeError, WeightsError
+from nn.errors import ByhandError, DeviceError, DeviceMemoryError, DtypeError, ShapeError, WeightsError
 from nn.gradcheck import gradcheck
 from nn.initializers import Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Normal, TorchDefault
 from nn.layers.base import Layer

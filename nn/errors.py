@@ -29,11 +29,3 @@ class DeviceMemoryError(DeviceError):
 
 class WeightsError(ByhandError, ValueError):
     """A weights file cannot be read, or does not hold what it must."""
-
-
-class DataError(ByhandError, ValueError):
-    """A data file or a data set cannot be had, or does not hold what it must."""
-
-
-class RunError(ByhandError, RuntimeError):
-    """A training run cannot start or go on: its settings, its folder, or a loss that is no longer finite."""

@@ -18,7 +18,8 @@ from gan.data.idx import read_idx, write_idx
 from gan.recipes import get_recipe
 from gan.data.sources import Source
 from gan.training.trainer import Trainer
-from nn import ByhandError, DataError, Dense, LeakyReLU, Sequential, WeightsError, load_weights, save_weights
+from gan.errors import DataError
+from nn import ByhandError, Dense, LeakyReLU, Sequential, WeightsError, load_weights, save_weights
 
 SECONDS, N_BYTES = 1.0, 200_000_000
 HUGE = [b"\xff" * 4, b"\xff\xff\xff\x7f", b"\xff" * 8, b"\x00" * 4, b"\x00\x00\x00\x80"]
@@ -127,7 +128,7 @@ def small_checkpoint():
     trainer = small_trainer()
     history = trainer.fit(steps=2)
     frames = np.zeros((len(history), 64, 28, 28), np.uint8)
-    return Checkpoint({"seed": 0}, None, *trainer.state(), frames, None, history, None)
+    return Checkpoint({"seed": 0}, None, *trainer.state_dict(), frames, None, history, None)
 
 
 def weights(folder, count):

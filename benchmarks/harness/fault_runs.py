@@ -17,7 +17,8 @@ from pathlib import Path
 
 from gan.runs.checkpoint import read_checkpoint
 from gan.data.datasets import CHECKOUT_DATA
-from nn import RunError, load_weights
+from gan.errors import RunError
+from nn import load_weights
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = ROOT / "examples" / "train_mnist_gan.py"

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from nn import RunError
+from gan.errors import RunError
 
 
 class ShiftedBatches:

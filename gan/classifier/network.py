@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from gan.errors import RunError
 from nn import (
-    BatchNorm, ByhandError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, RunError, Sequential, SoftmaxCrossEntropy,
+    BatchNorm, ByhandError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, Sequential, SoftmaxCrossEntropy,
     WeightsError, load_weights, save_weights,
 )  # fmt: skip
 from nn.serialization.pass_size import pass_size

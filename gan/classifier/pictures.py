@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from nn.errors import DataError
+from gan.errors import DataError
 
 SIDE, BOX, CENTRE = 28, 20, 14
 FORMATS = "PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"  # Pillow knows more; it has Ghostscript run what an EPS file says

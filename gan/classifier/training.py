@@ -9,7 +9,8 @@ from gan.classifier.augment import ShiftedBatches
 from gan.classifier.network import as_input, digit_classifier
 from gan.data.image_shapes import of_many
 from gan.training.uncopyable import Uncopyable
-from nn import Adam, RunError, SoftmaxCrossEntropy, get_ops
+from gan.errors import RunError
+from nn import Adam, SoftmaxCrossEntropy, get_ops
 
 EPOCHS, BATCH_SIZE = 12, 64
 PEAK_RATE, WEIGHT_DECAY = 2e-3, 0.02  # of Adam

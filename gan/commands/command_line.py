@@ -7,7 +7,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from nn import ByhandError, RunError
+from gan.errors import RunError
+from nn import ByhandError
 
 ERROR = 2
 

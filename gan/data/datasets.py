@@ -18,7 +18,7 @@ from pathlib import Path
 from gan.data.fetch import CONNECT_SECONDS, READ_SECONDS, FetchError, Mirrors
 from gan.data.idx import read_idx
 from gan.data.sources import SOURCES, Source
-from nn.errors import DataError
+from gan.errors import DataError
 
 PREFIXES = {"train": "train", "test": "t10k"}  # the official files' word for each split
 CHECKOUT_DATA = Path(__file__).resolve().parent.parent.parent / "data"

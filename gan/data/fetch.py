@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from nn.errors import DataError
+from gan.errors import DataError
 
 CONNECT_SECONDS = 3  # for one address of a mirror; a name may have several
 READ_SECONDS = 10  # for a mirror that has answered to send its next bytes

@@ -30,7 +30,7 @@ class Standstill(Callback):
                 found[network] = f"the {network}'s loss stood at {record[loss]:.4f} for all of it, it learns no more; {ADVICE}"
         if self._count and trainer.step_count >= self._next_look:
             self._next_look = trainer.step_count + STEPS_A_LOOK
-            self._one_digit = self._one_digit + 1 if self._count(trainer.fixed_images()[:LOOKED_AT]) <= 1 else 0
+            self._one_digit = self._one_digit + 1 if self._count(trainer.fixed_samples()[:LOOKED_AT]) <= 1 else 0
         if self._one_digit > 1:
             found["digits"] = f"the generator draws one digit only; if that lasts, {ADVICE}"
         for what in found.keys() - self._last:

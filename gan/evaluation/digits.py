@@ -3,7 +3,7 @@
 import numpy as np
 
 from gan.evaluation.rows import check_rows
-from nn import DataError
+from gan.errors import DataError
 
 DRAWN = 0.01  # a digit counts as drawn above this share of the images
 TINY = np.finfo(np.float64).tiny  # stands in for 0 in a logarithm whose factor is 0

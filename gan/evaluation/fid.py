@@ -3,7 +3,7 @@
 import numpy as np
 
 from gan.evaluation.rows import check_rows
-from nn import DataError
+from gan.errors import DataError
 
 
 def fid(a, b):

@@ -7,7 +7,7 @@ the first GANs were reported in it: never tune on it.
 import numpy as np
 
 from gan.evaluation.rows import check_rows, distance_blocks
-from nn import DataError
+from gan.errors import DataError
 
 SIGMAS = np.logspace(-1, 0, 10)
 

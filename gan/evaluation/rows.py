@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nn import DataError
+from gan.errors import DataError
 
 AT_ONCE = 64  # rows compared with all others at once: 5 MB with 10,000 others, enough for a fast product
 SAME = 1e-12  # of the squared lengths: what rounding leaves of the distance between equal rows

@@ -7,7 +7,7 @@ import zipfile
 
 import numpy as np
 
-from nn import DataError
+from gan.errors import DataError
 from nn.serialization.archive import MOST_PACKED, open_zip
 
 SHAPES = "(N, 28, 28), (N, 1, 28, 28) or (N, 784)"

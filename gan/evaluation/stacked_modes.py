@@ -7,7 +7,7 @@ from gan.evaluation.digits import kl_to_uniform
 from gan.images import grid
 from gan.sampling import AT_ONCE
 from gan.data.stacked import CHANNELS
-from nn import DataError
+from gan.errors import DataError
 
 N_MODES = len(CLASSES) ** CHANNELS
 N_SAMPLES = 26_000  # judged, by the protocol

@@ -12,7 +12,7 @@ from hashlib import sha256
 import numpy as np
 
 from gan.training.loss_log import COLUMNS as FIGURES
-from gan.images import film_epochs
+from gan.images import gif_epochs
 from nn import WeightsError
 from nn.serialization.archive import REMEDY, open_archive, write_archive
 
@@ -27,7 +27,7 @@ DTYPES = ("float64", "float32", "int64", "uint16", "uint8")
 @dataclass
 class Checkpoint:
     """config: the run's settings. data_dir: where its data lie, or None. arrays, rest: the trainer's state. frames: uint8
-    (frames, images, 28, 28), one for each of the history's `film_epochs`. clusters: each image's, or None. history: a record an
+    (frames, images, 28, 28), one for each of the history's `gif_epochs`. clusters: each image's, or None. history: a record an
     epoch. best: the lowest FID, or None."""
 
     config: dict
@@ -96,7 +96,7 @@ def _is_sound(header, frames, table):
         frames is not None
         and frames.dtype == np.uint8
         and len(frames.shape) == 4
-        and len(frames) == len(film_epochs(len(table)))
+        and len(frames) == len(gif_epochs(len(table)))
         and frames.shape[1] > 0
         and frames.shape[2:] == (28, 28)
     )

@@ -1,19 +1,23 @@
-"""Objects of a training that no copy could keep whole."""
+"""Objects of a run that cannot be copied whole."""
 
-from nn import RunError
+from __future__ import annotations
+
+from typing import Any, SupportsIndex
+
+from gan.errors import RunError
 
 
 class Uncopyable:
-    """Refuses `copy.copy`, `copy.deepcopy` and `pickle` by a `RunError`, which says what to do `instead`.
+    """Refuses `copy.copy`, `copy.deepcopy` and `pickle`, by a `RunError` that names the alternative.
 
-    The arrays of such an object are views of each other and of networks that others hold. A copy would hold arrays apart, and
-    train without ever changing what it draws with.
+    The arrays of such an object are views of each other and of networks owned elsewhere. A copy
+    would train arrays of its own that nothing else sees.
     """
 
     instead = "make another from copies of its networks"
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         raise RunError(
-            f"{type(self).__name__}: expected no copy and no pickle of it, since its arrays share memory with its networks'; "
-            f"{self.instead}"
+            f"{type(self).__name__}: cannot be copied or pickled, since its arrays share memory "
+            f"with its networks; {self.instead}"
         )

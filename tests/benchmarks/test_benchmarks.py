@@ -110,7 +110,7 @@ def test_peers_are_the_same_networks(name):
     recipe, pictures = dataclasses.replace(get_recipe(name), batch_size=4), images()[:8]
     trainer, peer = Trainer(recipe, pictures, np.arange(8)), Eager(recipe, pictures)
     generator, discriminator = recipe.generator().build(0), recipe.discriminator().build(1)
-    z = np.random.default_rng(0).standard_normal((5, recipe.inputs)).astype(np.float32)
+    z = np.random.default_rng(0).standard_normal((5, recipe.n_in)).astype(np.float32)
     with torch.no_grad():
         x = peer.G.eval()(torch.from_numpy(z))
         y = peer.D.eval()(x)
@@ -163,7 +163,7 @@ def test_autograds_penalty_is_ours(real, fake):
 
     recipe = dataclasses.replace(get_recipe("conv-r1r2"), batch_size=4, penalty=ZeroCentered(3.0, real=real, fake=fake, every=2))
     trainer, peer = Trainer(recipe, images()[:8]), Eager(recipe, images()[:8])
-    step, value = trainer._step, np.empty(1, np.float32)
+    step, value = trainer.adversarial_step, np.empty(1, np.float32)
     step.images[...] = np.random.default_rng(0).uniform(-1, 1, step.images.shape)
     from benchmarks.harness.torch_networks import peer_of
 

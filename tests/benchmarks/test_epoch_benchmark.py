@@ -12,7 +12,7 @@ from benchmarks.harness import epoch_contenders as epoch_sides
 from benchmarks.harness import rounds as turns
 from benchmarks.harness.epoch_contenders import Ours, Steps, training_images
 from gan import recipes
-from nn import RunError
+from gan.errors import RunError
 from tests.support.small import N_IMAGES, STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, weights
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from gan.images import FRAME_MS, GAP, LAST_FRAME_MS, LONGEST_FILM, SCALE, film_epochs, grid, save_curves, save_film, save_picture
+from gan.images import FRAME_MS, GAP, LAST_FRAME_MS, MAX_GIF_FRAMES, SCALE, gif_epochs, grid, save_curves, save_gif, save_picture
 from nn import ShapeError
 
 CELL = 28 + GAP
@@ -68,7 +68,7 @@ def test_a_picture_is_the_sheet_as_a_png(tmp_path):
 
 def test_a_film_has_its_frames_in_order_loops_and_rests_on_the_last(tmp_path):
     sheets = [grid(ramps(4) / 4 + k / 5) for k in range(4)]
-    save_film(tmp_path / "a.gif", sheets)
+    save_gif(tmp_path / "a.gif", sheets)
     with Image.open(tmp_path / "a.gif") as film:
         assert film.format == "GIF" and film.n_frames == 4 and film.info["loop"] == 0
         for frame, sheet, duration in zip(ImageSequence.Iterator(film), sheets, [FRAME_MS] * 3 + [LAST_FRAME_MS], strict=True):
@@ -77,21 +77,21 @@ def test_a_film_has_its_frames_in_order_loops_and_rests_on_the_last(tmp_path):
 
 
 def test_a_film_of_one_frame(tmp_path):
-    save_film(tmp_path / "a.gif", [grid(ramps(1))])
+    save_gif(tmp_path / "a.gif", [grid(ramps(1))])
     with Image.open(tmp_path / "a.gif") as film:
         assert film.n_frames == 1
 
 
 def test_a_film_shows_every_epoch_or_every_second_or_fourth_and_the_last():
-    assert [film_epochs(n) for n in (0, 1, 3)] == [[], [1], [1, 2, 3]]
-    assert film_epochs(LONGEST_FILM) == list(range(1, LONGEST_FILM + 1))
-    assert film_epochs(LONGEST_FILM + 1) == list(range(1, LONGEST_FILM + 2, 2))
-    assert film_epochs(4 * LONGEST_FILM) == [*range(1, 4 * LONGEST_FILM, 4), 4 * LONGEST_FILM]
+    assert [gif_epochs(n) for n in (0, 1, 3)] == [[], [1], [1, 2, 3]]
+    assert gif_epochs(MAX_GIF_FRAMES) == list(range(1, MAX_GIF_FRAMES + 1))
+    assert gif_epochs(MAX_GIF_FRAMES + 1) == list(range(1, MAX_GIF_FRAMES + 2, 2))
+    assert gif_epochs(4 * MAX_GIF_FRAMES) == [*range(1, 4 * MAX_GIF_FRAMES, 4), 4 * MAX_GIF_FRAMES]
 
 
 def test_a_longer_film_needs_no_frame_that_a_shorter_one_has_not():
-    for n in range(10 * LONGEST_FILM):
-        assert set(film_epochs(n + 1)) <= {*film_epochs(n), n + 1} and len(film_epochs(n)) <= LONGEST_FILM + 1
+    for n in range(10 * MAX_GIF_FRAMES):
+        assert set(gif_epochs(n + 1)) <= {*gif_epochs(n), n + 1} and len(gif_epochs(n)) <= MAX_GIF_FRAMES + 1
 
 
 def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):

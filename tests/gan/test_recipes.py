@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from gan.recipes import DEFAULT, RECIPES, get_recipe, table
-from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, RunError, Sigmoid, Tanh
+from gan.errors import RunError
+from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, Sigmoid, Tanh
 
 NARROW_G, NARROW_D = [100, 32, 64, 128, 784], [784, 128, 64, 32, 1]
 
@@ -77,9 +78,9 @@ def test_two_layers_weights_are_normal_002_and_its_biases_zero():
 def test_every_recipes_networks_fit_each_other_and_its_images(name):
     recipe = get_recipe(name)
     G, D = recipe.generator(), recipe.discriminator()
-    shape = G.output_shape((recipe.inputs,))
+    shape = G.output_shape((recipe.n_in,))
     assert int(np.prod(shape)) == 784
-    assert D.output_shape(shape) == (recipe.kinds or 1,)
+    assert D.output_shape(shape) == (recipe.num_classes or 1,)
     assert (recipe.epochs is None) != (recipe.steps is None)
     last = {Tanh: (-1, 1), Sigmoid: (0, 1)}
     assert recipe.image_range == last[type(G[-1])]

@@ -8,7 +8,8 @@ import pytest
 from gan import sampling
 from gan.latent import Latent
 from gan.sampling import Sampler, load_sampler, make_images
-from nn import Dense, RunError, Sequential, Tanh, WeightsError, save_weights
+from gan.errors import RunError
+from nn import Dense, Sequential, Tanh, WeightsError, save_weights
 from tests.support.small import TINY, TINY_BATCHNORM, trainer
 
 INFO = {"latent": {"size": 4, "distribution": "normal"}, "image_range": [-1, 1]}

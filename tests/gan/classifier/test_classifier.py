@@ -17,7 +17,8 @@ from gan.classifier.run import ClassifierRun
 from gan.classifier.training import ClassifierTrainer, learning_rate
 from gan.classifier.confusion import save_confusion
 from gan.data.datasets import load
-from nn import BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, RunError, Sequential, WeightsError, gradcheck
+from gan.errors import RunError
+from nn import BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, Sequential, WeightsError, gradcheck
 from tests.support.strict import StrictOps
 
 

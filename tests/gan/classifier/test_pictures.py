@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from gan.classifier import pictures as digit_images
 from gan.data.datasets import load
 from gan.classifier.pictures import like_mnist, read_digit, read_digits
-from nn import DataError
+from gan.errors import DataError
 
 
 def seven(size=100, paper=255, ink=0, mode="L", stroke=0.1):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from gan.commands.command_line import free_folder, run
-from nn import RunError
+from gan.errors import RunError
 from tests.support.small import CHECKOUT
 
 
@@ -37,7 +37,7 @@ def test_a_file_that_cannot_be_used_is_one_line(capsys):
 def test_a_reader_that_has_gone_is_told_nothing(words, end):
     """As in  python examples/... | true : no traceback, and no complaint of the interpreter's when it ends."""
     code = (
-        "import sys\nfrom gan.commands.command_line import run\nfrom nn import RunError\n"
+        "import sys\nfrom gan.commands.command_line import run\nfrom gan.errors import RunError\n"
         f"def main():\n    sys.stdin.read()\n    print({words!r})\n    {end}\nrun(main)"
     )
     process = subprocess.Popen(

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gan.data.batches import Batches
-from nn import RunError, get_ops
+from gan.errors import RunError
+from nn import get_ops
 from tests.support.small import digits
 
 OPS = get_ops("cpu")

@@ -8,7 +8,8 @@ from gan.latent import Latent
 from gan.recipes import RECIPES
 from gan.sampling import Sampler, load_sampler
 from gan.training.trainer import Trainer
-from nn import Dense, RunError, Sequential, WeightsError, save_weights
+from gan.errors import RunError
+from nn import Dense, Sequential, WeightsError, save_weights
 from tests.support.small import TINY, digits
 
 
@@ -161,10 +162,10 @@ def test_training_draws_kinds_as_often_as_they_are_in_the_images():
     t = Trainer(CLUSTERED, digits(200), seed=1)
     t.fit(steps=3)
     counts = np.bincount(clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5]), minlength=4)
-    assert np.allclose(t.sampler.shares, counts / 200) and t.sampler.kinds == 4 and not t.sampler.classes
+    assert np.allclose(t.sampler.class_prior, counts / 200) and t.sampler.num_classes == 4 and not t.sampler.classes
     asked = t.sampler.inputs(4000, 1)[:, 3:]
     assert np.array_equal(asked.sum(axis=1), np.ones(4000)) and set(np.unique(asked)) == {0, 1}
-    assert np.abs(asked.mean(axis=0) - t.sampler.shares).max() < 0.04
+    assert np.abs(asked.mean(axis=0) - t.sampler.class_prior).max() < 0.04
     assert t.fixed_inputs.shape == (64, 7)
 
 
@@ -175,7 +176,7 @@ def test_clusters_found_before_are_taken_and_copied():
     found[:] = 0
     for t in (a, b, c):
         t.fit(steps=2)
-        assert np.array_equal(t.clusters, kept)
+        assert np.array_equal(t.cluster_ids, kept)
     assert np.array_equal(a.generator.parameters.value.flat, b.generator.parameters.value.flat)
     assert np.array_equal(a.generator.parameters.value.flat, c.generator.parameters.value.flat)
 
@@ -201,7 +202,7 @@ INFO = {"latent": {"size": 3, "distribution": "normal"}, "image_range": [-1, 1]}
 def test_shares_come_from_the_file(tmp_path):
     save_weights(tmp_path / "w.npz", {"G": CLUSTERED.generator().build(seed=0)}, {**INFO, "shares": [0, 0.25, 0.5, 0.25]})
     sampler = load_sampler(tmp_path / "w.npz")
-    assert sampler.shares == (0.0, 0.25, 0.5, 0.25)
+    assert sampler.class_prior == (0.0, 0.25, 0.5, 0.25)
     with pytest.raises(RunError, match="draws what it likes"):
         sampler.inputs(2, 0, [1, 2])
 
@@ -217,4 +218,4 @@ def test_shares_that_cannot_be_are_refused(tmp_path, shares):
 
 def test_the_defaults_clusters_are_those_its_networks_are_made_for():
     recipe = RECIPES["conv-clusters"]
-    assert recipe.kinds == recipe.clusters == 200 and recipe.inputs == 216
+    assert recipe.num_classes == recipe.clusters == 200 and recipe.n_in == 216

@@ -4,7 +4,8 @@ import pytest
 from gan.data.image_shapes import check_image_shape
 from gan.recipes import RECIPES
 from gan.training.trainer import Trainer
-from nn import Conv2d, ConvTranspose2d, Dense, Flatten, Reshape, RunError, Sequential
+from gan.errors import RunError
+from nn import Conv2d, ConvTranspose2d, Dense, Flatten, Reshape, Sequential
 from tests.support.small import TINY, digits, weights
 
 GREY, COLOUR, FLAT, FLAT_COLOUR = (1, 28, 28), (3, 32, 32), (784,), (3072,)
@@ -58,8 +59,8 @@ def test_colour_images_train_with_their_channels_first_only():
     images = digits(43, 3 * 8 * 8)
     t = colour_trainer(images.reshape(43, 3, 8, 8))
     t.step()
-    numbers = [int(round((row[0] + 1) * 127.5)) for row in t._step.real_rows]
-    assert np.allclose(t._step.real, images[numbers].reshape(-1, 3, 8, 8) / 127.5 - 1, atol=1e-6)
+    numbers = [int(round((row[0] + 1) * 127.5)) for row in t.adversarial_step.real_rows]
+    assert np.allclose(t.adversarial_step.real, images[numbers].reshape(-1, 3, 8, 8) / 127.5 - 1, atol=1e-6)
     with pytest.raises(RunError, match=r"expected shape \(N, 3, 8, 8\).*got \(N, 8, 8, 3\); move the channels first"):
         colour_trainer(images.reshape(43, 8, 8, 3))
     with pytest.raises(RunError, match=r"expected shape \(N, 3, 8, 8\).*got \(N, 192\)"):
@@ -88,7 +89,7 @@ def test_as_many_pixels_of_another_shape_are_refused(shape):
 
 
 def test_a_shape_is_refused_before_clusters_are_looked_for(monkeypatch):
-    monkeypatch.setattr("gan.training.trainer.clusters", lambda *args: pytest.fail("clusters were looked for"))
+    monkeypatch.setattr("gan.training.trainer.cluster_ids", lambda *args: pytest.fail("clusters were looked for"))
     with pytest.raises(RunError, match="images: expected shape"):
         Trainer("conv-clusters", np.zeros((200, 28, 28, 3), np.uint8))
 

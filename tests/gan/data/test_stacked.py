@@ -11,14 +11,15 @@ import pytest
 from PIL import Image
 
 from gan.evaluation import stacked_modes
-from gan.training.step import has_batchnorm
+from gan.training.checks import has_batchnorm
 from gan.data.datasets import load
 from gan.evaluation.feature_extractor import SHA256, load_frozen
 from gan.images import GAP, SCALE
 from gan.data.stacked import PROTOCOL, RECIPES, StackedBatches, random_triples
 from gan.evaluation.stacked_modes import colour_grid, drawn_triples, modes, named_triples, table
 from gan.training.trainer import Trainer
-from nn import DataError, Dense, Flatten, Reshape, RunError, Sequential, Tanh, get_ops, load_weights
+from gan.errors import DataError, RunError
+from nn import Dense, Flatten, Reshape, Sequential, Tanh, get_ops, load_weights
 from tests.support.small import assert_refused, command, digits, disk_is_full, example, weights  # noqa: F401
 
 stacked_mnist = example("stacked_mnist")
@@ -171,7 +172,7 @@ def test_a_trainer_learns_from_the_batches_it_is_given():
     assert t.steps_per_epoch == 3
     for _ in range(3):
         t.step()
-        first = t._step.real_rows.reshape(BATCH, 3, 784)[:, :, 0]
+        first = t.adversarial_step.real_rows.reshape(BATCH, 3, 784)[:, :, 0]
         assert set(which(np.rint((first[:, :, None] + 1) * 127.5))) <= set(map(tuple, TRIPLES.tolist()))
 
 
@@ -180,7 +181,7 @@ def test_digits_of_one_channel_are_each_a_channel(shape):
     plain, other = trainer(), trainer(images=digits(N_DIGITS).reshape(-1, *shape))
     plain.step()
     other.step()
-    assert np.array_equal(plain._step.real_rows, other._step.real_rows)
+    assert np.array_equal(plain.adversarial_step.real_rows, other.adversarial_step.real_rows)
 
 
 @pytest.mark.parametrize("shape", [(6,), (14, 56), (1, 56, 14), (28, 28, 3), (3, 28, 28)])
@@ -203,7 +204,7 @@ def test_a_recipe_keeps_to_the_protocol_and_trains(name):
     t = trainer(recipe)
     before = weights(t)
     t.fit(steps=2)  # which refuses what is not finite
-    assert weights(t) != before and t.fixed_images().shape == (64, 3, 28, 28)
+    assert weights(t) != before and t.fixed_samples().shape == (64, 3, 28, 28)
 
 
 def test_the_baseline_is_plain_and_ours_is_not():

@@ -58,7 +58,7 @@ def test_the_digits_of_images_are_counted():
 def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypatch):  # noqa: F811
     train = example("train_mnist_gan")
     monkeypatch.setattr("gan.evaluation.collapse.STEPS_A_LOOK", 0)
-    monkeypatch.setattr(train.Trainer, "fixed_images", lambda self: np.zeros((64, 1, 28, 28), np.float32))
+    monkeypatch.setattr(train.Trainer, "fixed_samples", lambda self: np.zeros((64, 1, 28, 28), np.float32))
     status, _, err = command(train, "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--batch-size", 100, "--epochs", 3, "--quiet")
     assert status == 0 and err.count("warning: epoch 2: the generator draws one digit only") == err.count("\n") == 1
 

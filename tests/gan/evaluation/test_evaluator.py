@@ -15,7 +15,8 @@ from gan.data.datasets import load
 from gan.evaluation import Judge, as_images, class_histogram, evaluate, fid, n_rows, precision_recall
 from gan.evaluation import feature_extractor as frozen
 from gan.evaluation import parzen
-from nn import DataError, WeightsError
+from gan.errors import DataError
+from nn import WeightsError
 from tests.support.strict import StrictOps
 
 N = 500

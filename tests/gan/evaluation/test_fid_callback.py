@@ -40,7 +40,7 @@ def test_it_is_the_judges_figure_for_the_artist(test_images):
     t.fit(epochs=1)
     t.ended = False
     assert measure(t, 1) is None and measure(t, 3) is None
-    folder_sampler = Sampler(t.artist, t.recipe.latent, t.recipe.image_range)
+    folder_sampler = Sampler(t.generator_ema, t.recipe.latent, t.recipe.image_range)
     want = Judge(test_images).fid(folder_sampler.images(folder_sampler.inputs(200, watch.SEED)))
     assert measure(t, 2) == measure(t, 4) == want
     t.ended = True
@@ -67,7 +67,7 @@ def test_the_best_weights_are_kept_and_the_figures_stand_in_the_history(tmp_path
 
     class Keep(run_folder.Callback):
         def on_epoch(self, trainer, record):
-            kept.append(held(trainer.artist, trainer.discriminator))
+            kept.append(held(trainer.generator_ema, trainer.discriminator))
 
     t.fit(epochs=5, callbacks=[folder, Keep()])
     folder.finish(t)

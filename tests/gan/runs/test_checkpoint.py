@@ -11,7 +11,8 @@ from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import OneCentered, ZeroCentered
 from gan.data.stacked import StackedBatches, random_triples
 from gan.training.trainer import LOG_EVERY
-from nn import Conv2d, Cutout, Dense, Flatten, LeakyReLU, RandomShift, RunError, Sequential, SpectralNorm, WeightsError
+from gan.errors import RunError
+from nn import Conv2d, Cutout, Dense, Flatten, LeakyReLU, RandomShift, Sequential, SpectralNorm, WeightsError
 from tests.support.small import STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, disk_is_full, held, trainer, weights
 
 
@@ -54,9 +55,9 @@ def new(recipe, **settings):
 
 def everything(t):
     """The bytes of a whole state."""
-    arrays, rest = t.state()
+    arrays, rest = t.state_dict()
     rest.pop("seconds")
-    return {name: array.tobytes() for name, array in arrays.items()}, rest, held(t.artist)
+    return {name: array.tobytes() for name, array in arrays.items()}, rest, held(t.generator_ema)
 
 
 def through_a_file(t, path):
@@ -66,8 +67,8 @@ def through_a_file(t, path):
 
 
 def a_checkpoint(t):
-    arrays, rest = t.state()
-    return Checkpoint({"seed": 3}, None, arrays, rest, np.zeros((0, 64, 28, 28), np.uint8), t.clusters, [], None)
+    arrays, rest = t.state_dict()
+    return Checkpoint({"seed": 3}, None, arrays, rest, np.zeros((0, 64, 28, 28), np.uint8), t.cluster_ids, [], None)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -78,10 +79,10 @@ def test_the_bytes_are_those_of_a_training_that_never_stopped(tmp_path, name, fi
     before.fit(steps=first)
     checkpoint = through_a_file(before, tmp_path / "checkpoint.npz")
     after = new(RECIPES[name], found=checkpoint.clusters)
-    after.restore(checkpoint.arrays, checkpoint.rest)
+    after.load_state_dict((checkpoint.arrays, checkpoint.rest))
     assert everything(after) == everything(before)
     (*_, last) = after.fit(steps=17 - first)
-    assert weights(after) == weights(once) and held(after.artist) == held(once.artist)
+    assert weights(after) == weights(once) and held(after.generator_ema) == held(once.generator_ema)
     assert np.array_equal(after.fixed_inputs, once.fixed_inputs)
     got, want = everything(after), everything(once)
     assert got[0] == want[0] and got[1]["streams"] == want[1]["streams"] and got[1]["step"] == want[1]["step"] == last["step"]
@@ -93,7 +94,7 @@ def test_within_a_window_of_the_log_the_epochs_means_go_on(first):
     (whole,) = once.fit(steps=60)
     for _ in range(first):  # without the end of a `fit`, which reads the log
         before.step()
-    after.restore(*before.state())
+    after.load_state_dict(before.state_dict())
     (record,) = after.fit(steps=60 - first)
     for name in ("d_loss", "g_loss", "d_real", "d_fake", "epoch", "step"):
         assert np.isclose(record[name], whole[name], rtol=1e-12), name
@@ -109,7 +110,7 @@ def test_stacked_digits_go_on_too():
     once, before, after = (trainer(recipe, digit, batches=batches) for _ in range(3))
     once.fit(steps=13)
     before.fit(steps=7)
-    after.restore(*before.state())
+    after.load_state_dict(before.state_dict())
     after.fit(steps=6)
     assert weights(after) == weights(once)
 
@@ -118,7 +119,7 @@ def test_a_state_is_a_copy_and_to_take_it_changes_nothing():
     t, plain = trainer(), trainer()
     t.fit(steps=3)
     plain.fit(steps=3)
-    arrays, rest = t.state()
+    arrays, rest = t.state_dict()
     before = {name: array.copy() for name, array in arrays.items()}
     t.fit(steps=3)
     plain.fit(steps=3)
@@ -129,8 +130,8 @@ def test_a_state_is_a_copy_and_to_take_it_changes_nothing():
 def test_another_learning_rate_stays():
     t, other = trainer(), trainer(learning_rate=0.5)
     t.fit(steps=2)
-    other.restore(*t.state())
-    assert other._step.g_optimizer.clock.tolist() == [2, 0.5]
+    other.load_state_dict(t.state_dict())
+    assert other.adversarial_step.g_optimizer.clock.tolist() == [2, 0.5]
 
 
 def test_no_state_that_cannot_be_restored():
@@ -138,7 +139,7 @@ def test_no_state_that_cannot_be_restored():
     t = trainer(learning_rate=1e13)
     with pytest.raises(RunError, match="no longer finite.*learning rate below 1e"):
         t.fit(steps=8)
-    trainer(learning_rate=1e13).restore(*t.state())
+    trainer(learning_rate=1e13).load_state_dict(t.state_dict())
 
 
 def test_no_state_of_weights_that_are_not_finite():
@@ -147,7 +148,7 @@ def test_no_state_of_weights_that_are_not_finite():
     t.step()
     t.generator.parameters.value.flat[3] = np.nan
     with pytest.raises(RunError, match="no longer finite"):
-        t.state()
+        t.state_dict()
     assert t.step_count == 2
 
 
@@ -179,10 +180,10 @@ def test_no_state_of_weights_that_are_not_finite():
 def test_a_state_that_is_none_is_refused(change, words):
     t = trainer()
     t.fit(steps=2)
-    arrays, rest = t.state()
+    arrays, rest = t.state_dict()
     change(arrays, rest)
     with pytest.raises(RunError, match=f"state: .*{words}"):
-        trainer().restore(arrays, rest)
+        trainer().load_state_dict((arrays, rest))
 
 
 def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):

@@ -9,7 +9,8 @@ from gan.training.step import AdversarialStep
 from gan.latent import Latent
 from gan.training.loss_log import LossLog
 from gan.objectives.objectives import NonSaturating
-from nn import BatchNorm, Dense, Dropout, LeakyReLU, RunError, Sequential, ShapeError, Sigmoid, Tanh
+from gan.errors import RunError
+from nn import BatchNorm, Dense, Dropout, LeakyReLU, Sequential, ShapeError, Sigmoid, Tanh
 from tests.support.small import TINY
 
 N, LATENT, PIXELS = 6, 4, 10

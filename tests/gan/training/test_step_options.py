@@ -256,9 +256,9 @@ def test_a_trainer_gathers_each_images_class():
     t = Trainer(tiny_classes(), images, labels)
     for _ in range(7):
         t.step()
-        number = np.rint((t._step.real_rows[:, 0] + 1) * 127.5).astype(int)  # each image begins with its own number
-        assert np.array_equal(t._step.labels, np.eye(10)[labels[number]])
-    assert t.fixed_images().shape == (100, 784)
+        number = np.rint((t.adversarial_step.real_rows[:, 0] + 1) * 127.5).astype(int)  # each image begins with its own number
+        assert np.array_equal(t.adversarial_step.labels, np.eye(10)[labels[number]])
+    assert t.fixed_samples().shape == (100, 784)
     assert np.array_equal(t.fixed_inputs[:, 4:].argmax(axis=1), np.tile(np.arange(10), 10))
 
 
@@ -285,22 +285,22 @@ AVERAGED = replace(
 
 def test_the_artist_is_the_moving_average_of_weights_and_statistics():
     t = trainer(AVERAGED)
-    assert t.artist is not t.generator and held(t.artist) == held(t.generator)
+    assert t.generator_ema is not t.generator and held(t.generator_ema) == held(t.generator)
     want = [b.flat.copy() for b in (t.generator.parameters.value, t.generator.parameters.statistics)]
     for number in range(200):
         t.step()
         weight = max(0.1, 10 / (10 + number))
         for w, b in zip(want, (t.generator.parameters.value, t.generator.parameters.statistics)):
             w += weight * (b.flat - w)
-    for w, b in zip(want, (t.artist.parameters.value, t.artist.parameters.statistics)):
+    for w, b in zip(want, (t.generator_ema.parameters.value, t.generator_ema.parameters.statistics)):
         assert np.allclose(b.flat, w, rtol=1e-4, atol=1e-6)
-    assert held(t.artist) != held(t.generator)
-    assert np.allclose(t.fixed_images(), (t.artist(t.fixed_inputs) + 1) / 2, atol=1e-6)
+    assert held(t.generator_ema) != held(t.generator)
+    assert np.allclose(t.fixed_samples(), (t.generator_ema(t.fixed_inputs) + 1) / 2, atol=1e-6)
 
 
 def test_without_an_average_the_artist_is_the_generator():
     t = trainer()
-    assert t.artist is t.generator
+    assert t.generator_ema is t.generator
 
 
 def test_the_average_changes_nothing_of_the_training():
@@ -354,8 +354,8 @@ def test_the_emulated_cuda_backend_trains_the_same(recipe, emulated_cupy_ops):
     ops = emulated_cupy_ops.CupyOps()
     there, here = (Trainer(recipe(), digits(), labels, device=device) for device in (ops, "numpy"))
     for t in (there, here):  # the devices draw other noise: let both see what one drew
-        t._step.recipe = replace(t.recipe, latent=ZeroLatent(4))
-        t._step.noise_stream = OnesStream(ops if t is there else here.ops)
+        t.adversarial_step.recipe = replace(t.recipe, latent=ZeroLatent(4))
+        t.adversarial_step.noise_stream = OnesStream(ops if t is there else here.ops)
         t._batches._stream = KeepsOrder()
         for _ in range(4):
             t.step()

@@ -11,7 +11,8 @@ from gan.training import trainer as training
 from gan.training.step import AdversarialStep
 from gan.recipes import RECIPES, Recipe
 from gan.training.trainer import LOG_EVERY, N_FIXED, Callback, Trainer
-from nn import Dense, DeviceMemoryError, Dropout, Layer, LeakyReLU, RunError, Sequential, ShapeError, Tanh
+from gan.errors import RunError
+from nn import Dense, DeviceMemoryError, Dropout, Layer, LeakyReLU, Sequential, ShapeError, Tanh
 from nn.ops import get_ops
 from tests.support.small import BATCH, STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, held, trainer, weights
 
@@ -45,7 +46,7 @@ def real_batches(t, n=3):
     batches = []
     for _ in range(n):
         t.step()
-        batches.append(t._step.real_rows.copy())
+        batches.append(t.adversarial_step.real_rows.copy())
     return np.stack(batches)
 
 
@@ -54,7 +55,7 @@ def test_each_stream_is_its_own():
     plain, dropping = trainer(), trainer(replace(TINY, discriminator=lambda: more_dropout(TINY.discriminator())))
     assert np.array_equal(plain.fixed_inputs, dropping.fixed_inputs)
     assert np.array_equal(real_batches(plain), real_batches(dropping))
-    assert np.array_equal(plain._step.z, dropping._step.z)
+    assert np.array_equal(plain.adversarial_step.z, dropping.adversarial_step.z)
 
     plain, longer = trainer(), trainer(batch_size=16)
     assert weights(plain) == weights(longer)
@@ -76,23 +77,23 @@ def test_the_streams_differ_from_each_other(monkeypatch):
 
 def test_the_fixed_noise_is_fixed_and_the_trainings_is_not():
     t = trainer()
-    fixed, first = t.fixed_inputs.copy(), t.fixed_images()
+    fixed, first = t.fixed_inputs.copy(), t.fixed_samples()
     assert fixed.shape == (N_FIXED, 4)
     drawn = []
     for _ in range(3):
         t.step()
-        drawn.append(t._step.z.copy())
+        drawn.append(t.adversarial_step.z.copy())
     assert len(np.unique(drawn)) == 3 * BATCH * 4
     assert np.array_equal(t.fixed_inputs, fixed)
-    assert not np.array_equal(t.fixed_images(), first)
+    assert not np.array_equal(t.fixed_samples(), first)
 
 
 def test_fixed_images_are_of_the_fixed_inputs_in_evaluation_mode():
     t = trainer()
     t.fit(steps=2)
-    images = t.fixed_images()
+    images = t.fixed_samples()
     assert images.dtype == np.float32 and 0 <= images.min() < images.max() <= 1
-    assert np.array_equal(images, t.fixed_images())  # no dropout
+    assert np.array_equal(images, t.fixed_samples())  # no dropout
     assert np.allclose(images, (t.generator(t.fixed_inputs) + 1) / 2, atol=1e-6)
 
 
@@ -101,7 +102,7 @@ def test_looking_at_images_changes_nothing():
     for _ in range(3):
         plain.step()
         looking.step()
-        looking.fixed_images()
+        looking.fixed_samples()
     assert weights(plain) == weights(looking)
 
 
@@ -293,21 +294,21 @@ def test_the_losses_reported_are_the_cross_entropies():
     step = t.step
 
     def watched():
-        update_generator = t._step.update_generator
+        update_generator = t.adversarial_step.update_generator
 
         def after_d(log):
-            p_real, p_fake = (probability(before(images)) for images in (t._step.real, t._step.fake))
+            p_real, p_fake = (probability(before(images)) for images in (t.adversarial_step.real, t.adversarial_step.fake))
             G = Sequential(*plain.generator()).build(seed=0)
             G.parameters.value.flat[...] = t.generator.parameters.value.flat
             update_generator(log)
-            p = probability(t.discriminator(G(t._step.z)))
+            p = probability(t.discriminator(G(t.adversarial_step.z)))
             wanted.append([-np.log(p_real).mean(), -np.log(1 - p_fake).mean(), -np.log(p).mean(), p_real.mean(), p_fake.mean()])
 
         before = Sequential(*plain.discriminator()).build(seed=0)
         before.parameters.value.flat[...] = t.discriminator.parameters.value.flat
-        t._step.update_generator = after_d
+        t.adversarial_step.update_generator = after_d
         step()
-        t._step.update_generator = update_generator
+        t.adversarial_step.update_generator = update_generator
 
     t.step = watched
     (record,) = t.fit(epochs=1)
@@ -352,8 +353,8 @@ def test_a_batch_as_large_as_the_data_is_an_epoch():
 def test_settings_stand_in_for_the_recipes():
     t = trainer(batch_size=16, learning_rate=0.5)
     assert t.steps_per_epoch == 2
-    assert t._step.g_optimizer.learning_rate == t._step.d_optimizer.learning_rate == 0.5
-    assert trainer()._step.g_optimizer.learning_rate == TINY.learning_rate
+    assert t.adversarial_step.g_optimizer.learning_rate == t.adversarial_step.d_optimizer.learning_rate == 0.5
+    assert trainer().adversarial_step.g_optimizer.learning_rate == TINY.learning_rate
 
 
 @pytest.mark.parametrize("rate", [0.3, np.float32(0.3), 1])
@@ -361,7 +362,7 @@ def test_a_learning_rate_that_is_set_counts_from_the_next_step(rate):
     """As it does for a trainer that begins with it from the state where the other had it set."""
     t, other = trainer(), trainer(learning_rate=rate)
     t.fit(steps=3)
-    other.restore(*t.state())
+    other.load_state_dict(t.state_dict())
     t.learning_rate = rate
     assert t.learning_rate == rate and type(t.learning_rate) is float
     for each in (t, other):
@@ -380,7 +381,7 @@ def test_a_callback_may_set_the_learning_rate():
     t = trainer()
     t.fit(epochs=2, callbacks=[Halving()])
     assert t.learning_rate == TINY.learning_rate / 4
-    assert {optimizer.clock[1] for optimizer in (t._step.g_optimizer, t._step.d_optimizer)} == {t.learning_rate}
+    assert {optimizer.clock[1] for optimizer in (t.adversarial_step.g_optimizer, t.adversarial_step.d_optimizer)} == {t.learning_rate}
 
 
 @pytest.mark.parametrize("rate", [0, -1.0, float("nan"), float("inf"), "0.1", None, [0.1]])
@@ -388,7 +389,7 @@ def test_a_learning_rate_that_cannot_be_is_refused_and_changes_nothing(rate):
     t = trainer()
     with pytest.raises(RunError, match="learning rate: expected a finite number above 0, got"):
         t.learning_rate = rate
-    assert t.learning_rate == t._step.g_optimizer.learning_rate == t._step.d_optimizer.clock[1] == TINY.learning_rate
+    assert t.learning_rate == t.adversarial_step.g_optimizer.learning_rate == t.adversarial_step.d_optimizer.clock[1] == TINY.learning_rate
 
 
 def test_the_last_good_step_comes_back_with_the_learning_rate_of_now():
@@ -398,7 +399,7 @@ def test_the_last_good_step_comes_back_with_the_learning_rate_of_now():
     t.discriminator.parameters.value.flat[0] = np.nan
     with pytest.raises(RunError, match="those of step 5.*learning rate below 0.25"):
         t.fit(steps=1)
-    assert t.learning_rate == 0.25 and t._step.g_optimizer.clock.tolist() == t._step.d_optimizer.clock.tolist() == [5, 0.25]
+    assert t.learning_rate == 0.25 and t.adversarial_step.g_optimizer.clock.tolist() == t.adversarial_step.d_optimizer.clock.tolist() == [5, 0.25]
 
 
 @pytest.mark.parametrize("name", ["recipe", "batch_size", "generator", "discriminator", "artist", "ops", "clusters"])
@@ -415,7 +416,7 @@ def test_what_a_trainer_was_built_from_cannot_be_set(name):
 
 def test_a_trainer_is_not_copied_without_a_word():
     t = trainer()
-    for thing in (t, t._step, t.log, t._good):
+    for thing in (t, t.adversarial_step, t.log, t._good):
         for make in (copy.copy, copy.deepcopy, pickle.dumps):
             with pytest.raises(RunError, match=f"{type(thing).__name__}: expected no copy and no pickle"):
                 make(thing)
@@ -427,7 +428,7 @@ def test_the_way_that_the_error_names_gives_a_whole_copy():
     first, plain = trainer(TINY_BATCHNORM), trainer(TINY_BATCHNORM)
     first.fit(steps=7)
     second = trainer(TINY_BATCHNORM)
-    second.restore(*first.state())
+    second.load_state_dict(first.state_dict())
     before = weights(first)
     second.fit(steps=5)
     assert weights(first) == before  # independent
@@ -451,7 +452,7 @@ def test_networks_in_float64_train_in_float64():
     G, D = (make().build(seed=1, dtype="float64") for make in (TINY.generator, TINY.discriminator))
     t = trainer(generator=G, discriminator=D)
     t.fit(steps=2)
-    assert t.fixed_inputs.dtype == t._step.images.dtype == np.float64
+    assert t.fixed_inputs.dtype == t.adversarial_step.images.dtype == np.float64
 
 
 @pytest.mark.parametrize("networks, error, words", [
@@ -513,7 +514,7 @@ def test_memory_that_runs_out_later_puts_the_last_good_step_back(monkeypatch):
 def test_training_can_go_on_from_the_last_good_step():
     t = trainer(TINY_BATCHNORM)
     t.fit(steps=5)
-    optimizer = t._step.d_optimizer
+    optimizer = t.adversarial_step.d_optimizer
     state = {name: array.copy() for name, array in optimizer.state.items()}
     for _ in range(2):  # the counter, the optimizers and the log go back too, not only the weights
         optimizer.state["m"][:] = np.nan

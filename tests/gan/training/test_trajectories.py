@@ -71,14 +71,14 @@ def trajectory(name, ops, leaky_relu, steps, batch_size, dtype, eps=None):
         patch.setattr(ops, "stream", partial(HostStream, ops), raising=False)
         patch.setattr(ops, "leaky_relu", leaky_relu, raising=False)
         trainer = trainer_of(name, ops, batch_size, dtype)
-        for optimizer in (trainer._step.g_optimizer, trainer._step.d_optimizer):
+        for optimizer in (trainer.adversarial_step.g_optimizer, trainer.adversarial_step.d_optimizer):
             optimizer.eps = eps or optimizer.eps
         gradients = []
         for step in range(steps):
             trainer.step()
             for net in (trainer.generator, trainer.discriminator) if step in (0, steps - 1) else ():
                 gradients.append({key: ops.to_host(dW).copy() for key, dW in net.parameters.grad.items()})
-        figures = [ops.to_host(trainer.log._ring)[:steps], trainer.fixed_images()]
+        figures = [ops.to_host(trainer.log._ring)[:steps], trainer.fixed_samples()]
         return figures + [ops.to_host(buffer) for buffer in trainer._weights.values()], gradients
 
 
