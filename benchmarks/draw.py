@@ -16,7 +16,7 @@ import sys
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
 from gan.commands.command_line import Parser, positive_int, run
-from gan.recipes import RECIPES, get_recipe
+from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.sampling import AT_ONCE, Sampler
 
 SIDES = ["ours", "numpy", "pytorch"]
@@ -68,7 +68,7 @@ def make_step(side, recipe, count):
 
 def of_dense_layers():
     """The names of the recipes whose generators take and make vectors."""
-    return [name for name, recipe in RECIPES.items() if recipe.generator().output_shape((recipe.n_in,)) == (784,)]
+    return [name for name, recipe in recipes_for(DIGITS).items() if recipe.generator().output_shape((recipe.n_in,)) == (784,)]
 
 
 def main():

@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.harness.tables import machine, render
 from gan.commands.command_line import Parser, positive_float, run, seed
 from gan.evaluation.evaluation import ROWS
-from gan.recipes import RECIPES, get_recipe
+from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.errors import RunError
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -80,7 +80,7 @@ def cells(metrics):
 
 def main():
     args = arguments()
-    recipes = [get_recipe(name).name for name in args.recipe or RECIPES]
+    recipes = [get_recipe(name).name for name in args.recipe or recipes_for(DIGITS)]
     print(machine(), file=sys.stderr)
     variant = f"-{args.dataset}" * (args.dataset != "mnist") + (f"-{args.minutes:g}-minutes" if args.minutes else "")
     for each in args.seed or [0]:
@@ -90,7 +90,7 @@ def main():
     for folder in sorted(path.parent for path in args.out.glob("*/metrics.json")):
         line, floor = row(folder)
         rows.append(line)
-    rows.sort(key=lambda line: list(RECIPES).index(line[0]))
+    rows.sort(key=lambda line: list(recipes_for(DIGITS)).index(line[0]))
     print(render(HEADER, [*rows, ["training images", "", "", "", *cells(floor)]], args.markdown))
     return 0
 

@@ -21,7 +21,7 @@ from gan.latent import Latent
 from gan.evaluation.fid_callback import FidWatch
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import ZeroCentered
-from gan.recipes import CONV_CLUSTERS, CONV_R1R2, small_discriminator, small_generator
+from gan.recipes import CONV_CLUSTERS, CONV_R1R2
 from gan.training.trainer import Callback, Trainer
 from gan.errors import RunError
 
@@ -32,8 +32,6 @@ def clustered(clusters, size):
         CONV_CLUSTERS,
         clusters=clusters,
         latent=Latent(size),
-        generator=lambda: small_generator(size + clusters),
-        discriminator=lambda: small_discriminator(clusters),
     )
 
 

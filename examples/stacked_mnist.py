@@ -20,9 +20,10 @@ from gan.commands.command_line import Parser, named, on_signals, positive_float,
 from gan.data.datasets import load
 from gan.evaluation.feature_extractor import ACCURACY, SHA256, load_frozen
 from gan.images import save_picture
+from gan.recipes import STACKED_DIGITS, get_recipe, recipes_for
 from gan.runs.run import check_new, new_folder
 from gan.sampling import Sampler
-from gan.data.stacked import N_TRIPLES, RECIPES, StackedBatches, random_triples
+from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
 from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, drawn_triples, modes, table
 from gan.training.trainer import Callback, Trainer
 from nn import save_weights
@@ -51,8 +52,8 @@ class Bar(Callback):
 def arguments():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--recipe", nargs="+", default=list(RECIPES), choices=RECIPES, metavar="NAME",
-        help=f"one or more of {', '.join(RECIPES)} (default: all)")  # fmt: skip
+    add("--recipe", nargs="+", default=list(recipes_for(STACKED_DIGITS)), choices=recipes_for(STACKED_DIGITS), metavar="NAME",
+        help=f"one or more of {', '.join(recipes_for(STACKED_DIGITS))} (default: all)")  # fmt: skip
     add("--epochs", type=positive_int, help="train each for so many epochs; the protocol's are 50")
     add("--steps", type=positive_int, help="train each for so many steps")
     add("--minutes", type=positive_float, help=f"train each for so many minutes (default, without a length: {MINUTES:g})")
@@ -88,7 +89,7 @@ def main():
     say(f"{len(triples):,} triples of {len(images):,} images of {args.dataset}, on {ops!r}; results go to {out}")
     caught = []
     for name in dict.fromkeys(args.recipe):
-        trainer = Trainer(RECIPES[name], images, seed=args.seed, device=ops, batches=partial(StackedBatches, triples=triples))
+        trainer = Trainer(get_recipe(name), StackedDigits(images, triples), seed=args.seed, device=ops)
         with on_signals(partial(stop, trainer, caught)):
             began = time.monotonic()
             try:

@@ -8,6 +8,7 @@
 import argparse
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from tqdm import tqdm
 
 from gan.runs.checkpoint import digest
 from gan.commands.command_line import Parser, free_folder, free_name, on_signals, positive_float, positive_int, run, seed
+from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.evaluation.fid_callback import FidWatch, digit_counter
-from gan.recipes import DEFAULT, get_recipe, table
+from gan.recipes import DEFAULT, DIGITS, get_recipe, table
 from gan.runs.resume import length_left, open_run, restore, same_data, settings, stand_in
 from gan.runs.run import RunFolder, check_new
 from gan.evaluation.collapse import Standstill
@@ -75,7 +77,7 @@ def main():
         out = Path(args.resume)
         lock, checkpoint = open_run(out)
     config = settings(args, checkpoint)
-    recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
+    recipe, ops = get_recipe(config["recipe"], DIGITS), get_ops(config["device"], config["tf32"])
     if not checkpoint:
         out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
         check_new(out if args.out else free_name(out))  # before the data are fetched
@@ -89,10 +91,10 @@ def main():
     if sample := stand_in(checkpoint, digest(images)):
         images, labels = load(sample, "train", flat=False)
     same_data(checkpoint, digest(images))
-    trainer = Trainer(
-        recipe, images, labels, seed=config["seed"], device=ops, batch_size=config["batch_size"],
-        learning_rate=config["learning_rate"], found=checkpoint and checkpoint.clusters,
-    )  # fmt: skip
+    given = {name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None}
+    if checkpoint and checkpoint.clusters is not None:
+        labels = ClusterIds(checkpoint.clusters)
+    trainer = Trainer(replace(recipe, **given), images, labels, seed=config["seed"], device=ops)
     config |= {
         "images": len(images), "data": digest(images), "batch_size": trainer.batch_size,
         "learning_rate": trainer.learning_rate, "device": ops.device if config["device"] == "auto" else config["device"],

@@ -7,6 +7,7 @@ those of the processor: a reader waits for nothing, and how long others kept it 
 import random
 import time
 import tracemalloc
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def held(networks):
 
 def small_trainer():
     nets = {"generator": Sequential(Dense(100, 4), LeakyReLU(0.2), Dense(4, 784)), "discriminator": Sequential(Dense(784, 1))}
-    return Trainer(get_recipe("mlp-leaky"), np.zeros((8, 784), np.uint8), batch_size=4, **nets)
+    return Trainer(replace(get_recipe("mlp-leaky"), batch_size=4), np.zeros((8, 784), np.uint8), **nets)
 
 
 def small_checkpoint():

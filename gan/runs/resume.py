@@ -1,7 +1,7 @@
 """What a training run needs to go on where it was: its settings, its data, and how much of it is left."""
 
 from gan.runs.checkpoint import NAME, read_checkpoint
-from gan.recipes import DEFAULT, get_recipe
+from gan.recipes import DEFAULT, DIGITS, get_recipe
 from gan.runs.run import CHECKPOINT_MINUTES
 from gan.runs.lock import RunLock
 from gan.data.sources import SOURCES
@@ -44,7 +44,7 @@ def settings(args, checkpoint):
     if checkpoint is None:
         config = {name: said.get(name, default) for name, default in DEFAULTS.items()}
         if not any(length.values()):
-            recipe = get_recipe(config["recipe"])
+            recipe = get_recipe(config["recipe"], DIGITS)
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
         return config | length
     config = checkpoint.config

@@ -103,7 +103,7 @@ def test_pytorch_has_a_picture_a_line_and_a_checkpoint_an_epoch(monkeypatch, mak
     torch = pytest.importorskip("torch")
     from benchmarks.harness.torch_epochs import SIDES
 
-    side = SIDES[make](replace(TINY_BATCHNORM, average=average), digits(), 2)
+    side = SIDES[make](replace(TINY_BATCHNORM, ema_decay=average), digits(), 2)
     calls, kind = [], type(side.step)
     step = kind.__call__
     monkeypatch.setattr(kind, "__call__", lambda self: calls.append(step(self)) or calls[-1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan.recipes import DEFAULT, RECIPES, get_recipe, table
+from gan.recipes import DEFAULT, DIGITS, RECIPES, get_recipe, recipes_for, table
 from gan.errors import RunError
 from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, Sigmoid, Tanh
 
@@ -79,8 +79,8 @@ def test_every_recipes_networks_fit_each_other_and_its_images(name):
     recipe = get_recipe(name)
     G, D = recipe.generator(), recipe.discriminator()
     shape = G.output_shape((recipe.n_in,))
-    assert int(np.prod(shape)) == 784
-    assert D.output_shape(shape) == (recipe.num_classes or 1,)
+    assert np.prod(shape) == np.prod(recipe.image_shape)
+    assert D.output_shape(shape) == (recipe.n_out,)
     assert (recipe.epochs is None) != (recipe.steps is None)
     last = {Tanh: (-1, 1), Sigmoid: (0, 1)}
     assert recipe.image_range == last[type(G[-1])]
@@ -104,10 +104,16 @@ def test_an_unknown_recipe_is_told_the_known_ones():
     assert all(name in str(error.value) for name in RECIPES)
 
 
+def test_a_recipe_for_other_images_is_refused_by_name():
+    with pytest.raises(RunError, match=r"expected one of .*, got 'stacked-ours', which is for images of \(3, 28, 28\)"):
+        get_recipe("stacked-ours", DIGITS)
+    assert get_recipe("stacked-ours").image_shape == (3, 28, 28)
+
+
 def test_the_table_has_a_line_for_each_recipe():
     head, *lines = table().splitlines()
     assert head.split() == ["recipe", "length", "batch", "learning", "rate", "parameters", "origin"]
-    assert [line.split()[0] for line in lines] == list(RECIPES)
+    assert [line.split()[0] for line in lines] == list(recipes_for(DIGITS))
     line = next(line for line in lines if line.startswith("mlp-batchnorm "))
     weights = 64 * 128 + 128 * 256 + 256 * 512 + 512 * 1024 + 1024 * 784 + 784 * 512 + 512 * 256 + 256 * 128 + 128
     biases = 3 * (128 + 256 + 512 + 1024) + 784 + 512 + 256 + 128 + 1  # batch norm has two more for each unit

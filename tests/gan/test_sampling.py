@@ -105,7 +105,7 @@ def test_a_sampler_comes_from_the_file_alone(tmp_path):
 ])  # fmt: skip
 def test_a_file_that_does_not_tell_how_to_draw_is_refused(tmp_path, info):
     save_weights(tmp_path / "w.npz", {"G": TINY.generator().build(seed=0)}, info)
-    with pytest.raises(WeightsError, match="does not tell how to draw") as error:
+    with pytest.raises(WeightsError, match="does not say how to sample") as error:
         load_sampler(tmp_path / "w.npz")
     assert str(tmp_path / "w.npz") in str(error.value)
 
@@ -165,7 +165,7 @@ def test_a_walk_stays_with_its_digit():
 def test_digits_that_the_generator_does_not_know_are_refused():
     with pytest.raises(RunError, match="digits: expected numbers in 0..2, got"):
         class_sampler().inputs(2, 0, [1, 3])
-    with pytest.raises(RunError, match="digits: expected a generator that was trained with classes"):
+    with pytest.raises(RunError, match="digits: expected a generator trained with classes"):
         sampler().inputs(2, 0, [1, 3])
 
 
@@ -178,5 +178,5 @@ def test_classes_come_from_the_file(tmp_path):
 @pytest.mark.parametrize("classes", [-1, "3", 3.0, None, 10**9, 2])
 def test_a_number_of_classes_that_cannot_be_is_refused(tmp_path, classes):
     save_weights(tmp_path / "w.npz", {"G": class_sampler().generator}, {**INFO, "classes": classes})
-    with pytest.raises(WeightsError, match="does not tell how to draw"):
+    with pytest.raises(WeightsError, match="does not say how to sample"):
         load_sampler(tmp_path / "w.npz")

@@ -105,12 +105,12 @@ def test_a_batch_beyond_the_data_is_refused(batch_size):
 
 
 @pytest.mark.parametrize("images, words", [
-    (np.zeros((5, 6), np.float32), r"got float32 \(5, 6\); convert those in \[0, 1\] by np\.rint\(255 \* images\)"),
+    (np.zeros((5, 6), np.float32), r"got float32 \(5, 6\); convert values in \[0, 1\] by np\.rint\(255 \* images\)"),
     (np.zeros((5, 6), bool), r"got bool \(5, 6\); convert them by 255"),
-    (np.zeros((5, 6), np.int64), r"got int64 \(5, 6\); convert those in 0\.\.255 by images\.astype"),
+    (np.zeros((5, 6), np.int64), r"got int64 \(5, 6\); convert values in 0\.\.255 by images\.astype"),
     (np.zeros((5, 6), np.uint16), "got uint16"),
     (np.zeros((5, 6), object), r"got object \(5, 6\); make them one array"),
-    (np.zeros(5, np.uint8), r"got uint8 \(5,\); give each image a row"), (np.uint8(3), "got uint8; make them"),
+    (np.zeros(5, np.uint8), r"got uint8 \(5,\); the array needs an axis for the images"), (np.uint8(3), "got uint8; make them"),
     ([[0, 255]], "got list; make them one array"), (None, "got NoneType"), ((n for n in range(3)), "got generator"),
 ])  # fmt: skip
 def test_images_that_are_none_are_refused(images, words):
@@ -126,7 +126,7 @@ def test_images_that_are_empty_are_refused(shape):
 
 def test_bytes_that_were_scaled_to_0_and_1_are_refused():
     """They would train as black images, without a word."""
-    with pytest.raises(RunError, match=r"images: expected uint8 in 0\.\.255, got none above 1; multiply them by 255"):
+    with pytest.raises(RunError, match=r"images: expected uint8 in 0\.\.255, got no value above 1; multiply them by 255"):
         batches(np.eye(5, 6, dtype=np.uint8), 1)
     batches(np.zeros((5, 6), np.uint8), 1)
 
@@ -134,10 +134,10 @@ def test_bytes_that_were_scaled_to_0_and_1_are_refused():
 def test_labels_come_with_their_images():
     images, labels = digits(43, 6), np.random.default_rng(1).integers(0, 3, 43)
     source, out, classes = batches(images, 8), OPS.empty((8, 6), "float32"), OPS.empty((8, 3), "float32")
-    source.label(labels, 3)
+    source.set_labels(labels, 3)
     kept, labels[:] = labels.copy(), 0
     for step in range(source.per_epoch):
-        source.gather(step, out=out, one_hot=classes)
+        source.gather(step, out=out, class_onehot=classes)
         assert np.array_equal(classes, np.eye(3)[kept[which(out)]])
 
 
@@ -147,7 +147,7 @@ def test_labels_come_with_their_images():
 ])  # fmt: skip
 def test_labels_that_are_none_are_refused(labels, words):
     with pytest.raises(RunError, match=f"labels: expected an integer for each of 10 images.*{words}"):
-        batches(digits(10, 6), 2).label(labels, 3)
+        batches(digits(10, 6), 2).set_labels(labels, 3)
 
 
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda source: pickle.loads(pickle.dumps(source))])

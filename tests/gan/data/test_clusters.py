@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.data.clusters import ROUNDS, clusters, principal_components
+from gan.data.clusters import ROUNDS, ClusterIds, find_clusters, principal_components
 from gan.latent import Latent
 from gan.recipes import RECIPES
 from gan.sampling import Sampler, load_sampler
@@ -23,7 +23,7 @@ def heaps(n=90, k=3, shape=(4, 4), seed=0):
 
 def test_heaps_that_lie_apart_are_the_clusters():
     images, kinds = heaps()
-    found = [clusters(images, 3, seed) for seed in range(8)]
+    found = [find_clusters(images, 3, seed) for seed in range(8)]
     assert all(labels.shape == (90,) and 0 <= labels.min() and labels.max() < 3 for labels in found)
     pairs = [len(set(zip(labels.tolist(), kinds.tolist()))) for labels in found]
     assert 3 in pairs  # Lloyd's algorithm may stay at a worse place, but not from every start
@@ -31,7 +31,7 @@ def test_heaps_that_lie_apart_are_the_clusters():
 
 def test_each_image_is_in_the_cluster_whose_mean_is_nearest():
     images, _ = heaps(k=9, n=300)
-    labels, x = clusters(images, 4, 1), principal_components(images.reshape(300, -1))
+    labels, x = find_clusters(images, 4, 1), principal_components(images.reshape(300, -1))
     means = np.stack([x[labels == k].mean(axis=0) for k in range(4)])
     assert np.array_equal(((x[:, None] - means) ** 2).sum(axis=2).argmin(axis=1), labels)
 
@@ -56,22 +56,22 @@ def plain_nearest(x, centres):
 def test_clusters_are_those_of_a_plain_loop(n, k):
     for seed in range(20 if n == 40 else 3):
         images = np.random.default_rng(seed).integers(0, 256, (n, 6)).astype(np.uint8)
-        assert np.array_equal(clusters(images, k, seed), plain_clusters(images, k, seed))
+        assert np.array_equal(find_clusters(images, k, seed), plain_clusters(images, k, seed))
 
 
 def test_every_centre_is_the_mean_of_its_own_images_and_no_other():
     """Once nothing moves any more, each image is nearest to the mean of its own cluster, the last one as well."""
     for seed in range(20):
         images = np.random.default_rng(seed).integers(0, 256, (40, 6)).astype(np.uint8)
-        labels, x = clusters(images, 4, seed), principal_components(images).astype(np.float64)
+        labels, x = find_clusters(images, 4, seed), principal_components(images).astype(np.float64)
         means = np.stack([x[labels == k].mean(axis=0) for k in range(4)])
         assert np.array_equal(plain_nearest(x, means), labels)
 
 
 def test_one_cluster_and_one_image():
-    assert not clusters(heaps()[0], 1, 0).any()
-    assert clusters(heaps(n=1)[0], 1, 0).tolist() == [0]
-    assert len(clusters(heaps(n=1)[0], 5, 0)) == 1
+    assert not find_clusters(heaps()[0], 1, 0).any()
+    assert find_clusters(heaps(n=1)[0], 1, 0).tolist() == [0]
+    assert len(find_clusters(heaps(n=1)[0], 5, 0)) == 1
 
 
 def test_small_differences_far_from_the_mean_are_seen():
@@ -79,7 +79,7 @@ def test_small_differences_far_from_the_mean_are_seen():
     images = np.repeat(np.array([0, 0, 255, 255], np.uint8)[:, None], 784, axis=1)
     images[1, 5], images[3, 9] = 1, 254
     kinds = np.random.default_rng(0).permutation(np.arange(80) % 4)
-    found = [clusters(images[kinds], 4, seed) for seed in range(12)]
+    found = [find_clusters(images[kinds], 4, seed) for seed in range(12)]
     exact = [labels for labels in found if len(set(labels.tolist())) == 4]
     assert exact
     for labels in exact:
@@ -110,40 +110,40 @@ def test_components_are_those_of_most_variance():
 
 def test_parts_do_not_show(monkeypatch):
     images, _ = heaps(n=100, k=5)
-    whole = clusters(images, 5, 1)
-    monkeypatch.setattr("gan.data.clusters.AT_ONCE", 7)
-    assert np.array_equal(clusters(images, 5, 1), whole)
+    whole = find_clusters(images, 5, 1)
+    monkeypatch.setattr("gan.data.clusters.CHUNK", 7)
+    assert np.array_equal(find_clusters(images, 5, 1), whole)
 
 
 def test_equal_seeds_give_equal_clusters_and_other_seeds_others():
     images, _ = heaps(k=20, n=200)
-    assert np.array_equal(clusters(images, 6, 1), clusters(images, 6, 1))
-    assert not np.array_equal(clusters(images, 6, 1), clusters(images, 6, 2))
+    assert np.array_equal(find_clusters(images, 6, 1), find_clusters(images, 6, 1))
+    assert not np.array_equal(find_clusters(images, 6, 1), find_clusters(images, 6, 2))
 
 
 @pytest.mark.parametrize("images", [heaps(n=4)[0], np.zeros((30, 5), np.uint8)])
 def test_more_clusters_than_different_images_leave_some_empty(images):
-    labels = clusters(images, 10, 0)
+    labels = find_clusters(images, 10, 0)
     assert len(labels) == len(images) and 0 <= labels.min() and labels.max() < 10
 
 
 @pytest.mark.parametrize("images", [np.zeros((5, 4)), None, np.zeros(5, np.uint8), np.zeros((0, 4), np.uint8)])
 def test_images_that_are_none_are_refused(images):
     with pytest.raises(RunError, match="images: expected"):
-        clusters(images, 2, 0)
+        find_clusters(images, 2, 0)
 
 
 @pytest.mark.parametrize("k", [0, -1, 2.0, None])
 def test_a_number_of_clusters_that_cannot_be_is_refused(k):
     with pytest.raises(RunError, match="clusters: expected a whole number of at least 1"):
-        clusters(heaps()[0], k, 0)
+        find_clusters(heaps()[0], k, 0)
 
 
 def test_the_order_of_memory_makes_no_difference():
     images, _ = heaps(k=9, n=200)
-    want = clusters(images, 6, 1)
+    want = find_clusters(images, 6, 1)
     for same in (np.asfortranarray(images), images[::-1].copy()[::-1], np.repeat(images, 2, axis=2)[:, :, ::2]):
-        assert np.array_equal(clusters(same, 6, 1), want)
+        assert np.array_equal(find_clusters(same, 6, 1), want)
 
 
 # ---- a generator that is trained with them
@@ -152,8 +152,8 @@ CLUSTERED = replace(
     TINY,
     latent=Latent(3),
     clusters=4,
-    generator=lambda: Sequential(Dense(7, 784)),
-    discriminator=lambda: Sequential(Dense(784, 4)),
+    make_generator=lambda n_in: Sequential(Dense(n_in, 784)),
+    make_discriminator=lambda n_out: Sequential(Dense(784, n_out)),
     image_range=(-1, 1),
 )
 
@@ -161,7 +161,7 @@ CLUSTERED = replace(
 def test_training_draws_kinds_as_often_as_they_are_in_the_images():
     t = Trainer(CLUSTERED, digits(200), seed=1)
     t.fit(steps=3)
-    counts = np.bincount(clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5]), minlength=4)
+    counts = np.bincount(find_clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5]), minlength=4)
     assert np.allclose(t.sampler.class_prior, counts / 200) and t.sampler.num_classes == 4 and not t.sampler.classes
     asked = t.sampler.inputs(4000, 1)[:, 3:]
     assert np.array_equal(asked.sum(axis=1), np.ones(4000)) and set(np.unique(asked)) == {0, 1}
@@ -170,8 +170,10 @@ def test_training_draws_kinds_as_often_as_they_are_in_the_images():
 
 
 def test_clusters_found_before_are_taken_and_copied():
-    found = clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5])
-    a, b, c = (Trainer(CLUSTERED, digits(200), seed=1, found=given) for given in (None, found, found.tolist()))
+    found = find_clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5])
+    a, b, c = (
+        Trainer(CLUSTERED, digits(200), given, seed=1) for given in (None, ClusterIds(found), ClusterIds(found.tolist()))
+    )
     kept = found.copy()
     found[:] = 0
     for t in (a, b, c):
@@ -192,7 +194,7 @@ def test_a_walk_stays_in_its_cluster():
     G = Sequential(Dense(4 + 3, 784)).build(seed=0)
     G[0].W[...], G[0].b[...] = 0, 0
     G[0].W[4:, 100:103] = np.eye(3)
-    walks = Sampler(G, Latent(4), (-1, 1), shares=(0.0, 0.5, 0.5)).walks(20, 5, 1).reshape(20, 5, 784)[..., 100:103].argmax(-1)
+    walks = Sampler(G, Latent(4), (-1, 1), class_prior=(0.0, 0.5, 0.5)).walks(20, 5, 1).reshape(20, 5, 784)[..., 100:103].argmax(-1)
     assert (walks == walks[:, :1]).all() and set(np.unique(walks)) == {1, 2}
 
 
@@ -203,7 +205,7 @@ def test_shares_come_from_the_file(tmp_path):
     save_weights(tmp_path / "w.npz", {"G": CLUSTERED.generator().build(seed=0)}, {**INFO, "shares": [0, 0.25, 0.5, 0.25]})
     sampler = load_sampler(tmp_path / "w.npz")
     assert sampler.class_prior == (0.0, 0.25, 0.5, 0.25)
-    with pytest.raises(RunError, match="draws what it likes"):
+    with pytest.raises(RunError, match="this one is unconditional"):
         sampler.inputs(2, 0, [1, 2])
 
 
@@ -212,7 +214,7 @@ def test_shares_come_from_the_file(tmp_path):
 )
 def test_shares_that_cannot_be_are_refused(tmp_path, shares):
     save_weights(tmp_path / "w.npz", {"G": CLUSTERED.generator().build(seed=0)}, {**INFO, "shares": shares})
-    with pytest.raises(WeightsError, match="does not tell how to draw"):
+    with pytest.raises(WeightsError, match="does not say how to sample"):
         load_sampler(tmp_path / "w.npz")
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def test_shapes_of_the_same_pixels_in_the_same_order_fit(made, shapes):
 ])  # fmt: skip
 def test_other_shapes_are_refused_whatever_their_number_of_pixels(made, shapes):
     for shape in shapes:
-        with pytest.raises(RunError, match="images: expected shape .*as the generator makes them, got .*; bring the images"):
+        with pytest.raises(RunError, match="images: expected shape .*as the generator makes them, got .*; reshape the images"):
             check_image_shape(shape, made)
 
 
@@ -75,7 +77,7 @@ def test_colour_images_train_with_their_channels_first_only():
 def test_shapes_that_fit_train_to_the_same_bytes(name):
     trained = set()
     for shape in [(1, 28, 28), (28, 28), (28, 28, 1), (784,)]:
-        t = Trainer(RECIPES[name], digits().reshape(-1, *shape), batch_size=8)
+        t = Trainer(replace(RECIPES[name], batch_size=8), digits().reshape(-1, *shape))
         t.step()
         trained.add(weights(t))
     assert len(trained) == 1
@@ -85,13 +87,13 @@ def test_shapes_that_fit_train_to_the_same_bytes(name):
 def test_as_many_pixels_of_another_shape_are_refused(shape):
     for name in ("conv-r1r2", "dcgan", "conv-clusters"):
         with pytest.raises(RunError, match=r"images: expected shape \(N, 1, 28, 28\), as the generator makes them, got \(N, "):
-            Trainer(name, np.zeros((200, *shape), np.uint8))
+            Trainer(RECIPES[name], np.zeros((200, *shape), np.uint8))
 
 
 def test_a_shape_is_refused_before_clusters_are_looked_for(monkeypatch):
     monkeypatch.setattr("gan.training.trainer.cluster_ids", lambda *args: pytest.fail("clusters were looked for"))
     with pytest.raises(RunError, match="images: expected shape"):
-        Trainer("conv-clusters", np.zeros((200, 28, 28, 3), np.uint8))
+        Trainer(RECIPES["conv-clusters"], np.zeros((200, 28, 28, 3), np.uint8))
 
 
 def arrangements(images):
@@ -113,7 +115,7 @@ def test_images_may_lie_in_memory_as_they_like(how, name):
     images = digits().reshape(-1, 28, 28)
     same = arrangements(images)[how]
     assert np.array_equal(same, images)
-    plain, other = (Trainer(name, given, batch_size=8) for given in (images, same))
+    plain, other = (Trainer(replace(RECIPES[name], batch_size=8), given) for given in (images, same))
     for t in (plain, other):
         t.step()
     assert weights(other) == weights(plain)

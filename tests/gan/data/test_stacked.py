@@ -4,7 +4,6 @@ import copy
 import json
 import signal
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +14,8 @@ from gan.training.checks import has_batchnorm
 from gan.data.datasets import load
 from gan.evaluation.feature_extractor import SHA256, load_frozen
 from gan.images import GAP, SCALE
-from gan.data.stacked import PROTOCOL, RECIPES, StackedBatches, random_triples
+from gan.data.stacked import StackedDigits, random_triples
+from gan.recipes import RECIPES, STACKED_DIGITS, recipes_for
 from gan.evaluation.stacked_modes import colour_grid, drawn_triples, modes, named_triples, table
 from gan.training.trainer import Trainer
 from gan.errors import DataError, RunError
@@ -30,8 +30,8 @@ TRIPLES = random_triples(N_DIGITS, N_TRIPLES, 3)
 TINY = replace(
     RECIPES["stacked-ours"],
     name="tiny",
-    generator=lambda: Sequential(Dense(100, 3 * 784), Reshape((3, 28, 28)), Tanh()),
-    discriminator=lambda: Sequential(Flatten(), Dense(3 * 784, 1), input_shape=(3, 28, 28)),
+    make_generator=lambda n_in: Sequential(Dense(n_in, 3 * 784), Reshape((3, 28, 28)), Tanh()),
+    make_discriminator=lambda n_out: Sequential(Flatten(), Dense(3 * 784, n_out), input_shape=(3, 28, 28)),
 )
 
 
@@ -50,9 +50,9 @@ def classifier():
 # ---- batches -----------------------------------------------------------------------------------------------------
 
 
-def batches(images, batch_size=BATCH, image_range=(0.0, 255.0), seed=0, ops=OPS, triples=TRIPLES, **settings):
+def batches(images, batch_size=BATCH, image_range=(0.0, 255.0), seed=0, ops=OPS, triples=TRIPLES):
     order = ops.stream(np.random.SeedSequence(seed))
-    return StackedBatches(images, batch_size, image_range, ops, order, triples=triples, **settings)
+    return StackedDigits(images, triples).batches(batch_size, image_range, ops, order)
 
 
 def epoch(source, number, ops=OPS, dtype="float32"):
@@ -146,8 +146,8 @@ def test_what_does_not_fit_is_refused(settings, told):
 
 
 def test_classes_are_refused():
-    with pytest.raises(RunError, match="stacked digits: expected a recipe without classes, got 10"):
-        batches(digits(N_DIGITS, 6)).label(np.zeros(N_DIGITS, int), 10)
+    with pytest.raises(RunError, match="stacked digits: expected an unconditional recipe, got 10"):
+        batches(digits(N_DIGITS, 6)).set_labels(np.zeros(N_DIGITS, int), 10)
 
 
 def test_random_triples_are_any_digits_three_at_a_time():
@@ -164,7 +164,7 @@ def test_random_triples_are_any_digits_three_at_a_time():
 
 def trainer(recipe=TINY, images=None, **settings):
     images = digits(N_DIGITS) if images is None else images
-    return Trainer(recipe, images, batch_size=BATCH, batches=partial(StackedBatches, triples=TRIPLES), **settings)
+    return Trainer(replace(recipe, batch_size=BATCH), StackedDigits(images, TRIPLES), **settings)
 
 
 def test_a_trainer_learns_from_the_batches_it_is_given():
@@ -192,11 +192,11 @@ def test_digits_of_another_shape_are_refused(shape):
 
 
 def test_a_generator_of_one_channel_is_refused():
-    with pytest.raises(RunError, match=r"stacked digits: expected a generator of 3 channels, got one that makes shape \(784,\)"):
+    with pytest.raises(RunError, match=r"stacked digits: expected a generator of 3 channels, got one whose images have shape \(784,\)"):
         trainer(generator=Sequential(Dense(100, 784)), discriminator=Sequential(Dense(784, 1)))
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes_for(STACKED_DIGITS))
 def test_a_recipe_keeps_to_the_protocol_and_trains(name):
     recipe = RECIPES[name]
     assert (recipe.latent.size, recipe.latent.distribution) == (100, "uniform")
@@ -211,7 +211,7 @@ def test_the_baseline_is_plain_and_ours_is_not():
     plain, ours = RECIPES["stacked-dcgan"], RECIPES["stacked-ours"]
     assert has_batchnorm(plain.generator()) and has_batchnorm(plain.discriminator()) and has_batchnorm(ours.generator())
     assert not has_batchnorm(ours.discriminator())  # else its penalty would be refused
-    assert (plain.learning_rate, plain.beta2, plain.penalty, plain.average, plain.pack) == (2e-4, 0.999, None, None, 1)
+    assert (plain.learning_rate, plain.beta2, plain.penalty, plain.ema_decay, plain.pack) == (2e-4, 0.999, None, None, 1)
 
 
 # ---- what is counted ---------------------------------------------------------------------------------------------
@@ -361,7 +361,7 @@ def test_what_is_judged_is_what_is_saved(run, tmp_path, classifier):
     from gan.sampling import Sampler
 
     assert run(*QUICK, "--steps", 3, "--seed", 2, "--out", "here", "--quiet") == (0, "", "")
-    sampler = Sampler(load_weights("here/tiny.npz")[0]["G"], PROTOCOL["latent"], PROTOCOL["image_range"])
+    sampler = Sampler(load_weights("here/tiny.npz")[0]["G"], TINY.latent, TINY.image_range)
     row = report(tmp_path / "here")["rows"][1]
     assert (row["modes"], row["reverse_kl"]) == modes(drawn_triples(sampler, classifier, SAMPLES, 2))
 

@@ -22,7 +22,7 @@ def test_a_training_that_learns_gives_no_warning():
 
 def test_a_discriminator_that_says_the_same_of_everything_is_told_once():
     """Weights of zero, and a learning rate that moves no loss."""
-    said, t = [], trainer(replace(TINY, discriminator=lambda: Sequential(Dense(784, 1))), learning_rate=1e-12, **LONG)
+    said, t = [], trainer(replace(TINY, make_discriminator=lambda n_out: Sequential(Dense(784, n_out))), learning_rate=1e-12, **LONG)
     t.discriminator.parameters.value.flat[:] = 0
     t.fit(epochs=3, callbacks=[Standstill(said.append)])
     assert sorted(said) == [

@@ -1,7 +1,6 @@
 """A trainer that goes on from a checkpoint makes the bytes that one which never stopped makes."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +8,8 @@ import pytest
 from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import OneCentered, ZeroCentered
-from gan.data.stacked import StackedBatches, random_triples
+from gan.data.clusters import ClusterIds
+from gan.data.stacked import StackedDigits, random_triples
 from gan.training.trainer import LOG_EVERY
 from gan.errors import RunError
 from nn import Conv2d, Cutout, Dense, Flatten, LeakyReLU, RandomShift, Sequential, SpectralNorm, WeightsError
@@ -17,27 +17,27 @@ from tests.support.small import STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, d
 
 
 def judge(n_out=1):
-    return lambda: Sequential(Dense(784, 5), LeakyReLU(0.2), Dense(5, n_out))
+    return Sequential(Dense(784, 5), LeakyReLU(0.2), Dense(5, n_out))
 
 
-def augmented():
+def augmented(n_out):
     first = (RandomShift(2), Cutout(5), SpectralNorm(Conv2d(1, 2, 4, stride=4)), LeakyReLU(0.2))
-    return Sequential(*first, Flatten(), Dense(98, 1), input_shape=(1, 28, 28))
+    return Sequential(*first, Flatten(), Dense(98, n_out), input_shape=(1, 28, 28))
 
 
 def drawer(n_in):
-    return lambda: Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dense(6, 784))
+    return Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dense(6, 784))
 
 
 RECIPES = {
     "dropout": TINY,
-    "batch norm, average": replace(TINY_BATCHNORM, average=0.9),
-    "lazy penalty": replace(TINY, discriminator=judge(), penalty=ZeroCentered(1.0, every=3), fresh_noise=False),
-    "penalty with its own draws": replace(TINY, discriminator=judge(), penalty=OneCentered(every=2), objective=Relativistic()),
-    "classes": replace(TINY, generator=drawer(4 + 10), discriminator=judge(10), classes=10, average=0.99),
-    "clusters": replace(TINY, generator=drawer(4 + 7), discriminator=judge(7), clusters=7),
+    "batch norm, average": replace(TINY_BATCHNORM, ema_decay=0.9),
+    "lazy penalty": replace(TINY, make_discriminator=judge, penalty=ZeroCentered(1.0, every=3), fresh_noise=False),
+    "penalty with its own draws": replace(TINY, make_discriminator=judge, penalty=OneCentered(every=2), objective=Relativistic()),
+    "classes": replace(TINY, make_generator=drawer, make_discriminator=judge, classes=10, ema_decay=0.99),
+    "clusters": replace(TINY, make_generator=drawer, make_discriminator=judge, clusters=7),
     "augmentation, spectral norm": replace(
-        TINY, generator=lambda: Sequential(Dense(4, 784), *TINY.generator()[4:], *reshaped()), discriminator=augmented
+        TINY, make_generator=lambda n_in: Sequential(Dense(n_in, 784), *TINY.generator()[4:], *reshaped()), make_discriminator=augmented
     ),
 }
 
@@ -48,9 +48,9 @@ def reshaped():
     return (Reshape((1, 28, 28)),)
 
 
-def new(recipe, **settings):
+def new(recipe, clusters=None):
     labels = np.arange(43) % 10 if recipe.classes else None
-    return trainer(recipe, labels=labels, seed=3, **settings)
+    return trainer(recipe, labels=labels if clusters is None else ClusterIds(clusters), seed=3)
 
 
 def everything(t):
@@ -78,7 +78,7 @@ def test_the_bytes_are_those_of_a_training_that_never_stopped(tmp_path, name, fi
     once.fit(steps=17)
     before.fit(steps=first)
     checkpoint = through_a_file(before, tmp_path / "checkpoint.npz")
-    after = new(RECIPES[name], found=checkpoint.clusters)
+    after = new(RECIPES[name], clusters=checkpoint.clusters)
     after.load_state_dict((checkpoint.arrays, checkpoint.rest))
     assert everything(after) == everything(before)
     (*_, last) = after.fit(steps=17 - first)
@@ -104,10 +104,10 @@ def test_within_a_window_of_the_log_the_epochs_means_go_on(first):
 def test_stacked_digits_go_on_too():
     digit = digits(40)
     recipe = replace(
-        TINY, generator=lambda: Sequential(Dense(4, 3 * 784)), discriminator=lambda: Sequential(Dense(3 * 784, 1))
+        TINY, make_generator=lambda n_in: Sequential(Dense(n_in, 3 * 784)), make_discriminator=lambda n_out: Sequential(Dense(3 * 784, n_out))
     )
-    batches = partial(StackedBatches, triples=random_triples(40, 43, 0))
-    once, before, after = (trainer(recipe, digit, batches=batches) for _ in range(3))
+    images = StackedDigits(digit, random_triples(40, 43, 0))
+    once, before, after = (trainer(recipe, images) for _ in range(3))
     once.fit(steps=13)
     before.fit(steps=7)
     after.load_state_dict(before.state_dict())

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 
 import nn
 from gan.training.step import AdversarialStep
-from gan.recipes import dcgan_discriminator, dcgan_generator, get_recipe
+from gan.networks import dcgan_discriminator, dcgan_generator
+from gan.recipes import get_recipe
 from tests.support.small import CHECKOUT
 from tests.support.tools import buffers, normal
 
@@ -17,12 +19,12 @@ RECIPE = get_recipe("dcgan")
 
 def small():
     """The recipe's networks with few channels."""
-    return dcgan_generator(n_z=5, channels=(6, 5, 4, 3)), dcgan_discriminator(channels=(3, 4, 5))
+    return dcgan_generator(n_in=5, channels=(6, 5, 4, 3)), dcgan_discriminator(channels=(3, 4, 5))
 
 
 def adversarial_step(batch_size, dtype="float32"):
     G, D = (net.build(seed=i, dtype=dtype, name="GD"[i]) for i, net in enumerate((RECIPE.generator(), RECIPE.discriminator())))
-    return AdversarialStep(G, D, RECIPE, batch_size, RECIPE.learning_rate, G.ops.stream(np.random.SeedSequence(0)))
+    return AdversarialStep(G, D, replace(RECIPE, batch_size=batch_size), G.ops.stream(np.random.SeedSequence(0)))
 
 
 def a_log(dtype="float32"):
@@ -119,8 +121,8 @@ def test_a_training_step_allocates_no_array():
 
 def test_a_step_of_the_recipe_fits_into_500_megabytes():
     code = (
-        "import resource, numpy as np; from gan.training.trainer import Trainer\n"
-        "t = Trainer('dcgan', np.zeros((64, 784), np.uint8)); t.step(); t.step()\n"
+        "import resource, numpy as np; from gan.recipes import get_recipe; from gan.training.trainer import Trainer\n"
+        "t = Trainer(get_recipe('dcgan'), np.zeros((64, 784), np.uint8)); t.step(); t.step()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     words = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, code]  # pytest's own child would inherit its peak

@@ -16,7 +16,7 @@ from tests.support.small import TINY
 N, LATENT, PIXELS = 6, 4, 10
 RATE, BETA1 = 0.01, 0.5
 RECIPE = replace(
-    TINY, latent=Latent(LATENT), beta1=BETA1, objective=NonSaturating(real_target=0.9, weight=0.5), image_range=(0.0, 1.0)
+    TINY, latent=Latent(LATENT), batch_size=N, learning_rate=RATE, beta1=BETA1, objective=NonSaturating(real_target=0.9, weight=0.5), image_range=(0.0, 1.0)
 )
 
 
@@ -32,7 +32,8 @@ def make_step(G, D, seed=3, dtype="float64", recipe=RECIPE, n=N):
     """A step on networks that it builds, its log, and real images in place."""
     G.build(seed=1, dtype=dtype, name="G")
     D.build(seed=2, dtype=dtype, name="D")
-    step = AdversarialStep(G, D, recipe, n, RATE, G.ops.stream(np.random.SeedSequence(seed)))
+    recipe = replace(recipe, batch_size=n)
+    step = AdversarialStep(G, D, recipe, G.ops.stream(np.random.SeedSequence(seed)))
     step.real_rows[...] = np.random.default_rng(4).uniform(-1, 1, (n, step.real_rows.shape[1]))
     return step, LossLog(G.ops, 20, dtype)
 
@@ -191,7 +192,7 @@ def test_running_statistics_move_once_a_step():
     hidden = step.real_rows @ step_zero(D) + step_zero(D, "b")
     assert np.allclose(D[1].running_mean, 0.1 * hidden.mean(0), rtol=1e-12)
     assert np.allclose(D[1].running_var, 0.9 + 0.1 * hidden.var(0, ddof=1), rtol=1e-12)
-    hidden = step.z @ step_zero(G) + step_zero(G, "b")  # z as G's own update drew it
+    hidden = step.conditioning.noise @ step_zero(G) + step_zero(G, "b")  # z as G's own update drew it
     assert np.allclose(G[1].running_mean, 0.1 * hidden.mean(0), rtol=1e-12)
 
 
@@ -204,13 +205,13 @@ def step_zero(network, name="W"):
 def test_noise_is_fresh_for_each_update_of_each_step():
     step, log = make_step(mlp_generator(), mlp_discriminator())
     drawn = []
-    original = step.draw_noise
+    draw_inputs = step.conditioning.draw_inputs
 
-    def watched():
-        drawn.append(original().copy())
-        return step.z
+    def watched(stream):
+        drawn.append(draw_inputs(stream).copy())
+        return step.conditioning.inputs
 
-    step.draw_noise = watched
+    step.conditioning.draw_inputs = watched
     for _ in range(3):
         step(log.next_row())
     assert len(drawn) == 6
@@ -261,7 +262,7 @@ def test_both_optimizers_have_the_recipes_settings():
 @pytest.mark.parametrize("G, D, error, words", [
     (Sequential(Dense(LATENT, 9)), Sequential(Dense(PIXELS, 1)), ShapeError, "Dense 'D.0'.*(10,).*(9,)"),
     (Sequential(Dense(LATENT + 1, PIXELS)), Sequential(Dense(PIXELS, 1)), ShapeError, "Dense 'G.0'.*(5,).*(4,)"),
-    (Sequential(Dense(LATENT, PIXELS)), Sequential(Dense(PIXELS, 2)), RunError, "one number an image.*(2,)"),
+    (Sequential(Dense(LATENT, PIXELS)), Sequential(Dense(PIXELS, 2)), RunError, "one output per image.*(2,)"),
     (Sequential(Dense(LATENT, PIXELS)), Sequential(Sequential(Dense(PIXELS, 1), Sigmoid())), RunError, "Sigmoid 'D.0.1'"),
 ])  # fmt: skip
 def test_networks_that_do_not_fit_are_named(G, D, error, words):
@@ -271,12 +272,12 @@ def test_networks_that_do_not_fit_are_named(G, D, error, words):
 
 def test_networks_of_two_dtypes_are_named():
     G, D = mlp_generator().build(seed=1, dtype="float64", name="G"), mlp_discriminator().build(seed=2, name="D")
-    with pytest.raises(RunError, match="discriminator: expected float64 as the generator's, got float32"):
-        AdversarialStep(G, D, RECIPE, N, RATE, G.ops.stream(np.random.SeedSequence(3)))
+    with pytest.raises(RunError, match="discriminator: expected float64, the generator's dtype, got float32"):
+        AdversarialStep(G, D, RECIPE, G.ops.stream(np.random.SeedSequence(3)))
 
 
 def test_batch_norm_needs_more_than_one_image():
     G = Sequential(Dense(LATENT, PIXELS), BatchNorm(PIXELS)).build(seed=1, name="G")
     D = mlp_discriminator().build(seed=2, name="D")
     with pytest.raises(RunError, match="batch size: expected at least 2, .* got 1"):
-        AdversarialStep(G, D, RECIPE, 1, RATE, G.ops.stream(np.random.SeedSequence(3)))
+        AdversarialStep(G, D, replace(RECIPE, batch_size=1), G.ops.stream(np.random.SeedSequence(3)))

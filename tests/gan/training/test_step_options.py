@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gan.errors import RunError
 from gan.objectives.objectives import HingeLoss, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan.objectives.penalties import OneCentered, ZeroCentered
 from gan.recipes import Recipe
 from gan.training.trainer import Trainer
 from nn import (
-    BatchNorm, Conv2d, ConvTranspose2d, Dense, Dropout, Flatten, LeakyReLU, MaxPool2d, ReLU, Reshape, RunError, Sequential, Sigmoid,
+    BatchNorm, Conv2d, ConvTranspose2d, Dense, Dropout, Flatten, LeakyReLU, MaxPool2d, ReLU, Reshape, Sequential, Sigmoid,
     Tanh,
 )  # fmt: skip
 from tests.support.small import BATCH, TINY, digits, held, trainer
@@ -55,7 +56,10 @@ def test_a_penalty_adds_its_value_and_its_gradient(D, penalty, weights):
     step.D.forward(step.d_images, step.d_cache, train=True)
     state, value, grad = step.noise_stream.state, np.full(1, np.nan), step.D.parameters.grad.flat
     grad[...] = 0.25
-    penalty.add(step, value)
+    penalty.add(
+        step.D, step.penalty_cache, real=step.d_real, fake=step.d_fake, class_onehot=step.conditioning.class_onehot, value=value,
+        stream=step.noise_stream,
+    )  # fmt: skip
     by_hand = grad - 0.25  # it was added
     step.noise_stream.state = state
     e = step.noise_stream.uniform_(np.empty((N, 1)), 0.0, 1.0)
@@ -118,7 +122,7 @@ def test_every_objective_moves_both_networks_by_its_gradient(objective, batchnor
     assert np.isclose(grad @ direction, (at[1] - at[0]) / (2 * h), rtol=1e-5, atol=1e-9)
 
     def g_loss():
-        fake = step.G.forward(step.inputs, step.G.cache(tracks_statistics=False), train=True)
+        fake = step.G.forward(step.conditioning.inputs, step.G.cache(tracks_statistics=False), train=True)
         cache = step.D.cache(tracks_statistics=False)
         real = {"real": step.D.forward(step.d_real, cache, train=True).copy()} if objective.pairs else {}
         return objective.generator(step.D.forward(fake, cache, train=True), cache, **real)[0][0]
@@ -143,8 +147,8 @@ def g_loss_at(step, value, g_loss):
 def test_without_fresh_noise_g_learns_from_the_images_that_d_has_just_judged():
     step, log = make_step(mlp_generator(), mlp_discriminator(), recipe=replace(RECIPE, fresh_noise=False))
     drawn = []
-    original = step.draw_noise
-    step.draw_noise = lambda: drawn.append(1) or original()
+    draw_inputs = step.conditioning.draw_inputs
+    step.conditioning.draw_inputs = lambda stream: drawn.append(1) or draw_inputs(stream)
     step(log.next_row())
     assert len(drawn) == 1
     assert np.array_equal(step.frozen_cache.parts[0].x, step.fake)
@@ -172,7 +176,7 @@ def test_a_pack_stacks_images_as_channels_and_gives_each_its_gradient(channels):
     direction = np.random.default_rng(2).standard_normal(grad.shape)
     for k in (-1, 1):
         step.G.parameters.value.flat[...] = before + k * h * direction
-        fake = np.ascontiguousarray(step.G(step.inputs)).reshape(N // 2, 2 * channels, 8, 8)
+        fake = np.ascontiguousarray(step.G(step.conditioning.inputs)).reshape(N // 2, 2 * channels, 8, 8)
         at.append(np.mean(np.log1p(np.exp(-step.D(fake)))))
     assert np.isclose(grad @ direction, (at[1] - at[0]) / (2 * h), rtol=1e-5)
 
@@ -184,7 +188,7 @@ def test_a_pack_of_flat_images_is_a_longer_row():
 
 
 def test_a_batch_that_does_not_fill_its_packs_is_refused():
-    with pytest.raises(RunError, match="batch size: expected a multiple of 4, the images that D judges at once, got 6"):
+    with pytest.raises(RunError, match="batch size: expected a multiple of 4, the number of images that D scores at once, got 6"):
         make_step(mlp_generator(), Sequential(Dense(4 * PIXELS, 1)), recipe=replace(RECIPE, pack=4))
 
 
@@ -203,7 +207,7 @@ def class_step(**changes):
     G = Sequential(Dense(LATENT + K, 7), LeakyReLU(0.2), Dense(7, PIXELS), Tanh())
     D = Sequential(Dense(PIXELS, 5), LeakyReLU(0.2), Dense(5, K))
     step, log = make_step(G, D, recipe=replace(CLASS_RECIPE, **changes))
-    step.labels[...] = np.eye(K)[np.arange(N) % K]
+    step.conditioning.labels[...] = np.eye(K)[np.arange(N) % K]
     return step, log
 
 
@@ -212,14 +216,15 @@ def test_g_sees_the_class_beside_the_noise_and_d_answers_for_it():
     step.g_optimizer.step = step.d_optimizer.step = lambda: None
     row, asked = log.next_row(), np.arange(N) % K
     step(row)
-    assert np.array_equal(step.inputs[:, LATENT:], np.eye(K)[asked]) and np.array_equal(step.inputs[:, :LATENT], step.z)
+    assert np.array_equal(step.conditioning.inputs[:, LATENT:], np.eye(K)[asked])
+    assert np.array_equal(step.conditioning.inputs[:, :LATENT], step.conditioning.noise)
     real, fake = (step.D(x)[np.arange(N), asked] for x in (step.real, step.fake))
     assert np.isclose(row["d_loss_real"][0], np.mean(np.log1p(np.exp(-real))), rtol=1e-12)
     assert np.isclose(row["d_loss_fake"][0], np.mean(np.log1p(np.exp(fake))), rtol=1e-12)
     assert np.isclose(row["g_loss"][0], np.mean(np.log1p(np.exp(-fake))), rtol=1e-12)
     for net, loss in (
         (step.D, lambda: sum(np.mean(np.log1p(np.exp(s * step.D(x)[np.arange(N), asked]))) for s, x in ((-1, step.real), (1, step.fake)))),
-        (step.G, lambda: np.mean(np.log1p(np.exp(-step.D(step.G(step.inputs))[np.arange(N), asked])))),
+        (step.G, lambda: np.mean(np.log1p(np.exp(-step.D(step.G(step.conditioning.inputs))[np.arange(N), asked])))),
     ):
         grad, before, at = net.parameters.grad.flat.copy(), net.parameters.value.flat.copy(), []
         direction = np.random.default_rng(2).standard_normal(grad.shape)
@@ -244,8 +249,8 @@ def test_a_penalty_is_on_the_slope_of_the_answer_that_was_asked_for():
 def tiny_classes(**changes):
     return replace(
         TINY,
-        generator=lambda: Sequential(Dense(4 + 10, 6), LeakyReLU(0.2), Dense(6, 784), Tanh()),
-        discriminator=lambda: Sequential(Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, 10)),
+        make_generator=lambda n_in: Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dense(6, 784), Tanh()),
+        make_discriminator=lambda n_out: Sequential(Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, n_out)),
         classes=10,
         **changes,
     )
@@ -257,7 +262,7 @@ def test_a_trainer_gathers_each_images_class():
     for _ in range(7):
         t.step()
         number = np.rint((t.adversarial_step.real_rows[:, 0] + 1) * 127.5).astype(int)  # each image begins with its own number
-        assert np.array_equal(t.adversarial_step.labels, np.eye(10)[labels[number]])
+        assert np.array_equal(t.adversarial_step.conditioning.labels, np.eye(10)[labels[number]])
     assert t.fixed_samples().shape == (100, 784)
     assert np.array_equal(t.fixed_inputs[:, 4:].argmax(axis=1), np.tile(np.arange(10), 10))
 
@@ -272,14 +277,17 @@ def test_labels_that_do_not_fit_are_refused(labels, words):
 
 
 def test_a_discriminator_with_too_few_answers_is_refused():
-    with pytest.raises(RunError, match="discriminator: expected 3 numbers, one for each class, an image, got shape \\(1,\\)"):
+    with pytest.raises(RunError, match="discriminator: expected 3 outputs per image, one for each class, got shape \\(1,\\)"):
         make_step(Sequential(Dense(LATENT + K, PIXELS)), mlp_discriminator(), recipe=CLASS_RECIPE)
 
 
 # ---- the average ----------------------------------------------------------------------------------------------------
 
 AVERAGED = replace(
-    TINY, generator=lambda: Sequential(Dense(4, 6), BatchNorm(6), ReLU(), Dense(6, 784), Tanh()), average=0.9, learning_rate=0.05
+    TINY,
+    make_generator=lambda n_in: Sequential(Dense(n_in, 6), BatchNorm(6), ReLU(), Dense(6, 784), Tanh()),
+    ema_decay=0.9,
+    learning_rate=0.05,
 )
 
 
@@ -304,7 +312,7 @@ def test_without_an_average_the_artist_is_the_generator():
 
 
 def test_the_average_changes_nothing_of_the_training():
-    plain, averaged = trainer(replace(AVERAGED, average=None)), trainer(AVERAGED)
+    plain, averaged = trainer(replace(AVERAGED, ema_decay=None)), trainer(AVERAGED)
     plain.fit(steps=20), averaged.fit(steps=20)
     assert held(plain.generator, plain.discriminator) == held(averaged.generator, averaged.discriminator)
 
@@ -315,19 +323,19 @@ def test_the_average_changes_nothing_of_the_training():
 def everything():
     """All at once, as far as they go together."""
     return replace(
-        tiny_classes(objective=Relativistic(), penalty=ZeroCentered(0.5, every=2), average=0.9, fresh_noise=False, beta1=0.0, beta2=0.99),
-        generator=lambda: Sequential(
-            Dense(14, 2 * 49), Reshape((2, 7, 7)), BatchNorm(2), LeakyReLU(0.2), ConvTranspose2d(2, 1, 4, stride=4), Tanh()
+        tiny_classes(objective=Relativistic(), penalty=ZeroCentered(0.5, every=2), ema_decay=0.9, fresh_noise=False, beta1=0.0, beta2=0.99),
+        make_generator=lambda n_in: Sequential(
+            Dense(n_in, 2 * 49), Reshape((2, 7, 7)), BatchNorm(2), LeakyReLU(0.2), ConvTranspose2d(2, 1, 4, stride=4), Tanh()
         ),
-        discriminator=lambda: Sequential(Conv2d(1, 2, 4, stride=4), LeakyReLU(0.2), Flatten(), Dense(2 * 49, 10)),
+        make_discriminator=lambda n_out: Sequential(Conv2d(1, 2, 4, stride=4), LeakyReLU(0.2), Flatten(), Dense(2 * 49, n_out)),
     )
 
 
 def packed():
     return replace(
         everything(), classes=0, pack=2, objective=Wasserstein(), penalty=OneCentered(every=2), latent=TINY.latent,
-        generator=lambda: Sequential(Dense(4, 49), Reshape((1, 7, 7)), ConvTranspose2d(1, 1, 4, stride=4), Tanh()),
-        discriminator=lambda: Sequential(Conv2d(2, 2, 4, stride=4), Tanh(), Flatten(), Dense(2 * 49, 1)),
+        make_generator=lambda n_in: Sequential(Dense(n_in, 49), Reshape((1, 7, 7)), ConvTranspose2d(1, 1, 4, stride=4), Tanh()),
+        make_discriminator=lambda n_out: Sequential(Conv2d(2, 2, 4, stride=4), Tanh(), Flatten(), Dense(2 * 49, n_out)),
     )  # fmt: skip
 
 
@@ -343,7 +351,7 @@ def test_a_step_neither_reads_nor_allocates_once_warm_and_gives_the_same_numbers
         for _ in range(2):
             t.step()
     ops.thaw()
-    for net in ("generator", "discriminator", "artist"):
+    for net in ("generator", "discriminator", "generator_ema"):
         got, want = (ops.to_host(getattr(there, net).parameters.value.flat), getattr(here, net).parameters.value.flat)
         assert np.array_equal(got, want), net
 
@@ -354,12 +362,12 @@ def test_the_emulated_cuda_backend_trains_the_same(recipe, emulated_cupy_ops):
     ops = emulated_cupy_ops.CupyOps()
     there, here = (Trainer(recipe(), digits(), labels, device=device) for device in (ops, "numpy"))
     for t in (there, here):  # the devices draw other noise: let both see what one drew
-        t.adversarial_step.recipe = replace(t.recipe, latent=ZeroLatent(4))
+        t.adversarial_step.conditioning.latent = NormalLatent(4)
         t.adversarial_step.noise_stream = OnesStream(ops if t is there else here.ops)
-        t._batches._stream = KeepsOrder()
+        t.batches.stream = KeepsOrder()
         for _ in range(4):
             t.step()
-    for net in ("generator", "discriminator", "artist"):
+    for net in ("generator", "discriminator", "generator_ema"):
         got, want = (ops.to_host(getattr(there, net).parameters.value.flat), getattr(here, net).parameters.value.flat)
         assert np.allclose(got, want, rtol=2e-3, atol=2e-4), net
 
@@ -384,7 +392,7 @@ class OnesStream:
         return out
 
 
-class ZeroLatent:
+class NormalLatent:
     def __init__(self, size):
         self.size = size
 
@@ -397,6 +405,6 @@ def test_recipes_of_the_seeds_ask_for_none_of_this():
     from gan.recipes import RECIPES
 
     for name in ("mlp-dropout", "dcgan", "two-layer", "mlp-batchnorm", "mlp-leaky"):
-        for option in ("penalty", "average", "pack", "classes", "fresh_noise", "beta2"):
+        for option in ("penalty", "ema_decay", "pack", "classes", "fresh_noise", "beta2"):
             assert getattr(RECIPES[name], option) == plain[option], (name, option)
     assert BATCH == TINY.batch_size

@@ -14,7 +14,7 @@ from tests.support.gan_step import HostStream
 from tests.support.strict import StrictOps
 from tests.support.tools import assert_close
 
-RECIPES = recipes.RECIPES | stacked.RECIPES
+RECIPES = recipes.RECIPES
 
 
 def trainer_of(name, ops, batch_size, dtype="float32"):
@@ -23,10 +23,9 @@ def trainer_of(name, ops, batch_size, dtype="float32"):
     images, labels = np.random.default_rng(0).integers(0, 256, (24, 28, 28)).astype(np.uint8), np.arange(24) % 10
     G = recipe.generator().build(1, device=ops, dtype=dtype, name="G")
     D = recipe.discriminator().build(2, device=ops, dtype=dtype, name="D")
-    more = {}
-    if name in stacked.RECIPES:
-        more["batches"] = partial(stacked.StackedBatches, triples=stacked.random_triples(24, 24, seed=0))
-    return Trainer(recipe, images, labels, device=ops, generator=G, discriminator=D, **more)
+    if recipe.image_shape == recipes.STACKED_DIGITS:
+        images = stacked.StackedDigits(images, stacked.random_triples(24, 24, seed=0))
+    return Trainer(recipe, images, labels, device=ops, generator=G, discriminator=D)
 
 
 def noting(ops, sides):
@@ -78,8 +77,8 @@ def trajectory(name, ops, leaky_relu, steps, batch_size, dtype, eps=None):
             trainer.step()
             for net in (trainer.generator, trainer.discriminator) if step in (0, steps - 1) else ():
                 gradients.append({key: ops.to_host(dW).copy() for key, dW in net.parameters.grad.items()})
-        figures = [ops.to_host(trainer.log._ring)[:steps], trainer.fixed_samples()]
-        return figures + [ops.to_host(buffer) for buffer in trainer._weights.values()], gradients
+        figures = [ops.to_host(trainer.log.ring)[:steps], trainer.fixed_samples()]
+        return figures + [ops.to_host(array) for name, array in trainer.learned.items() if "adam" not in name], gradients
 
 
 def assert_same_way(name, ops, tolerance, *how):
@@ -129,4 +128,4 @@ def test_a_step_neither_reads_nor_allocates_once_warm(name, backend, request):
             trainer.step()
     finally:
         guard.frozen = False
-    assert all(ops.all_finite(buffer) for buffer in trainer._weights.values())
+    assert all(ops.all_finite(array) for array in trainer.learned.values())

@@ -24,7 +24,7 @@ from gan.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from gan.classifier.network import CLASSES, IMAGE_RANGE, digit_classifier, load_classifier, probabilities, save_classifier
 from gan.errors import DataError
 from gan.evaluation import read_images
-from gan.recipes import RECIPES
+from gan.recipes import DIGITS, recipes_for
 from gan.sampling import load_sampler
 from nn import (
     AvgPool2d, BatchNorm, ByhandError, Conv2d, ConvTranspose2d, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential,
@@ -492,7 +492,7 @@ def test_what_says_how_to_draw_has_bounds(tmp_path, change, told):
             assert load_sampler(path)
         if change.get("latent", info["latent"])["size"] == size:
             save_weights(path, {"G": G}, info | change)
-            with pytest.raises(WeightsError, match=f"{path}: it does not tell how to draw.*{told}"):
+            with pytest.raises(WeightsError, match=f"{path}: it does not say how to sample.*{told}"):
                 load_sampler(path)
 
 
@@ -507,7 +507,7 @@ def test_a_large_generator_draws_fewer_images_at_once(tmp_path, monkeypatch):
 
 def test_what_predict_and_classify_ask_for_is_within_their_bounds():
     """For every recipe, and the classifier that measures."""
-    for recipe in RECIPES.values():
+    for recipe in recipes_for(DIGITS).values():
         assert 2 * pass_size(recipe.generator(), (recipe.latent.size + recipe.num_classes,)) < sampling.MAX_PASS_SIZE, recipe.name
     assert 2 * pass_size(digit_classifier(), (1, 28, 28)) < classifier.MOST_NUMBERS
 
