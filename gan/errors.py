@@ -1,4 +1,4 @@
-"""Errors of data sets and of training runs; those of layers, devices and weights files are in `nn.errors`."""
+"""Errors of data sets and runs; those of layers, devices and weights files are in `nn.errors`."""
 
 from nn.errors import ByhandError
 

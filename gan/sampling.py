@@ -103,7 +103,9 @@ class Sampler:
             raise RunError(
                 "digits: expected a generator trained with classes, this one is unconditional"
             )
-        sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        sequence = (
+            seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        )
         noise = self._noise(count, sequence)
         classes = self._random_classes(count, sequence) if digits is None else digits
         return self._with_classes(noise, classes)

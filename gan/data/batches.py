@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,13 +20,13 @@ class BatchSource(Protocol):
 
 
 def make_batches(
-    images: np.ndarray | BatchSource,
+    images: Any,
     batch_size: int,
     image_range: tuple[float, float],
     ops: Any,
     stream: Any,
 ) -> Batches:
-    """The batches of an array of images, as `Batches` takes them, or of a `BatchSource`."""
+    """The batches of a `BatchSource`, or of an array of images; see `Batches`."""
     make = getattr(images, "batches", None)
     if make is not None:
         return make(batch_size, image_range, ops, stream)
@@ -62,7 +61,7 @@ class Batches:
         stream: Any,
     ) -> None:
         check_images(images)
-        if not isinstance(batch_size, Integral) or not 1 <= batch_size <= len(images):
+        if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= len(images):
             raise RunError(
                 f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}"
             )

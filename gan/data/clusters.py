@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ CHUNK = 4096  # images converted to float at a time
 
 @dataclass(frozen=True)
 class ClusterIds:
-    """Clusters that an earlier run found: given to `Trainer` as `labels`, they are not searched again.
+    """Clusters that an earlier run found; `Trainer` takes them as `labels` and skips the search.
 
     Parameters
     ----------
@@ -39,9 +38,11 @@ class ClusterIds:
     ids: Any
 
 
-def cluster_ids(images: np.ndarray, labels: Any, k: int, seed: Any) -> np.ndarray:
+def cluster_ids(images: Any, labels: Any, k: int, seed: Any) -> np.ndarray:
     """A copy of the ids where `labels` is a `ClusterIds`, else `find_clusters`."""
-    return np.array(labels.ids) if isinstance(labels, ClusterIds) else find_clusters(images, k, seed)
+    return (
+        np.array(labels.ids) if isinstance(labels, ClusterIds) else find_clusters(images, k, seed)
+    )
 
 
 def find_clusters(images: np.ndarray, k: int, seed: Any) -> np.ndarray:
@@ -66,7 +67,7 @@ def find_clusters(images: np.ndarray, k: int, seed: Any) -> np.ndarray:
     RunError : the images are not uint8, or k is below 1
     """
     check_images(images)
-    if not isinstance(k, Integral) or k < 1:
+    if not isinstance(k, int | np.integer) or k < 1:
         raise RunError(f"clusters: expected a whole number of at least 1, got {k!r}")
     rng = np.random.default_rng(seed)
     # In float64: `nearest` compares differences of squares that may be millions of times larger.
@@ -93,7 +94,7 @@ def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def principal_components(rows: np.ndarray) -> np.ndarray:
-    """Project onto the directions of largest variance: uint8 (N, D) -> float32 (N, <= COMPONENTS)."""
+    """uint8 (N, D) -> float32 (N, <= COMPONENTS), along the directions of largest variance."""
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     covariance = sum(part.T @ part for part in centred_chunks(rows, mean))
     directions = np.linalg.eigh(covariance)[1][:, -COMPONENTS:]

@@ -7,7 +7,6 @@ Digits come from the 60,000 training images; PacGAN's code also uses the test im
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,7 @@ class StackedBatches(Batches):
         super().__init__(images.digits, 1, image_range, ops, stream)
         triples = images.triples
         check_triples(triples, len(images.digits))
-        if not isinstance(batch_size, Integral) or not 1 <= batch_size <= len(triples):
+        if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= len(triples):
             raise RunError(
                 f"batch size: expected 1 to {len(triples):,}, the number of triples, "
                 f"got {batch_size}"
@@ -89,7 +88,9 @@ class StackedBatches(Batches):
         super().check_shape((shape[0] // CHANNELS, *shape[1:]))
 
     def set_labels(self, labels: np.ndarray | None, num_classes: int) -> None:
-        raise RunError(f"stacked digits: expected an unconditional recipe, got {num_classes} classes")
+        raise RunError(
+            f"stacked digits: expected an unconditional recipe, got {num_classes} classes"
+        )
 
     def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
         """Write the batch of a step, counted from 0, into out: (batch_size, 3 * pixels)."""

@@ -197,10 +197,9 @@ class Relativistic(Objective):
         cache.ops.multiply(real_value, 0.5, out=real_value)
         cache.ops.copy_(fake_value, real_value)
 
-    def generator(
-        self, logits: Array, cache: Cache, *, real: Array | None = None, **out: Any
+    def generator(  # type: ignore[override]  # called with `real` where `pairs` says so
+        self, logits: Array, cache: Cache, *, real: Array, **out: Any
     ) -> tuple[Array, Array]:
-        """As in `Objective`; real: D's logits of the training images paired with the generated ones."""
-        assert real is not None
+        """As in `Objective`, given D's logits of the training images that complete the pairs."""
         ahead = cache.ops.subtract(logits, real, out=cache.buffer("ahead", real.shape))
         return self.loss(ahead, 1.0, cache, **out)

@@ -80,7 +80,7 @@ class ZeroCentered:
         cache : of D's pass over `real` and `fake` together, made by `cache(twice=True)`
         real, fake : n images each
         class_onehot : (2 n, outputs of D), 1 at the output that scores each image
-        value : the penalty is written here, (1,); its mean over all steps does not depend on `every`
+        value : the penalty is written here, (1,); `every` does not change its mean over all steps
         stream : not needed
         """
         n, toward = len(real), cache.buffer("penalty.toward", class_onehot.shape)

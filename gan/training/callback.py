@@ -22,17 +22,17 @@ class Callback:
         """Called before the first step of `fit`."""
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        """Called every LOG_EVERY steps and at the end of an epoch, with the means since the last call."""
+        """Called every LOG_EVERY steps and after an epoch, with the means since the last call."""
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        """Called after each epoch, and where the end of `fit` cuts one short, with its means so far.
+        """Called after each epoch, and where `fit` ends within one, with its means so far.
 
         The next `fit` continues that epoch, and calls this again at its end.
         """
 
 
 def check_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
-    """The callbacks as a list, since a loop would exhaust an iterator; `RunError` for anything else."""
+    """The callbacks as a list, which a loop does not exhaust; `RunError` for anything else."""
     expected = "callbacks: expected a list of Callback objects"
     if isinstance(callbacks, Callback):
         raise RunError(f"{expected}, got one, {callbacks!r}; put it into a list")

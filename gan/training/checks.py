@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from gan.errors import RunError
 from gan.recipes import Recipe
@@ -11,18 +12,20 @@ from gan.training.packing import packed_shape
 from nn import BatchNorm, Sequential, Sigmoid
 from nn.layers.base import Layer
 
+REAL = int | float | np.integer | np.floating
+
 
 def check_recipe(recipe: Any) -> None:
     """Raise `RunError` unless it is a `Recipe`."""
     if not isinstance(recipe, Recipe):
         raise RunError(
-            f"recipe: expected a Recipe, got {recipe!r}; gan.recipes.get_recipe finds one by its name"
+            f"recipe: expected a Recipe, got {recipe!r}; get_recipe finds one by its name"
         )
 
 
 def check_learning_rate(rate: Any) -> float:
     """A learning rate as a float; `RunError` unless it is finite and above 0."""
-    if not (isinstance(rate, Real) and 0 < rate < float("inf")):
+    if not (isinstance(rate, REAL) and 0 < rate < float("inf")):
         raise RunError(f"learning rate: expected a finite number above 0, got {rate!r}")
     return float(rate)
 
@@ -30,7 +33,7 @@ def check_learning_rate(rate: Any) -> float:
 def check_length(**lengths: Any) -> None:
     """Raise `RunError` unless each of epochs, steps and minutes is None or above 0."""
     for name, value in lengths.items():
-        if value is not None and not (isinstance(value, Real) and value > 0):
+        if value is not None and not (isinstance(value, REAL) and value > 0):
             raise RunError(f"{name}: expected a number above 0, got {value!r}")
 
 

@@ -29,11 +29,10 @@ class LossLog(Uncopyable):
         self._ops = ops
         self.ring = ops.zeros((length, len(COLUMNS)), dtype)
         self._rows = [
-            {name: self.ring[i, j : j + 1] for j, name in enumerate(COLUMNS)}
-            for i in range(length)
+            {name: self.ring[i, j : j + 1] for j, name in enumerate(COLUMNS)} for i in range(length)
         ]
-        self._used = 0
-        self.begin_epoch()
+        self._used = self._steps = 0
+        self._sums, self._squares = np.zeros(len(COLUMNS)), np.zeros(2)
 
     def next_row(self) -> dict[str, Array]:
         """The arrays for a step's values, (1,) for each column's name."""
@@ -75,7 +74,8 @@ class LossLog(Uncopyable):
 
     def begin_epoch(self) -> None:
         """Reset `means` and `spread`."""
-        self._sums, self._squares, self._steps = np.zeros(len(COLUMNS)), np.zeros(2), 0
+        self._steps = 0
+        self._sums, self._squares = np.zeros(len(COLUMNS)), np.zeros(2)
 
     def state_dict(self) -> dict[str, Any]:
         """The sums behind the means, ready for JSON; rows not read yet are not part of them."""

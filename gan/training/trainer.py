@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gan.data.batches import BatchSource, make_batches
-from gan.data.clusters import ClusterIds, class_prior, cluster_ids
+from gan.data.clusters import class_prior, cluster_ids
 from gan.errors import RunError
 from gan.recipes import Recipe
 from gan.sampling import Sampler, make_images
@@ -287,7 +287,7 @@ class Trainer(Uncopyable):
         return {"step": self.step_count, "seconds": seconds, "images_per_second": speed}
 
     def _read_log(self) -> dict[str, float]:
-        """The mean losses since the last read; returns to the last good step unless all is finite."""
+        """The mean losses since the last read; goes back to the last good step on a NaN."""
         means, n_steps, bad = self.log.read()
         if bad is None and all(self.ops.all_finite(array) for array in self.learned.values()):
             self._good.take(self.step_count)
@@ -312,7 +312,8 @@ class Trainer(Uncopyable):
 
         It ends the run: the step is gone, and the weights are the last good ones.
         """
-        self._adversarial_step = problem.__traceback__ = None  # both hold the step's memory
+        del self._adversarial_step  # it holds the memory of the step, as does the traceback
+        problem.__traceback__ = None
         error = memory_error(problem, self.generator, self.discriminator, self.recipe, self._ema)
         self._go_back()
         return error

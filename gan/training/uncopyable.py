@@ -8,7 +8,7 @@ from gan.errors import RunError
 
 
 class Uncopyable:
-    """Refuses `copy.copy`, `copy.deepcopy` and `pickle`, by a `RunError` that names the alternative.
+    """Refuses `copy` and `pickle` by a `RunError` that names the alternative.
 
     The arrays of such an object are views of each other and of networks owned elsewhere. A copy
     would train arrays of its own that nothing else sees.
