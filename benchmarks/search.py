@@ -22,7 +22,8 @@ from gan.evaluation.fid_callback import FidWatch
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import ZeroCentered
 from gan.recipes import CONV_CLUSTERS, CONV_R1R2
-from gan.training.trainer import Callback, Trainer
+from gan.training.callback import Callback
+from gan.training.trainer import Trainer
 from gan.errors import RunError
 
 

@@ -25,7 +25,8 @@ from gan.runs.run import check_new, new_folder
 from gan.sampling import Sampler
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
 from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, drawn_triples, modes, table
-from gan.training.trainer import Callback, Trainer
+from gan.training.callback import Callback
+from gan.training.trainer import Trainer
 from nn import save_weights
 from nn.serialization.files import atomic_write
 from nn.ops import DEVICES, get_ops

@@ -23,7 +23,8 @@ from gan.recipes import DEFAULT, DIGITS, get_recipe, table
 from gan.runs.resume import length_left, open_run, restore, same_data, settings, stand_in
 from gan.runs.run import RunFolder, check_new
 from gan.evaluation.collapse import Standstill
-from gan.training.trainer import Callback, Trainer
+from gan.training.callback import Callback
+from gan.training.trainer import Trainer
 from gan.errors import RunError
 from nn.ops import DEVICES, get_ops
 

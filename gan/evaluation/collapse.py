@@ -1,6 +1,6 @@
 """A warning when one of the two networks has stopped learning, or draws one digit only."""
 
-from gan.training.trainer import Callback
+from gan.training.callback import Callback
 
 PINNED = 1e-3  # a loss whose standard deviation over an epoch is below this stands still; from batch to batch, it moves by more
 LEAST_STEPS = 20  # in an epoch, for that to mean anything

@@ -11,7 +11,7 @@ import numpy as np
 from gan.runs import checkpoint as checkpoints
 from gan.images import gif_epochs, grid, save_curves, save_gif, save_picture
 from gan.runs.lock import RunLock
-from gan.training.trainer import Callback
+from gan.training.callback import Callback
 from gan.errors import RunError
 from nn import save_weights
 from nn.serialization.files import atomic_write, remove_temporaries

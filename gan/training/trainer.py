@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from gan.data.batches import BatchSource, make_batches
-from gan.data.clusters import class_prior, cluster_ids
+from gan.data.clusters import cluster_ids
 from gan.errors import RunError
 from gan.recipes import Recipe
-from gan.sampling import Sampler, make_images
+from gan.sampling import make_images
 from gan.training.batch_that_fits import memory_error
 from gan.training.callback import Callback, check_callbacks
 from gan.training.checks import check_learning_rate, check_length, check_recipe
 from gan.training.ema import GeneratorEMA
 from gan.training.loss_log import LossLog
+from gan.training.setup import built_network, fixed_inputs, make_sampler
 from gan.training.snapshot import Snapshot
 from gan.training.state import TrainerState, learned_arrays, read_state, write_state
 from gan.training.step import AdversarialStep
@@ -28,7 +29,6 @@ from gan.training.uncopyable import Uncopyable
 from nn import DeviceMemoryError, Sequential, get_ops
 
 LOG_EVERY = 50  # steps between two reads of the losses; each read waits for the device
-N_FIXED = 64  # fixed samples, generated again and again from the same inputs
 
 
 def read_only(name: str) -> Any:
@@ -92,12 +92,10 @@ class Trainer(Uncopyable):
             images, recipe.batch_size, recipe.image_range, self.ops, self.ops.stream(order_seed)
         )
         self._recipe = replace(recipe, batch_size=self.batches.batch_size)
-        self._generator = self._built(
-            recipe.generator() if generator is None else generator, g_seed, "G"
-        )
-        self._discriminator = self._built(
-            recipe.discriminator() if discriminator is None else discriminator, d_seed, "D"
-        )
+        G = recipe.generator() if generator is None else generator
+        D = recipe.discriminator() if discriminator is None else discriminator
+        self._generator = built_network(G, g_seed, self.ops, "G")
+        self._discriminator = built_network(D, d_seed, self.ops, "D")
         self.batches.check_shape(self.generator.output_shape((recipe.n_in,)))
         self._cluster_ids = None
         if recipe.clusters:
@@ -110,7 +108,8 @@ class Trainer(Uncopyable):
         self._adversarial_step = AdversarialStep(
             self.generator, self.discriminator, self.recipe, self.ops.stream(noise_seed), self._ema
         )
-        self._make_sampler(fixed_seed)
+        self.sampler = make_sampler(recipe, self.generator_ema, self.cluster_ids)
+        self.fixed_inputs = fixed_inputs(self.sampler, fixed_seed)
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
         self.steps_per_epoch = self.batches.per_epoch
         self.step_count, self.ended = 0, False
@@ -317,29 +316,3 @@ class Trainer(Uncopyable):
         error = memory_error(problem, self.generator, self.discriminator, self.recipe, self._ema)
         self._go_back()
         return error
-
-    def _make_sampler(self, seed: np.random.SeedSequence) -> None:
-        """The sampler, and the inputs of the fixed samples: with classes, each class in turn."""
-        recipe, prior, classes = self.recipe, None, None
-        if recipe.clusters:
-            prior = class_prior(self.cluster_ids, recipe.clusters)
-        if recipe.classes:
-            classes = np.tile(np.arange(recipe.classes), recipe.classes)
-        self.sampler = Sampler(
-            self.generator_ema, recipe.latent, recipe.image_range, recipe.classes, prior
-        )
-        n = N_FIXED if classes is None else len(classes)
-        self.fixed_inputs = self.sampler.inputs(n, seed, classes)
-
-    def _built(self, network: Sequential, seed: np.random.SeedSequence, name: str) -> Sequential:
-        """The network, built on the trainer's device."""
-        if not isinstance(network, Sequential):
-            raise RunError(f"network {name}: expected a Sequential, got {network!r}")
-        if network.parameters is None:
-            return network.build(seed, device=self.ops, name=name)
-        if network.ops.device != self.ops.device:
-            raise RunError(
-                f"network {name}: expected it on {self.ops.device}, it was built on "
-                f"{network.ops.device}"
-            )
-        return network

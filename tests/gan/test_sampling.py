@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gan import sampling
+from gan.errors import RunError
 from gan.latent import Latent
 from gan.sampling import Sampler, load_sampler, make_images
-from gan.errors import RunError
 from nn import Dense, Sequential, Tanh, WeightsError, save_weights
 from tests.support.small import TINY, TINY_BATCHNORM, trainer
 
@@ -30,12 +30,14 @@ def test_equal_seeds_give_equal_noise_and_other_seeds_other():
 
 
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-def test_a_copy_draws_the_same_images_in_memory_of_its_own(make):
+def test_a_copy_samples_the_same_images_from_its_own_memory(make):
     s = sampler(TINY_BATCHNORM)
     twin, z = make(s), s.inputs(5, 1)
     want = s.images(z)
     s.generator.parameters.value.flat[...] = 0
-    assert np.array_equal(twin.images(twin.inputs(5, 1)), want) and not np.array_equal(s.images(z), want)
+    assert np.array_equal(twin.images(twin.inputs(5, 1)), want) and not np.array_equal(
+        s.images(z), want
+    )
 
 
 def test_noise_is_of_the_latents_distribution():
@@ -87,7 +89,7 @@ def test_a_walk_begins_and_ends_with_the_images_of_its_noise(distribution):
     assert steps.min() > 0  # each image is a new one
 
 
-def test_a_sampler_comes_from_the_file_alone(tmp_path):
+def test_load_sampler_needs_only_the_file(tmp_path):
     s = sampler(TINY_BATCHNORM)
     save_weights(tmp_path / "w.npz", {"G": s.generator}, {**INFO, "note": 5})
     loaded = load_sampler(tmp_path / "w.npz")
@@ -95,15 +97,26 @@ def test_a_sampler_comes_from_the_file_alone(tmp_path):
     assert np.array_equal(loaded.images(loaded.inputs(4, 1)), s.images(s.inputs(4, 1)))
 
 
-@pytest.mark.parametrize("info", [
-    {}, {"latent": INFO["latent"]}, {"image_range": [-1, 1]},
-    {**INFO, "latent": {"size": 4, "distribution": "cauchy"}}, {**INFO, "latent": {"size": 5, "distribution": "normal"}},
-    {**INFO, "latent": {"size": -4, "distribution": "normal"}}, {**INFO, "latent": 4},
-    {**INFO, "image_range": [1, 1]}, {**INFO, "image_range": [1, -1]}, {**INFO, "image_range": [0]},
-    {**INFO, "image_range": ["a", "b"]}, {**INFO, "image_range": None},
-    {**INFO, "image_range": [0, float("inf")]}, {**INFO, "image_range": [float("nan"), 1]},
-])  # fmt: skip
-def test_a_file_that_does_not_tell_how_to_draw_is_refused(tmp_path, info):
+@pytest.mark.parametrize(
+    "info",
+    [
+        {},
+        {"latent": INFO["latent"]},
+        {"image_range": [-1, 1]},
+        {**INFO, "latent": {"size": 4, "distribution": "cauchy"}},
+        {**INFO, "latent": {"size": 5, "distribution": "normal"}},
+        {**INFO, "latent": {"size": -4, "distribution": "normal"}},
+        {**INFO, "latent": 4},
+        {**INFO, "image_range": [1, 1]},
+        {**INFO, "image_range": [1, -1]},
+        {**INFO, "image_range": [0]},
+        {**INFO, "image_range": ["a", "b"]},
+        {**INFO, "image_range": None},
+        {**INFO, "image_range": [0, float("inf")]},
+        {**INFO, "image_range": [float("nan"), 1]},
+    ],
+)
+def test_incomplete_or_invalid_header_is_refused(tmp_path, info):
     save_weights(tmp_path / "w.npz", {"G": TINY.generator().build(seed=0)}, info)
     with pytest.raises(WeightsError, match="does not say how to sample") as error:
         load_sampler(tmp_path / "w.npz")
@@ -126,7 +139,7 @@ def test_a_file_without_a_generator_is_refused(tmp_path):
 
 
 def class_sampler(classes=3):
-    """A generator whose images tell its input: pixel 0 is the first number of the noise, pixels 100, 101, ... the class."""
+    """A generator whose images show its input: the noise at pixel 0, the class from pixel 100."""
     G = Sequential(Dense(4 + classes, 784)).build(seed=0)
     G[0].W[...], G[0].b[...] = 0, 0
     G[0].W[0, 0] = 0.1
@@ -141,7 +154,7 @@ def named(images):
     return flat[:, 100:110].argmax(axis=1)
 
 
-def test_the_asked_digits_are_drawn_with_the_same_noise():
+def test_requested_digits_use_the_same_noise():
     s = class_sampler()
     asked = s.images(s.inputs(5, 1, [2, 0, 1, 1, 2]))
     assert list(named(asked)) == [2, 0, 1, 1, 2]
@@ -149,7 +162,7 @@ def test_the_asked_digits_are_drawn_with_the_same_noise():
     assert np.array_equal(asked[:, 0, 0], free[:, 0, 0]) and len(np.unique(asked[:, 0, 0])) == 5
 
 
-def test_digits_that_nobody_asked_for_are_equally_likely_and_come_from_the_seed():
+def test_digits_are_drawn_uniformly_from_the_seed_by_default():
     s = class_sampler()
     a, b, c = (named(s.images(s.inputs(900, seed))) for seed in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
@@ -162,7 +175,7 @@ def test_a_walk_stays_with_its_digit():
     assert list(named(s.walks(2, 3, 7, [2, 1]))) == [2, 2, 2, 1, 1, 1]
 
 
-def test_digits_that_the_generator_does_not_know_are_refused():
+def test_unknown_digits_are_refused():
     with pytest.raises(RunError, match="digits: expected numbers in 0..2, got"):
         class_sampler().inputs(2, 0, [1, 3])
     with pytest.raises(RunError, match="digits: expected a generator trained with classes"):
@@ -176,7 +189,7 @@ def test_classes_come_from_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("classes", [-1, "3", 3.0, None, 10**9, 2])
-def test_a_number_of_classes_that_cannot_be_is_refused(tmp_path, classes):
+def test_invalid_number_of_classes_is_refused(tmp_path, classes):
     save_weights(tmp_path / "w.npz", {"G": class_sampler().generator}, {**INFO, "classes": classes})
     with pytest.raises(WeightsError, match="does not say how to sample"):
         load_sampler(tmp_path / "w.npz")

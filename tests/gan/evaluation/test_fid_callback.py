@@ -13,7 +13,7 @@ from gan.evaluation.evaluator import Judge
 from gan.evaluation.fid_callback import FidWatch
 from gan.runs.run import RunFolder
 from gan.sampling import Sampler, load_sampler
-from gan.training.trainer import Callback
+from gan.training.callback import Callback
 from nn import load_weights
 from tests.support.small import (
     STEPS_PER_EPOCH,

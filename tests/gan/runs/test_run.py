@@ -11,7 +11,7 @@ from gan.runs import run as run_folder
 from gan.runs.checkpoint import read_checkpoint
 from gan.images import GAP, SCALE
 from gan.runs.run import RunFolder, new_folder
-from gan.training.trainer import N_FIXED
+from gan.training.setup import N_FIXED
 from gan.errors import RunError
 from nn import load_weights
 from tests.support.small import TINY, TINY_BATCHNORM, disk_is_full, held, trainer, weights

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 import nn
-from gan.training.step import AdversarialStep
 from gan.networks import dcgan_discriminator, dcgan_generator
 from gan.recipes import get_recipe
+from gan.training.step import AdversarialStep
 from tests.support.small import CHECKOUT
 from tests.support.tools import buffers, normal
 
@@ -23,31 +23,67 @@ def small():
 
 
 def adversarial_step(batch_size, dtype="float32"):
-    G, D = (net.build(seed=i, dtype=dtype, name="GD"[i]) for i, net in enumerate((RECIPE.generator(), RECIPE.discriminator())))
-    return AdversarialStep(G, D, replace(RECIPE, batch_size=batch_size), G.ops.stream(np.random.SeedSequence(0)))
+    G, D = (
+        net.build(seed=i, dtype=dtype, name="GD"[i])
+        for i, net in enumerate((RECIPE.generator(), RECIPE.discriminator()))
+    )
+    return AdversarialStep(
+        G, D, replace(RECIPE, batch_size=batch_size), G.ops.stream(np.random.SeedSequence(0))
+    )
 
 
 def a_log(dtype="float32"):
-    return {key: np.zeros(1, dtype) for key in ("d_loss_real", "d_loss_fake", "d_real", "d_fake", "g_loss")}
+    return {
+        key: np.zeros(1, dtype)
+        for key in ("d_loss_real", "d_loss_fake", "d_real", "d_fake", "g_loss")
+    }
 
 
 def test_the_recipe_keeps_the_settings_of_its_origin():
     G, D = RECIPE.generator(), RECIPE.discriminator()
     kinds = [type(layer).__name__ for layer in G]
     block = ["BatchNorm", "LeakyReLU"]
-    assert kinds == ["Dense", *block, "Reshape", *(["ConvTranspose2d", *block] * 3), "ConvTranspose2d", "Tanh"]
-    assert [type(layer).__name__ for layer in D] == [*(["Conv2d", *block] * 3), "Flatten", "Dense", "Sigmoid"]
+    assert kinds == [
+        "Dense",
+        *block,
+        "Reshape",
+        *(["ConvTranspose2d", *block] * 3),
+        "ConvTranspose2d",
+        "Tanh",
+    ]
+    assert [type(layer).__name__ for layer in D] == [
+        *(["Conv2d", *block] * 3),
+        "Flatten",
+        "Dense",
+        "Sigmoid",
+    ]
     assert G[3].shape == (256, 7, 7)
     assert [(layer.c_in, layer.c_out) for layer in G if isinstance(layer, nn.ConvTranspose2d)] == [
-        (256, 128), (128, 64), (64, 32), (32, 1),
-    ]  # fmt: skip
-    assert [(layer.c_in, layer.c_out) for layer in D if isinstance(layer, nn.Conv2d)] == [(1, 32), (32, 64), (64, 128)]
+        (256, 128),
+        (128, 64),
+        (64, 32),
+        (32, 1),
+    ]
+    assert [(layer.c_in, layer.c_out) for layer in D if isinstance(layer, nn.Conv2d)] == [
+        (1, 32),
+        (32, 64),
+        (64, 128),
+    ]
     for layer in (*G, *D):
         assert getattr(layer, "init", nn.GlorotNormal()) == nn.GlorotNormal()
         assert getattr(layer, "slope", 0.2) == 0.2
     assert G.output_shape((100,)) == (1, 28, 28) and D.output_shape((1, 28, 28)) == (1,)
-    assert (RECIPE.latent.size, RECIPE.latent.distribution, RECIPE.image_range) == (100, "normal", (-1, 1))
-    assert (RECIPE.learning_rate, RECIPE.beta1, RECIPE.batch_size, RECIPE.epochs) == (1e-4, 0.9, 64, 20)
+    assert (RECIPE.latent.size, RECIPE.latent.distribution, RECIPE.image_range) == (
+        100,
+        "normal",
+        (-1, 1),
+    )
+    assert (RECIPE.learning_rate, RECIPE.beta1, RECIPE.batch_size, RECIPE.epochs) == (
+        1e-4,
+        0.9,
+        64,
+        20,
+    )
     assert RECIPE.objective.real_target == RECIPE.objective.weight == 1
 
 
@@ -116,16 +152,26 @@ def test_a_training_step_allocates_no_array():
         np.setbufsize(small_buffer)
     smallest_activation = 32 * 64 * 7 * 7 * 4  # bytes
     assert peak < 8_000 < smallest_activation, peak
-    assert any("winograd" in name for name, _ in step.ops._scratch_buffers)  # all forms of the products had their turn
+    assert any(
+        "winograd" in name for name, _ in step.ops._scratch_buffers
+    )  # all forms of the products had their turn
 
 
 def test_a_step_of_the_recipe_fits_into_500_megabytes():
     code = (
-        "import resource, numpy as np; from gan.recipes import get_recipe; from gan.training.trainer import Trainer\n"
+        "import resource, numpy as np\n"
+        "from gan.recipes import get_recipe\n"
+        "from gan.training.trainer import Trainer\n"
         "t = Trainer(get_recipe('dcgan'), np.zeros((64, 784), np.uint8)); t.step(); t.step()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
-    words = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, code]  # pytest's own child would inherit its peak
+    words = [
+        "sh",
+        "-c",
+        '"$0" -c "$1"; exit $?',
+        sys.executable,
+        code,
+    ]  # pytest's own child would inherit its peak
     done = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT)
     assert done.returncode == 0, done.stderr
     kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)
