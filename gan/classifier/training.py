@@ -7,8 +7,8 @@ import numpy as np
 
 from gan.classifier.augment import ShiftedBatches
 from gan.classifier.network import as_input, digit_classifier
-from gan.data.image_shapes import of_many
-from gan.training.uncopyable import Uncopyable
+from gan.data.image_shapes import batch_shape
+from gan.uncopyable import Uncopyable
 from gan.errors import RunError
 from nn import Adam, SoftmaxCrossEntropy, get_ops
 
@@ -39,7 +39,7 @@ class ClassifierTrainer(Uncopyable):
         self.batches = ShiftedBatches(images, labels, batch_size, np.random.default_rng(data_seed))
         self.network = build().build(weights_seed, device=self.ops, name="classifier")
         if self.network.input_shape not in (None, images.shape[1:]):
-            wanted, got = of_many(self.network.input_shape), of_many(images.shape[1:])
+            wanted, got = batch_shape(self.network.input_shape), batch_shape(images.shape[1:])
             raise RunError(f"images: expected shape {wanted}, as the network takes them, got {got}; bring them to that shape")
         self.average = build().build(weights_seed, device=self.ops, name="average")
         self.steps_per_epoch = self.batches.per_epoch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gan.latent import Latent
-from gan.training.uncopyable import Uncopyable
+from gan.uncopyable import Uncopyable
 from nn.ops.base import Array
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from gan.training.uncopyable import Uncopyable
+from gan.uncopyable import Uncopyable
 from nn import Sequential
 
 MAX_WARMUP = 10  # the average reaches over the last tenth of the first steps, at most

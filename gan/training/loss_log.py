@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.training.uncopyable import Uncopyable
+from gan.uncopyable import Uncopyable
 from nn.ops.base import Array
 
 COLUMNS = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty")

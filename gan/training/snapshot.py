@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan.training.uncopyable import Uncopyable
+from gan.uncopyable import Uncopyable
 from nn.ops.base import Array
 
 

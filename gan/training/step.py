@@ -9,7 +9,7 @@ from gan.training.checks import check_networks, has_batchnorm, without_sigmoid
 from gan.training.conditioning import ClassConditioning, Conditioning
 from gan.training.ema import GeneratorEMA
 from gan.training.packing import pack_images
-from gan.training.uncopyable import Uncopyable
+from gan.uncopyable import Uncopyable
 from nn import Adam, Sequential
 from nn.cache import Cache
 from nn.ops.base import Array

@@ -25,7 +25,7 @@ from gan.training.snapshot import Snapshot
 from gan.training.state import TrainerState, learned_arrays, read_state, write_state
 from gan.training.step import AdversarialStep
 from gan.training.stopwatch import Stopwatch
-from gan.training.uncopyable import Uncopyable
+from gan.uncopyable import Uncopyable
 from nn import DeviceMemoryError, Sequential, get_ops
 
 LOG_EVERY = 50  # steps between two reads of the losses; each read waits for the device

@@ -183,7 +183,7 @@ def damaged(kind, path, whole):
         return ["784 pixels", "9"]
     if kind == "without a latent":
         save_weights(path, {"G": G}, {})
-        return ["how to draw", "latent"]
+        return ["how to sample", "latent"]
     return ["no such file"]
 
 

@@ -76,12 +76,12 @@ def test_an_epoch_that_is_not_whole_is_not_judged():
 
 def test_the_spread_is_the_standard_deviation_of_an_epochs_losses():
     t, rows = trainer(**LONG), []
-    read = t.log._ops.to_host
-    t.log._ops.to_host = lambda x: rows.append(read(x).astype(np.float64)) or rows[-1]
+    read = t.ops.to_host
+    t.ops.to_host = lambda x: rows.append(read(x).astype(np.float64)) or rows[-1]
     try:
         t.fit(epochs=1)
     finally:
-        del t.log._ops.to_host
+        del t.ops.to_host
     ring = next(row for row in rows if row.ndim == 2 and row.shape[1] == 6)[:30]
     assert np.isclose(t.spread["d_loss"], (ring[:, 0] + ring[:, 1]).std(), rtol=1e-6)
     assert np.isclose(t.spread["g_loss"], ring[:, 2].std(), rtol=1e-6)
