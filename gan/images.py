@@ -93,7 +93,7 @@ def save_curves(path: str | PathLike[str], history: Sequence[dict[str, Any]]) ->
 
 
 def _draw_curves(history: Sequence[dict[str, Any]]) -> bytes:
-    # Imported here because it takes half a second, which nobody who waits for digits needs.
+    # Imported here because it takes half a second, and digits should appear at once.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -35,7 +35,7 @@ STACKED_DIGITS = (3, 28, 28)
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything a training run needs besides images; change a setting by `dataclasses.replace`.
+    """Everything a run needs besides images; `dataclasses.replace` changes a setting.
 
     Parameters
     ----------

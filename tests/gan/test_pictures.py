@@ -26,9 +26,9 @@ def ramps(n):
     return np.ones((n, 28, 28), np.float32) * (np.arange(n, dtype=np.float32) / n)[:, None, None]
 
 
-def tile(sheet, row, column):
+def tile(canvas, row, column):
     top, left = SCALE * (row * CELL + GAP), SCALE * (column * CELL + GAP)
-    return sheet[top : top + SCALE * 28, left : left + SCALE * 28]
+    return canvas[top : top + SCALE * 28, left : left + SCALE * 28]
 
 
 @pytest.mark.parametrize(
@@ -36,25 +36,25 @@ def tile(sheet, row, column):
     [(64, None, (8, 8)), (5, None, (2, 3)), (1, None, (1, 1)), (24, 12, (2, 12)), (3, 5, (1, 5))],
 )
 def test_the_grid_has_the_size_of_its_rows_and_columns(n, columns, rows_columns):
-    sheet = grid(ramps(n), columns)
-    assert sheet.dtype == np.uint8
-    assert sheet.shape == tuple(SCALE * (k * CELL + GAP) for k in rows_columns)
+    canvas = grid(ramps(n), columns)
+    assert canvas.dtype == np.uint8
+    assert canvas.shape == tuple(SCALE * (k * CELL + GAP) for k in rows_columns)
 
 
 def test_each_image_lies_in_its_place_row_by_row():
-    sheet = grid(ramps(6), 3)
+    canvas = grid(ramps(6), 3)
     for k in range(6):
-        assert np.all(tile(sheet, k // 3, k % 3) == round(255 * k / 6)), k
+        assert np.all(tile(canvas, k // 3, k % 3) == round(255 * k / 6)), k
 
 
 def test_between_images_there_is_black():
-    sheet = grid(np.ones((4, 28, 28), np.float32))
+    canvas = grid(np.ones((4, 28, 28), np.float32))
     assert (
-        sheet[: SCALE * GAP].max() == 0
-        and sheet[:, : SCALE * GAP].max() == 0
-        and sheet[-1].max() == 0
+        canvas[: SCALE * GAP].max() == 0
+        and canvas[:, : SCALE * GAP].max() == 0
+        and canvas[-1].max() == 0
     )
-    assert sheet.sum() == 255 * 4 * (28 * SCALE) ** 2
+    assert canvas.sum() == 255 * 4 * (28 * SCALE) ** 2
 
 
 def test_pixels_are_rounded_clipped_and_upright():
@@ -80,28 +80,28 @@ def test_other_shapes_are_named(shape):
 
 
 def test_save_picture_writes_a_png(tmp_path):
-    sheet = grid(np.random.default_rng(0).random((6, 784)))
-    save_picture(tmp_path / "a.png", sheet)
+    canvas = grid(np.random.default_rng(0).random((6, 784)))
+    save_picture(tmp_path / "a.png", canvas)
     with Image.open(tmp_path / "a.png") as picture:
-        assert picture.format == "PNG" and np.array_equal(np.array(picture), sheet)
+        assert picture.format == "PNG" and np.array_equal(np.array(picture), canvas)
 
 
 def test_gif_frames_are_in_order_loop_and_pause_on_the_last(tmp_path):
-    sheets = [grid(ramps(4) / 4 + k / 5) for k in range(4)]
-    save_gif(tmp_path / "a.gif", sheets)
-    with Image.open(tmp_path / "a.gif") as film:
-        assert film.format == "GIF" and film.n_frames == 4 and film.info["loop"] == 0
-        for frame, sheet, duration in zip(
-            ImageSequence.Iterator(film), sheets, [FRAME_MS] * 3 + [LAST_FRAME_MS], strict=True
+    canvases = [grid(ramps(4) / 4 + k / 5) for k in range(4)]
+    save_gif(tmp_path / "a.gif", canvases)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.format == "GIF" and gif.n_frames == 4 and gif.info["loop"] == 0
+        for frame, canvas, duration in zip(
+            ImageSequence.Iterator(gif), canvases, [FRAME_MS] * 3 + [LAST_FRAME_MS], strict=True
         ):
             assert frame.info["duration"] == duration
-            assert np.abs(np.array(frame.convert("L"), int) - sheet).max() <= 1
+            assert np.abs(np.array(frame.convert("L"), int) - canvas).max() <= 1
 
 
 def test_gif_of_one_frame(tmp_path):
     save_gif(tmp_path / "a.gif", [grid(ramps(1))])
-    with Image.open(tmp_path / "a.gif") as film:
-        assert film.n_frames == 1
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 1
 
 
 def test_gif_shows_every_epoch_or_every_second_or_fourth_and_the_last():

@@ -87,8 +87,8 @@ def test_a_recipe_keeps_the_settings_of_its_origin(name):
 
 # a repr that hid its argument would fool the test above
 def test_slopes_and_drop_rates_are_attributes_too():
-    kinds = {type(layer): layer for layer in get_recipe("mlp-dropout").generator()}
-    assert kinds[LeakyReLU].slope == 0.2 and kinds[Dropout].p == 0.3
+    types = {type(layer): layer for layer in get_recipe("mlp-dropout").generator()}
+    assert types[LeakyReLU].slope == 0.2 and types[Dropout].p == 0.3
     two_layer = get_recipe("two-layer")
     assert two_layer.generator()[1].slope == 0.01 and type(two_layer.discriminator()[1]) is ReLU
     batchnorm = get_recipe("mlp-batchnorm").generator()[1]

@@ -135,7 +135,7 @@ def test_a_file_without_a_generator_is_refused(tmp_path):
         load_sampler(tmp_path / "w.npz")
 
 
-# ---- generators that draw what they are asked for
+# ---- conditional generators
 
 
 def class_sampler(classes=3):
@@ -149,17 +149,17 @@ def class_sampler(classes=3):
 
 
 def named(images):
-    """The class that each image was asked for."""
+    """The class that each image shows."""
     flat = images.reshape(len(images), -1)
     return flat[:, 100:110].argmax(axis=1)
 
 
 def test_requested_digits_use_the_same_noise():
     s = class_sampler()
-    asked = s.images(s.inputs(5, 1, [2, 0, 1, 1, 2]))
-    assert list(named(asked)) == [2, 0, 1, 1, 2]
+    chosen = s.images(s.inputs(5, 1, [2, 0, 1, 1, 2]))
+    assert list(named(chosen)) == [2, 0, 1, 1, 2]
     free = s.images(s.inputs(5, 1))
-    assert np.array_equal(asked[:, 0, 0], free[:, 0, 0]) and len(np.unique(asked[:, 0, 0])) == 5
+    assert np.array_equal(chosen[:, 0, 0], free[:, 0, 0]) and len(np.unique(chosen[:, 0, 0])) == 5
 
 
 def test_digits_are_drawn_uniformly_from_the_seed_by_default():

@@ -17,7 +17,7 @@ def batches(images, batch_size, image_range=(0.0, 255.0), seed=0):
 
 
 def epoch(source, number, pixels):
-    """The batches of one epoch, from a range of 0 to 255 as they lie in the file."""
+    """The batches of one epoch, concatenated."""
     out = OPS.empty((source.batch_size, pixels), "float32")
     rows = []
     for step in range(number * source.per_epoch, (number + 1) * source.per_epoch):
@@ -146,7 +146,7 @@ def test_empty_images_are_refused(shape):
 
 
 def test_images_scaled_to_0_and_1_are_refused():
-    """They would train as black images, without a word."""
+    """They would silently train as black images."""
     with pytest.raises(
         RunError,
         match=r"images: expected uint8 in 0\.\.255, got no value above 1; multiply them by 255",

@@ -14,18 +14,18 @@ from tests.support.small import TINY, digits
 
 
 def heaps(n=90, k=3, shape=(4, 4), seed=0):
-    """Images around k very different ones, and which of them each is around."""
+    """Images around k centres far apart, and the centre of each."""
     rng = np.random.default_rng(seed)
-    kinds = rng.integers(0, k, n)
+    groups = rng.integers(0, k, n)
     centres = rng.integers(30, 220, (k, *shape))
-    return (centres[kinds] + rng.integers(-5, 6, (n, *shape))).astype(np.uint8), kinds
+    return (centres[groups] + rng.integers(-5, 6, (n, *shape))).astype(np.uint8), groups
 
 
 def test_well_separated_groups_are_the_clusters():
-    images, kinds = heaps()
+    images, groups = heaps()
     found = [find_clusters(images, 3, seed) for seed in range(8)]
     assert all(labels.shape == (90,) and 0 <= labels.min() and labels.max() < 3 for labels in found)
-    pairs = [len(set(zip(labels.tolist(), kinds.tolist()))) for labels in found]
+    pairs = [len(set(zip(labels.tolist(), groups.tolist()))) for labels in found]
     assert 3 in pairs  # Lloyd's algorithm may stay at a worse place, but not from every start
 
 
@@ -80,12 +80,12 @@ def test_small_differences_far_from_the_mean_are_seen():
     """Two pairs, black and white: 7,140 apart, and 1 within a pair (one pixel, one grey level)."""
     images = np.repeat(np.array([0, 0, 255, 255], np.uint8)[:, None], 784, axis=1)
     images[1, 5], images[3, 9] = 1, 254
-    kinds = np.random.default_rng(0).permutation(np.arange(80) % 4)
-    found = [find_clusters(images[kinds], 4, seed) for seed in range(12)]
+    groups = np.random.default_rng(0).permutation(np.arange(80) % 4)
+    found = [find_clusters(images[groups], 4, seed) for seed in range(12)]
     exact = [labels for labels in found if len(set(labels.tolist())) == 4]
     assert exact
     for labels in exact:
-        assert len(set(zip(labels.tolist(), kinds.tolist()))) == 4
+        assert len(set(zip(labels.tolist(), groups.tolist()))) == 4
 
 
 def test_components_of_as_many_images_as_mnist_has_keep_their_distances():
@@ -184,9 +184,9 @@ def test_class_prior_is_the_frequency_of_each_cluster():
         and t.sampler.num_classes == 4
         and not t.sampler.classes
     )
-    asked = t.sampler.inputs(4000, 1)[:, 3:]
-    assert np.array_equal(asked.sum(axis=1), np.ones(4000)) and set(np.unique(asked)) == {0, 1}
-    assert np.abs(asked.mean(axis=0) - t.sampler.class_prior).max() < 0.04
+    onehot = t.sampler.inputs(4000, 1)[:, 3:]
+    assert np.array_equal(onehot.sum(axis=1), np.ones(4000)) and set(np.unique(onehot)) == {0, 1}
+    assert np.abs(onehot.mean(axis=0) - t.sampler.class_prior).max() < 0.04
     assert t.fixed_inputs.shape == (64, 7)
 
 

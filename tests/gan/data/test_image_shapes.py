@@ -153,7 +153,7 @@ def test_shape_is_checked_before_clusters_are_searched(monkeypatch):
 
 
 def arrangements(images):
-    """The same images as they may lie in memory."""
+    """The same images in different memory layouts."""
     read_only = images.copy()
     read_only.flags.writeable = False
     return {

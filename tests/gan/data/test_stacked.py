@@ -1,4 +1,4 @@
-"""Stacked MNIST: its batches, its recipes, what is counted, and the command."""
+"""Stacked MNIST: batches, recipes, modes, and the command."""
 
 import copy
 import json
@@ -259,7 +259,7 @@ EVERY = np.stack(np.unravel_index(np.arange(1000), (10, 10, 10)), axis=1)
 
 
 @pytest.mark.parametrize(
-    "triples, kinds, reverse_kl",
+    "triples, n_modes, reverse_kl",
     [
         (np.repeat(EVERY, 3, axis=0), 1000, 0),
         (np.tile([[3, 1, 4]], (50, 1)), 1, np.log(1000)),
@@ -273,15 +273,15 @@ EVERY = np.stack(np.unravel_index(np.arange(1000), (10, 10, 10)), axis=1)
         ),  # the order counts
     ],
 )
-def test_modes_of_triples_whose_answer_is_known(triples, kinds, reverse_kl):
+def test_modes_of_triples_whose_answer_is_known(triples, n_modes, reverse_kl):
     got = modes(triples)
-    assert got[0] == kinds and got[1] == pytest.approx(reverse_kl, abs=1e-12)
+    assert got[0] == n_modes and got[1] == pytest.approx(reverse_kl, abs=1e-12)
 
 
 def test_reverse_kl_of_uniform_draws_is_that_of_their_number():
     figures = [modes(np.random.default_rng(seed).integers(0, 10, (26_000, 3))) for seed in range(5)]
     assert all(
-        kinds == 1000 and 0.016 < reverse_kl < 0.0225 for kinds, reverse_kl in figures
+        n_modes == 1000 and 0.016 < reverse_kl < 0.0225 for n_modes, reverse_kl in figures
     )  # 0.0192 +- 5 * 0.00055
 
 
@@ -311,7 +311,7 @@ def test_the_classifier_names_real_stacked_digits(real, classifier):
 
 
 class Drawer:
-    """In place of a `Sampler`: its inputs name the digits that it draws, as (3 N, 28, 28)."""
+    """A stand-in for `Sampler` whose inputs are indices of the digits it returns."""
 
     def __init__(self, images):
         self.images_of = images
@@ -336,13 +336,13 @@ def test_a_colour_grid_shows_each_channel_in_its_colour():
     images = np.zeros((4, 3, 28, 28), np.float32)
     for k in range(3):
         images[k, k] = 0.6
-    sheet = colour_grid(images)
+    canvas = colour_grid(images)
     cell = SCALE * (28 + GAP)
-    assert sheet.dtype == np.uint8 and sheet.shape == (2 * cell + SCALE * GAP,) * 2 + (3,)
+    assert canvas.dtype == np.uint8 and canvas.shape == (2 * cell + SCALE * GAP,) * 2 + (3,)
     for k, place in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
         colour = [153 * (k == c) for c in range(3)]
         top, left = (cell * p + SCALE * GAP for p in place)
-        assert (sheet[top : top + 28 * SCALE, left : left + 28 * SCALE] == colour).all()
+        assert (canvas[top : top + 28 * SCALE, left : left + 28 * SCALE] == colour).all()
 
 
 def test_a_table_has_a_line_for_each_row():
@@ -430,11 +430,11 @@ def test_a_run_leaves_figures_weights_and_a_picture(run, tmp_path, real):
     )
     assert held["minutes"] is None and held["classifier"]["sha256"] == SHA256
     floor, tiny, again = held["rows"]
-    kinds, reverse_kl = modes(real[1][random_triples(400, 640, 5)[:SAMPLES]])
+    n_modes, reverse_kl = modes(real[1][random_triples(400, 640, 5)[:SAMPLES]])
     assert (floor["recipe"], floor["samples"], floor["modes"], floor["reverse_kl"]) == (
         "training triples",
         SAMPLES,
-        kinds,
+        n_modes,
         reverse_kl,
     )
     assert (tiny["recipe"], tiny["images_seen"], tiny["epochs"], tiny["samples"]) == (
@@ -473,10 +473,10 @@ def test_the_saved_weights_are_the_ones_scored(run, tmp_path, classifier):
 
 
 def test_options_reach_the_data_and_the_length(run, tmp_path, monkeypatch):
-    asked, fit = [], Trainer.fit
+    lengths, fit = [], Trainer.fit
 
     def short(self, **settings):
-        asked.append({key: settings[key] for key in ("epochs", "steps", "minutes")})
+        lengths.append({key: settings[key] for key in ("epochs", "steps", "minutes")})
         return fit(self, steps=1)
 
     monkeypatch.setattr(Trainer, "fit", short)
@@ -503,7 +503,7 @@ def test_options_reach_the_data_and_the_length(run, tmp_path, monkeypatch):
         {"data_dir": "d", "flat": False, "quiet": False},
     )
     assert run.loads[1] == ("mnist", "train", {"data_dir": None, "flat": False, "quiet": True})
-    assert asked == [
+    assert lengths == [
         {"epochs": None, "steps": 9, "minutes": 0.5},
         {"epochs": None, "steps": None, "minutes": 15.0},
     ]

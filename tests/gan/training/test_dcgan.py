@@ -1,4 +1,4 @@
-"""The recipe dcgan: convolutions, batch norm and activations as they stand together."""
+"""The recipe dcgan: convolutions, batch norm and activations together."""
 
 import subprocess
 import sys
@@ -41,9 +41,9 @@ def a_log(dtype="float32"):
 
 def test_the_recipe_keeps_the_settings_of_its_origin():
     G, D = RECIPE.generator(), RECIPE.discriminator()
-    kinds = [type(layer).__name__ for layer in G]
+    types = [type(layer).__name__ for layer in G]
     block = ["BatchNorm", "LeakyReLU"]
-    assert kinds == [
+    assert types == [
         "Dense",
         *block,
         "Reshape",

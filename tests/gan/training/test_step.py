@@ -65,7 +65,7 @@ class Plain:
         self.t = 0
 
     def forward(self, x, follow=False):
-        """y in training mode, and what each layer saw; `follow` lets running statistics move."""
+        """y in training mode, and each layer's input; `follow` updates running statistics."""
         seen = []
         for i, layer in enumerate(self.layers):
             seen.append(x)
@@ -121,7 +121,7 @@ def cross_entropy(p, target):
 
 
 def plain_step(G, D, real, noise, objective=RECIPE.objective):
-    """One step with noise() for z: the five figures, and both networks' gradients."""
+    """One step with noise() for z: losses and outputs of D, and both networks' gradients."""
     fake, _ = G.forward(noise())
     real_logits, real_seen = D.forward(real, follow=True)
     fake_logits, fake_seen = D.forward(fake)

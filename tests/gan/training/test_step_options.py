@@ -303,11 +303,11 @@ def class_step(**changes):
 def test_class_is_appended_to_the_noise_and_selects_ds_output():
     step, log = class_step(fresh_noise=False)
     step.g_optimizer.step = step.d_optimizer.step = lambda: None
-    row, asked = log.next_row(), np.arange(N) % K
+    row, classes = log.next_row(), np.arange(N) % K
     step(row)
-    assert np.array_equal(step.conditioning.inputs[:, LATENT:], np.eye(K)[asked])
+    assert np.array_equal(step.conditioning.inputs[:, LATENT:], np.eye(K)[classes])
     assert np.array_equal(step.conditioning.inputs[:, :LATENT], step.conditioning.noise)
-    real, fake = (step.D(x)[np.arange(N), asked] for x in (step.real, step.fake))
+    real, fake = (step.D(x)[np.arange(N), classes] for x in (step.real, step.fake))
     assert np.isclose(row["d_loss_real"][0], np.mean(np.log1p(np.exp(-real))), rtol=1e-12)
     assert np.isclose(row["d_loss_fake"][0], np.mean(np.log1p(np.exp(fake))), rtol=1e-12)
     assert np.isclose(row["g_loss"][0], np.mean(np.log1p(np.exp(-fake))), rtol=1e-12)
@@ -315,14 +315,14 @@ def test_class_is_appended_to_the_noise_and_selects_ds_output():
         (
             step.D,
             lambda: sum(
-                np.mean(np.log1p(np.exp(s * step.D(x)[np.arange(N), asked])))
+                np.mean(np.log1p(np.exp(s * step.D(x)[np.arange(N), classes])))
                 for s, x in ((-1, step.real), (1, step.fake))
             ),
         ),
         (
             step.G,
             lambda: np.mean(
-                np.log1p(np.exp(-step.D(step.G(step.conditioning.inputs))[np.arange(N), asked]))
+                np.log1p(np.exp(-step.D(step.G(step.conditioning.inputs))[np.arange(N), classes]))
             ),
         ),
     ):
@@ -444,7 +444,7 @@ def test_ema_does_not_change_training():
 
 
 def everything():
-    """All at once, as far as they go together."""
+    """All options that can be combined."""
     return replace(
         tiny_classes(
             objective=Relativistic(),
@@ -530,7 +530,7 @@ class KeepsOrder:
 
 
 class OnesStream:
-    """In place of random numbers: the same ones on every device."""
+    """A stream that draws the same numbers on every device."""
 
     def __init__(self, ops):
         self.ops, self.rng = ops, np.random.default_rng(5)

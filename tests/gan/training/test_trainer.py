@@ -31,7 +31,7 @@ from tests.support.small import (
 
 
 class Watcher(Callback):
-    """Keeps what a training tells."""
+    """Records what the callbacks receive."""
 
     def __init__(self):
         self.logs, self.epochs = [], []
@@ -64,7 +64,7 @@ def real_batches(t, n=3):
 
 
 def test_streams_are_independent_of_each_others_draws():
-    """More draws for dropout, or a longer batch, move nothing else."""
+    """More draws for dropout, or a larger batch, change no other stream."""
     plain, dropping = (
         trainer(),
         trainer(replace(TINY, make_discriminator=lambda n_out: more_dropout(TINY.discriminator()))),
@@ -284,7 +284,7 @@ def test_anything_but_a_list_of_callbacks_is_refused(callbacks, words):
 
 
 class Failing(Callback):
-    """Raises where it is told to, once."""
+    """Raises once, in the method named."""
 
     def __init__(self, where):
         self.where, self.left = where, 1
@@ -309,7 +309,7 @@ class Failing(Callback):
 
 @pytest.mark.parametrize("where, steps", [("start", 0), ("log", 5), ("epoch", 5)])
 def test_training_continues_after_an_error_in_a_callback(where, steps):
-    """To the same weights, and with an epoch's own means."""
+    """The weights and the epoch's means are the same."""
     plain, failed, failing = trainer(), trainer(), Failing(where)
     wanted = plain.fit(steps=12)
     with pytest.raises(OSError, match="the disk is full"):
@@ -445,7 +445,7 @@ def test_settings_replace_the_recipes():
 
 @pytest.mark.parametrize("rate", [0.3, np.float32(0.3), 1])
 def test_learning_rate_takes_effect_at_the_next_step(rate):
-    """As it does for a trainer that begins with it from the state where the other had it set."""
+    """Like a trainer that starts with it from the state in which it was set."""
     t, other = trainer(), trainer(learning_rate=rate)
     t.fit(steps=3)
     other.load_state_dict(t.state_dict())
@@ -681,7 +681,7 @@ SMALLEST_BATCH = 64 * 32 * 4  # bytes of the smallest hidden layer's output in a
 
 
 def peaks_of_steps(t, n=3):
-    """The most bytes that were held beyond the start of each of n steps, after warm-up."""
+    """The peak memory of each of n steps above that at its start, after warm-up."""
     with np.errstate():
         np.setbufsize(16)  # shrinks NumPy's own buffers for conversions within a ufunc
         for _ in range(2):
@@ -716,7 +716,7 @@ def test_a_step_allocates_no_array(name):
 
 
 class Wasteful(Layer):
-    """The identity, by way of a new array."""
+    """The identity, copied into a new array."""
 
     def forward(self, x, cache, *, train=False):
         return x.copy()

@@ -1,4 +1,4 @@
-"""Every recipe trains on every backend, and goes the same way there as on NumPy's."""
+"""Every recipe follows the same trajectory on every backend as on NumPy's."""
 
 from dataclasses import replace
 from functools import partial
@@ -32,7 +32,7 @@ def trainer_of(name, ops, batch_size, dtype="float32"):
 
 
 def noting(ops, sides):
-    """The backend's leaky ReLU, which notes on which side of its kink each value lies."""
+    """The backend's leaky ReLU, which records on which side of its kink each value lies."""
 
     def leaky_relu(x, slope, *, out):
         type(ops).leaky_relu(ops, x, slope, out=out)
