@@ -22,7 +22,7 @@ from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio
 from gan.commands.command_line import Parser, positive_int, run, seed
 from gan.recipes import get_recipe
-from nn import RunError
+from gan.errors import RunError
 
 SPIN = "print(flush=True)\nwhile True:\n    pass\n"
 PEERS = {"tuned": ["tuned"], "none": []}

@@ -22,7 +22,8 @@ from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio, timed
 from gan.commands.command_line import Parser, positive_int, run
 from gan.recipes import get_recipe
-from nn import Conv2d, ConvTranspose2d, RunError
+from gan.errors import RunError
+from nn import Conv2d, ConvTranspose2d
 
 PASSES = ("forward", "input gradient", "weight gradient")
 
@@ -31,8 +32,8 @@ def convolutions(recipe):
     """[(name, layer, shape of a sample of its input), ...] of both networks, built."""
     found = []
     for name, network, shape in (
-        ("G", recipe.generator(), (recipe.inputs,)),
-        ("D", recipe.discriminator(), recipe.generator().output_shape((recipe.inputs,))),
+        ("G", recipe.generator(), (recipe.n_in,)),
+        ("D", recipe.discriminator(), recipe.generator().output_shape((recipe.n_in,))),
     ):
         for layer in network.build(seed=0, name=name):
             if isinstance(layer, Conv2d | ConvTranspose2d):

@@ -16,7 +16,7 @@ import sys
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
 from gan.commands.command_line import Parser, positive_int, run
-from gan.recipes import RECIPES, get_recipe
+from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.sampling import AT_ONCE, Sampler
 
 SIDES = ["ours", "numpy", "pytorch"]
@@ -48,10 +48,10 @@ def pytorch(recipe, count):
 
     from benchmarks.harness.torch_networks import peer_of
 
-    generator = peer_of(recipe.generator().build(seed=0), (recipe.inputs,)).eval()
+    generator = peer_of(recipe.generator().build(seed=0), (recipe.n_in,)).eval()
     low, high = recipe.image_range
     z = torch.empty(count, recipe.latent.size)
-    kinds = torch.nn.functional.one_hot(torch.arange(count) % recipe.kinds, recipe.kinds) if recipe.kinds else z[:, :0]
+    kinds = torch.nn.functional.one_hot(torch.arange(count) % recipe.num_classes, recipe.num_classes) if recipe.num_classes else z[:, :0]
 
     @torch.no_grad()
     def draw():
@@ -68,7 +68,7 @@ def make_step(side, recipe, count):
 
 def of_dense_layers():
     """The names of the recipes whose generators take and make vectors."""
-    return [name for name, recipe in RECIPES.items() if recipe.generator().output_shape((recipe.inputs,)) == (784,)]
+    return [name for name, recipe in recipes_for(DIGITS).items() if recipe.generator().output_shape((recipe.n_in,)) == (784,)]
 
 
 def main():

@@ -25,7 +25,7 @@ from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
 from gan.commands.command_line import Parser, positive_int, run
 from gan.recipes import get_recipe
-from nn import RunError
+from gan.errors import RunError
 
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
 SIDES = "benchmarks.harness.epoch_contenders"

@@ -32,7 +32,8 @@ with atheris.instrument_imports(include=WATCHED):
     from gan.data.idx import read_idx, write_idx
     from gan.evaluation.samples import read_images
     from gan.sampling import load_sampler
-    from nn import ByhandError, Conv2d, DataError, Dense, Flatten, Sequential, WeightsError, load_weights, save_weights
+    from gan.errors import DataError
+    from nn import ByhandError, Conv2d, Dense, Flatten, Sequential, WeightsError, load_weights, save_weights
 
 import numpy as np
 from PIL import Image
@@ -114,7 +115,7 @@ def name_a_digit(path):
 
 def go_on(path):
     checkpoint, trainer = read_checkpoint(path), fault_files.small_trainer()
-    trainer.restore(checkpoint.arrays, checkpoint.rest)
+    trainer.load_state_dict((checkpoint.arrays, checkpoint.rest))
     return trainer.fit(steps=1)
 
 

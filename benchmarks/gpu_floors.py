@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.harness.contenders import images
 from benchmarks.harness.tables import render
 from gan.commands.command_line import Parser, run
-from gan.recipes import RECIPES, get_recipe
+from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.training.trainer import Trainer
 from nn import get_ops
 
@@ -100,7 +100,7 @@ def arguments():
 
 def main():
     args = arguments()
-    recipes = [get_recipe(name) for name in args.recipe or RECIPES]
+    recipes = [get_recipe(name) for name in args.recipe or recipes_for(DIGITS)]
     ops = get_ops("cuda")
     float32, tf32, bandwidth = CARDS[args.card]
     rows = [row(ops, recipe, (tf32 if args.tf32 else float32) * 1e12, bandwidth * 1e12) for recipe in recipes]

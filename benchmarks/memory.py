@@ -28,8 +28,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio
 from gan.commands.command_line import Parser, positive_float, positive_int, run
-from gan.recipes import RECIPES, get_recipe
-from nn import RunError
+from gan.recipes import DIGITS, get_recipe, recipes_for
+from gan.errors import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
@@ -126,7 +126,7 @@ def watched(recipe, minutes, looks, data_dir):
 
 def main():
     args = arguments()
-    recipes = [get_recipe(name).name for name in args.recipe or RECIPES]
+    recipes = [get_recipe(name).name for name in args.recipe or recipes_for(DIGITS)]
     print(machine(), file=sys.stderr)
     if args.minutes:
         for recipe in recipes:

@@ -20,23 +20,57 @@ from pathlib import Path
 
 from benchmarks.harness.tables import machine, render
 from gan.commands.command_line import Parser, positive_float, run, seed
+from gan.errors import RunError
 from gan.evaluation.metrics import ROWS
-from gan.recipes import RECIPES, get_recipe
-from nn import RunError
+from gan.recipes import DIGITS, get_recipe, recipes_for
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-HEADER = ("recipe", "images", "seed", "minutes", "FID", "MNIST score", "precision", "recall", "digits", "KL", "Parzen")
-KEYS = ("fid", "mnist_score", "precision", "recall", "digits_drawn", "kl_to_uniform", "parzen_log_likelihood")
+HEADER = (
+    "recipe",
+    "images",
+    "seed",
+    "minutes",
+    "FID",
+    "MNIST score",
+    "precision",
+    "recall",
+    "digits",
+    "KL",
+    "Parzen",
+)
+KEYS = (
+    "fid",
+    "mnist_score",
+    "precision",
+    "recall",
+    "digits_drawn",
+    "kl_to_uniform",
+    "parzen_log_likelihood",
+)
 
 
 def arguments():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--out", type=Path, default=Path("quality"), help="folder of the runs (default: %(default)s)")
+    add(
+        "--out",
+        type=Path,
+        default=Path("quality"),
+        help="folder of the runs (default: %(default)s)",
+    )
     add("--recipe", action="append", metavar="R", help="may be given several times (default: all)")
     add("--seed", action="append", type=seed, help="may be given several times (default: 0)")
-    add("--minutes", type=positive_float, help="train for so many minutes (default: the recipe's length)")
-    add("--dataset", default="mnist", choices=("mnist", "mnist-sample"), help="what to train on (default: %(default)s)")
+    add(
+        "--minutes",
+        type=positive_float,
+        help="train for so many minutes (default: the recipe's length)",
+    )
+    add(
+        "--dataset",
+        default="mnist",
+        choices=("mnist", "mnist-sample"),
+        help="what to train on (default: %(default)s)",
+    )
     add("--data-dir", help="folder that holds the data files, or gets them (default: data/)")
     add("--markdown", action="store_true", help="print the table as Markdown")
     return parser.parse_args()
@@ -45,7 +79,9 @@ def arguments():
 def call(example, *words):
     """Run one of the examples; its errors end this command too."""
     if subprocess.run([sys.executable, *map(str, [EXAMPLES / example, *words])]).returncode:
-        raise RunError(f"{example} did not finish; the runs before it are whole, and another call goes on after them")
+        raise RunError(
+            f"{example} did not finish; the runs before it are whole, and another call goes on after them"
+        )
 
 
 def judge(folder, recipe, seed, args):
@@ -60,17 +96,42 @@ def judge(folder, recipe, seed, args):
         call("train_mnist_gan.py", *what, "--out", unfinished, *length, *seen)
         unfinished.rename(folder)
     if not (folder / "metrics.json").exists():
-        call("evaluate.py", "--weights", folder / "weights.npz", "--out", folder / "metrics.json", *data)
+        call(
+            "evaluate.py",
+            "--weights",
+            folder / "weights.npz",
+            "--out",
+            folder / "metrics.json",
+            *data,
+        )
     if not (folder / "digits.png").exists():
-        call("predict.py", "--weights", folder / "weights.npz", "--out", folder / "digits.png", "--count", 16, "--seed", 0)
+        call(
+            "predict.py",
+            "--weights",
+            folder / "weights.npz",
+            "--out",
+            folder / "digits.png",
+            "--count",
+            16,
+            "--seed",
+            0,
+        )
 
 
 def row(folder):
     """The line of a run that has been judged."""
-    report, config = (json.loads((folder / name).read_text()) for name in ("metrics.json", "config.json"))
+    report, config = (
+        json.loads((folder / name).read_text()) for name in ("metrics.json", "config.json")
+    )
     with open(folder / "history.csv", newline="") as file:
         minutes = sum(float(record["seconds"]) for record in csv.DictReader(file)) / 60
-    return [config["recipe"], f"{config['images']:,}", config["seed"], f"{minutes:.1f}", *cells(report["metrics"])], report["floor"]
+    return [
+        config["recipe"],
+        f"{config['images']:,}",
+        config["seed"],
+        f"{minutes:.1f}",
+        *cells(report["metrics"]),
+    ], report["floor"]
 
 
 def cells(metrics):
@@ -80,9 +141,11 @@ def cells(metrics):
 
 def main():
     args = arguments()
-    recipes = [get_recipe(name).name for name in args.recipe or RECIPES]
+    recipes = [get_recipe(name).name for name in args.recipe or recipes_for(DIGITS)]
     print(machine(), file=sys.stderr)
-    variant = f"-{args.dataset}" * (args.dataset != "mnist") + (f"-{args.minutes:g}-minutes" if args.minutes else "")
+    variant = f"-{args.dataset}" * (args.dataset != "mnist") + (
+        f"-{args.minutes:g}-minutes" if args.minutes else ""
+    )
     for each in args.seed or [0]:
         for recipe in recipes:
             judge(args.out / f"{recipe}-{each}{variant}", recipe, each, args)
@@ -90,7 +153,7 @@ def main():
     for folder in sorted(path.parent for path in args.out.glob("*/metrics.json")):
         line, floor = row(folder)
         rows.append(line)
-    rows.sort(key=lambda line: list(RECIPES).index(line[0]))
+    rows.sort(key=lambda line: list(recipes_for(DIGITS)).index(line[0]))
     print(render(HEADER, [*rows, ["training images", "", "", "", *cells(floor)]], args.markdown))
     return 0
 

@@ -21,9 +21,10 @@ from gan.latent import Latent
 from gan.evaluation.fid_callback import FIDCallback
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import ZeroCentered
-from gan.recipes import CONV_CLUSTERS, CONV_R1R2, small_discriminator, small_generator
-from gan.training.trainer import Callback, Trainer
-from nn import RunError
+from gan.recipes import CONV_CLUSTERS, CONV_R1R2
+from gan.training.callback import Callback
+from gan.training.trainer import Trainer
+from gan.errors import RunError
 
 
 def clustered(clusters, size):
@@ -32,8 +33,6 @@ def clustered(clusters, size):
         CONV_CLUSTERS,
         clusters=clusters,
         latent=Latent(size),
-        generator=lambda: small_generator(size + clusters),
-        discriminator=lambda: small_discriminator(clusters),
     )
 
 

@@ -24,13 +24,14 @@ from pathlib import Path
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio
 from gan.commands.command_line import Parser, positive_int, run
-from nn import RunError
+from gan.errors import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_STEP = """
+from gan.recipes import get_recipe
 from gan.training.trainer import Trainer
 import numpy
-Trainer("mlp-dropout", numpy.random.default_rng(0).integers(0, 256, (10_000, 784), "uint8"), device={!r}).step()
+Trainer(get_recipe("mlp-dropout"), numpy.random.default_rng(0).integers(0, 256, (10_000, 784), "uint8"), device={!r}).step()
 """
 IMPORTS = {f"import {name}": f"import {name}" for name in ("numpy", "nn", "gan.training.trainer", "torch")}
 STEPS = {

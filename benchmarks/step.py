@@ -27,8 +27,9 @@ from importlib.metadata import version
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
 from gan.commands.command_line import Parser, positive_int, run
-from gan.recipes import RECIPES, get_recipe
-from nn import RunError, get_ops
+from gan.recipes import DIGITS, get_recipe, recipes_for
+from gan.errors import RunError
+from nn import get_ops
 
 EAGER, TUNED, COMPILED = ["eager"], ["eager", "tuned"], ["eager", "tuned", "compiled"]
 ON_GPU = ["eager", "graphs", "compiled"]
@@ -77,7 +78,7 @@ def require_compiler():
 
 def main():
     args = arguments()
-    recipes = [get_recipe(name).name for name in args.recipe or RECIPES]
+    recipes = [get_recipe(name).name for name in args.recipe or recipes_for(DIGITS)]
     on_gpu = args.device == "cuda"
     card = repr(get_ops(args.device, args.tf32)) + ", " if on_gpu or args.tf32 else ""  # an error where it cannot be had
     peers, peer_version = (GPU_PEERS if on_gpu else PEERS)[args.peers], "no peer"

@@ -1,25 +1,30 @@
 """A GAN in forty lines, with nothing but `nn`: the generator learns points on a circle.
 
-    python examples/gan_in_40_lines.py
+Run it: python examples/gan_in_40_lines.py
 """
 
 import numpy as np
 
 from nn import Adam, BCEWithLogits, Dense, LeakyReLU, Sequential
 
+
+def mlp(n_out: int) -> Sequential:
+    hidden = Dense(2, 64), LeakyReLU(0.2), Dense(64, 64), LeakyReLU(0.2)
+    return Sequential(*hidden, Dense(64, n_out))
+
+
 rng = np.random.default_rng(0)
-G = Sequential(Dense(2, 64), LeakyReLU(0.2), Dense(64, 64), LeakyReLU(0.2), Dense(64, 2)).build(seed=1)
-D = Sequential(Dense(2, 64), LeakyReLU(0.2), Dense(64, 64), LeakyReLU(0.2), Dense(64, 1)).build(seed=2)
+G, D = mlp(2).build(seed=1), mlp(1).build(seed=2)
 g_optimizer, d_optimizer = Adam(G, 1e-3, beta1=0.5), Adam(D, 1e-3, beta1=0.5)
 real_cache, fake_cache, frozen_cache, g_cache = D.cache(), D.cache(), D.cache(), G.cache()
 loss, n = BCEWithLogits(), 256
 
 
-def noise():
+def noise() -> np.ndarray:
     return rng.standard_normal((n, 2), dtype=np.float32)
 
 
-def real_points():
+def real_points() -> np.ndarray:
     angle = rng.uniform(0, 2 * np.pi, n).astype(np.float32)
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
@@ -40,4 +45,5 @@ for step in range(4001):
 
     if step % 500 == 0:
         radius = np.linalg.norm(G(noise()), axis=1)
-        print(f"step {step:4}  D {d_real[0] + d_fake[0]:.3f}  G {g_loss[0]:.3f}  radius {radius.mean():.2f} +- {radius.std():.2f}")
+        print(f"step {step:4}  D {d_real[0] + d_fake[0]:.3f}  G {g_loss[0]:.3f}", end="  ")
+        print(f"radius {radius.mean():.2f} +- {radius.std():.2f}")

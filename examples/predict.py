@@ -21,7 +21,7 @@ from PIL import Image
 from gan.commands.command_line import Parser, checked, free_name, named, positive_int, run, seed
 from gan.images import grid, save_picture
 from gan.sampling import load_sampler
-from nn import RunError
+from gan.errors import RunError
 from nn.serialization.files import atomic_write
 from nn.ops import DEVICES, get_ops
 

@@ -15,6 +15,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is not signal.SIG_
 import argparse
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,14 +32,16 @@ from gan.commands.command_line import (
     run,
     seed,
 )
+from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.evaluation.fid_callback import FIDCallback
-from gan.recipes import DEFAULT, get_recipe, table
+from gan.recipes import DEFAULT, DIGITS, get_recipe, table
 from gan.runs.resume import length_left, open_run, restore, same_data, settings, stand_in
 from gan.runs.run import RunFolder, check_new
+from gan.errors import RunError
 from gan.evaluation.collapse import CollapseWarning, digit_counter
-from gan.training.trainer import Callback, Trainer
-from nn import RunError
+from gan.training.callback import Callback
+from gan.training.trainer import Trainer
 from nn.ops import DEVICES, get_ops
 
 
@@ -123,7 +126,7 @@ def main():
         out = Path(args.resume)
         lock, checkpoint = open_run(out)
     config = settings(args, checkpoint)
-    recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
+    recipe, ops = get_recipe(config["recipe"], DIGITS), get_ops(config["device"], config["tf32"])
     if not checkpoint:
         out = Path(args.out or f"runs/{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
         check_new(out if args.out else free_name(out))  # before the data are fetched
@@ -139,10 +142,12 @@ def main():
     if sample := stand_in(checkpoint, digest(images)):
         images, labels = load(sample, "train", flat=False)
     same_data(checkpoint, digest(images))
-    trainer = Trainer(
-        recipe, images, labels, seed=config["seed"], device=ops, batch_size=config["batch_size"],
-        learning_rate=config["learning_rate"], found=checkpoint and checkpoint.clusters,
-    )  # fmt: skip
+    given = {
+        name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None
+    }
+    if checkpoint and checkpoint.clusters is not None:
+        labels = ClusterIds(checkpoint.clusters)
+    trainer = Trainer(replace(recipe, **given), images, labels, seed=config["seed"], device=ops)
     config |= {
         "images": len(images), "data": digest(images), "batch_size": trainer.batch_size,
         "learning_rate": trainer.learning_rate, "device": ops.device if config["device"] == "auto" else config["device"],

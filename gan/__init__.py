@@ -1,3 +1,3 @@
-"""Generative adversarial networks on handwritten digits, built on `nn`."""
+"""Generative adversarial networks, built on `nn`."""
 
-import nn  # noqa: F401  before NumPy: it says how long OpenBLAS's idle threads spin
+import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin

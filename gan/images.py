@@ -1,8 +1,13 @@
-"""Pictures: grids of digits, their film, and curves of the losses."""
+"""Pictures: grids of digits, GIFs of them, and loss curves."""
+
+from __future__ import annotations
 
 import gc
 import io
 import math
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,79 +16,102 @@ from nn import ShapeError
 from nn.serialization.files import atomic_write
 
 GAP = 2  # pixels between two digits
-SCALE = 2  # screen pixels to an image's pixel
+SCALE = 2  # screen pixels per image pixel
 FRAME_MS, LAST_FRAME_MS = 120, 2000
-LONGEST_FILM = 300  # frames, and the last
+MAX_GIF_FRAMES = 300  # not counting the last
 
 
-def grid(images, columns=None):
-    """Lay images out in rows: (N, 28, 28), (N, 1, 28, 28) or (N, 784), floats in [0, 1] -> uint8 (H, W)."""
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Arrange images in a grid.
+
+    Parameters
+    ----------
+    images : floats in [0, 1], (N, 28, 28), (N, 1, 28, 28) or (N, 784)
+    columns : images per row; None for about as many as there are rows
+
+    Returns
+    -------
+    uint8 (H, W)
+
+    Raises
+    ------
+    ShapeError : the images are not 28 x 28
+    """
     images = np.asarray(images)
     if images.ndim < 2 or images[0].size != 784:
         raise ShapeError(f"grid: expected images of 28 x 28, got shape {images.shape}")
     images = images.reshape(-1, 28, 28)
     columns = columns or math.ceil(len(images) ** 0.5)
-    rows = -(-len(images) // columns)
+    rows = math.ceil(len(images) / columns)
     cell = 28 + GAP
-    sheet = np.zeros((rows * cell + GAP, columns * cell + GAP), np.uint8)
+    canvas = np.zeros((rows * cell + GAP, columns * cell + GAP), np.uint8)
     for k, image in enumerate(images):
         top, left = (k // columns) * cell + GAP, (k % columns) * cell + GAP
-        sheet[top : top + 28, left : left + 28] = np.rint(255 * np.clip(image, 0, 1))
-    return sheet.repeat(SCALE, 0).repeat(SCALE, 1)
+        canvas[top : top + 28, left : left + 28] = np.rint(255 * np.clip(image, 0, 1))
+    return canvas.repeat(SCALE, 0).repeat(SCALE, 1)
 
 
-def save_picture(path, sheet):
-    """Write a uint8 (H, W) array as a PNG."""
+def save_picture(path: str | PathLike[str], picture: np.ndarray) -> None:
+    """Write a uint8 (H, W) or (H, W, 3) array as a PNG."""
     with atomic_write(path) as file:
-        Image.fromarray(sheet).save(file, "PNG", compress_level=3)  # 4 ms for 64 digits, where 6 takes 11 to save a tenth
+        # level 3 takes 4 ms for 64 digits; level 6 takes 11 ms to save a tenth
+        Image.fromarray(picture).save(file, "PNG", compress_level=3)
 
 
-def film_epochs(n_epochs):
-    """Which epochs the film of a training has a frame of: all, or of many every second, fourth, ...; and always the last.
+def gif_epochs(n_epochs: int) -> list[int]:
+    """The epochs a run's GIF shows: all, or every second, fourth, ... of a long run, and the last.
 
-    A film that is one epoch longer has no others but that one: a frame that is left out is never wanted again.
+    A run that is one epoch longer shows no others but that one: a frame once dropped is never
+    needed again.
     """
     every = 1
-    while n_epochs > LONGEST_FILM * every:
+    while n_epochs > MAX_GIF_FRAMES * every:
         every *= 2
     return [*range(1, n_epochs, every), n_epochs] if n_epochs else []
 
 
-def save_film(path, sheets):
-    """Write uint8 (H, W) arrays as the frames of a GIF that runs in a loop and rests on its last frame."""
-    frames = [Image.fromarray(sheet) for sheet in sheets]
-    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+def save_gif(path: str | PathLike[str], frames: Iterable[np.ndarray]) -> None:
+    """Write uint8 (H, W) arrays as a GIF that loops and pauses on its last frame."""
+    first, *others = [Image.fromarray(frame) for frame in frames]
+    durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
     with atomic_write(path) as file:
-        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+        first.save(file, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
 
 
-def save_curves(path, history):
-    """Plot each epoch's losses, D's mean outputs, and FID where it was measured, from a list of records; as a PNG."""
-    drawn = _curves(history)
-    gc.collect()  # a figure refers to itself: some twenty of them, 35 MiB, lie about until Python looks for such circles
+def save_curves(path: str | PathLike[str], history: Sequence[dict[str, Any]]) -> None:
+    """Plot each epoch's losses, D's mean outputs, and FID where it was measured, as a PNG.
+
+    Parameters
+    ----------
+    path : of the PNG
+    history : a record per epoch, as `Trainer.fit` returns them
+    """
+    png = _draw_curves(history)
+    gc.collect()  # figures are circular: about twenty, 35 MiB, pile up before Python collects them
     with atomic_write(path) as file:
-        file.write(drawn)
+        file.write(png)
 
 
-def _curves(history):
+def _draw_curves(history: Sequence[dict[str, Any]]) -> bytes:
+    # Imported here because it takes half a second, and digits should appear at once.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure  # here, since it takes half a second: nobody waits for it to see digits
+    from matplotlib.figure import Figure
 
     marker = "o" if len(history) < 20 else None
-    panels = (
+    panels = [
         ("loss", {"d_loss_real": "D on real", "d_loss_fake": "D on generated", "g_loss": "G"}),
         ("D's mean output (a probability)", {"d_real": "on real", "d_fake": "on generated"}),
-    )
+    ]
     if any(record.get("fid") for record in history):
-        panels += (("FID", {"fid": "of the generated images"}),)
+        panels.append(("FID", {"fid": "of the generated images"}))
     figure = Figure(figsize=(4.5 * len(panels), 4), layout="constrained")
     for axes, (title, columns) in zip(figure.subplots(1, len(panels)), panels):
         for column, label in columns.items():
-            points = [(record["epoch"], record[column]) for record in history if record[column] is not None]
+            points = [(r["epoch"], r[column]) for r in history if r[column] is not None]
             axes.plot(*zip(*points), label=label, marker=marker)
         axes.set(xlabel="epoch", title=title)
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right")  # to look for the best place takes long, and Matplotlib then warns
-    drawn = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(drawn)
-    return drawn.getvalue()
+        axes.legend(loc="upper right")  # "best" is slow, and Matplotlib warns that it is
+    png = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(png)
+    return png.getvalue()

@@ -1,36 +1,69 @@
-"""The noise that a generator makes images of."""
+"""The latent noise that a generator turns into images."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nn import ShapeError
+from nn.ops.base import Array
 
 DISTRIBUTIONS = ("normal", "uniform")
 
 
 @dataclass(frozen=True)
 class Latent:
-    """z: (N, size), each element N(0, 1) for "normal", or U(-1, 1) for "uniform"."""
+    """Noise z of shape (N, size).
+
+    Parameters
+    ----------
+    size : elements per image
+    distribution : of each element: "normal" for N(0, 1), "uniform" for U(-1, 1)
+
+    Raises
+    ------
+    ShapeError : a setting is not one of these
+    """
 
     size: int = 100
     distribution: str = "normal"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.distribution not in DISTRIBUTIONS:
-            raise ShapeError(f"latent: expected a distribution of {', '.join(DISTRIBUTIONS)}, got {self.distribution!r}")
+            known = ", ".join(DISTRIBUTIONS)
+            raise ShapeError(
+                f"latent: expected a distribution of {known}, got {self.distribution!r}"
+            )
         if not isinstance(self.size, int) or self.size < 1:
             raise ShapeError(f"latent: expected a size of at least 1, got {self.size!r}")
 
-    def draw_(self, out, stream):
-        """Fill an array of a device with noise from a stream of that device."""
-        return stream.normal_(out) if self.distribution == "normal" else stream.uniform_(out, -1.0, 1.0)
+    def draw_(self, out: Array, stream: Any) -> Array:
+        """Fill an array with noise from a stream of its device, and return it."""
+        if self.distribution == "normal":
+            return stream.normal_(out)
+        return stream.uniform_(out, -1.0, 1.0)
 
-    def walk(self, start, end, steps):
-        """Points from `start` to `end`, vectors alike: (steps, size), inside the region where the noise is likely.
+    def walk(self, start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
+        """Interpolate between two points without leaving the region where the noise is likely.
 
-        Between normal points, whose length hardly varies, along the great circle: sin((1 - t) a) / sin(a) start +
-        sin(t a) / sin(a) end with a the angle between them; between uniform points, straight. Source: White 2016.
+        Uniform noise is interpolated linearly. Normal noise, whose norm hardly varies, follows the
+        great circle, with a the angle between the points:
+        sin((1 - t) a) / sin(a) start + sin(t a) / sin(a) end.
+
+        Parameters
+        ----------
+        start, end : (size,), on the host
+        steps : number of points, including both ends
+
+        Returns
+        -------
+        (steps, size), in the dtype of `start`
+
+        References
+        ----------
+        White 2016, "Sampling generative networks".
         """
         t = np.linspace(0, 1, steps, dtype=start.dtype)[:, None]
         if self.distribution == "uniform":
@@ -39,4 +72,5 @@ class Latent:
         angle = np.arccos(np.clip(cosine, -1, 1))
         if np.sin(angle) < 1e-6:
             return (1 - t) * start + t * end
-        return ((np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)).astype(start.dtype)
+        points = np.sin((1 - t) * angle) * start + np.sin(t * angle) * end
+        return (points / np.sin(angle)).astype(start.dtype)

@@ -1,150 +1,129 @@
-"""Recipes: networks and settings that train together. Adding one is adding one entry to RECIPES.
+"""Recipes: networks and settings that train together. To add one, add an entry to ALL.
 
-Five of them follow projects that people learn GANs from, and keep their settings to the letter; they are the peers that
-the default is measured against.
+Five of them follow projects that people learn GANs from and keep their settings exactly; the
+default is measured against them.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
+from gan.errors import RunError
 from gan.latent import Latent
-from gan.objectives.objectives import NonSaturating, Objective
-from gan.objectives.penalties import OneCentered, ZeroCentered
-from nn import (
-    BatchNorm,
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    Dropout,
-    Flatten,
-    GlorotNormal,
-    LeakyReLU,
-    Normal,
-    ReLU,
-    Reshape,
-    RunError,
-    Sequential,
-    Sigmoid,
-    Tanh,
+from gan.networks import (
+    batchnorm_leaky,
+    batchnorm_relu,
+    dcgan_discriminator,
+    dcgan_generator,
+    leaky,
+    leaky_dropout,
+    mlp,
+    small_discriminator,
+    small_generator,
 )
+from gan.objectives.objectives import NonSaturating, Objective, Relativistic
+from gan.objectives.penalties import OneCentered, ZeroCentered
+from nn import Dense, LeakyReLU, Normal, ReLU, Sequential, Sigmoid, Tanh
 
 MINUS_ONE_TO_ONE = (-1.0, 1.0)
 ZERO_TO_ONE = (0.0, 1.0)
+DIGITS = (1, 28, 28)  # image shapes
+STACKED_DIGITS = (3, 28, 28)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a training needs besides images. One of `epochs` and `steps` says how long it is."""
+    """Everything a run needs besides images; `dataclasses.replace` changes a setting.
+
+    Parameters
+    ----------
+    name : what `get_recipe` and `--recipe` call it
+    origin : where it comes from, for the table
+    make_generator : returns an unbuilt generator, given the size of its input (`n_in`)
+    make_discriminator : returns an unbuilt discriminator, given the number of its outputs (`n_out`)
+    latent : the noise
+    image_range : (low, high) of the generated images, and of the training images as D sees them
+    image_shape : (C, H, W) of the images
+    objective : the losses of D and G
+    penalty : on the slope of D, or None
+    learning_rate, beta1, beta2 : of both Adam optimizers
+    ema_decay : decay per step of G's moving average, which is saved and sampled; None for none
+    fresh_noise : whether G's update generates new images instead of reusing those of D's update
+    pack : number of images that D scores at once, stacked as channels (PacGAN)
+    classes : number of labelled classes, if the networks are conditional on them, else 0
+    clusters : the same without labels: number of clusters that k-means finds, else 0
+    batch_size : images per step
+    epochs, steps : length of the run; exactly one is given
+    """
 
     name: str
     origin: str
-    generator: Callable[[], Sequential]
-    discriminator: Callable[[], Sequential]
+    make_generator: Callable[[int], Sequential]
+    make_discriminator: Callable[[int], Sequential]
     latent: Latent
-    image_range: tuple[float, float]  # of G's output, and of the training images as D sees them
+    image_range: tuple[float, float]
+    image_shape: tuple[int, int, int] = DIGITS
     objective: Objective = NonSaturating()
-    penalty: ZeroCentered | OneCentered | None = None  # on D's slope
+    penalty: ZeroCentered | OneCentered | None = None
     learning_rate: float = 2e-4
     beta1: float = 0.9
     beta2: float = 0.999
-    average: float | None = None  # of G over the steps: what is saved and drawn with forgets by this factor a step
-    fresh_noise: bool = True  # G's update makes images of its own, not those that D has just learnt from
-    pack: int = 1  # images that D judges at once, as channels
-    classes: int = 0  # G draws what it is asked for, and D knows what was asked: a number of labelled classes, or 0
-    clusters: int = 0  # the same without labels: a number of kinds that k-means finds in the training images
+    ema_decay: float | None = None
+    fresh_noise: bool = True
+    pack: int = 1
+    classes: int = 0
+    clusters: int = 0
     batch_size: int = 64
     epochs: int | None = None
     steps: int | None = None
 
     @property
-    def inputs(self):
-        """How many numbers G makes an image of: noise, and one for each kind."""
-        return self.latent.size + self.kinds
-
-    @property
-    def kinds(self):
-        """How many kinds of image G can be asked for: labelled classes or clusters."""
+    def num_classes(self) -> int:
+        """The number of labelled classes or of clusters; 0 if unconditional."""
         return self.classes or self.clusters
 
     @property
-    def length(self):
+    def n_in(self) -> int:
+        """The size of G's input: the noise and a one-hot class."""
+        return self.latent.size + self.num_classes
+
+    @property
+    def n_out(self) -> int:
+        """The number of D's outputs: one per class."""
+        return self.num_classes or 1
+
+    @property
+    def length(self) -> str:
         return f"{self.epochs} epochs" if self.epochs else f"{self.steps:,} steps"
 
+    def generator(self) -> Sequential:
+        """A new, unbuilt generator."""
+        return self.make_generator(self.n_in)
 
-def mlp(sizes, hidden, last=()):
-    """Dense layers of the given sizes, the layers that `hidden(n)` makes after each but the last, which `last` follow."""
-    layers = []
-    for n_in, n_out in zip(sizes[:-2], sizes[1:-1]):
-        layers += [Dense(n_in, n_out), *hidden(n_out)]
-    return Sequential(*layers, Dense(sizes[-2], sizes[-1]), *last)
-
-
-def leaky(n):
-    return [LeakyReLU(0.2)]
+    def discriminator(self) -> Sequential:
+        """A new, unbuilt discriminator."""
+        return self.make_discriminator(self.n_out)
 
 
-def leaky_dropout(n):
-    return [LeakyReLU(0.2), Dropout(0.3)]
-
-
-def batchnorm_relu(n):
-    return [BatchNorm(n), ReLU()]
-
-
-def batchnorm_leaky(n):
-    return [BatchNorm(n), LeakyReLU(0.2)]
-
-
-def dcgan_generator(n_z=100, channels=(256, 128, 64, 32)):
-    """z -> 7x7 -> 7x7 -> 14x14 -> 14x14 -> 28x28, where a kernel of 4 doubles the size and overlaps itself evenly."""
-    a, b, c, d = channels
-    xavier = GlorotNormal()
+def two_layer_generator(n_in: int) -> Sequential:
+    init = Normal(0.02)
     return Sequential(
-        *(Dense(n_z, a * 7 * 7, init=xavier), *batchnorm_leaky(a * 7 * 7), Reshape((a, 7, 7))),
-        *(ConvTranspose2d(a, b, 3, padding=1, init=xavier), *batchnorm_leaky(b)),
-        *(ConvTranspose2d(b, c, 4, stride=2, padding=1, init=xavier), *batchnorm_leaky(c)),
-        *(ConvTranspose2d(c, d, 3, padding=1, init=xavier), *batchnorm_leaky(d)),
-        *(ConvTranspose2d(d, 1, 4, stride=2, padding=1, init=xavier), Tanh()),
+        Dense(n_in, 512, init=init), LeakyReLU(0.01), Dense(512, 784, init=init), Sigmoid()
     )
 
 
-def dcgan_discriminator(channels=(32, 64, 128)):
-    """28x28 -> 14x14 -> 7x7 -> 7x7 -> a probability."""
-    a, b, c = channels
-    xavier = GlorotNormal()
-    return Sequential(
-        *(Conv2d(1, a, 4, stride=2, padding=1, init=xavier), *batchnorm_leaky(a)),
-        *(Conv2d(a, b, 4, stride=2, padding=1, init=xavier), *batchnorm_leaky(b)),
-        *(Conv2d(b, c, 3, padding=1, init=xavier), *batchnorm_leaky(c)),
-        *(Flatten(), Dense(c * 7 * 7, 1, init=xavier), Sigmoid()),
-        input_shape=(1, 28, 28),
-    )
-
-
-def small_generator(n_in=64):
-    """z -> 7x7 -> 14x14 -> 28x28."""
-    return Sequential(
-        *(Dense(n_in, 64 * 7 * 7), Reshape((64, 7, 7)), *batchnorm_leaky(64)),
-        *(ConvTranspose2d(64, 32, 4, stride=2, padding=1), *batchnorm_leaky(32)),
-        *(ConvTranspose2d(32, 1, 4, stride=2, padding=1), Tanh()),
-    )
-
-
-def small_discriminator(n_out=1):
-    """28x28 -> 14x14 -> 7x7 -> logits, without batch norm: a penalty on its slope keeps it in bounds."""
-    return Sequential(
-        *(Conv2d(1, 32, 4, stride=2, padding=1), LeakyReLU(0.2)),
-        *(Conv2d(32, 64, 4, stride=2, padding=1), LeakyReLU(0.2)),
-        *(Flatten(), Dense(64 * 7 * 7, n_out)),
-        input_shape=(1, 28, 28),
-    )
+def two_layer_discriminator(n_out: int) -> Sequential:
+    init = Normal(0.02)
+    return Sequential(Dense(784, 512, init=init), ReLU(), Dense(512, n_out, init=init), Sigmoid())
 
 
 CONV_R1R2 = Recipe(
     name="conv-r1r2",
     origin="ours: a small convolutional pair",
-    generator=small_generator,
-    discriminator=small_discriminator,
+    make_generator=small_generator,
+    make_discriminator=small_discriminator,
     latent=Latent(64, "normal"),
     image_range=MINUS_ONE_TO_ONE,
     penalty=ZeroCentered(1.0, every=8),
@@ -152,7 +131,7 @@ CONV_R1R2 = Recipe(
     beta1=0.5,
     beta2=0.99,
     batch_size=16,
-    average=0.999,
+    ema_decay=0.999,
     fresh_noise=False,
     steps=16_000,
 )
@@ -161,36 +140,49 @@ CONV_CLUSTERS = replace(
     CONV_R1R2,
     name="conv-clusters",
     origin="the default: ours, conv-r1r2 with clusters of the images in place of classes",
-    generator=lambda: small_generator(16 + 200),
-    discriminator=lambda: small_discriminator(200),
     latent=Latent(16, "normal"),
     penalty=ZeroCentered(0.2, every=8),
     clusters=200,
     steps=12_000,
 )
 
-HOUR = replace(CONV_CLUSTERS, name="conv-clusters-hour", origin="ours: the default for longer", average=0.9995, steps=100_000)
-
-CONV_CLASSES = replace(
-    CONV_R1R2,
-    name="conv-r1r2-classes",
-    origin="ours: conv-r1r2, drawing the digit that is asked for",
-    generator=lambda: small_generator(64 + 10),
-    discriminator=lambda: small_discriminator(10),
-    classes=10,
-    steps=26_000,
+# Both keep to PacGAN's protocol for Stacked MNIST (gan/data/stacked.py): noise, batches, epochs.
+STACKED_DCGAN = Recipe(
+    name="stacked-dcgan",
+    origin="the plain baseline: dcgan with the protocol's noise and Adam",
+    make_generator=partial(dcgan_generator, image_channels=3),
+    make_discriminator=partial(dcgan_discriminator, image_channels=3),
+    latent=Latent(100, "uniform"),
+    image_range=MINUS_ONE_TO_ONE,
+    image_shape=STACKED_DIGITS,
+    learning_rate=2e-4,
+    beta1=0.5,
+    batch_size=64,
+    epochs=50,
 )
 
 ALL = [
     CONV_CLUSTERS,
-    HOUR,
+    replace(
+        CONV_CLUSTERS,
+        name="conv-clusters-hour",
+        origin="ours: the default for longer",
+        ema_decay=0.9995,
+        steps=100_000,
+    ),
     CONV_R1R2,
-    CONV_CLASSES,
+    replace(
+        CONV_R1R2,
+        name="conv-r1r2-classes",
+        origin="ours: conv-r1r2 conditional on the digit",
+        classes=10,
+        steps=26_000,
+    ),
     Recipe(
         name="mlp-smoothed",
         origin="ours: Dense layers only",
-        generator=lambda: mlp([32, 256, 256, 784], batchnorm_leaky, [Tanh()]),
-        discriminator=lambda: mlp([784, 512, 256, 1], leaky_dropout),
+        make_generator=lambda n_in: mlp([n_in, 256, 256, 784], batchnorm_leaky, [Tanh()]),
+        make_discriminator=lambda n_out: mlp([784, 512, 256, n_out], leaky_dropout),
         latent=Latent(32, "normal"),
         image_range=MINUS_ONE_TO_ONE,
         objective=NonSaturating(real_target=0.9),
@@ -201,8 +193,8 @@ ALL = [
     Recipe(
         name="mlp-dropout",
         origin="after: PyTorch MLP GAN with dropout",
-        generator=lambda: mlp([100, 32, 64, 128, 784], leaky_dropout, [Tanh()]),
-        discriminator=lambda: mlp([784, 128, 64, 32, 1], leaky_dropout),
+        make_generator=lambda n_in: mlp([n_in, 32, 64, 128, 784], leaky_dropout, [Tanh()]),
+        make_discriminator=lambda n_out: mlp([784, 128, 64, 32, n_out], leaky_dropout),
         latent=Latent(100, "uniform"),
         image_range=MINUS_ONE_TO_ONE,
         learning_rate=0.002,
@@ -211,8 +203,8 @@ ALL = [
     Recipe(
         name="dcgan",
         origin="after: convolutional GAN",
-        generator=dcgan_generator,
-        discriminator=dcgan_discriminator,
+        make_generator=dcgan_generator,
+        make_discriminator=dcgan_discriminator,
         latent=Latent(100, "normal"),
         image_range=MINUS_ONE_TO_ONE,
         learning_rate=1e-4,
@@ -221,12 +213,8 @@ ALL = [
     Recipe(
         name="two-layer",
         origin="after: GAN from scratch in NumPy",
-        generator=lambda: Sequential(
-            Dense(100, 512, init=Normal(0.02)), LeakyReLU(0.01), Dense(512, 784, init=Normal(0.02)), Sigmoid()
-        ),
-        discriminator=lambda: Sequential(
-            Dense(784, 512, init=Normal(0.02)), ReLU(), Dense(512, 1, init=Normal(0.02)), Sigmoid()
-        ),
+        make_generator=two_layer_generator,
+        make_discriminator=two_layer_discriminator,
         latent=Latent(100, "normal"),
         image_range=ZERO_TO_ONE,
         learning_rate=2e-4,
@@ -236,8 +224,10 @@ ALL = [
     Recipe(
         name="mlp-batchnorm",
         origin="after: first GAN of block functions",
-        generator=lambda: mlp([64, 128, 256, 512, 1024, 784], batchnorm_relu, [Sigmoid()]),
-        discriminator=lambda: mlp([784, 512, 256, 128, 1], leaky),
+        make_generator=lambda n_in: mlp(
+            [n_in, 128, 256, 512, 1024, 784], batchnorm_relu, [Sigmoid()]
+        ),
+        make_discriminator=lambda n_out: mlp([784, 512, 256, 128, n_out], leaky),
         latent=Latent(64, "normal"),
         image_range=ZERO_TO_ONE,
         objective=NonSaturating(weight=0.5),
@@ -248,33 +238,69 @@ ALL = [
     Recipe(
         name="mlp-leaky",
         origin="after: handwritten digit generation",
-        generator=lambda: mlp([100, 32, 64, 128, 784], leaky, [Tanh()]),
-        discriminator=lambda: mlp([784, 128, 64, 32, 1], leaky),
+        make_generator=lambda n_in: mlp([n_in, 32, 64, 128, 784], leaky, [Tanh()]),
+        make_discriminator=lambda n_out: mlp([784, 128, 64, 32, n_out], leaky),
         latent=Latent(100, "uniform"),
         image_range=MINUS_ONE_TO_ONE,
         objective=NonSaturating(real_target=0.9),
         learning_rate=0.002,
         epochs=50,
     ),
+    replace(
+        STACKED_DCGAN,
+        name="stacked-ours",
+        origin="ours; objective and penalty after Huang et al. 2024, whose ablation on Stacked "
+        "MNIST keeps all modes with them",
+        make_generator=partial(small_generator, image_channels=3),
+        make_discriminator=partial(small_discriminator, image_channels=3),
+        objective=Relativistic(),
+        penalty=ZeroCentered(1.0, every=8),
+        learning_rate=1e-3,
+        beta2=0.99,
+        ema_decay=0.999,
+        fresh_noise=False,
+    ),
+    STACKED_DCGAN,
 ]
-DEFAULT = CONV_CLUSTERS.name
 RECIPES = {recipe.name: recipe for recipe in ALL}
+DEFAULT = CONV_CLUSTERS.name
 
 
-def get_recipe(name):
-    """The recipe of that name; `RunError`, which lists the known ones, if there is none."""
-    if name not in RECIPES:
-        raise RunError(f"recipe: expected one of {', '.join(RECIPES)}, got {name!r}")
-    return RECIPES[name]
+def recipes_for(image_shape: tuple[int, int, int]) -> dict[str, Recipe]:
+    """The recipes for images of this shape, by name."""
+    return {name: recipe for name, recipe in RECIPES.items() if recipe.image_shape == image_shape}
 
 
-def table():
-    """The recipes as text, a line each."""
+def get_recipe(name: str, image_shape: tuple[int, int, int] | None = None) -> Recipe:
+    """Return the recipe of that name.
+
+    Parameters
+    ----------
+    name : a key of RECIPES
+    image_shape : (C, H, W) that the recipe must be for; None for any
+
+    Raises
+    ------
+    RunError : there is no such recipe; the message lists those that there are
+    """
+    known = RECIPES if image_shape is None else recipes_for(image_shape)
+    if name not in known:
+        images = f", which is for images of {RECIPES[name].image_shape}" if name in RECIPES else ""
+        raise RunError(f"recipe: expected one of {', '.join(known)}, got {name!r}{images}")
+    return known[name]
+
+
+def table(image_shape: tuple[int, int, int] = DIGITS) -> str:
+    """The recipes for images of this shape as text, one per line."""
     rows = [("recipe", "length", "batch", "learning rate", "parameters", "origin")]
-    for recipe in ALL:
+    for recipe in recipes_for(image_shape).values():
         size = recipe.generator().n_parameters + recipe.discriminator().n_parameters
+        rate = f"{recipe.learning_rate:g}"
         rows.append(
-            (recipe.name, recipe.length, str(recipe.batch_size), f"{recipe.learning_rate:g}", f"{size:,}", recipe.origin)
+            (recipe.name, recipe.length, str(recipe.batch_size), rate, f"{size:,}", recipe.origin)
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows
+    ]
+    return "\n".join(lines)

@@ -32,9 +32,5 @@ class WeightsError(ByhandError, ValueError):
     """A weights file cannot be read, or lacks what it must contain."""
 
 
-class DataError(ByhandError, ValueError):
-    """A data file or a data set is unavailable, or lacks what it must contain."""
-
-
-class RunError(ByhandError, RuntimeError):
-    """A run cannot start or continue: bad settings, a bad folder, or a loss that is not finite."""
+class FileError(ByhandError, RuntimeError):
+    """A file cannot be written, because something else is in its place."""

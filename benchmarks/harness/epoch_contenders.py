@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from benchmarks.harness import contenders as sides
 from examples.train_mnist_gan import Bar
+from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.recipes import get_recipe
 from gan.runs.run import RunFolder
@@ -68,8 +69,8 @@ class Steps(Epochs):
 
 def trainer_of(recipe, images):
     """Its images are of any kind, where the recipe has kinds: k-means is no part of an epoch."""
-    numbers = np.arange(len(images))
-    return Trainer(recipe, images, numbers % max(recipe.classes, 1), found=numbers % max(recipe.clusters, 1))
+    ids = np.arange(len(images)) % max(recipe.num_classes, 1)
+    return Trainer(recipe, images, ClusterIds(ids) if recipe.clusters else ids)
 
 
 def training_images(n, data_dir=None):

@@ -7,6 +7,7 @@ those of the processor: a reader waits for nothing, and how long others kept it 
 import random
 import time
 import tracemalloc
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from gan.data.idx import read_idx, write_idx
 from gan.recipes import get_recipe
 from gan.data.sources import Source
 from gan.training.trainer import Trainer
-from nn import ByhandError, DataError, Dense, LeakyReLU, Sequential, WeightsError, load_weights, save_weights
+from gan.errors import DataError
+from nn import ByhandError, Dense, LeakyReLU, Sequential, WeightsError, load_weights, save_weights
 
 SECONDS, N_BYTES = 1.0, 200_000_000
 HUGE = [b"\xff" * 4, b"\xff\xff\xff\x7f", b"\xff" * 8, b"\x00" * 4, b"\x00\x00\x00\x80"]
@@ -119,7 +121,7 @@ def held(networks):
 
 def small_trainer():
     nets = {"generator": Sequential(Dense(100, 4), LeakyReLU(0.2), Dense(4, 784)), "discriminator": Sequential(Dense(784, 1))}
-    return Trainer(get_recipe("mlp-leaky"), np.zeros((8, 784), np.uint8), batch_size=4, **nets)
+    return Trainer(replace(get_recipe("mlp-leaky"), batch_size=4), np.zeros((8, 784), np.uint8), **nets)
 
 
 def small_checkpoint():
@@ -127,7 +129,7 @@ def small_checkpoint():
     trainer = small_trainer()
     history = trainer.fit(steps=2)
     frames = np.zeros((len(history), 64, 28, 28), np.uint8)
-    return Checkpoint({"seed": 0}, None, *trainer.state(), frames, None, history, None)
+    return Checkpoint({"seed": 0}, None, *trainer.state_dict(), frames, None, history, None)
 
 
 def weights(folder, count):

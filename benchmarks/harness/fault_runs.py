@@ -17,18 +17,35 @@ from pathlib import Path
 
 from gan.runs.checkpoint import read_checkpoint
 from gan.data.locations import sample_folder
-from nn import RunError, load_weights
+from gan.errors import RunError
+from nn import load_weights
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = ROOT / "examples" / "train_mnist_gan.py"
 SAMPLE = sample_folder()
 STEPS = 240  # three epochs, the last one cut short, with a checkpoint every fifty steps
-OPTIONS = ("--recipe", "mlp-leaky", "--batch-size", "100", "--steps", str(STEPS), "--checkpoint-minutes", "1e-9", "--seed", "5")
+OPTIONS = (
+    "--recipe",
+    "mlp-leaky",
+    "--batch-size",
+    "100",
+    "--steps",
+    str(STEPS),
+    "--checkpoint-minutes",
+    "1e-9",
+    "--seed",
+    "5",
+)
 FIXED = ("--dataset", "mnist-sample", "--device", "cpu", *OPTIONS)
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # of Linux: what lets root write where permissions forbid it
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = (
+    24,
+    1,
+)  # of Linux: what lets root write where permissions forbid it
 SLOW = 2  # seconds until the mirror answers: all trainings want a file before any has it
 LONGEST = 600  # seconds: a training takes two, but others may keep it waiting
-CLOCK_BACK = "import time; t = iter(range(2_000_000_000, 0, -3600)); time.time = lambda: float(next(t))\n"
+CLOCK_BACK = (
+    "import time; t = iter(range(2_000_000_000, 0, -3600)); time.time = lambda: float(next(t))\n"
+)
 LIMITED = "import resource; resource.setrlimit(resource.{kind}, ({n},) * 2)\n"
 POISONED = """
 import numpy, gan.training.trainer as training
@@ -64,7 +81,12 @@ class Runs:
         """A training in the folder `out`; `before`, Python, runs ahead of it in its process."""
         code = f"{before}\nimport runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
         words = words or (*FIXED, "--out", out)
-        own = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}
+        own = {
+            "PYTHONPATH": str(ROOT),
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MPLBACKEND": "agg",
+        }
         return subprocess.Popen(
             [sys.executable, "-c", code, COMMAND, *words, "--quiet"], cwd=self.folder, text=True, env={**os.environ, **own},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=preexec_fn,
@@ -92,7 +114,9 @@ class Runs:
         """The bytes of the weights, and the history without what the clock decides."""
         folder = self.folder / out
         rows = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
-        return (folder / "weights.npz").read_bytes(), [[row[i] for i in (0, 1, *range(4, len(row)))] for row in rows]
+        return (folder / "weights.npz").read_bytes(), [
+            [row[i] for i in (0, 1, *range(4, len(row)))] for row in rows
+        ]
 
     def went_on(self, out):
         """Whether a resume ends well, with the bytes of the training that nothing happened to."""
@@ -107,7 +131,12 @@ class Runs:
     def clear_error(self, ended, *words):
         """Whether it ended with one line that says what is wrong."""
         status, err = ended
-        return status == 2 and err.startswith("error: ") and err.count("\n") == 1 and all(word in err for word in words)
+        return (
+            status == 2
+            and err.startswith("error: ")
+            and err.count("\n") == 1
+            and all(word in err for word in words)
+        )
 
 
 def kills(folder, count, rng=None):
@@ -133,7 +162,9 @@ def kills(folder, count, rng=None):
 
 def wait_for_write(folder, process, seconds):
     time.sleep(seconds)
-    while process.poll() is None and not any(name.startswith(".checkpoint.npz.") for name in os.listdir(folder)):
+    while process.poll() is None and not any(
+        name.startswith(".checkpoint.npz.") for name in os.listdir(folder)
+    ):
         pass
 
 
@@ -150,7 +181,9 @@ def full_disks(folder, count):
         path = runs.folder / out / "checkpoint.npz"
         before = path.read_bytes()
         limit = LIMITED.format(kind="RLIMIT_FSIZE", n=10_000 + k * (n_bytes - 20_000) // count)
-        failed = runs.clear_error(runs.end(runs.resume(out, before=limit)), out, "File too large", "whole")
+        failed = runs.clear_error(
+            runs.end(runs.resume(out, before=limit)), out, "File too large", "whole"
+        )
         survived += failed and path.read_bytes() == before and runs.went_on(out)
     return count, survived, f"limits up to the {n_bytes:,} bytes of a checkpoint"
 
@@ -161,7 +194,10 @@ def folders(folder, count):
     for k in range(count):
         names = [f"{what}-{k}" for what in ("removed", "read-only", "twice", "clock")]
         survived += removed(runs, names[0]) + read_only(runs, names[1]) + twice(runs, names[2])
-        survived += runs.end(runs.start(names[3], before=CLOCK_BACK)) == (0, "") and runs.result(names[3])[0] == runs.weights
+        survived += (
+            runs.end(runs.start(names[3], before=CLOCK_BACK)) == (0, "")
+            and runs.result(names[3])[0] == runs.weights
+        )
     return 4 * count, survived, f"{count} each of removed, read-only, told to two, clock set back"
 
 
@@ -192,9 +228,15 @@ def twice(runs, out):
     process = runs.start(out)
     runs.until_checkpoint(out, process)
     process.send_signal(signal.SIGSTOP)
-    refused = runs.clear_error(runs.end(runs.start(out)), out) and runs.clear_error(runs.end(runs.resume(out)), out, "another run")
+    refused = runs.clear_error(runs.end(runs.start(out)), out) and runs.clear_error(
+        runs.end(runs.resume(out)), out, "another run"
+    )
     process.send_signal(signal.SIGCONT)
-    return refused and runs.end(process) == (0, "") and runs.result(out) == (runs.weights, runs.history)
+    return (
+        refused
+        and runs.end(process) == (0, "")
+        and runs.result(out) == (runs.weights, runs.history)
+    )
 
 
 def numbers(folder, count):
@@ -202,16 +244,36 @@ def numbers(folder, count):
     runs, survived = Runs(folder), 0
     for k in range(count):
         out = f"nan-{k}"
-        ended = runs.end(runs.start(out, before=POISONED.format(step=101 + k * (STEPS - 102) // count)))
-        told = runs.clear_error(ended, "step ", "last known to be good", "Try a learning rate below")
+        ended = runs.end(
+            runs.start(out, before=POISONED.format(step=101 + k * (STEPS - 102) // count))
+        )
+        told = runs.clear_error(
+            ended, "step ", "last known to be good", "Try a learning rate below"
+        )
         load_weights(runs.folder / out / "weights.npz")
         read_checkpoint(runs.folder / out / "checkpoint.npz")
         survived += told and runs.went_on(out)
-        big = ("--recipe", "dcgan", "--dataset", "mnist-sample", "--device", "cpu", "--batch-size", "10000", "--steps", "3")
-        limit = "import numpy, gan.training.trainer\n" + LIMITED.format(kind="RLIMIT_AS", n=3_000_000_000)
+        big = (
+            "--recipe",
+            "dcgan",
+            "--dataset",
+            "mnist-sample",
+            "--device",
+            "cpu",
+            "--batch-size",
+            "10000",
+            "--steps",
+            "3",
+        )
+        limit = "import numpy, gan.training.trainer\n" + LIMITED.format(
+            kind="RLIMIT_AS", n=3_000_000_000
+        )
         before = runs.result("whole")
         ended = runs.end(runs.start(f"big-{k}", *big, "--out", f"big-{k}", before=limit))
-        survived += runs.clear_error(ended, "not enough memory", "smaller batch size") and runs.result("whole") == before
+        survived += (
+            runs.clear_error(ended, "not enough memory", "smaller batch size")
+            and runs.result("whole") == before
+        )
     return 2 * count, survived, f"{count} weights made NaN, {count} batches of 10,000 in 3 GB"
 
 
@@ -231,13 +293,28 @@ def together(folder, count):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         before = MIRRORED.format(url=f"http://127.0.0.1:{server.server_port}/")
         cache, outs = runs.folder / "cache", [f"run-{k}" for k in range(count)]
-        started = [runs.start(out, *FIXED, "--data-dir", str(cache), "--out", out, before=before) for out in outs]
+        started = [
+            runs.start(out, *FIXED, "--data-dir", str(cache), "--out", out, before=before)
+            for out in outs
+        ]
         ends = [runs.end(process) for process in started]
         server.shutdown()
-    survived = sum(end == (0, "") and runs.result(out) == (runs.weights, runs.history) for end, out in zip(ends, outs))
-    files = {path.name: sha256(path.read_bytes()).digest() for path in (cache / "mnist-sample").iterdir()}
-    whole = all((SAMPLE / name).is_file() and sha256((SAMPLE / name).read_bytes()).digest() == d for name, d in files.items())
-    return count, survived if whole else 0, f"{len(files)} files in the cache, {'all' if whole else 'NOT all'} whole; {len(served)} fetched"
+    survived = sum(
+        end == (0, "") and runs.result(out) == (runs.weights, runs.history)
+        for end, out in zip(ends, outs)
+    )
+    files = {
+        path.name: sha256(path.read_bytes()).digest() for path in (cache / "mnist-sample").iterdir()
+    }
+    whole = all(
+        (SAMPLE / name).is_file() and sha256((SAMPLE / name).read_bytes()).digest() == d
+        for name, d in files.items()
+    )
+    return (
+        count,
+        survived if whole else 0,
+        f"{len(files)} files in the cache, {'all' if whole else 'NOT all'} whole; {len(served)} fetched",
+    )
 
 
 def in_a_folder(fault, *args):

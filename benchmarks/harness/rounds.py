@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.harness.clocks import WallClock, clock_of
-from nn import RunError
+from gan.errors import RunError
 
 WARM_UP = 1.0  # seconds of steps before the first turn: buffers, thread pools, the allocator
 LEAD_IN = 0.06  # seconds of untimed steps at the beginning of each turn

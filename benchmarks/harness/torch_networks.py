@@ -6,7 +6,7 @@ A layer that is new in `nn` needs one line in MODULES (and in nn/serialization/t
 import torch
 from torch import nn as torch_nn
 
-from nn import RunError
+from gan.errors import RunError
 from nn.serialization.torch_state import to_torch_state
 
 MODULES = {  # by the name of our layer: its module, given the layer and the shape of one sample of its input

@@ -12,7 +12,8 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 from benchmarks.harness.torch_networks import peer_of
 from gan.objectives.objectives import NonSaturating
 from gan.objectives.penalties import ZeroCentered
-from nn import RunError, Sigmoid
+from gan.errors import RunError
+from nn import Sigmoid
 
 
 class Eager:
@@ -31,12 +32,12 @@ class Eager:
         if type(recipe.objective) is not NonSaturating or not isinstance(recipe.penalty, ZeroCentered | None):
             raise RunError(f"{recipe.name}: its objective or penalty has no PyTorch side in benchmarks/harness/torch_steps.py")
         generator, discriminator = recipe.generator().build(0), recipe.discriminator().build(1)
-        image_shape = generator.output_shape((recipe.inputs,))
+        image_shape = generator.output_shape((recipe.n_in,))
         self.recipe, self.n, self.device = recipe, recipe.batch_size, device
-        self.G = peer_of(generator, (recipe.inputs,)).to(device)
+        self.G = peer_of(generator, (recipe.n_in,)).to(device)
         self.D = peer_of(discriminator, image_shape).to(device)
-        kinds = torch.arange(len(images), device=device) % max(recipe.kinds, 1)
-        self.kinds = one_hot(kinds, max(recipe.kinds, 1)).float()  # of each image
+        kinds = torch.arange(len(images), device=device) % max(recipe.num_classes, 1)
+        self.kinds = one_hot(kinds, max(recipe.num_classes, 1)).float()  # of each image
         self.on_probabilities = isinstance(discriminator[-1], Sigmoid)
         self.has_batchnorm = any(leaf.statistic_shapes for _, leaf in discriminator.modules())
         low, high = recipe.image_range
@@ -46,7 +47,7 @@ class Eager:
         adam = {"lr": recipe.learning_rate, "betas": (recipe.beta1, recipe.beta2), **self.adam_options()}
         self.g_optimizer = torch.optim.Adam(self.G.parameters(), **adam)
         self.d_optimizer = torch.optim.Adam(self.D.parameters(), **adam)
-        self.average = copy.deepcopy(self.G) if recipe.average else None
+        self.average = copy.deepcopy(self.G) if recipe.ema_decay else None
         self.count = -1
 
     def penalty(self, real, fake):
@@ -68,7 +69,7 @@ class Eager:
         if self.average:
             for ours, its in ((self.average.parameters(), self.G.parameters()), (self.average.buffers(), self.G.buffers())):
                 floats = [pair for pair in zip(ours, its) if pair[0].is_floating_point()]
-                torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - self.recipe.average)
+                torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - self.recipe.ema_decay)
 
     def adam_options(self):
         return {}
@@ -79,7 +80,7 @@ class Eager:
             z = torch.randn(size, device=self.device)
         else:
             z = torch.rand(size, device=self.device) * 2 - 1
-        return torch.cat([z, self.asked], dim=1) if self.recipe.kinds else z
+        return torch.cat([z, self.asked], dim=1) if self.recipe.num_classes else z
 
     def draw(self):
         """Which images come next."""
@@ -90,14 +91,14 @@ class Eager:
 
     def batch(self):
         drawn = self.draw()
-        if self.recipe.kinds:
+        if self.recipe.num_classes:
             self.asked = self.kinds[drawn]
         return self.images[drawn]
 
     def judged(self, x):
         """D's logit for each image; where there are kinds, the one for the kind that is asked."""
         y = self.D(x)
-        return (y * self.asked.repeat(len(x) // self.n, 1)).sum(dim=1, keepdim=True) if self.recipe.kinds else y
+        return (y * self.asked.repeat(len(x) // self.n, 1)).sum(dim=1, keepdim=True) if self.recipe.num_classes else y
 
     def loss(self, output, target):
         labels = torch.full_like(output, target)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from nn.errors import DataError
+from gan.errors import DataError
 
 SIDE, BOX, CENTRE = 28, 20, 14  # pixels
 LEAST_CONTRAST = 16  # of 255, between ink and paper: with less, a picture is blank

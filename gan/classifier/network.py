@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gan.errors import RunError
 from nn import (
     BatchNorm,
     ByhandError,
@@ -17,7 +18,6 @@ from nn import (
     Flatten,
     MaxPool2d,
     ReLU,
-    RunError,
     Sequential,
     SoftmaxCrossEntropy,
     WeightsError,

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gan.classifier.mnist_style import SIDE, bounding_box, ink_of, like_mnist
-from nn.errors import DataError
+from gan.errors import DataError
 from nn.ops.fork import hold_during_fork
 
 # Not all that Pillow reads: an EPS file is a program, which Pillow has Ghostscript run

@@ -11,9 +11,10 @@ import numpy as np
 
 from gan.classifier.augment import ShiftedBatches
 from gan.classifier.network import as_input, digit_classifier
-from gan.data.image_shapes import of_many
-from gan.training.uncopyable import Uncopyable
-from nn import Adam, RunError, Sequential, SoftmaxCrossEntropy, get_ops
+from gan.data.image_shapes import batch_shape
+from gan.errors import RunError
+from gan.uncopyable import Uncopyable
+from nn import Adam, Sequential, SoftmaxCrossEntropy, get_ops
 from nn.ops.base import Ops
 
 EPOCHS, BATCH_SIZE = 12, 64
@@ -78,7 +79,8 @@ class ClassifierTrainer(Uncopyable):
         self.batches = ShiftedBatches(images, labels, batch_size, np.random.default_rng(data_seed))
         self.network = build().build(weights_seed, device=self.ops, name="classifier")
         if self.network.input_shape not in (None, images.shape[1:]):
-            expected, got = of_many(self.network.input_shape), of_many(images.shape[1:])
+            shape = self.network.input_shape
+            expected, got = batch_shape(shape), batch_shape(images.shape[1:])
             raise RunError(
                 f"images: expected shape {expected}, as the network takes them, got {got}; resize "
                 "them"

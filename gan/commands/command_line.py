@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gan.streams import prepare_streams
-from nn import ByhandError, RunError
+from gan.errors import RunError
+from nn import ByhandError
 
 ERROR = 2
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -30,7 +31,10 @@ def run(main):
     if lost and not status:
         status = ERROR
         for number in lost - {errno.EPIPE}:  # the reader of a pipe that has gone did not want more
-            print(f"error: stdout: cannot be written ({os.strerror(number)}); everything else is done", file=sys.stderr)
+            print(
+                f"error: stdout: cannot be written ({os.strerror(number)}); everything else is done",
+                file=sys.stderr,
+            )
     sys.exit(status)
 
 
@@ -39,8 +43,13 @@ def _status(main):
     caught = []
 
     def interrupt(signum):
-        if any(frame.f_code.co_filename.startswith("<frozen importlib") for frame, _ in traceback.walk_stack(None)):
-            os._exit(128 + signum)  # compiled modules print, drop or crash over an exception while they are imported
+        if any(
+            frame.f_code.co_filename.startswith("<frozen importlib")
+            for frame, _ in traceback.walk_stack(None)
+        ):
+            os._exit(
+                128 + signum
+            )  # compiled modules print, drop or crash over an exception while they are imported
         caught.append(signum)
         raise KeyboardInterrupt
 
@@ -59,7 +68,10 @@ def _status(main):
     except ByhandError as problem:
         print(f"error: {problem}", file=sys.stderr)
     except MemoryError as problem:
-        print(f"error: not enough memory ({problem}); try a smaller batch size or count", file=sys.stderr)
+        print(
+            f"error: not enough memory ({problem}); try a smaller batch size or count",
+            file=sys.stderr,
+        )
     except OSError as problem:
         print(f"error: {problem}; name another file or folder", file=sys.stderr)
     return ERROR
@@ -116,7 +128,9 @@ def on_signals(handler):
     previous = {}
     if threading.current_thread() is threading.main_thread():
         handlers = {number: signal.getsignal(number) for number in STOPPING}
-        previous = {number: old for number, old in handlers.items() if old not in (signal.SIG_IGN, None)}  # None: not Python's
+        previous = {
+            number: old for number, old in handlers.items() if old not in (signal.SIG_IGN, None)
+        }  # None: not Python's
     try:
         for number in previous:
             signal.signal(number, first)
@@ -144,7 +158,9 @@ def named(path):
     try:
         yield
     except OSError as problem:
-        raise RunError(f"{path}: cannot be written ({problem.strerror}); name another file") from None
+        raise RunError(
+            f"{path}: cannot be written ({problem.strerror}); name another file"
+        ) from None
 
 
 def free_name(path):
@@ -168,4 +184,6 @@ def free_folder(path):
             return name
         except OSError as problem:
             if not name.exists():  # else another process was faster
-                raise RunError(f"{name}: cannot be written ({problem.strerror}); name another folder with --out") from None
+                raise RunError(
+                    f"{name}: cannot be written ({problem.strerror}); name another folder with --out"
+                ) from None

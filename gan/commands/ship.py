@@ -10,7 +10,8 @@ from pathlib import Path
 
 from gan.commands.command_line import checked, run
 from gan.sampling import load_sampler
-from nn import RunError, load_weights, save_weights
+from gan.errors import RunError
+from nn import load_weights, save_weights
 
 
 def ship(weights, out):

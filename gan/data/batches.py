@@ -1,91 +1,162 @@
-"""Training images, on the device, in batches."""
+"""Training images on the device, in batches."""
 
-from numbers import Integral
+from __future__ import annotations
+
+from typing import Any, Protocol
 
 import numpy as np
 
 from gan.data.image_shapes import check_image_shape
-from nn import RunError
+from gan.errors import RunError
+from nn.ops.base import Array
+
+
+class BatchSource(Protocol):
+    """Training images that are not an array but make batches themselves, like `StackedDigits`."""
+
+    def batches(
+        self, batch_size: int, image_range: tuple[float, float], ops: Any, stream: Any
+    ) -> Batches: ...
+
+
+def make_batches(
+    images: Any,
+    batch_size: int,
+    image_range: tuple[float, float],
+    ops: Any,
+    stream: Any,
+) -> Batches:
+    """The batches of a `BatchSource`, or of an array of images; see `Batches`."""
+    make = getattr(images, "batches", None)
+    if make is not None:
+        return make(batch_size, image_range, ops, stream)
+    return Batches(images, batch_size, image_range, ops, stream)
 
 
 class Batches:
-    """A copy of the images as uint8 on the device, drawn in whole batches in a new random order each epoch.
+    """Whole batches of images in a new random order each epoch, from a uint8 copy on the device.
 
-    What is left over at the end of an epoch, less than one batch, has its turn in another order. image_range: what 0 and
-    255 become. Errors: `RunError` for images that are not uint8, or fewer than a batch.
+    Images left over at the end of an epoch, fewer than a batch, are not seen in that epoch; the
+    next one has another order.
+
+    Parameters
+    ----------
+    images : uint8 (N, ...) in 0..255, on the host
+    batch_size : 1..N
+    image_range : (low, high), what 0 and 255 are mapped to
+    ops : the backend
+    stream : random stream of that backend, for the order
+
+    Raises
+    ------
+    RunError : the images are not uint8, or fewer than a batch
     """
 
-    def __init__(self, images, batch_size, image_range, ops, stream):
+    def __init__(
+        self,
+        images: np.ndarray,
+        batch_size: int,
+        image_range: tuple[float, float],
+        ops: Any,
+        stream: Any,
+    ) -> None:
         check_images(images)
-        if not isinstance(batch_size, Integral) or not 1 <= batch_size <= len(images):
-            raise RunError(f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}")
-        self.batch_size, self.per_epoch = batch_size, len(images) // batch_size
-        self._ops, self._stream = ops, stream
-        self._images = ops.asarray(images.reshape(len(images), -1))
-        self.image_shape, self.n_pixels = images.shape[1:], self._images.shape[1]
-        self._order = ops.asarray(np.arange(len(images)))
+        if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= len(images):
+            raise RunError(
+                f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}"
+            )
+        self.batch_size, self.per_epoch = int(batch_size), len(images) // int(batch_size)
+        self.ops, self.stream = ops, stream
+        self.images = ops.asarray(images.reshape(len(images), -1))
+        self.image_shape, self.n_pixels = images.shape[1:], self.images.shape[1]
+        self.order = ops.asarray(np.arange(len(images)))
         low, high = image_range
-        self._scale, self._shift = (high - low) / 255, low
-        self._one_hot = None
+        self.scale, self.shift = (high - low) / 255, low
+        self._class_onehot: Array | None = None
 
-    def check_shape(self, made):
-        """Raise `RunError` unless the images fit a generator that makes images of the shape `made`."""
-        check_image_shape(self.image_shape, made)
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise `RunError` unless the images fit a generator whose images have this shape."""
+        check_image_shape(self.image_shape, shape)
 
-    def label(self, labels, classes):
-        """Let `gather` give each image's class, too. labels: integers (N,) in 0..classes-1; `RunError` for others."""
-        self._one_hot = self._ops.asarray(one_hot(labels, len(self._images), classes))
+    def set_labels(self, labels: np.ndarray | None, num_classes: int) -> None:
+        """Make `gather` return classes too.
 
-    def gather(self, step, *, out, one_hot=None):
-        """Write the batch of that step, counted from 0, into out: (batch_size, pixels) of the network's dtype.
+        Parameters
+        ----------
+        labels : integers (N,) in 0..num_classes-1
 
-        one_hot: where its classes go, once `label` told them: (batch_size, classes), each row 1 at the image's class and 0
-        elsewhere.
+        Raises
+        ------
+        RunError : the labels are anything else
+        """
+        self._class_onehot = self.ops.asarray(one_hot(labels, len(self.images), num_classes))
+
+    def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
+        """Write a batch into the given arrays.
+
+        Parameters
+        ----------
+        step : number of the training step, counted from 0
+        out : images, (batch_size, pixels) of the network's dtype
+        class_onehot : their classes, (batch_size, num_classes), given after `set_labels`
         """
         place = step % self.per_epoch
         if place == 0:
-            self._stream.shuffle_(self._order)
-        index = self._order[place * self.batch_size : (place + 1) * self.batch_size]
-        self._ops.gather_rows(self._images, index, self._scale, self._shift, out=out)
-        if one_hot is not None:
-            self._ops.gather_rows(self._one_hot, index, 1.0, 0.0, out=one_hot)
+            self.stream.shuffle_(self.order)
+        index = self.order[place * self.batch_size : (place + 1) * self.batch_size]
+        self.ops.gather_rows(self.images, index, self.scale, self.shift, out=out)
+        if class_onehot is not None:
+            self.ops.gather_rows(self._class_onehot, index, 1.0, 0.0, out=class_onehot)
 
-    def orders(self):
-        """The vectors that `gather` shuffles, on the device, and the streams that it shuffles them with: what a checkpoint holds."""
-        return [self._order], [self._stream]
+    def orders(self) -> tuple[list[Array], list[Any]]:
+        """The index vectors `gather` shuffles and their streams, for checkpoints."""
+        return [self.order], [self.stream]
 
 
-def check_images(images):
-    """Raise `RunError` unless they are uint8 (N, ...) in 0..255."""
+def check_images(images: Any) -> None:
+    """Raise `RunError` unless the images are uint8 (N, ...) in 0..255."""
     is_array = isinstance(images, np.ndarray)
     if not is_array or images.dtype != np.uint8 or images.ndim < 2:
         got = f"{images.dtype} {images.shape}" if is_array else type(images).__name__
-        raise RunError(f"images: expected a uint8 array of shape (N, ...), got {got}; {how_to_convert(images)}")
+        raise RunError(
+            f"images: expected a uint8 array of shape (N, ...), got {got}; {how_to_convert(images)}"
+        )
     if not images.size:
-        raise RunError(f"images: expected at least one image of at least one pixel, got shape {images.shape}")
+        raise RunError(
+            f"images: expected at least one image of at least one pixel, got shape {images.shape}"
+        )
     if images.max() == 1:
-        raise RunError("images: expected uint8 in 0..255, got none above 1; multiply them by 255")
+        raise RunError(
+            "images: expected uint8 in 0..255, got no value above 1; multiply them by 255"
+        )
 
 
-def how_to_convert(images):
-    """How such images become uint8 (N, ...)."""
+def how_to_convert(images: Any) -> str:
+    """How these images become uint8 (N, ...)."""
     if not isinstance(images, np.ndarray) or images.dtype == object:
         return "make them one array: np.array(list_of_images, np.uint8)"
     if images.dtype.kind == "f":
-        return "convert those in [0, 1] by np.rint(255 * images).astype(np.uint8)"
+        return "convert values in [0, 1] by np.rint(255 * images).astype(np.uint8)"
     if images.dtype == bool:
         return "convert them by 255 * images.astype(np.uint8)"
     if images.dtype != np.uint8:
-        return "convert those in 0..255 by images.astype(np.uint8)"
-    return "give each image a row of pixels at least"
+        return "convert values in 0..255 by images.astype(np.uint8)"
+    return "the array needs an axis for the images and at least one for their pixels"
 
 
-def one_hot(labels, n, classes):
-    """labels: n integers in 0..classes-1 -> uint8 (n, classes), each row 1 at its label and 0 elsewhere."""
+def one_hot(labels: Any, n: int, num_classes: int) -> np.ndarray:
+    """n integer labels in 0..num_classes-1 -> uint8 (n, num_classes), 1 at the label, else 0."""
     given, labels = labels, np.asarray(labels)
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
-        got = "none" if given is None else type(given).__name__ if labels.dtype == object else f"{labels.dtype} {labels.shape}"
-        raise RunError(f"labels: expected an integer for each of {n:,} images, which this recipe draws by their class, got {got}")
-    if not 0 <= labels.min() <= labels.max() < classes:
-        raise RunError(f"labels: expected classes in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
-    return (labels[:, None] == np.arange(classes)).astype(np.uint8)
+        got = f"{labels.dtype} {labels.shape}"
+        if given is None or labels.dtype == object:
+            got = "none" if given is None else type(given).__name__
+        raise RunError(
+            f"labels: expected an integer for each of {n:,} images, since this recipe is "
+            f"conditional on classes, got {got}"
+        )
+    if not 0 <= labels.min() <= labels.max() < num_classes:
+        raise RunError(
+            f"labels: expected classes in 0..{num_classes - 1}, got {labels.min()}..{labels.max()}"
+        )
+    return (labels[:, None] == np.arange(num_classes)).astype(np.uint8)

@@ -1,34 +1,75 @@
-"""Kinds of image that nobody named: k-means.
+"""Classes without labels: k-means clusters of the training images.
 
-A generator of digits is bad where it must tear: between a 3 and a 7, one continuous function of the noise can only draw what is
-neither. Where each training image comes with the kind it is of, G draws within a kind and never across, and D compares what is
-alike. Labels give ten kinds; without labels, clusters give as many as one likes. Source: Lloyd 1982; for GANs, Sage et al.
-2018 and Liu et al. 2020, whose clusters are of learnt features instead of pixels.
+The generator is one continuous function of the noise. Between two kinds of image, a 3 and a 7,
+it can only produce images that are neither. Where each training image comes with its cluster, G
+interpolates within a cluster and never across, and D compares like with like. Labels give ten
+classes; k-means gives as many clusters as needed.
+
+It is our own, in 30 lines of NumPy, so that training needs no scikit-learn.
+Source: Lloyd 1982; for GANs, Sage et al. 2018 and Liu et al. 2020, who cluster learned features
+instead of pixels.
 """
 
-from numbers import Integral
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gan.data.batches import check_images
-from nn import RunError
+from gan.errors import RunError
 from nn.underflow import quiet
 
-COMPONENTS = 50  # principal ones, which distances are taken in
+COMPONENTS = 50  # principal components in which distances are measured
 ROUNDS = 30  # of Lloyd's algorithm
-AT_ONCE = 4096  # images in float at a time
+CHUNK = 4096  # images converted to float at a time
+
+
+@dataclass(frozen=True)
+class ClusterIds:
+    """Clusters that an earlier run found; `Trainer` takes them as `labels` and skips the search.
+
+    Parameters
+    ----------
+    ids : integers (N,), the cluster of each training image
+    """
+
+    ids: Any
 
 
 @quiet  # of what hardly varies, next to nothing is left
-def clusters(images, k, seed):
-    """Give each image its cluster: uint8 (N, ...) -> integers (N,) in 0..k-1.
+def cluster_ids(images: Any, labels: Any, k: int, seed: Any) -> np.ndarray:
+    """A copy of the ids where `labels` is a `ClusterIds`, else `find_clusters`."""
+    return (
+        np.array(labels.ids) if isinstance(labels, ClusterIds) else find_clusters(images, k, seed)
+    )
 
-    In each round every image goes to the nearest centre, argmin_j |x_n - c_j|^2, and every centre to the mean of its images;
-    the first centres are random images. The centre of an empty cluster moves to a random image, and a cluster may end up
-    empty. seed: equal seeds give equal clusters. Errors: `RunError` for images that are not uint8, and for k below 1.
+
+def find_clusters(images: np.ndarray, k: int, seed: Any) -> np.ndarray:
+    """Cluster images by k-means on their principal components.
+
+    In each round every image joins the nearest centre, argmin_j |x_n - c_j|^2, and every centre
+    moves to the mean of its images. The first centres are random images. The centre of an empty
+    cluster moves to a random image, and a cluster may end up empty.
+
+    Parameters
+    ----------
+    images : uint8 (N, ...)
+    k : number of clusters
+    seed : for `numpy.random.default_rng`; equal seeds give equal clusters
+
+    Returns
+    -------
+    integers (N,) in 0..k-1
+
+    Raises
+    ------
+    RunError : the images are not uint8, or k is below 1
     """
     check_images(images)
-    if not isinstance(k, Integral) or k < 1:
+    if not isinstance(k, int | np.integer) or k < 1:
         raise RunError(f"clusters: expected a whole number of at least 1, got {k!r}")
     rng = np.random.default_rng(seed)
     # In float64: `nearest` compares differences of squares that may be millions of times larger.
@@ -38,27 +79,33 @@ def clusters(images, k, seed):
         labels = nearest(x, centres)
         members = np.bincount(labels, minlength=k)[:, None]
         sums = np.stack([np.bincount(labels, column, k) for column in x.T], axis=1)
-        centres = np.where(members > 0, sums / np.maximum(members, 1), x[rng.integers(len(x), size=k)])
+        strays = x[rng.integers(len(x), size=k)]
+        centres = np.where(members > 0, sums / np.maximum(members, 1), strays)
     return nearest(x, centres)
 
 
-def nearest(x, centres):
-    """Each row's nearest centre: |x - c|^2 = |x|^2 - 2 x.c + |c|^2, of which the first is the same for all."""
-    lengths = (centres**2).sum(axis=1)
-    return np.concatenate([(lengths - 2 * part @ centres.T).argmin(axis=1) for part in parts(x)])
+def class_prior(labels: np.ndarray, num_classes: int) -> tuple[float, ...]:
+    """The fraction of the images in each class or cluster."""
+    return tuple((np.bincount(labels, minlength=num_classes) / len(labels)).tolist())
 
 
-def principal_components(rows):
-    """The rows along the directions in which they vary most: uint8 (N, D) -> float32 (N, at most COMPONENTS)."""
+def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Each row's nearest centre, by |x - c|^2 - |x|^2 = |c|^2 - 2 x.c."""
+    squares = (centres**2).sum(axis=1)
+    return np.concatenate([(squares - 2 * part @ centres.T).argmin(axis=1) for part in chunks(x)])
+
+
+def principal_components(rows: np.ndarray) -> np.ndarray:
+    """uint8 (N, D) -> float32 (N, <= COMPONENTS), along the directions of largest variance."""
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    covariance = sum(part.T @ part for part in centred_parts(rows, mean))
+    covariance = sum(part.T @ part for part in centred_chunks(rows, mean))
     directions = np.linalg.eigh(covariance)[1][:, -COMPONENTS:]
-    return np.concatenate([part @ directions for part in centred_parts(rows, mean)])
+    return np.concatenate([part @ directions for part in centred_chunks(rows, mean)])
 
 
-def centred_parts(rows, mean):
-    return (part - mean for part in parts(rows))
+def centred_chunks(rows: np.ndarray, mean: np.ndarray) -> Iterator[np.ndarray]:
+    return (part - mean for part in chunks(rows))
 
 
-def parts(rows):
-    return (rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE))
+def chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    return (rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK))

@@ -24,7 +24,7 @@ from gan.data.fetch import CONNECT_SECONDS, READ_SECONDS, FetchError, Mirrors
 from gan.data.locations import data_root, sample_folder
 from gan.data.official import holds_any, obtain, read_official
 from gan.data.sources import SOURCES, Source
-from nn.errors import DataError
+from gan.errors import DataError
 
 PREFIXES = {"train": "train", "test": "t10k"}  # the official file names' word for each split
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from nn.errors import DataError
+from gan.errors import DataError
 
 CONNECT_SECONDS = 3  # for one address of a mirror; a name may have several
 READ_SECONDS = 10  # for the next bytes of a mirror that has answered

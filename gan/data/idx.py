@@ -22,7 +22,7 @@ from typing import IO
 
 import numpy as np
 
-from nn.errors import DataError
+from gan.errors import DataError
 from nn.serialization.files import atomic_write
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

@@ -1,45 +1,57 @@
-"""Which images a generator can learn from: those of its own shape, not merely of as many pixels."""
+"""Which training images fit a generator: those of its own shape, not merely as many pixels."""
+
+from __future__ import annotations
 
 import math
 
-from nn import RunError
+from gan.errors import RunError
 
 COLOURS = 3
 
 
-def check_image_shape(shape, made):
-    """Raise `RunError` unless images of this shape fit a generator that makes images of the shape `made`.
+def check_image_shape(shape: tuple[int, ...], generated: tuple[int, ...]) -> None:
+    """Raise `RunError` unless training images of one shape fit a generator of images of another.
 
-    Both are shapes of one image. Images of one channel may be (1, H, W), (H, W, 1), (H, W) or flat, (H * W,): the pixels
-    come in the same order. Images of more channels must be (C, H, W), exactly as they are made. A generator of flat images
-    knows only their number of pixels; it takes any images of one channel, and colour images with their channels first.
+    Images of one channel may be (1, H, W), (H, W, 1), (H, W) or flat, (H * W,): their pixels come
+    in the same order. Images of more channels must have exactly the generated shape (C, H, W). A
+    generator of flat images knows only the number of pixels; it accepts any image of one channel,
+    and colour images with channels first.
+
+    Parameters
+    ----------
+    shape : of one training image
+    generated : of one generated image
     """
-    if fits(shape, made):
+    if fits(shape, generated):
         return
-    if len(shape) == 3 and fits((shape[2], *shape[:2]), made):
+    if len(shape) == 3 and fits((shape[2], *shape[:2]), generated):
         remedy = "move the channels first: images.transpose(0, 3, 1, 2)"
     else:
-        remedy = "bring the images to that shape, or pass a generator and a discriminator for theirs"
-    raise RunError(f"images: expected shape {of_many(made)}, as the generator makes them, got {of_many(shape)}; {remedy}")
+        remedy = "reshape the images, or pass a generator and a discriminator for their shape"
+    raise RunError(
+        f"images: expected shape {batch_shape(generated)}, as the generator makes them, "
+        f"got {batch_shape(shape)}; {remedy}"
+    )
 
 
-def fits(shape, made):
-    shape, made = without_channel(shape), without_channel(made)
-    if shape == made:
+def fits(shape: tuple[int, ...], generated: tuple[int, ...]) -> bool:
+    """Whether images of these shapes hold the same pixels in the same order."""
+    shape, generated = without_channel(shape), without_channel(generated)
+    if shape == generated:
         return True
-    if math.prod(shape) != math.prod(made):
+    if math.prod(shape) != math.prod(generated):
         return False
-    if len(made) == 1:
+    if len(generated) == 1:
         return len(shape) == 2 or len(shape) == 3 and shape[0] == COLOURS
-    return len(made) == 2 and len(shape) == 1
+    return len(generated) == 2 and len(shape) == 1
 
 
-def without_channel(shape):
-    """The shape of an image without the axis of its only channel: (1, H, W) or (H, W, 1) -> (H, W)."""
+def without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape without the axis of a single channel: (1, H, W) or (H, W, 1) -> (H, W)."""
     if len(shape) == 3 and shape[0] == 1:
         return shape[1:]
     return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
 
 
-def of_many(shape):
+def batch_shape(shape: tuple[int, ...]) -> str:
     return f"(N, {', '.join(map(str, shape))})"

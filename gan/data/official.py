@@ -13,7 +13,7 @@ import numpy as np
 from gan.data.fetch import FetchError, Mirrors
 from gan.data.idx import read_idx
 from gan.data.sources import SOURCES, Source
-from nn.errors import DataError
+from gan.errors import DataError
 
 
 class Mismatch(NamedTuple):

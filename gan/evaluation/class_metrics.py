@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gan.evaluation.rows import check_rows
-from nn import DataError
+from gan.errors import DataError
 from nn.underflow import quiet
 
 DRAWN = 0.01  # a digit counts as drawn above this share of the images

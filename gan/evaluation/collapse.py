@@ -10,7 +10,8 @@ import numpy as np
 from gan.classifier.network import probabilities
 from gan.evaluation.class_metrics import class_histogram, digits_drawn
 from gan.evaluation.feature_extractor import load_feature_extractor
-from gan.training.trainer import Callback, Trainer
+from gan.training.callback import Callback
+from gan.training.trainer import Trainer
 
 PINNED = 1e-3  # standard deviation over an epoch below which a loss has not moved
 LEAST_STEPS = 20  # fewer steps an epoch are too few to tell
@@ -48,7 +49,7 @@ class CollapseWarning(Callback):
         warnings = self._pinned_losses(trainer, record)
         if self._count and trainer.step_count >= self._next_look:
             self._next_look = trainer.step_count + STEPS_A_LOOK
-            one_digit = self._count(trainer.fixed_images()[:LOOKED_AT]) <= 1
+            one_digit = self._count(trainer.fixed_samples()[:LOOKED_AT]) <= 1
             self._looks_at_one_digit = self._looks_at_one_digit + 1 if one_digit else 0
         if self._looks_at_one_digit >= LOOKS:
             warnings["digits"] = f"the generator draws one digit only; if that lasts, {ADVICE}"

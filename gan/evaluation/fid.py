@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gan.evaluation.rows import check_rows
-from nn import DataError
+from gan.errors import DataError
 
 Moments = tuple[np.ndarray, np.ndarray]  # mean (F,) and covariance (F, F), float64
 

@@ -7,7 +7,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from gan.evaluation.evaluator import Evaluator
-from gan.training.trainer import Callback, Trainer
+from gan.training.callback import Callback
+from gan.training.trainer import Trainer
 from nn.ops.base import Ops
 
 SAMPLES = 10_000  # images drawn for each measurement

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gan.evaluation.rows import check_rows, distance_blocks
-from nn import DataError
+from gan.errors import DataError
 from nn.underflow import quiet
 
 SIGMAS = np.logspace(-1, 0, 10)

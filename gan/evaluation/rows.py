@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nn import DataError
+from gan.errors import DataError
 
 AT_ONCE = 64  # rows compared with all others at once: 5 MB for 10,000, enough for a fast product
 NEAR = 1e-6  # times the squared lengths: a smaller d_ij has lost over six of its sixteen digits

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nn import DataError
+from gan.errors import DataError
 from nn.serialization.archive import MOST_PACKED, open_zip
 from nn.serialization.npy import LENGTH_BYTES, read_header
 

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 
 from gan.classifier.network import CLASSES, logits
 from gan.data.stacked import CHANNELS
+from gan.errors import DataError
 from gan.evaluation.class_metrics import kl_to_uniform
 from gan.images import grid
 from gan.sampling import AT_ONCE, Sampler
-from nn import DataError, Sequential
+from nn import Sequential
 
 N_MODES = len(CLASSES) ** CHANNELS
 N_SAMPLES = 26_000  # evaluated, by the protocol of PacGAN (Lin et al. 2018)

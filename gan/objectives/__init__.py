@@ -1,1 +1,1 @@
-"""What D and G minimize: objectives, and penalties on D's slope."""
+"""What D and G minimize: objectives, and penalties on the slope of D."""

@@ -1,26 +1,46 @@
-"""Penalties on the slope g = dD/dx of the discriminator. Their gradients are the backward pass of a backward pass.
+"""Penalties on the slope g = dD/dx of the discriminator.
 
-D that is steep between real and generated images sends G gradients that overshoot; a penalty keeps it gentle. Each class is
-a setting of a recipe; `add` adds the penalty's gradients to D's, on top of those of the losses.
+Where D is steep between real and generated images, G's gradients overshoot; a penalty keeps D
+smooth. Its gradient is the backward pass of a backward pass. Each class is a setting of a recipe;
+`add` adds the penalty's gradients to those of D's losses.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from nn import ShapeError
+from dataclasses import dataclass
+from typing import Any
+
+from nn import Sequential, ShapeError
+from nn.cache import Cache
+from nn.ops.base import Array
 from nn.underflow import quiet
 
 
 @quiet
-def add_slope_penalty(D, cache, target, weight, *, toward, value):
-    """Add the gradients of P = (weight / 2) mean_n (|g_n| - target)^2 at the x that went through the cache; P into value.
+def add_slope_penalty(
+    D: Sequential, cache: Cache, target: float, weight: float, *, toward: Array, value: Array
+) -> None:
+    """Add the gradients of P = (weight / 2) mean_n (|g_n| - target)^2 to those of D.
 
-    toward: (N, number of D's outputs), whose slope counts: g_n = sum_k toward[n, k] dD_k/dx_n. Where a row is 0, g_n is.
-    A g_n of 0 has no direction, and no gradient. Errors: `ShapeError` for an N of 0.
+    Parameters
+    ----------
+    D : the discriminator
+    cache : of D's last forward pass, made by `cache(double_backward=True)`; g is the slope at its x
+    target, weight : of the penalty
+    toward : (N, outputs of D), the direction in them: g_n = sum_k toward[n, k] dD_k/dx_n, so a
+        row of zeros leaves its image out
+    value : P is written here, (1,)
+
+    Where g_n is 0 it has no direction, and no gradient.
+
+    Raises
+    ------
+    ShapeError : there are no rows
     """
     if not len(toward):
         raise ShapeError("penalty: expected at least one row to take the mean of, got none")
     seed = cache.buffer("penalty.seed", toward.shape)
-    D.ops.copy_(seed, toward)  # backward may overwrite what it is given
+    D.ops.copy_(seed, toward)  # backward may overwrite its dy
     g = D.backward(seed, cache, grads="skip")
     rows = cache.contiguous("penalty.g", g).reshape(len(g), -1)
     v = cache.buffer("penalty.v", rows.shape)
@@ -32,42 +52,95 @@ def add_slope_penalty(D, cache, target, weight, *, toward, value):
 class ZeroCentered:
     """R1, (gamma / 2) mean |g|^2 at training images, and R2, the same at generated ones.
 
-    every: the penalty is added each `every` steps only, as many times larger. D must judge all images in one pass: no batch norm.
-    Source: Roth et al. 2017; Mescheder et al. 2018, eq. 9; lazily, Karras et al. 2020.
+    D must score all images in one pass, which batch norm rules out.
+
+    Parameters
+    ----------
+    gamma : weight
+    real, fake : whether it applies to training and to generated images
+    every : lazy regularization: added every `every` steps, `every` times as large
+
+    References
+    ----------
+    Roth et al. 2017; Mescheder et al. 2018, eq. 9; lazily, Karras et al. 2020.
     """
 
     gamma: float
     real: bool = True
     fake: bool = True
     every: int = 1
+    own_pass = False  # whether `add` sends other images through D, and wants a cache for that
 
-    def add(self, step, value):
-        """value: the penalty, as it counts over the steps on average."""
-        n, toward = step.judged, step.d_cache.buffer("penalty.toward", step.asked.shape)
-        step.ops.copy_(toward, step.asked)
+    def add(
+        self,
+        D: Sequential,
+        cache: Cache,
+        *,
+        real: Array,
+        fake: Array,
+        class_onehot: Array,
+        value: Array,
+        stream: Any = None,
+    ) -> None:
+        """Add the penalty's gradients to those of D.
+
+        Parameters
+        ----------
+        D : the discriminator
+        cache : of D's pass over `real` and `fake` together, made by `cache(double_backward=True)`
+        real, fake : n images each
+        class_onehot : (2 n, outputs of D), 1 at the output that scores each image
+        value : the penalty is written here, (1,); `every` does not change its mean over all steps
+        stream : not needed
+        """
+        n, toward = len(real), cache.buffer("penalty.toward", class_onehot.shape)
+        D.ops.copy_(toward, class_onehot)
         if not self.real:
-            step.ops.fill_(toward[:n], 0)
+            D.ops.fill_(toward[:n], 0)
         if not self.fake:
-            step.ops.fill_(toward[n:], 0)
-        # the mean is over all 2 n images there, where R1 and R2 are each one over n
-        add_slope_penalty(step.D, step.d_cache, 0.0, 2 * self.gamma * self.every, toward=toward, value=value)
+            D.ops.fill_(toward[n:], 0)
+        # the mean is over all 2 n images there; R1 and R2 are means over n
+        add_slope_penalty(D, cache, 0.0, 2 * self.gamma * self.every, toward=toward, value=value)
 
 
 @dataclass(frozen=True)
 class OneCentered:
-    """WGAN-GP: weight mean (|g| - 1)^2 at points between a training image and a generated one, each pair with an e of its own:
-    x = fake + e (real - fake), e uniform in [0, 1). Source: Gulrajani et al. 2017, algorithm 1.
+    """WGAN-GP: weight mean (|g| - 1)^2 at random points between training and generated images.
+
+    x = fake + e (real - fake), e uniform in [0, 1), one for each pair.
+
+    Parameters
+    ----------
+    weight : of the penalty
+    every : lazy regularization: added every `every` steps, `every` times as large
+
+    References
+    ----------
+    Gulrajani et al. 2017, algorithm 1.
     """
 
     weight: float = 10.0
     every: int = 1
+    own_pass = True
 
-    def add(self, step, value):
-        ops, cache, n = step.ops, step.between_cache, step.judged
-        x = cache.buffer("penalty.x", step.d_real.shape)
-        e = step.noise_stream.uniform_(cache.buffer("penalty.e", (n, 1)), 0.0, 1.0)
+    def add(
+        self,
+        D: Sequential,
+        cache: Cache,
+        *,
+        real: Array,
+        fake: Array,
+        class_onehot: Array,
+        value: Array,
+        stream: Any,
+    ) -> None:
+        """As `ZeroCentered.add`, but for the cache, which must be unused, and the stream, for e."""
+        ops, n = D.ops, len(real)
+        x = cache.buffer("penalty.x", real.shape)
+        e = stream.uniform_(cache.buffer("penalty.e", (n, 1)), 0.0, 1.0)
         rows = x.reshape(n, -1)
-        ops.subtract(step.d_real, step.d_fake, out=x)
-        ops.add_(ops.multiply(rows, e, out=rows), step.d_fake.reshape(n, -1))
-        step.D.forward(x, cache, train=True)
-        add_slope_penalty(step.D, cache, 1.0, 2 * self.weight * self.every, toward=step.asked[:n], value=value)
+        ops.subtract(real, fake, out=x)
+        ops.add_(ops.multiply(rows, e, out=rows), fake.reshape(n, -1))
+        D.forward(x, cache, train=True)
+        weight = 2 * self.weight * self.every
+        add_slope_penalty(D, cache, 1.0, weight, toward=class_onehot[:n], value=value)

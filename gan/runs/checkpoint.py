@@ -15,7 +15,7 @@ from hashlib import sha256
 import numpy as np
 
 from gan.training.loss_log import COLUMNS as FIGURES
-from gan.images import film_epochs
+from gan.images import gif_epochs
 from gan.recipes import get_recipe
 from nn import WeightsError
 from nn.serialization.archive import REMEDY, open_archive, write_archive
@@ -31,7 +31,7 @@ DTYPES = ("float64", "float32", "int64", "uint16", "uint8")
 @dataclass
 class Checkpoint:
     """config: the run's settings. data_dir: where its data lie, or None. arrays, rest: the trainer's state. frames: uint8
-    (frames, images, 28, 28), one for each of the history's `film_epochs`. clusters: each image's, or None. history: a record an
+    (frames, images, 28, 28), one for each of the history's `gif_epochs`. clusters: each image's, or None. history: a record an
     epoch. best: the lowest FID, or None."""
 
     config: dict
@@ -46,10 +46,18 @@ class Checkpoint:
 
 def write_checkpoint(path, checkpoint):
     """Write it whole or not at all: what was at `path` stays until then."""
-    header = {"format": FORMAT, **{name: getattr(checkpoint, name) for name in ("config", "data_dir", "rest", "best")}}
+    header = {
+        "format": FORMAT,
+        **{name: getattr(checkpoint, name) for name in ("config", "data_dir", "rest", "best")},
+    }
     header["columns"] = list(checkpoint.history[0]) if checkpoint.history else []
-    table = [[np.nan if figure is None else figure for figure in record.values()] for record in checkpoint.history]
-    arrays = {f"learnt/{name}": array for name, array in checkpoint.arrays.items()} | {"frames": checkpoint.frames}
+    table = [
+        [np.nan if figure is None else figure for figure in record.values()]
+        for record in checkpoint.history
+    ]
+    arrays = {f"learnt/{name}": array for name, array in checkpoint.arrays.items()} | {
+        "frames": checkpoint.frames
+    }
     arrays["history"] = np.array(table, np.float64).reshape(len(table), len(header["columns"]))
     if checkpoint.clusters is not None:
         arrays["clusters"] = checkpoint.clusters.astype(np.uint16)
@@ -61,7 +69,9 @@ def read_checkpoint(path):
     with open_archive(path, "a checkpoint") as archive:
         header = archive.header(FORMAT, OLDEST_FORMAT)
         arrays = {name: archive.array(name, dtypes=DTYPES) for name in archive.names}
-        frames, clusters, table = (arrays.pop(name, None) for name in ("frames", "clusters", "history"))
+        frames, clusters, table = (
+            arrays.pop(name, None) for name in ("frames", "clusters", "history")
+        )
         odd = [name for name in arrays if not name.startswith("learnt/")]
         if odd or not _is_sound(header, frames, table):
             raise WeightsError(f"it is not a checkpoint that a training wrote; {REMEDY}")
@@ -91,25 +101,41 @@ def digest(*arrays):
 
 def _records(columns, table):
     """The table's rows as a training keeps them: {"epoch": 1, "step": 600, "seconds": 1.5, ...}."""
-    values = [[int(v) if name in WHOLE else None if np.isnan(v) else float(v) for name, v in zip(columns, row)] for row in table]
+    values = [
+        [
+            int(v) if name in WHOLE else None if np.isnan(v) else float(v)
+            for name, v in zip(columns, row)
+        ]
+        for row in table
+    ]
     return [dict(zip(columns, row)) for row in values]
 
 
 def _is_sound(header, frames, table):
     """Whether all that the program looks into before the trainer does is there, and of its kind."""
-    kinds = {"config": dict, "data_dir": str | None, "rest": dict, "columns": list, "best": float | None}
+    kinds = {
+        "config": dict,
+        "data_dir": str | None,
+        "rest": dict,
+        "columns": list,
+        "best": float | None,
+    }
     if not all(name in header and isinstance(header[name], kind) for name, kind in kinds.items()):
         return False
     columns = header["columns"]
     if table is None or columns not in ([COLUMNS, [*COLUMNS, MEASURED]] if len(table) else [[]]):
         return False
-    if table.dtype != np.float64 or table.shape[1:] != (len(columns),) or not np.isfinite(table[:, : len(COLUMNS)]).all():
+    if (
+        table.dtype != np.float64
+        or table.shape[1:] != (len(columns),)
+        or not np.isfinite(table[:, : len(COLUMNS)]).all()
+    ):
         return False
     return _is_path(header["data_dir"]) and (
         frames is not None
         and frames.dtype == np.uint8
         and len(frames.shape) == 4
-        and len(frames) == len(film_epochs(len(table)))
+        and len(frames) == len(gif_epochs(len(table)))
         and frames.shape[1] > 0
         and frames.shape[2:] == (28, 28)
     )

@@ -3,7 +3,7 @@
 import os
 import weakref
 
-from nn import RunError
+from gan.errors import RunError
 
 try:
     import fcntl

@@ -1,11 +1,12 @@
 """What a training run needs to go on where it was: its settings, its data, and how much of it is left."""
 
 from gan.runs.checkpoint import NAME, read_checkpoint
-from gan.recipes import DEFAULT, get_recipe
+from gan.recipes import DEFAULT, DIGITS, get_recipe
 from gan.runs.run import CHECKPOINT_MINUTES
 from gan.runs.lock import RunLock
 from gan.data.sources import SOURCES
-from nn import RunError, WeightsError
+from gan.errors import RunError
+from nn import WeightsError
 
 LENGTHS = ("epochs", "steps", "minutes")
 DEFAULTS = {
@@ -43,7 +44,7 @@ def settings(args, checkpoint):
     if checkpoint is None:
         config = {name: said.get(name, default) for name, default in DEFAULTS.items()}
         if not any(length.values()):
-            recipe = get_recipe(config["recipe"])
+            recipe = get_recipe(config["recipe"], DIGITS)
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
         return config | length
     config = checkpoint.config
@@ -77,7 +78,7 @@ def same_data(checkpoint, data):
 def restore(trainer, checkpoint, path):
     """Put a checkpoint's state into the trainer. Errors: `RunError`, which names the file."""
     try:
-        trainer.restore(checkpoint.arrays, checkpoint.rest)
+        trainer.load_state_dict((checkpoint.arrays, checkpoint.rest))
         if checkpoint.frames.shape[1] != len(trainer.fixed_inputs):
             raise RunError(f"frames: expected {len(trainer.fixed_inputs)} images in each, got {checkpoint.frames.shape[1]}")
     except RunError as problem:

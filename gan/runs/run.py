@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from gan.runs import checkpoint as checkpoints
-from gan.images import film_epochs, grid, save_curves, save_film, save_picture
+from gan.images import gif_epochs, grid, save_curves, save_gif, save_picture
 from gan.runs.lock import RunLock
-from gan.training.trainer import Callback
-from nn import RunError, save_weights
+from gan.training.callback import Callback
+from gan.errors import RunError
+from nn import save_weights
 from nn.serialization.files import atomic_write, remove_temporaries
 
 CHECKPOINT_MINUTES = 2.0  # from one checkpoint to the next within an epoch
@@ -112,7 +113,7 @@ class RunFolder(Callback):
     def on_log(self, trainer, record):
         try:
             if not self.history and time.monotonic() - self._looked >= LOOK_EVERY:
-                save_picture(self.path / "samples" / "epoch_000.png", grid(trainer.fixed_images()))
+                save_picture(self.path / "samples" / "epoch_000.png", grid(trainer.fixed_samples()))
                 self._looked = time.monotonic()
             ends = trainer.ended or trainer.step_count % trainer.steps_per_epoch == 0  # the history wants the epoch's record first
             if not ends and time.monotonic() - self._saved >= 60 * self._minutes:
@@ -121,16 +122,16 @@ class RunFolder(Callback):
             raise unwritable(self.path, problem) from None
 
     def on_epoch(self, trainer, record):
-        images = trainer.fixed_images()
+        images = trainer.fixed_samples()
         sheet = grid(images)
         if self.fid:
             record["fid"] = self.fid(trainer, record["epoch"])
-        frames = dict(zip(film_epochs(len(self.history)), self.frames))
+        frames = dict(zip(gif_epochs(len(self.history)), self.frames))
         if self.history and self.history[-1]["epoch"] == record["epoch"]:  # which an earlier end of training cut short
             self.history.pop()
         self.history.append(record)
         frames[len(self.history)] = np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8)
-        self.frames = [frames[epoch] for epoch in film_epochs(len(self.history))]
+        self.frames = [frames[epoch] for epoch in gif_epochs(len(self.history))]
         try:
             save_picture(self.path / "samples" / f"epoch_{len(self.history):03}.png", sheet)
             self.save_weights(trainer)
@@ -151,9 +152,9 @@ class RunFolder(Callback):
             self.save_weights(trainer)
             if self.history:
                 save_curves(self.path / "losses.png", self.history)
-                save_film(self.path / "progress.gif", [grid(frame / 255) for frame in self.frames])
+                save_gif(self.path / "progress.gif", [grid(frame / 255) for frame in self.frames])
                 with atomic_write(self.path / "fixed_samples.npz") as file:
-                    inputs, epochs = trainer.ops.to_host(trainer.fixed_inputs), film_epochs(len(self.history))
+                    inputs, epochs = trainer.ops.to_host(trainer.fixed_inputs), gif_epochs(len(self.history))
                     np.savez_compressed(file, noise=inputs, epochs=epochs, images=np.stack(self.frames))
         except OSError as problem:
             raise unwritable(self.path, problem) from None
@@ -167,17 +168,17 @@ class RunFolder(Callback):
             "recipe": recipe.name,
             "latent": {"size": recipe.latent.size, "distribution": recipe.latent.distribution},
             "classes": recipe.classes,
-            "shares": trainer.sampler.shares,
+            "shares": trainer.sampler.class_prior,
             "image_range": recipe.image_range,
             "training": {**self.config, "steps_done": trainer.step_count},
         }
-        save_weights(self.path / name, {"G": trainer.artist, "D": trainer.discriminator}, info)
+        save_weights(self.path / name, {"G": trainer.generator_ema, "D": trainer.discriminator}, info)
 
     def _save_checkpoint(self, trainer):
-        arrays, rest = trainer.state()
+        arrays, rest = trainer.state_dict()
         frames = np.stack(self.frames) if self.frames else np.empty((0, len(trainer.fixed_inputs), 28, 28), np.uint8)
         best = None if self.best == float("inf") else self.best
-        held = checkpoints.Checkpoint(self.config, self._data_dir, arrays, rest, frames, trainer.clusters, self.history, best)
+        held = checkpoints.Checkpoint(self.config, self._data_dir, arrays, rest, frames, trainer.cluster_ids, self.history, best)
         checkpoints.write_checkpoint(self.path / checkpoints.NAME, held)
         self._saved = time.monotonic()
 

@@ -1,1 +1,1 @@
-"""Training a generator and a discriminator against each other."""
+"""Adversarial training of a generator and a discriminator."""

@@ -1,12 +1,27 @@
-"""What to train with where the device's memory is too small for a batch."""
+"""Which batch size to use where the device's memory is too small for the one given."""
 
-from nn.errors import DeviceMemoryError
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from gan.recipes import Recipe
+from gan.training.ema import GeneratorEMA
+from gan.training.loss_log import LossLog
+from gan.training.step import AdversarialStep
+from nn import DeviceMemoryError, Sequential
 
 
-def batch_that_fits(run_step, batch_size, unit):
+def batch_that_fits(run_step: Callable[[int], object], batch_size: int, unit: int) -> int | None:
     """The largest of batch_size / 2, / 4, ... for which run_step(n) finds memory, or None.
 
-    run_step(n): takes all memory of a step of n images, and gives it back. unit: what a batch size is a multiple of.
+    Parameters
+    ----------
+    run_step : takes all memory that a step of n images needs, and releases it
+    batch_size : the one that does not fit
+    unit : batch sizes are multiples of it
     """
     n = batch_size // 2 // unit * unit
     while n:
@@ -16,3 +31,30 @@ def batch_that_fits(run_step, batch_size, unit):
         except DeviceMemoryError:
             n = n // 2 // unit * unit
     return None
+
+
+def memory_error(
+    problem: DeviceMemoryError,
+    generator: Sequential,
+    discriminator: Sequential,
+    recipe: Recipe,
+    ema: GeneratorEMA | None,
+) -> DeviceMemoryError:
+    """The error for a step that ran out of memory, naming a batch size that fits.
+
+    It tries smaller steps, which change the networks. The memory of the failed step must have been
+    released.
+    """
+    ops = generator.ops
+
+    def run_step(n: int) -> None:
+        noise = ops.stream(np.random.SeedSequence(0))
+        smaller = replace(recipe, batch_size=n)
+        step = AdversarialStep(generator, discriminator, smaller, noise, ema)
+        for buffer in (step.images, step.conditioning.inputs):
+            ops.fill_(buffer, 0)
+        step(LossLog(ops, 1, generator.dtype).next_row())
+
+    n = batch_that_fits(run_step, recipe.batch_size, max(recipe.pack, 2))
+    remedy = f"a batch of {n} fits" if n else "no smaller batch fits either"
+    return DeviceMemoryError(f"{problem}. The batch size is {recipe.batch_size}: {remedy}")

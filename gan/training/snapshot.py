@@ -1,20 +1,28 @@
-"""A state of training to go back to."""
+"""The last good state of a run, on the device."""
 
-from gan.training.uncopyable import Uncopyable
+from __future__ import annotations
+
+from typing import Any
+
+from gan.uncopyable import Uncopyable
+from nn.ops.base import Array
 
 
 class Snapshot(Uncopyable):
-    """Copies of buffers on one device, and the number of the step that they were copied after."""
+    """Copies of arrays on one device, and the number of the step they were taken after."""
 
-    def __init__(self, ops, buffers):
-        self._ops, self._buffers, self.step = ops, buffers, 0
-        self._copies = [ops.asarray(ops.to_host(buffer)) for buffer in buffers]
+    def __init__(self, ops: Any, arrays: list[Array]) -> None:
+        self.step = 0
+        self._ops, self._arrays = ops, arrays
+        self._copies = [ops.asarray(ops.to_host(array)) for array in arrays]
 
-    def keep(self, step):
+    def take(self, step: int) -> None:
+        """Copy the arrays as they are after this step."""
         self.step = step
-        for copy, buffer in zip(self._copies, self._buffers):
-            self._ops.copy_(copy, buffer)
+        for copy, array in zip(self._copies, self._arrays):
+            self._ops.copy_(copy, array)
 
-    def restore(self):
-        for copy, buffer in zip(self._copies, self._buffers):
-            self._ops.copy_(buffer, copy)
+    def restore(self) -> None:
+        """Write the copies back."""
+        for copy, array in zip(self._copies, self._arrays):
+            self._ops.copy_(array, copy)

@@ -1,180 +1,188 @@
 """One training step of a generative adversarial network: D's update, then G's."""
 
-from gan.training.uncopyable import Uncopyable
-from nn import Adam, BatchNorm, RunError, Sigmoid
-from nn.layers.base import Layer
+from __future__ import annotations
 
-LONGEST_START = 10  # in the first steps, G's average reaches over the last tenth of them only
+from typing import Any
+
+from gan.recipes import Recipe
+from gan.training.checks import check_networks, has_batchnorm, without_sigmoid
+from gan.training.conditioning import ClassConditioning, Conditioning
+from gan.training.ema import GeneratorEMA
+from gan.training.packing import pack_images
+from gan.uncopyable import Uncopyable
+from nn import Adam, Sequential
+from nn.cache import Cache
+from nn.ops.base import Array
+
+BOTH = slice(None)  # rows of real and of generated images
 
 
 class AdversarialStep(Uncopyable):
-    """G and D with all that one step of each needs: optimizers, the caches of the live passes, the input buffers.
+    """G and D with everything that one update of each needs; call it for a step.
 
-    generator, discriminator: built networks on one device. noise_stream: where z comes from. average: a built copy of the
-    generator that follows it, or None. Errors: `RunError` where G's images do not fit D, D does not give one number for an
-    image (one for each class if the recipe has kinds), or the recipe asks of them what they cannot do; `ShapeError` from
-    the layer that does not fit.
+    Parameters
+    ----------
+    generator, discriminator : built networks on one device
+    recipe : its objective, penalty, optimizers' settings and batch size are used
+    noise_stream : random stream for z
+    ema : the moving average that follows the generator, or None
+
+    Attributes
+    ----------
+    real_rows : the batch of training images goes here, (n, pixels)
+    conditioning : its `labels` take the one-hot classes of that batch
+
+    Raises
+    ------
+    RunError : the networks do not fit each other or the recipe
+    ShapeError : raised by the layer that cannot take its input
     """
 
-    def __init__(self, generator, discriminator, recipe, batch_size, learning_rate, noise_stream, average=None):
-        self.ops, self.recipe, self.n = generator.ops, recipe, batch_size
-        self.noise_stream = noise_stream
-        self.G, self.average = generator, average
-        # Losses work on logits: a final sigmoid is left to them, so that a confident mistake keeps its gradient.
-        self.D = discriminator[:-1] if isinstance(discriminator[-1], Sigmoid) else discriminator
-        self.g_optimizer = Adam(generator, learning_rate, beta1=recipe.beta1, beta2=recipe.beta2)
-        self.d_optimizer = Adam(discriminator, learning_rate, beta1=recipe.beta1, beta2=recipe.beta2)
-        # Running statistics follow one pass of each network a step: G's own update, and D's pass over training images.
-        self.g_cache, self.g_fake_cache = generator.cache(), generator.cache(tracks_statistics=False)
-        self.d_cache = self.D.cache(double_backward=recipe.penalty is not None)
-        self.d_fake_cache, self.frozen_cache = self.D.cache(tracks_statistics=False), self.D.cache(tracks_statistics=False)
-        self.pair_cache = self.D.cache(tracks_statistics=False)
-        self.between_cache = self.D.cache(tracks_statistics=False, double_backward=True)
-        # Without batch norm, images do not see each other, and D takes real and generated ones in one pass.
+    def __init__(
+        self,
+        generator: Sequential,
+        discriminator: Sequential,
+        recipe: Recipe,
+        noise_stream: Any,
+        ema: GeneratorEMA | None = None,
+    ) -> None:
+        self.ops, self.recipe = generator.ops, recipe
+        self.noise_stream, self.ema = noise_stream, ema
+        # Losses work on logits: they take over a final Sigmoid, so that a confident mistake keeps
+        # its gradient.
+        self.G, self.D = generator, without_sigmoid(discriminator)
+        adam = {"beta1": recipe.beta1, "beta2": recipe.beta2}
+        self.g_optimizer = Adam(generator, recipe.learning_rate, **adam)
+        self.d_optimizer = Adam(discriminator, recipe.learning_rate, **adam)
+        self._make_caches()
+        # Without batch norm images do not see each other: D takes real and generated ones at once.
         self.one_pass = not has_batchnorm(discriminator)
-        image_shape = generator.output_shape((recipe.inputs,))
-        self._check(discriminator, batch_size, image_shape)
+        check_networks(generator, discriminator, recipe)
 
-        def empty(*shape):
-            return self.ops.empty(shape, generator.dtype)
-
-        self.inputs = empty(batch_size, recipe.inputs)  # G's: noise, then the class as a row of zeros with a one in it
-        self.z = empty(batch_size, recipe.latent.size) if recipe.kinds else self.inputs
-        self.labels = self.inputs[:, recipe.latent.size :]
-        self.images = empty(2 * batch_size, *image_shape)  # real ones, then generated
-        self.real, self.fake = self.images[:batch_size], self.images[batch_size:]
-        self.real_rows = self.real.reshape(batch_size, -1)
+        n, image_shape = recipe.batch_size, generator.output_shape((recipe.n_in,))
+        self.images = self.ops.empty((2 * n, *image_shape), generator.dtype)  # real, then generated
+        self.real, self.fake = self.images[:n], self.images[n:]
+        self.real_rows = self.real.reshape(n, -1)
         for cache in (self.g_cache, self.g_fake_cache):  # G's last layer writes where D reads
             cache.write_output_to(self.fake)
-        # What D judges at once: an image, or `pack` of them as its channels.
-        self.judged = batch_size // recipe.pack
-        self.d_images = self.images.reshape(2 * self.judged, recipe.pack * image_shape[0], *image_shape[1:])
-        self.d_real, self.d_fake = self.d_images[: self.judged], self.d_images[self.judged :]
-        self.logits, self.dlogits = empty(2 * self.judged, 1), empty(2 * self.judged, 1)
-        self.asked = empty(2 * self.judged, recipe.kinds or 1)  # which of D's outputs is asked, for each image
-        self.ops.fill_(self.asked, 1)
-        self.one = self.ops.zeros((recipe.kinds or 1, 1), generator.dtype)
-        self.ops.fill_(self.one, 1)
+        self.d_images = pack_images(self.images, recipe.pack)
+        self.n_logits = k = n // recipe.pack
+        self.d_real, self.d_fake = self.d_images[:k], self.d_images[k:]
+        self.real_half, self.fake_half = slice(k), slice(k, None)
+        self.dlogits = self.ops.empty((2 * k, 1), generator.dtype)
+        settings = self.ops, generator.dtype, recipe.latent, n, k
+        self.conditioning = (
+            ClassConditioning(*settings, recipe.num_classes)
+            if recipe.num_classes
+            else Conditioning(*settings)
+        )
 
-    def __call__(self, log, number=0):
-        """One step, the number-th counted from 0, on the training images in `self.real_rows`, and, if the recipe has kinds,
-        their classes in `self.labels`; losses and D's outputs go into the arrays of `log`."""
-        if self.recipe.kinds:  # generated images are asked for in the classes of the real ones
-            self.ops.copy_(self.asked[: self.judged], self.labels)
-            self.ops.copy_(self.asked[self.judged :], self.labels)
-        self.update_discriminator(log, number)
+    def _make_caches(self) -> None:
+        """Running statistics follow one pass of each network per step, in g_cache and d_cache."""
+        G, D, penalty = self.G, self.D, self.recipe.penalty
+        self.g_cache, self.g_fake_cache = G.cache(), G.cache(tracks_statistics=False)
+        self.d_cache = D.cache(double_backward=penalty is not None)
+        self.d_fake_cache = D.cache(tracks_statistics=False)
+        self.frozen_cache = D.cache(tracks_statistics=False)
+        self.pair_cache = D.cache(tracks_statistics=False)
+        self.penalty_cache = self.d_cache
+        if penalty is not None and penalty.own_pass:
+            self.penalty_cache = D.cache(tracks_statistics=False, double_backward=True)
+
+    def __call__(self, log: dict[str, Array], step_number: int = 0) -> None:
+        """One step on the images in `real_rows` and, with classes, `conditioning.labels`.
+
+        Parameters
+        ----------
+        log : arrays (1,) that losses and outputs of D are written into; see `LossLog`
+        step_number : counted from 0; decides when a lazy penalty is due
+        """
+        self.conditioning.begin_step()
+        self.update_discriminator(log, step_number)
         self.update_generator(log)
-        if self.average is not None:
-            self.follow(number)
+        if self.ema is not None:
+            self.ema.update(step_number)
 
-    def draw_noise(self):
-        """G's input: new noise beside the classes."""
-        self.recipe.latent.draw_(self.z, self.noise_stream)
-        if self.z is not self.inputs:
-            self.ops.copy_(self.inputs[:, : self.recipe.latent.size], self.z)
-        return self.inputs
-
-    def generate(self, cache):
-        """G's images of new noise, into `self.fake`."""
-        made = self.G.forward(self.draw_noise(), cache, train=True)
-        if made is not self.fake:  # a last layer that gives something else than its buffer "y"
-            self.ops.copy_(self.fake, made)
-
-    def update_discriminator(self, log, number=0):
+    def update_discriminator(self, log: dict[str, Array], step_number: int = 0) -> None:
+        """D learns to tell real images from generated ones."""
+        D, real, fake = self.D, self.real_half, self.fake_half
         self.generate(self.g_fake_cache if self.recipe.fresh_noise else self.g_cache)
         if self.one_pass:
-            logits = self.answers(self.D.forward(self.d_images, self.d_cache, train=True), slice(None))
-            self.losses(logits[: self.judged], logits[self.judged :], log)
-            self.backward(self.d_cache, slice(None), grads="write", need_dx=False)
+            logits = self.logits(D.forward(self.d_images, self.d_cache, train=True), BOTH)
+            self.discriminator_loss(logits[real], logits[fake], log)
+            D.backward(self.doutputs(BOTH), self.d_cache, grads="write", need_dx=False)
         else:
-            real, fake = slice(self.judged), slice(self.judged, None)
-            real_logits = self.answers(self.D.forward(self.d_real, self.d_cache, train=True), real)
-            fake_logits = self.answers(self.D.forward(self.d_fake, self.d_fake_cache, train=True), fake)
-            self.losses(real_logits, fake_logits, log)
-            self.backward(self.d_cache, real, grads="write", need_dx=False)
-            self.backward(self.d_fake_cache, fake, grads="add", need_dx=False)
-        penalty = self.recipe.penalty
-        if penalty and number % penalty.every == 0:
-            penalty.add(self, log["penalty"])
-        elif penalty:
-            self.ops.fill_(log["penalty"], 0)
+            real_logits = self.logits(D.forward(self.d_real, self.d_cache, train=True), real)
+            fake_logits = self.logits(D.forward(self.d_fake, self.d_fake_cache, train=True), fake)
+            self.discriminator_loss(real_logits, fake_logits, log)
+            D.backward(self.doutputs(real), self.d_cache, grads="write", need_dx=False)
+            D.backward(self.doutputs(fake), self.d_fake_cache, grads="add", need_dx=False)
+        self.add_penalty(log, step_number)
         self.d_optimizer.step()
 
-    def losses(self, real_logits, fake_logits, log):
-        """D's losses and mean outputs into the log, its gradients into dlogits."""
-        self.recipe.objective.discriminator(
-            real_logits, fake_logits, self.d_cache, d_real=self.dlogits[: self.judged], d_fake=self.dlogits[self.judged :],
-            real_value=log["d_loss_real"], fake_value=log["d_loss_fake"],
-        )  # fmt: skip
-        self.ops.mean_sigmoid(real_logits, out=log["d_real"])
-        self.ops.mean_sigmoid(fake_logits, out=log["d_fake"])
-
-    def update_generator(self, log):
-        objective, fakes = self.recipe.objective, slice(self.judged, None)
+    def update_generator(self, log: dict[str, Array]) -> None:
+        """G learns to be taken for real: the gradient passes through the updated, frozen D."""
+        D, fake = self.D, self.fake_half
         if self.recipe.fresh_noise:
             self.generate(self.g_cache)
-        logits = self.answers(self.D.forward(self.d_fake, self.frozen_cache, train=True), fakes)  # the updated D
-        out = {"dy": self.dlogits[fakes], "value": log["g_loss"]}
-        if objective.pairs:
-            out["real"] = self.answers(self.D.forward(self.d_real, self.pair_cache, train=True), slice(self.judged))
-        objective.generator(logits, self.frozen_cache, **out)
-        dfake = self.backward(self.frozen_cache, fakes, grads="skip")  # through D as it is: dL/dimages
+        logits = self.logits(D.forward(self.d_fake, self.frozen_cache, train=True), fake)
+        self.generator_loss(logits, log["g_loss"])
+        dfake = D.backward(self.doutputs(fake), self.frozen_cache, grads="skip")
         dfake = self.frozen_cache.contiguous("dfake", dfake).reshape(self.fake.shape)
         self.G.backward(dfake, self.g_cache, grads="write", need_dx=False)
         self.g_optimizer.step()
 
-    def answers(self, outputs, rows):
-        """D's logits (n, 1) for the images of these rows: its only output, or that for the class which is asked."""
-        if not self.recipe.kinds:
-            return outputs
-        asked = self.D.ops.multiply(outputs, self.asked[rows], out=self.frozen_cache.buffer("asked", outputs.shape))
-        return self.ops.gemm(asked, self.one, out=self.logits[rows])  # sum over k of asked_k D_k
+    def generate(self, cache: Cache) -> None:
+        """G's images of new noise, into `fake`, which D reads."""
+        inputs = self.conditioning.draw_inputs(self.noise_stream)
+        images = self.G.forward(inputs, cache, train=True)
+        if images is not self.fake:  # the last layer returned another array than its buffer "y"
+            self.ops.copy_(self.fake, images)
 
-    def backward(self, cache, rows, **how):
-        """Through D from the gradients of these logits."""
-        dlogits = self.dlogits[rows]
-        if self.recipe.kinds:  # an output that is not asked for has no gradient
-            outputs = self.asked[rows]
-            dlogits = self.ops.multiply(outputs, dlogits, out=cache.buffer("doutputs", outputs.shape))
-        return self.D.backward(dlogits, cache, **how)
+    def logits(self, outputs: Array, rows: slice) -> Array:
+        """The logits of these rows of images, from D's outputs."""
+        return self.conditioning.logits(outputs, rows)
 
-    def follow(self, number):
-        """The average goes toward G: a (1 - weight) + G weight, running statistics too.
+    def doutputs(self, rows: slice) -> Array:
+        """The gradients of D's outputs, from those of the logits of these rows."""
+        return self.conditioning.backward(self.dlogits[rows], rows)
 
-        The weight, and whose turn the penalty is, follow from the step's number, which the host knows without a look at the
-        device; only a captured step would want them there, as the optimizers' clock is.
-        """
-        weight = max(1 - self.recipe.average, LONGEST_START / (LONGEST_START + number))
-        for ours, its in (
-            (self.average.parameters.value, self.G.parameters.value),
-            (self.average.parameters.statistics, self.G.parameters.statistics),
-        ):
-            self.ops.moving_average_(ours.flat, its.flat, weight)
+    def discriminator_loss(self, real: Array, fake: Array, log: dict[str, Array]) -> None:
+        """D's losses and mean outputs, into the log; the gradients of its logits."""
+        self.recipe.objective.discriminator(
+            real,
+            fake,
+            self.d_cache,
+            d_real=self.dlogits[self.real_half],
+            d_fake=self.dlogits[self.fake_half],
+            real_value=log["d_loss_real"],
+            fake_value=log["d_loss_fake"],
+        )
+        self.ops.mean_sigmoid(real, out=log["d_real"])
+        self.ops.mean_sigmoid(fake, out=log["d_fake"])
 
-    def _check(self, discriminator, batch_size, image_shape):
-        recipe, last = self.recipe, list(self.D.modules())[-1][1]
-        if isinstance(last, Sigmoid):
-            raise RunError(f"discriminator: expected logits, or a Sigmoid as the network's own last layer, got {last.label} inside")
-        if self.G.dtype != discriminator.dtype:
-            raise RunError(f"discriminator: expected {self.G.dtype} as the generator's, got {discriminator.dtype}")
-        if batch_size < 2 and (has_batchnorm(self.G) or has_batchnorm(discriminator)):
-            raise RunError(f"batch size: expected at least 2, which batch norm needs in {recipe.name}, got {batch_size}")
-        if batch_size % recipe.pack:
-            raise RunError(f"batch size: expected a multiple of {recipe.pack}, the images that D judges at once, got {batch_size}")
-        if recipe.pack > 1 and recipe.kinds:
-            raise RunError(f"recipe {recipe.name}: expected pack=1 with classes, got {recipe.pack}")
-        outputs = self.D.output_shape((recipe.pack * image_shape[0], *image_shape[1:]))
-        if outputs != (recipe.kinds or 1,):
-            wanted = f"{recipe.kinds} numbers, one for each class," if recipe.kinds else "one number"
-            raise RunError(f"discriminator: expected {wanted} an image, got shape {outputs}")
-        for _, leaf in self.D.modules() if recipe.penalty else ():
-            if type(leaf).double_backward is Layer.double_backward:
-                raise RunError(
-                    f"penalty: expected a discriminator whose layers all have double_backward, {leaf.label} does not; "
-                    "train it without a penalty, or without that layer"
-                )
+    def generator_loss(self, logits: Array, value: Array) -> None:
+        """G's loss, into value; the gradients of the logits of generated images."""
+        objective, out = self.recipe.objective, {"dy": self.dlogits[self.fake_half], "value": value}
+        if objective.pairs:
+            outputs = self.D.forward(self.d_real, self.pair_cache, train=True)
+            out["real"] = self.logits(outputs, self.real_half)
+        objective.generator(logits, self.frozen_cache, **out)
 
-
-def has_batchnorm(network):
-    """Whether any layer makes a batch's images see each other."""
-    return any(isinstance(leaf, BatchNorm) for _, leaf in network.modules())
+    def add_penalty(self, log: dict[str, Array], step_number: int) -> None:
+        """Add the gradients of the penalty to those of D's loss, in the steps where it is due."""
+        penalty = self.recipe.penalty
+        if penalty is None:
+            return
+        if step_number % penalty.every:
+            self.ops.fill_(log["penalty"], 0)
+            return
+        penalty.add(
+            self.D,
+            self.penalty_cache,
+            real=self.d_real,
+            fake=self.d_fake,
+            class_onehot=self.conditioning.class_onehot,
+            value=log["penalty"],
+            stream=self.noise_stream,
+        )

@@ -1,163 +1,214 @@
-"""Training a generator and a discriminator against each other."""
+"""The trainer: a generator and a discriminator learn from images by a recipe."""
 
-import time
-from numbers import Real
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import inf
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
-from gan.training.step import AdversarialStep
-from gan.training.batch_that_fits import batch_that_fits
-from gan.data.batches import Batches
-from gan.data.clusters import clusters
+from gan.data.batches import BatchSource, make_batches
+from gan.data.clusters import cluster_ids
+from gan.errors import RunError
+from gan.recipes import Recipe
+from gan.sampling import make_images
+from gan.training.batch_that_fits import memory_error
+from gan.training.callback import Callback, check_callbacks
+from gan.training.checks import check_learning_rate, check_length, check_recipe
+from gan.training.ema import GeneratorEMA
 from gan.training.loss_log import LossLog
-from gan.recipes import Recipe, get_recipe
-from gan.sampling import Sampler, make_images
+from gan.training.setup import built_network, fixed_inputs, make_sampler
 from gan.training.snapshot import Snapshot
-from gan.training.uncopyable import Uncopyable
-from nn import DeviceMemoryError, RunError, Sequential, get_ops
-from nn.layers.base import Layer
+from gan.training.state import TrainerState, learned_arrays, read_state, write_state
+from gan.training.step import AdversarialStep
+from gan.training.stopwatch import Stopwatch
+from gan.uncopyable import Uncopyable
+from nn import DeviceMemoryError, Sequential, get_ops
 
-LOG_EVERY = 50  # steps between two looks at the losses; each look waits for the device
-N_FIXED = 64  # images of the fixed inputs, drawn again and again as training goes on
-MOST_STEPS = 2**53  # beyond which a float does not count
-
-
-class Callback:
-    """What a training tells; override what you need. A record holds the mean losses and outputs, step (all steps so far),
-    seconds (of training in the epoch) and images_per_second."""
-
-    def on_start(self, trainer):
-        """Before the first step of `fit`."""
-
-    def on_log(self, trainer, record):
-        """Every LOG_EVERY steps, and at the end of an epoch: the means since the last call."""
-
-    def on_epoch(self, trainer, record):
-        """After each epoch, and where the end of `fit` cuts one short: the means over its steps so far. A later `fit` goes on
-        in that epoch, and tells of it again."""
+LOG_EVERY = 50  # steps between two reads of the losses; each read waits for the device
 
 
-def read_only(name):
+def read_only(name: str) -> Any:
     """A property for what other parts were built from: they would not follow if it were set."""
     return property(attrgetter(name))
 
 
 class Trainer(Uncopyable):
-    """A generator and a discriminator that learn from images by a recipe.
+    """Trains a generator and a discriminator by a recipe.
 
-    recipe: a `Recipe`, or the name of one. images: uint8 in 0..255, of the shape (N, C, H, W) that the generator makes; those
-    of one channel may be (N, H, W), (N, H, W, 1) or flat, (N, H * W), too. labels: integers (N,), for a recipe with classes.
-    Images and labels are copied. generator, discriminator: networks of your own instead of the recipe's, built or not. seed:
-    weights, data order, noise and dropout each get a stream of their own from it; on the CPU, equal seeds and as many threads
-    give equal bytes. batch_size, learning_rate: instead of the recipe's. batches: what makes batches of the images, called as
-    `Batches` is. found: for a recipe with clusters, each image's, integers (N,), as an earlier trainer found them. Errors:
-    `RunError` or `ShapeError` for what does not fit.
+    `learning_rate` may be set at any time; the next step uses it. Settings of the recipe, such as
+    the batch size, are changed before: ``Trainer(replace(recipe, batch_size=32), images)``.
 
-    `learning_rate` may be set at any time; the next step uses it. What the trainer was built from cannot be set.
-    `generator` is the network that learns; `artist` is the one to draw with and to keep: the moving average of the generator
-    if the recipe has one, else the generator itself; `sampler` draws with it. `state` is all that decides what comes next:
-    a new trainer of the same settings that has got it by `restore` goes on to the same bytes, on the CPU.
+    Parameters
+    ----------
+    recipe : a `Recipe`
+    images : uint8 in 0..255, (N, C, H, W) as the generator makes them; images of one channel may
+        also be (N, H, W), (N, H, W, 1) or flat, (N, H * W). Or a `BatchSource`. They are copied.
+    labels : integers (N,), the class of each image, for a recipe with classes. For a recipe with
+        clusters, `ClusterIds` that an earlier trainer found; other labels are ignored there.
+    generator, discriminator : networks used instead of the recipe's, built or not
+    seed : weights, data order, noise and dropout have independent streams made from it; on the CPU,
+        equal seeds and numbers of threads give equal bytes
+    device : name of a device, or a backend
+
+    Attributes
+    ----------
+    generator, discriminator : the networks that learn
+    generator_ema : the network to sample and to save: the moving average of the generator if the
+        recipe has one, else the generator itself
+    sampler : samples from it
+    fixed_inputs : inputs that never change, for `fixed_samples`
+    cluster_ids : integers (N,), for a recipe with clusters, else None
+    learned : all arrays on the device that training changes, by name
+    step_count, last_step : steps so far, and the step at which `fit` ends
+    ended : whether `fit` has reached its length
+    spread : standard deviations of the losses in the last epoch; see `LossLog.spread`
+
+    Raises
+    ------
+    RunError, ShapeError : what is given does not fit together
     """
 
     def __init__(
-        self, recipe, images, labels=None, *, generator=None, discriminator=None, seed=0, device="cpu", batch_size=None,
-        learning_rate=None, batches=Batches, found=None,
-    ):  # fmt: skip
-        if isinstance(recipe, str):
-            recipe = get_recipe(recipe)
-        elif not isinstance(recipe, Recipe):
-            raise RunError(f"recipe: expected a Recipe, or the name of one, got {recipe!r}")
-        self._recipe, self._ops = recipe, get_ops(device)
-        self._learning_rate = checked_rate(recipe.learning_rate if learning_rate is None else learning_rate)
-        g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed = np.random.SeedSequence(seed).spawn(6)
-        batch_size = recipe.batch_size if batch_size is None else batch_size
-        self._batches = batches(images, batch_size, recipe.image_range, self.ops, self.ops.stream(order_seed))
-        self._batch_size = int(batch_size)
-        self._generator = self._built(recipe.generator() if generator is None else generator, g_seed, "G")
-        self._discriminator = self._built(recipe.discriminator() if discriminator is None else discriminator, d_seed, "D")
-        self._batches.check_shape(self.generator.output_shape((recipe.inputs,)))
-        self._clusters = shares = None
-        if recipe.clusters:
-            labels = self._clusters = clusters(images, recipe.clusters, cluster_seed) if found is None else np.array(found)
-        if recipe.kinds:
-            self._batches.label(labels, recipe.kinds)
-        if recipe.clusters:
-            shares = tuple((np.bincount(labels, minlength=recipe.clusters) / len(labels)).tolist())
-        average = self._copy_of_generator() if recipe.average else None
-        self._average, self._artist = average, average or self.generator
-        self._step = AdversarialStep(
-            self.generator, self.discriminator, recipe, self.batch_size, self.learning_rate, self.ops.stream(noise_seed), average
+        self,
+        recipe: Recipe,
+        images: np.ndarray | BatchSource,
+        labels: Any = None,
+        *,
+        generator: Sequential | None = None,
+        discriminator: Sequential | None = None,
+        seed: Any = 0,
+        device: Any = "cpu",
+    ) -> None:
+        check_recipe(recipe)
+        self._learning_rate = check_learning_rate(recipe.learning_rate)
+        self._ops = get_ops(device)
+        seeds = np.random.SeedSequence(seed).spawn(6)
+        g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed = seeds
+        self._batches = make_batches(
+            images, recipe.batch_size, recipe.image_range, self.ops, self.ops.stream(order_seed)
         )
-        self.sampler = Sampler(self.artist, recipe.latent, recipe.image_range, recipe.classes, shares)
-        each_class = np.tile(np.arange(recipe.classes), recipe.classes) if recipe.classes else None
-        self.fixed_inputs = self.sampler.inputs(N_FIXED if each_class is None else len(each_class), fixed_seed, each_class)
+        self._recipe = replace(recipe, batch_size=self.batches.batch_size)
+        G = recipe.generator() if generator is None else generator
+        D = recipe.discriminator() if discriminator is None else discriminator
+        self._generator = built_network(G, g_seed, self.ops, "G")
+        self._discriminator = built_network(D, d_seed, self.ops, "D")
+        self.batches.check_shape(self.generator.output_shape((recipe.n_in,)))
+        self._cluster_ids = None
+        if recipe.clusters:
+            labels = cluster_ids(images, labels, recipe.clusters, cluster_seed)
+            self._cluster_ids = labels
+        if recipe.num_classes:
+            self.batches.set_labels(labels, recipe.num_classes)
+        self._ema = GeneratorEMA(self.generator, recipe.ema_decay) if recipe.ema_decay else None
+        self._generator_ema = self._ema.network if self._ema else self.generator
+        self._adversarial_step = AdversarialStep(
+            self.generator, self.discriminator, self.recipe, self.ops.stream(noise_seed), self._ema
+        )
+        self.sampler = make_sampler(recipe, self.generator_ema, self.cluster_ids)
+        self.fixed_inputs = fixed_inputs(self.sampler, fixed_seed)
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
-        self.steps_per_epoch = self._batches.per_epoch
-        self.step_count, self.last_step, self.ended = 0, None, False  # ended: the `fit` has reached its length
-        self.spread = None  # of the losses over the last epoch's steps, as `LossLog.spread` gives it
-        self._stopped = False
-        self._epoch_seconds = 0.0  # of steps, in the epoch that goes on
-        self._spent, self._began = 0.0, None  # seconds in every `fit` that is over, and when the present one began
-        networks = {"G": self.generator, "D": self.discriminator} | ({"average": average} if average else {})
-        self._weights = {
-            f"{name}.{part}": getattr(net.parameters, part).flat for name, net in networks.items() for part in ("value", "statistics")
+        self.steps_per_epoch = self.batches.per_epoch
+        self.step_count, self.ended = 0, False
+        self.last_step: float = inf
+        self.spread: dict[str, float] | None = None
+        self.stopwatch = Stopwatch()
+        self._end_seconds, self._stopped = inf, False
+        networks = {"G": self.generator, "D": self.discriminator}
+        if self._ema:
+            networks["average"] = self._ema.network
+        self._optimizers = {
+            "G": self.adversarial_step.g_optimizer,
+            "D": self.adversarial_step.d_optimizer,
         }
-        self._optimizers = {"G": self._step.g_optimizer, "D": self._step.d_optimizer}
-        self._learnt = self._weights | {
-            f"{name}.adam.{slot}": array for name, adam in self._optimizers.items() for slot, array in adam.state.items()
-        }
-        self._good = Snapshot(self.ops, list(self._learnt.values()))
+        self._learned = learned_arrays(networks, self._optimizers)
+        self._good = Snapshot(self.ops, list(self.learned.values()))
 
-    recipe, ops, batch_size = read_only("_recipe"), read_only("_ops"), read_only("_batch_size")
-    generator, discriminator, artist = read_only("_generator"), read_only("_discriminator"), read_only("_artist")
-    clusters = read_only("_clusters")
-    instead = "make a second Trainer with the same settings, and second.restore(*first.state())"
+    recipe, batch_size = read_only("_recipe"), read_only("_recipe.batch_size")
+    ops, batches = read_only("_ops"), read_only("_batches")
+    generator, discriminator = read_only("_generator"), read_only("_discriminator")
+    generator_ema, cluster_ids = read_only("_generator_ema"), read_only("_cluster_ids")
+    adversarial_step, learned = read_only("_adversarial_step"), read_only("_learned")
+    instead = (
+        "make a second Trainer with the same settings, and call "
+        "second.load_state_dict(first.state_dict())"
+    )
 
     @property
-    def learning_rate(self):
-        """Of both networks' next steps."""
+    def learning_rate(self) -> float:
+        """Learning rate of both networks from the next step on."""
         return self._learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, rate):
-        self._learning_rate = checked_rate(rate)
+    def learning_rate(self, rate: float) -> None:
+        self._learning_rate = check_learning_rate(rate)
         for optimizer in self._optimizers.values():
             optimizer.learning_rate = self._learning_rate
 
-    def step(self):
+    @property
+    def seconds(self) -> float:
+        """How long `fit` has run in all, callbacks included."""
+        return self.stopwatch.seconds
+
+    def step(self) -> None:
         """One update of D and one of G."""
         if self.log.is_full:
             self._read_log()
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # a number that is not finite is found when the log is read
-            one_hot = self._step.labels if self.recipe.kinds else None
-            self._batches.gather(self.step_count, out=self._step.real_rows, one_hot=one_hot)
+        step = self.adversarial_step
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # found in `_read_log`
+            onehot = step.conditioning.labels if self.recipe.num_classes else None
+            self.batches.gather(self.step_count, out=step.real_rows, class_onehot=onehot)
             try:
-                self._step(self.log.next_row(), self.step_count)
+                step(self.log.next_row(), self.step_count)
             except DeviceMemoryError as problem:
-                raise self._too_large(problem) from None
+                del step
+                raise self._memory_error(problem) from None
         self.step_count += 1
 
-    def fit(self, epochs=None, *, steps=None, minutes=None, callbacks=()):
-        """Train for so many epochs, steps or minutes, whichever ends first; for the recipe's length if none is given.
+    def fit(
+        self,
+        epochs: float | None = None,
+        *,
+        steps: float | None = None,
+        minutes: float | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> list[dict[str, Any]]:
+        """Train.
 
-        Returns the history: one record an epoch. Errors: `RunError` where a loss, a weight or a mean of Adam's is no longer
-        finite; the networks, optimizers and step count are then those of the last step that was seen finite; random streams go on.
-        An error of a callback's ends `fit`, too; another `fit` goes on after the step that it came from.
+        Parameters
+        ----------
+        epochs, steps, minutes : length; the first one reached ends training. Without any, the
+            recipe's length.
+        callbacks : called as training goes on; an error in one ends `fit`, and another `fit`
+            continues after the last step
+
+        Returns
+        -------
+        the history: one record per epoch; see `Callback`
+
+        Raises
+        ------
+        RunError : a loss, a weight or a moment of Adam is no longer finite. Networks, optimizers
+            and step count are then those of the last good step; random streams are not.
         """
-        if self._began is not None:
-            raise RunError("fit: expected one call at a time, got one from within another; let the first return, stop() ends it")
+        if self.stopwatch.is_running:
+            raise RunError(
+                "fit: expected one call at a time, got one from within another; let the first "
+                "return, stop() ends it"
+            )
         if epochs is None and steps is None and minutes is None:
             epochs, steps = self.recipe.epochs, self.recipe.steps
-        for name, value in (("epochs", epochs), ("steps", steps), ("minutes", minutes)):
-            if value is not None and not (isinstance(value, Real) and value > 0):
-                raise RunError(f"{name}: expected a number above 0, got {value!r}")
-        callbacks = checked_callbacks(callbacks)
-        ends = [self.step_count + n for n in (steps, epochs and epochs * self.steps_per_epoch) if n is not None]
-        self.last_step = min(ends, default=float("inf"))
-        self.ended, history = self.step_count >= self.last_step, []
-        self._began = time.monotonic()
-        self._deadline = self._began + 60 * minutes if minutes is not None else float("inf")
+        check_length(epochs=epochs, steps=steps, minutes=minutes)
+        callbacks = check_callbacks(callbacks)
+        lengths = [steps, epochs and epochs * self.steps_per_epoch]
+        self.last_step = min((self.step_count + n for n in lengths if n is not None), default=inf)
+        self._end_seconds = inf if minutes is None else self.seconds + 60 * minutes
+        self.ended = self.step_count >= self.last_step
+        history: list[dict[str, Any]] = []
+        self.stopwatch.start()
         try:
             for callback in callbacks:
                 callback.on_start(self)
@@ -166,180 +217,102 @@ class Trainer(Uncopyable):
                 for callback in callbacks:
                     callback.on_epoch(self, history[-1])
         finally:
-            self._spent, self._began, self._stopped = self.seconds, None, False
+            self.stopwatch.stop()
+            self._stopped = False
         return history
 
-    def stop(self):
-        """End `fit` after the step that it is in, or the next `fit` before its first; a signal handler may call it."""
+    def stop(self) -> None:
+        """End `fit` after the current step, or the next `fit` before its first.
+
+        A signal handler may call it.
+        """
         self._stopped = True
 
-    def fixed_images(self):
-        """What the artist, as it is now, makes of inputs that never change: float32 (64, ...) in [0, 1], or for ten classes
-        (100, ...), a class in each column of ten."""
-        return make_images(self.artist, self.fixed_inputs, self.recipe.image_range)
+    def fixed_samples(self) -> np.ndarray:
+        """Samples of inputs that never change: float32 (64, ...) in [0, 1].
 
-    @property
-    def seconds(self):
-        """How long `fit` has gone on in all, with all that its callbacks did."""
-        return self._spent + (0.0 if self._began is None else time.monotonic() - self._began)
+        With ten classes (100, ...): in a grid of ten columns, one column per class.
+        """
+        return make_images(self.generator_ema, self.fixed_inputs, self.recipe.image_range)
 
-    def state(self):
-        """All that decides what comes next: (arrays on the host by name, the rest as JSON has it).
+    def state_dict(self) -> TrainerState:
+        """Everything that decides how training continues.
 
-        Errors: `RunError` as from `fit` where any of it is no longer finite: such a state is of no use.
+        Raises
+        ------
+        RunError : as from `fit`, where a part of it is no longer finite
         """
         if not self.log.is_empty:
             self._read_log()
-        arrays = {name: np.array(self.ops.to_host(array)) for name, array in (self._learnt | self._orders()).items()}
-        rest = {
-            "step": self.step_count,
-            "streams": {name: stream.state for name, stream in self._streams().items()},
-            "log": self.log.state,
-            "seconds": [self.seconds, self._epoch_seconds],
-        }
-        return arrays, rest
+        return read_state(self)
 
-    def restore(self, arrays, rest):
-        """Go on from what `state` gave, of a trainer with the same settings; the learning rate stays this trainer's own.
+    def load_state_dict(self, state: TrainerState | tuple[dict[str, Any], dict[str, Any]]) -> None:
+        """Continue from the `state_dict` of a trainer with the same settings.
 
-        Errors: `RunError` for a state of other networks, images or settings; the trainer is then of no use.
+        On the CPU, to the same bytes. The learning rate remains that of this trainer.
+
+        Raises
+        ------
+        RunError : the state is of other networks, images or settings; this trainer is then unusable
         """
-        mine = self._learnt | self._orders()
-        if arrays.keys() != mine.keys():
-            odd = min(arrays.keys() ^ mine.keys())
-            raise RunError(f"state: expected the arrays {', '.join(mine)}; {odd!r} is {'extra' if odd in arrays else 'missing'}")
-        for name, array in mine.items():
-            given = arrays[name]
-            if (given.shape, given.dtype) != (array.shape, array.dtype):
-                raise RunError(f"state: expected {name} of {array.dtype} {array.shape}, got {given.dtype} {given.shape}")
-            if name not in self._learnt and not np.array_equal(np.sort(given), np.sort(self.ops.to_host(array))):
-                raise RunError(f"state: expected {name} as another order of the training images")
-            if not np.isfinite(given).all():
-                raise RunError(f"state: expected finite numbers in {name}")
-            self.ops.copy_(array, self.ops.asarray(given))
-        self.learning_rate = self._learning_rate  # the optimizers' arrays brought the other trainer's
-        try:
-            for name, stream in self._streams().items():
-                stream.state = rest["streams"][name]
-            self.step_count, self.log.state = int(rest["step"]), rest["log"]
-            self._spent, self._epoch_seconds = map(float, rest["seconds"])
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
-            raise RunError(f"state: it is not one that a trainer gave ({type(problem).__name__}: {problem})") from None
-        if not 0 <= self.step_count < MOST_STEPS:
-            raise RunError("state: expected a step of at least 0")
-        if not (0 <= self._spent < float("inf") and 0 <= self._epoch_seconds < float("inf")):
-            raise RunError("state: expected finite seconds of at least 0")
-        self._good.keep(self.step_count)
+        write_state(self, TrainerState(*state))
+        self.learning_rate = self._learning_rate  # not the one in the optimizers' arrays
+        self._good.take(self.step_count)
 
-    def _orders(self):
-        return {f"order.{k}": vector for k, vector in enumerate(self._batches.orders()[0])}
-
-    def _streams(self):
-        """Every stream that training draws from, by name. The layers of a network share one; dropout draws from it."""
-        leaves = [leaf for net in (self.generator, self.discriminator) for _, leaf in net.modules()]
-        streams = [self._step.noise_stream, *self._batches.orders()[1], *(leaf.stream for leaf in leaves)]
-        return {str(k): stream for k, stream in enumerate({id(stream): stream for stream in streams}.values())}
-
-    def _epoch(self, callbacks):
-        """Steps to the end of the epoch, or of training; returns their record."""
-        if self.step_count % self.steps_per_epoch == 0:  # not where an epoch ends: an error of a callback's may skip that
+    def _epoch(self, callbacks: list[Callback]) -> dict[str, Any]:
+        """Steps to the end of the epoch or of `fit`; returns their record."""
+        # Reset here, not where an epoch ends: an error in a callback may skip that.
+        if self.step_count % self.steps_per_epoch == 0:
             self.log.begin_epoch()
-            self._epoch_seconds = 0.0
-        began, ended = time.monotonic() - self._epoch_seconds, False
+            self.stopwatch.begin_epoch()
+        self.stopwatch.resume_epoch()
+        ended = False
         while not ended:
             self.step()
-            self.ended = self.step_count >= self.last_step or time.monotonic() >= self._deadline
+            self.ended = self.step_count >= self.last_step or self.seconds >= self._end_seconds
             ended = self.ended or self._stopped or self.step_count % self.steps_per_epoch == 0
             if ended or self.log.is_full:
                 means = self._read_log()
                 for callback in callbacks:
-                    callback.on_log(self, {**self._progress(began), **means})
+                    callback.on_log(self, {**self._progress(), **means})
         self.spread = self.log.spread()
-        return {"epoch": -(-self.step_count // self.steps_per_epoch), **self._progress(began), **self.log.means()}
+        epoch = (self.step_count - 1) // self.steps_per_epoch + 1
+        return {"epoch": epoch, **self._progress(), **self.log.means()}
 
-    def _progress(self, began):
-        self._epoch_seconds = seconds = time.monotonic() - began
-        steps = (self.step_count - 1) % self.steps_per_epoch + 1  # of the epoch
-        return {"step": self.step_count, "seconds": seconds, "images_per_second": steps * self.batch_size / max(seconds, 1e-9)}
+    def _progress(self) -> dict[str, Any]:
+        seconds = self.stopwatch.lap()
+        steps = (self.step_count - 1) % self.steps_per_epoch + 1  # of this epoch
+        speed = steps * self.batch_size / max(seconds, 1e-9)
+        return {"step": self.step_count, "seconds": seconds, "images_per_second": speed}
 
-    def _is_finite(self):
-        return all(self.ops.all_finite(buffer) for buffer in self._learnt.values())
-
-    def _read_log(self):
-        """The mean losses since the last look; keeps the state if all is finite, else goes back to the last good one."""
+    def _read_log(self) -> dict[str, float]:
+        """The mean losses since the last read; goes back to the last good step on a NaN."""
         means, n_steps, bad = self.log.read()
-        if bad is None and self._is_finite():
-            self._good.keep(self.step_count)
+        if bad is None and all(self.ops.all_finite(array) for array in self.learned.values()):
+            self._good.take(self.step_count)
             return means
         step = self.step_count if bad is None else self.step_count - n_steps + bad + 1
         self._go_back()
         self.log.begin_epoch()
         raise RunError(
-            f"step {step}: a loss, a weight or a mean of Adam's is no longer finite; training stopped, and the weights are those "
-            f"of step {self.step_count}, the last known to be good, {self.step_count // self.steps_per_epoch} whole epochs. Try "
-            f"a learning rate below {self.learning_rate:g}"
+            f"step {step}: a loss, a weight or a moment of Adam is no longer finite; training "
+            f"stopped, and the weights are those of step {self.step_count}, the last good one, "
+            f"after {self.step_count // self.steps_per_epoch} whole epochs. Try a learning rate "
+            f"below {self.learning_rate:g}"
         )
 
-    def _go_back(self):
-        """To the last good step, but with the learning rate of now."""
+    def _go_back(self) -> None:
+        """Return to the last good step, with the current learning rate."""
         self._good.restore()
         self.step_count, self.learning_rate = self._good.step, self._learning_rate
 
-    def _too_large(self, problem):
-        """The error of a step that finds no memory, with a batch size that does.
+    def _memory_error(self, problem: DeviceMemoryError) -> DeviceMemoryError:
+        """The error of a step that ran out of memory, with a batch size that fits.
 
-        It ends the training: the step is gone, and the weights are the last good ones.
+        It ends the run: the step is gone, and the weights are the last good ones.
         """
-        self._step, problem.__traceback__ = None, None  # both hold the step's memory
-
-        def run_step(n):
-            noise = self.ops.stream(np.random.SeedSequence(0))
-            step = AdversarialStep(self.generator, self.discriminator, self.recipe, n, self.learning_rate, noise, self._average)
-            for buffer in (step.images, step.inputs):
-                self.ops.fill_(buffer, 0)
-            step(LossLog(self.ops, 1, self.generator.dtype).next_row())
-
-        n = batch_that_fits(run_step, self.batch_size, max(self.recipe.pack, 2))
+        del self._adversarial_step  # it holds the memory of the step, as does the traceback
+        problem.__traceback__ = None
+        error = memory_error(problem, self.generator, self.discriminator, self.recipe, self._ema)
         self._go_back()
-        remedy = f"a batch of {n} fits" if n else "no smaller batch fits either"
-        return DeviceMemoryError(f"{problem}. The batch is of {self.batch_size} images: {remedy}")
-
-    def _copy_of_generator(self):
-        """A network like the generator, with the same values in memory of its own."""
-        twin = Layer.from_config(self.generator.to_config()).build(seed=0, device=self.ops, dtype=self.generator.dtype, name="average")
-        for ours, its in (
-            (twin.parameters.value, self.generator.parameters.value),
-            (twin.parameters.statistics, self.generator.parameters.statistics),
-        ):
-            self.ops.copy_(ours.flat, its.flat)
-        return twin
-
-    def _built(self, network, seed, name):
-        if not isinstance(network, Sequential):
-            raise RunError(f"network {name}: expected a Sequential, got {network!r}")
-        if network.parameters is None:
-            return network.build(seed, device=self.ops, name=name)
-        if network.ops.device != self.ops.device:
-            raise RunError(f"network {name}: expected it on {self.ops.device}, it was built on {network.ops.device}")
-        return network
-
-
-def checked_rate(rate):
-    """A learning rate as a float; `RunError` unless it is finite and above 0."""
-    if not (isinstance(rate, Real) and 0 < rate < float("inf")):
-        raise RunError(f"learning rate: expected a finite number above 0, got {rate!r}")
-    return float(rate)
-
-
-def checked_callbacks(callbacks):
-    """The callbacks as a list, since an iterator would be used up by the first loop; `RunError` for anything else."""
-    if isinstance(callbacks, Callback):
-        raise RunError(f"callbacks: expected a list of Callback objects, got one, {callbacks!r}; put it into a list")
-    try:
-        callbacks = list(callbacks)
-    except TypeError:
-        raise RunError(f"callbacks: expected a list of Callback objects, got {callbacks!r}") from None
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise RunError(f"callbacks: expected a list of Callback objects, got {callback!r} in it")
-    return callbacks
+        return error

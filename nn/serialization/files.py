@@ -8,7 +8,7 @@ import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nn.errors import RunError
+from nn.errors import FileError
 
 TEMPORARY = re.compile(r"\.[^/]+\.[0-9a-f]{16}\.tmp")  # .weights.npz.0123456789abcdef.tmp
 KINDS = {
@@ -30,7 +30,7 @@ def atomic_write(path):
 
     Raises
     ------
-    RunError
+    FileError
         If `path` is a folder, pipe, socket or device, which a file must not replace, or a link that leads back to itself.
     OSError
         If the system does not permit the file to be written.
@@ -66,11 +66,11 @@ def _old_file(path):
         return None
     except OSError as problem:
         if problem.errno == errno.ELOOP:
-            raise RunError(f"{path}: expected a file or an unused name, got a link that leads back to itself; remove it") from None
+            raise FileError(f"{path}: expected a file or an unused name, got a link that leads back to itself; remove it") from None
         raise
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        raise RunError(f"{path}: expected a file or an unused name, got {KINDS.get(kind, 'something else')}; name another file")
+        raise FileError(f"{path}: expected a file or an unused name, got {KINDS.get(kind, 'something else')}; name another file")
     os.close(os.open(path, os.O_WRONLY))  # raises for a read-only file, as opening it for writing would
     return status
 

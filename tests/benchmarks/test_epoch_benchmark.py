@@ -12,7 +12,7 @@ from benchmarks.harness import epoch_contenders as epoch_sides
 from benchmarks.harness import rounds as turns
 from benchmarks.harness.epoch_contenders import Ours, Steps, training_images
 from gan import recipes
-from nn import RunError
+from gan.errors import RunError
 from tests.support.small import N_IMAGES, STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, weights
 
 
@@ -103,7 +103,7 @@ def test_pytorch_has_a_picture_a_line_and_a_checkpoint_an_epoch(monkeypatch, mak
     torch = pytest.importorskip("torch")
     from benchmarks.harness.torch_epochs import SIDES
 
-    side = SIDES[make](replace(TINY_BATCHNORM, average=average), digits(), 2)
+    side = SIDES[make](replace(TINY_BATCHNORM, ema_decay=average), digits(), 2)
     calls, kind = [], type(side.step)
     step = kind.__call__
     monkeypatch.setattr(kind, "__call__", lambda self: calls.append(step(self)) or calls[-1])

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import memory, startup
 from gan.recipes import get_recipe
 from gan.training.trainer import Trainer
-from nn import RunError
+from gan.errors import RunError
 
 
 def command(monkeypatch, capsys, module, *words):

@@ -17,7 +17,9 @@ def test_uniform_noise_fills_minus_one_to_one():
     assert z.dtype == np.float32 and -1 <= z.min() < -0.999 and 0.999 < z.max() <= 1
 
 
-@pytest.mark.parametrize("distribution, variance, fourth", [("uniform", 1 / 3, 1 / 5), ("normal", 1, 3)])
+@pytest.mark.parametrize(
+    "distribution, variance, fourth", [("uniform", 1 / 3, 1 / 5), ("normal", 1, 3)]
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_moments_are_the_distributions(distribution, variance, fourth, dtype):
     z = drawn(distribution, dtype=dtype).astype(np.float64)
@@ -43,7 +45,9 @@ def test_a_walk_between_normal_points_stays_on_the_great_circle():
     points = Latent(50).walk(start, end, 9)
     assert points.shape == (9, 50)
     assert np.allclose(np.linalg.norm(points, axis=1), 7, rtol=1e-12)
-    turns = np.sum(points[:-1] * points[1:], axis=1) / 49  # equal angles from each point to the next
+    turns = (
+        np.sum(points[:-1] * points[1:], axis=1) / 49
+    )  # equal angles from each point to the next
     assert np.allclose(turns, turns[0], rtol=1e-12) and turns[0] < 1
     assert np.linalg.matrix_rank(points, tol=1e-9) == 2
 
@@ -74,8 +78,13 @@ def test_a_walk_between_opposite_points_is_finite():
     assert np.isfinite(Latent(25).walk(start, -start, 5)).all()
 
 
-@pytest.mark.parametrize("size, distribution", [(0, "normal"), (-1, "normal"), (2.5, "normal"), ("9", "normal"), (9, "cauchy")])
-def test_a_latent_that_cannot_be_is_refused(size, distribution):
+@pytest.mark.parametrize(
+    "size, distribution",
+    [(0, "normal"), (-1, "normal"), (2.5, "normal"), ("9", "normal"), (9, "cauchy")],
+)
+def test_invalid_latent_is_refused(size, distribution):
     with pytest.raises(ShapeError) as error:
         Latent(size, distribution)
-    assert "latent" in str(error.value) and repr(distribution if size == 9 else size) in str(error.value)
+    assert "latent" in str(error.value) and repr(distribution if size == 9 else size) in str(
+        error.value
+    )

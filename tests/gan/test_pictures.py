@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from gan.images import FRAME_MS, GAP, LAST_FRAME_MS, LONGEST_FILM, SCALE, film_epochs, grid, save_curves, save_film, save_picture
+from gan.images import (
+    FRAME_MS,
+    GAP,
+    LAST_FRAME_MS,
+    MAX_GIF_FRAMES,
+    SCALE,
+    gif_epochs,
+    grid,
+    save_curves,
+    save_gif,
+    save_picture,
+)
 from nn import ShapeError
 
 CELL = 28 + GAP
@@ -15,28 +26,35 @@ def ramps(n):
     return np.ones((n, 28, 28), np.float32) * (np.arange(n, dtype=np.float32) / n)[:, None, None]
 
 
-def tile(sheet, row, column):
+def tile(canvas, row, column):
     top, left = SCALE * (row * CELL + GAP), SCALE * (column * CELL + GAP)
-    return sheet[top : top + SCALE * 28, left : left + SCALE * 28]
+    return canvas[top : top + SCALE * 28, left : left + SCALE * 28]
 
 
-@pytest.mark.parametrize("n, columns, rows_columns", [(64, None, (8, 8)), (5, None, (2, 3)), (1, None, (1, 1)), (24, 12, (2, 12)), (3, 5, (1, 5))])
+@pytest.mark.parametrize(
+    "n, columns, rows_columns",
+    [(64, None, (8, 8)), (5, None, (2, 3)), (1, None, (1, 1)), (24, 12, (2, 12)), (3, 5, (1, 5))],
+)
 def test_the_grid_has_the_size_of_its_rows_and_columns(n, columns, rows_columns):
-    sheet = grid(ramps(n), columns)
-    assert sheet.dtype == np.uint8
-    assert sheet.shape == tuple(SCALE * (k * CELL + GAP) for k in rows_columns)
+    canvas = grid(ramps(n), columns)
+    assert canvas.dtype == np.uint8
+    assert canvas.shape == tuple(SCALE * (k * CELL + GAP) for k in rows_columns)
 
 
 def test_each_image_lies_in_its_place_row_by_row():
-    sheet = grid(ramps(6), 3)
+    canvas = grid(ramps(6), 3)
     for k in range(6):
-        assert np.all(tile(sheet, k // 3, k % 3) == round(255 * k / 6)), k
+        assert np.all(tile(canvas, k // 3, k % 3) == round(255 * k / 6)), k
 
 
 def test_between_images_there_is_black():
-    sheet = grid(np.ones((4, 28, 28), np.float32))
-    assert sheet[: SCALE * GAP].max() == 0 and sheet[:, : SCALE * GAP].max() == 0 and sheet[-1].max() == 0
-    assert sheet.sum() == 255 * 4 * (28 * SCALE) ** 2
+    canvas = grid(np.ones((4, 28, 28), np.float32))
+    assert (
+        canvas[: SCALE * GAP].max() == 0
+        and canvas[:, : SCALE * GAP].max() == 0
+        and canvas[-1].max() == 0
+    )
+    assert canvas.sum() == 255 * 4 * (28 * SCALE) ** 2
 
 
 def test_pixels_are_rounded_clipped_and_upright():
@@ -44,7 +62,9 @@ def test_pixels_are_rounded_clipped_and_upright():
     image[0, 1], image[1, 0], image[2, 2] = 0.5, 2.0, -1.0
     got = tile(grid(image[None]), 0, 0)
     assert got.shape == (56, 56)
-    assert np.all(got[:2, 2:4] == 128) and np.all(got[2:4, :2] == 255) and got.sum() == 4 * (128 + 255)
+    assert (
+        np.all(got[:2, 2:4] == 128) and np.all(got[2:4, :2] == 255) and got.sum() == 4 * (128 + 255)
+    )
 
 
 def test_images_of_all_three_shapes_make_the_same_grid():
@@ -59,44 +79,52 @@ def test_other_shapes_are_named(shape):
         grid(np.zeros(shape))
 
 
-def test_a_picture_is_the_sheet_as_a_png(tmp_path):
-    sheet = grid(np.random.default_rng(0).random((6, 784)))
-    save_picture(tmp_path / "a.png", sheet)
+def test_save_picture_writes_a_png(tmp_path):
+    canvas = grid(np.random.default_rng(0).random((6, 784)))
+    save_picture(tmp_path / "a.png", canvas)
     with Image.open(tmp_path / "a.png") as picture:
-        assert picture.format == "PNG" and np.array_equal(np.array(picture), sheet)
+        assert picture.format == "PNG" and np.array_equal(np.array(picture), canvas)
 
 
-def test_a_film_has_its_frames_in_order_loops_and_rests_on_the_last(tmp_path):
-    sheets = [grid(ramps(4) / 4 + k / 5) for k in range(4)]
-    save_film(tmp_path / "a.gif", sheets)
-    with Image.open(tmp_path / "a.gif") as film:
-        assert film.format == "GIF" and film.n_frames == 4 and film.info["loop"] == 0
-        for frame, sheet, duration in zip(ImageSequence.Iterator(film), sheets, [FRAME_MS] * 3 + [LAST_FRAME_MS], strict=True):
+def test_gif_frames_are_in_order_loop_and_pause_on_the_last(tmp_path):
+    canvases = [grid(ramps(4) / 4 + k / 5) for k in range(4)]
+    save_gif(tmp_path / "a.gif", canvases)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.format == "GIF" and gif.n_frames == 4 and gif.info["loop"] == 0
+        for frame, canvas, duration in zip(
+            ImageSequence.Iterator(gif), canvases, [FRAME_MS] * 3 + [LAST_FRAME_MS], strict=True
+        ):
             assert frame.info["duration"] == duration
-            assert np.abs(np.array(frame.convert("L"), int) - sheet).max() <= 1
+            assert np.abs(np.array(frame.convert("L"), int) - canvas).max() <= 1
 
 
-def test_a_film_of_one_frame(tmp_path):
-    save_film(tmp_path / "a.gif", [grid(ramps(1))])
-    with Image.open(tmp_path / "a.gif") as film:
-        assert film.n_frames == 1
+def test_gif_of_one_frame(tmp_path):
+    save_gif(tmp_path / "a.gif", [grid(ramps(1))])
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 1
 
 
-def test_a_film_shows_every_epoch_or_every_second_or_fourth_and_the_last():
-    assert [film_epochs(n) for n in (0, 1, 3)] == [[], [1], [1, 2, 3]]
-    assert film_epochs(LONGEST_FILM) == list(range(1, LONGEST_FILM + 1))
-    assert film_epochs(LONGEST_FILM + 1) == list(range(1, LONGEST_FILM + 2, 2))
-    assert film_epochs(4 * LONGEST_FILM) == [*range(1, 4 * LONGEST_FILM, 4), 4 * LONGEST_FILM]
+def test_gif_shows_every_epoch_or_every_second_or_fourth_and_the_last():
+    assert [gif_epochs(n) for n in (0, 1, 3)] == [[], [1], [1, 2, 3]]
+    assert gif_epochs(MAX_GIF_FRAMES) == list(range(1, MAX_GIF_FRAMES + 1))
+    assert gif_epochs(MAX_GIF_FRAMES + 1) == list(range(1, MAX_GIF_FRAMES + 2, 2))
+    assert gif_epochs(4 * MAX_GIF_FRAMES) == [*range(1, 4 * MAX_GIF_FRAMES, 4), 4 * MAX_GIF_FRAMES]
 
 
-def test_a_longer_film_needs_no_frame_that_a_shorter_one_has_not():
-    for n in range(10 * LONGEST_FILM):
-        assert set(film_epochs(n + 1)) <= {*film_epochs(n), n + 1} and len(film_epochs(n)) <= LONGEST_FILM + 1
+def test_a_longer_gif_needs_no_frame_that_a_shorter_one_dropped():
+    for n in range(10 * MAX_GIF_FRAMES):
+        assert (
+            set(gif_epochs(n + 1)) <= {*gif_epochs(n), n + 1}
+            and len(gif_epochs(n)) <= MAX_GIF_FRAMES + 1
+        )
 
 
 def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):
     names = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")
-    histories = [[{"epoch": e, **dict.fromkeys(names, value * e)} for e in (1, 2, 3)] for value in (0.1, 0.1, -0.2)]
+    histories = [
+        [{"epoch": e, **dict.fromkeys(names, value * e)} for e in (1, 2, 3)]
+        for value in (0.1, 0.1, -0.2)
+    ]
     drawn = []
     for i, history in enumerate(histories):
         save_curves(tmp_path / f"{i}.png", history)
@@ -106,8 +134,8 @@ def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_no_time_is_spent_on_a_place_for_the_legend(tmp_path, monkeypatch):
-    """Matplotlib warns after a second of looking for the best one: on a busy machine, and for a long history."""
+def test_legend_placement_is_fixed(tmp_path, monkeypatch):
+    """Matplotlib's search for the best place is slow, and warns after a second."""
     import matplotlib.legend
 
     monkeypatch.setattr(matplotlib.legend.Legend, "_find_best_position", None)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from gan.recipes import DEFAULT, RECIPES, get_recipe, table
-from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, RunError, Sigmoid, Tanh
+from gan.errors import RunError
+from gan.recipes import DEFAULT, DIGITS, RECIPES, get_recipe, recipes_for, table
+from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, Sigmoid, Tanh
 
 NARROW_G, NARROW_D = [100, 32, 64, 128, 784], [784, 128, 64, 32, 1]
 
@@ -21,29 +22,59 @@ EXPECTED = {
     "mlp-dropout": (
         mlp(NARROW_G, "LeakyReLU(slope=0.2)", "Dropout(p=0.3)", last=["Tanh()"]),
         mlp(NARROW_D, "LeakyReLU(slope=0.2)", "Dropout(p=0.3)"),
-        (100, "uniform"), (-1, 1), 1.0, 1.0, 0.002, 0.9, 64, 100,
+        (100, "uniform"),
+        (-1, 1),
+        1.0,
+        1.0,
+        0.002,
+        0.9,
+        64,
+        100,
     ),
     "two-layer": (
         mlp([100, 512, 784], "LeakyReLU()", last=["Sigmoid()"], init=Normal(0.02)),
         mlp([784, 512, 1], "ReLU()", last=["Sigmoid()"], init=Normal(0.02)),
-        (100, "normal"), (0, 1), 1.0, 1.0, 0.0002, 0.5, 64, 100,
+        (100, "normal"),
+        (0, 1),
+        1.0,
+        1.0,
+        0.0002,
+        0.5,
+        64,
+        100,
     ),
     "mlp-batchnorm": (
         mlp([64, 128, 256, 512, 1024, 784], "BatchNorm({n})", "ReLU()", last=["Sigmoid()"]),
         mlp([784, 512, 256, 128, 1], "LeakyReLU(slope=0.2)"),
-        (64, "normal"), (0, 1), 1.0, 0.5, 0.00001, 0.9, 128, 200,
+        (64, "normal"),
+        (0, 1),
+        1.0,
+        0.5,
+        0.00001,
+        0.9,
+        128,
+        200,
     ),
     "mlp-leaky": (
         mlp(NARROW_G, "LeakyReLU(slope=0.2)", last=["Tanh()"]),
         mlp(NARROW_D, "LeakyReLU(slope=0.2)"),
-        (100, "uniform"), (-1, 1), 0.9, 1.0, 0.002, 0.9, 64, 50,
+        (100, "uniform"),
+        (-1, 1),
+        0.9,
+        1.0,
+        0.002,
+        0.9,
+        64,
+        50,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_recipe_keeps_the_settings_of_its_origin(name):
-    G, D, latent, image_range, real_target, weight, learning_rate, beta1, batch_size, epochs = EXPECTED[name]
+    G, D, latent, image_range, real_target, weight, learning_rate, beta1, batch_size, epochs = (
+        EXPECTED[name]
+    )
     recipe = get_recipe(name)
     assert list(map(repr, recipe.generator())) == G
     assert list(map(repr, recipe.discriminator())) == D
@@ -54,9 +85,10 @@ def test_a_recipe_keeps_the_settings_of_its_origin(name):
     assert (recipe.batch_size, recipe.epochs, recipe.steps) == (batch_size, epochs, None)
 
 
-def test_slopes_and_drop_rates_are_attributes_too():  # a repr that hid its argument would fool the test above
-    kinds = {type(layer): layer for layer in get_recipe("mlp-dropout").generator()}
-    assert kinds[LeakyReLU].slope == 0.2 and kinds[Dropout].p == 0.3
+# a repr that hid its argument would fool the test above
+def test_slopes_and_drop_rates_are_attributes_too():
+    types = {type(layer): layer for layer in get_recipe("mlp-dropout").generator()}
+    assert types[LeakyReLU].slope == 0.2 and types[Dropout].p == 0.3
     two_layer = get_recipe("two-layer")
     assert two_layer.generator()[1].slope == 0.01 and type(two_layer.discriminator()[1]) is ReLU
     batchnorm = get_recipe("mlp-batchnorm").generator()[1]
@@ -77,9 +109,9 @@ def test_two_layers_weights_are_normal_002_and_its_biases_zero():
 def test_every_recipes_networks_fit_each_other_and_its_images(name):
     recipe = get_recipe(name)
     G, D = recipe.generator(), recipe.discriminator()
-    shape = G.output_shape((recipe.inputs,))
-    assert int(np.prod(shape)) == 784
-    assert D.output_shape(shape) == (recipe.kinds or 1,)
+    shape = G.output_shape((recipe.n_in,))
+    assert np.prod(shape) == np.prod(recipe.image_shape)
+    assert D.output_shape(shape) == (recipe.n_out,)
     assert (recipe.epochs is None) != (recipe.steps is None)
     last = {Tanh: (-1, 1), Sigmoid: (0, 1)}
     assert recipe.image_range == last[type(G[-1])]
@@ -96,18 +128,39 @@ def test_the_default_is_a_recipe_under_its_own_name():
     assert all(recipe.name == name for name, recipe in RECIPES.items())
 
 
-def test_an_unknown_recipe_is_told_the_known_ones():
+def test_unknown_recipe_error_lists_the_known_ones():
     with pytest.raises(RunError) as error:
         get_recipe("mlp")
     assert "'mlp'" in str(error.value)
     assert all(name in str(error.value) for name in RECIPES)
 
 
+def test_a_recipe_for_other_images_is_refused_by_name():
+    with pytest.raises(
+        RunError,
+        match=r"expected one of .*, got 'stacked-ours', which is for images of \(3, 28, 28\)",
+    ):
+        get_recipe("stacked-ours", DIGITS)
+    assert get_recipe("stacked-ours").image_shape == (3, 28, 28)
+
+
 def test_the_table_has_a_line_for_each_recipe():
     head, *lines = table().splitlines()
     assert head.split() == ["recipe", "length", "batch", "learning", "rate", "parameters", "origin"]
-    assert [line.split()[0] for line in lines] == list(RECIPES)
+    assert [line.split()[0] for line in lines] == list(recipes_for(DIGITS))
     line = next(line for line in lines if line.startswith("mlp-batchnorm "))
-    weights = 64 * 128 + 128 * 256 + 256 * 512 + 512 * 1024 + 1024 * 784 + 784 * 512 + 512 * 256 + 256 * 128 + 128
-    biases = 3 * (128 + 256 + 512 + 1024) + 784 + 512 + 256 + 128 + 1  # batch norm has two more for each unit
+    weights = (
+        64 * 128
+        + 128 * 256
+        + 256 * 512
+        + 512 * 1024
+        + 1024 * 784
+        + 784 * 512
+        + 512 * 256
+        + 256 * 128
+        + 128
+    )
+    biases = (
+        3 * (128 + 256 + 512 + 1024) + 784 + 512 + 256 + 128 + 1
+    )  # batch norm has two more for each unit
     assert line.split()[1:6] == ["200", "epochs", "128", "1e-05", f"{weights + biases:,}"]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gan import sampling
+from gan.errors import RunError
 from gan.latent import Latent
 from gan.sampling import Sampler, load_sampler, make_images
-from nn import Dense, RunError, Sequential, Tanh, WeightsError, save_weights
+from nn import Dense, Sequential, Tanh, WeightsError, save_weights
 from tests.support.small import TINY, TINY_BATCHNORM, trainer
 
 INFO = {"latent": {"size": 4, "distribution": "normal"}, "image_range": [-1, 1]}
@@ -29,12 +30,14 @@ def test_equal_seeds_give_equal_noise_and_other_seeds_other():
 
 
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-def test_a_copy_draws_the_same_images_in_memory_of_its_own(make):
+def test_a_copy_samples_the_same_images_from_its_own_memory(make):
     s = sampler(TINY_BATCHNORM)
     twin, z = make(s), s.inputs(5, 1)
     want = s.images(z)
     s.generator.parameters.value.flat[...] = 0
-    assert np.array_equal(twin.images(twin.inputs(5, 1)), want) and not np.array_equal(s.images(z), want)
+    assert np.array_equal(twin.images(twin.inputs(5, 1)), want) and not np.array_equal(
+        s.images(z), want
+    )
 
 
 def test_noise_is_of_the_latents_distribution():
@@ -86,7 +89,7 @@ def test_a_walk_begins_and_ends_with_the_images_of_its_noise(distribution):
     assert steps.min() > 0  # each image is a new one
 
 
-def test_a_sampler_comes_from_the_file_alone(tmp_path):
+def test_load_sampler_needs_only_the_file(tmp_path):
     s = sampler(TINY_BATCHNORM)
     save_weights(tmp_path / "w.npz", {"G": s.generator}, {**INFO, "note": 5})
     loaded = load_sampler(tmp_path / "w.npz")
@@ -94,17 +97,28 @@ def test_a_sampler_comes_from_the_file_alone(tmp_path):
     assert np.array_equal(loaded.images(loaded.inputs(4, 1)), s.images(s.inputs(4, 1)))
 
 
-@pytest.mark.parametrize("info", [
-    {}, {"latent": INFO["latent"]}, {"image_range": [-1, 1]},
-    {**INFO, "latent": {"size": 4, "distribution": "cauchy"}}, {**INFO, "latent": {"size": 5, "distribution": "normal"}},
-    {**INFO, "latent": {"size": -4, "distribution": "normal"}}, {**INFO, "latent": 4},
-    {**INFO, "image_range": [1, 1]}, {**INFO, "image_range": [1, -1]}, {**INFO, "image_range": [0]},
-    {**INFO, "image_range": ["a", "b"]}, {**INFO, "image_range": None},
-    {**INFO, "image_range": [0, float("inf")]}, {**INFO, "image_range": [float("nan"), 1]},
-])  # fmt: skip
-def test_a_file_that_does_not_tell_how_to_draw_is_refused(tmp_path, info):
+@pytest.mark.parametrize(
+    "info",
+    [
+        {},
+        {"latent": INFO["latent"]},
+        {"image_range": [-1, 1]},
+        {**INFO, "latent": {"size": 4, "distribution": "cauchy"}},
+        {**INFO, "latent": {"size": 5, "distribution": "normal"}},
+        {**INFO, "latent": {"size": -4, "distribution": "normal"}},
+        {**INFO, "latent": 4},
+        {**INFO, "image_range": [1, 1]},
+        {**INFO, "image_range": [1, -1]},
+        {**INFO, "image_range": [0]},
+        {**INFO, "image_range": ["a", "b"]},
+        {**INFO, "image_range": None},
+        {**INFO, "image_range": [0, float("inf")]},
+        {**INFO, "image_range": [float("nan"), 1]},
+    ],
+)
+def test_incomplete_or_invalid_header_is_refused(tmp_path, info):
     save_weights(tmp_path / "w.npz", {"G": TINY.generator().build(seed=0)}, info)
-    with pytest.raises(WeightsError, match="does not tell how to draw") as error:
+    with pytest.raises(WeightsError, match="does not say how to sample") as error:
         load_sampler(tmp_path / "w.npz")
     assert str(tmp_path / "w.npz") in str(error.value)
 
@@ -121,11 +135,11 @@ def test_a_file_without_a_generator_is_refused(tmp_path):
         load_sampler(tmp_path / "w.npz")
 
 
-# ---- generators that draw what they are asked for
+# ---- conditional generators
 
 
 def class_sampler(classes=3):
-    """A generator whose images tell its input: pixel 0 is the first number of the noise, pixels 100, 101, ... the class."""
+    """A generator whose images show its input: the noise at pixel 0, the class from pixel 100."""
     G = Sequential(Dense(4 + classes, 784)).build(seed=0)
     G[0].W[...], G[0].b[...] = 0, 0
     G[0].W[0, 0] = 0.1
@@ -135,20 +149,20 @@ def class_sampler(classes=3):
 
 
 def named(images):
-    """The class that each image was asked for."""
+    """The class that each image shows."""
     flat = images.reshape(len(images), -1)
     return flat[:, 100:110].argmax(axis=1)
 
 
-def test_the_asked_digits_are_drawn_with_the_same_noise():
+def test_requested_digits_use_the_same_noise():
     s = class_sampler()
-    asked = s.images(s.inputs(5, 1, [2, 0, 1, 1, 2]))
-    assert list(named(asked)) == [2, 0, 1, 1, 2]
+    chosen = s.images(s.inputs(5, 1, [2, 0, 1, 1, 2]))
+    assert list(named(chosen)) == [2, 0, 1, 1, 2]
     free = s.images(s.inputs(5, 1))
-    assert np.array_equal(asked[:, 0, 0], free[:, 0, 0]) and len(np.unique(asked[:, 0, 0])) == 5
+    assert np.array_equal(chosen[:, 0, 0], free[:, 0, 0]) and len(np.unique(chosen[:, 0, 0])) == 5
 
 
-def test_digits_that_nobody_asked_for_are_equally_likely_and_come_from_the_seed():
+def test_digits_are_drawn_uniformly_from_the_seed_by_default():
     s = class_sampler()
     a, b, c = (named(s.images(s.inputs(900, seed))) for seed in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
@@ -161,10 +175,10 @@ def test_a_walk_stays_with_its_digit():
     assert list(named(s.walks(2, 3, 7, [2, 1]))) == [2, 2, 2, 1, 1, 1]
 
 
-def test_digits_that_the_generator_does_not_know_are_refused():
+def test_unknown_digits_are_refused():
     with pytest.raises(RunError, match="digits: expected numbers in 0..2, got"):
         class_sampler().inputs(2, 0, [1, 3])
-    with pytest.raises(RunError, match="digits: expected a generator that was trained with classes"):
+    with pytest.raises(RunError, match="digits: expected a generator trained with classes"):
         sampler().inputs(2, 0, [1, 3])
 
 
@@ -175,7 +189,7 @@ def test_classes_come_from_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("classes", [-1, "3", 3.0, None, 10**9, 2])
-def test_a_number_of_classes_that_cannot_be_is_refused(tmp_path, classes):
+def test_invalid_number_of_classes_is_refused(tmp_path, classes):
     save_weights(tmp_path / "w.npz", {"G": class_sampler().generator}, {**INFO, "classes": classes})
-    with pytest.raises(WeightsError, match="does not tell how to draw"):
+    with pytest.raises(WeightsError, match="does not say how to sample"):
         load_sampler(tmp_path / "w.npz")

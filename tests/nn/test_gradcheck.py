@@ -228,7 +228,7 @@ def test_a_wide_network_with_fifty_thousand_kinks():
 def test_the_chain_of_a_recipe():
     recipe = RECIPES["mlp-dropout"]
     chain = [recipe.generator().build(0), recipe.discriminator().build(1)]
-    report = nn.gradcheck(chain, normal(3, recipe.inputs), loss=nn.BCEWithLogits(), target=1.0)
+    report = nn.gradcheck(chain, normal(3, recipe.n_in), loss=nn.BCEWithLogits(), target=1.0)
     assert report.ok and all(entry.settled for entry in report.entries + report.second), report
 
 

@@ -28,8 +28,8 @@ def digits(n=N_IMAGES, pixels=784, seed=0):
 TINY = Recipe(
     name="tiny",
     origin="the tests",
-    generator=lambda: Sequential(Dense(4, 6), LeakyReLU(0.2), Dropout(0.3), Dense(6, 784), Tanh()),
-    discriminator=lambda: Sequential(Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, 1)),
+    make_generator=lambda n_in: Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dropout(0.3), Dense(6, 784), Tanh()),
+    make_discriminator=lambda n_out: Sequential(Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, n_out)),
     latent=Latent(4, "normal"),
     image_range=(-1.0, 1.0),
     learning_rate=0.01,
@@ -38,12 +38,15 @@ TINY = Recipe(
 )
 TINY_BATCHNORM = replace(
     TINY,
-    generator=lambda: Sequential(Dense(4, 6), BatchNorm(6), LeakyReLU(0.2), Dense(6, 784), Tanh()),
-    discriminator=lambda: Sequential(Dense(784, 5), BatchNorm(5), LeakyReLU(0.2), Dense(5, 1)),
+    make_generator=lambda n_in: Sequential(Dense(n_in, 6), BatchNorm(6), LeakyReLU(0.2), Dense(6, 784), Tanh()),
+    make_discriminator=lambda n_out: Sequential(Dense(784, 5), BatchNorm(5), LeakyReLU(0.2), Dense(5, n_out)),
 )
 
 
-def trainer(recipe=TINY, images=None, **settings):
+def trainer(recipe=TINY, images=None, *, batch_size=None, learning_rate=None, **settings):
+    """A trainer, with these settings in place of the recipe's."""
+    given = {"batch_size": batch_size, "learning_rate": learning_rate}
+    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     return Trainer(recipe, digits() if images is None else images, **settings)
 
 

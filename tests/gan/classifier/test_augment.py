@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan.classifier.augment import ShiftedBatches
-from nn import RunError
+from gan.errors import RunError
 
 
 def padded_digits(n, margin=2, seed=0):

@@ -23,6 +23,7 @@ from gan.classifier.network import (
 from gan.classifier.run import ClassifierRun
 from gan.classifier.training import ClassifierTrainer, learning_rate
 from gan.data.datasets import load
+from gan.errors import RunError
 from nn import (
     BatchNorm,
     Conv2d,
@@ -31,7 +32,6 @@ from nn import (
     Flatten,
     MaxPool2d,
     ReLU,
-    RunError,
     Sequential,
     WeightsError,
     gradcheck,
@@ -243,7 +243,7 @@ def test_copying_a_trainer_is_refused(sample):
     trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=1, batch_size=50)
     for make in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(
-            RunError, match="ClassifierTrainer: expected no copy and no pickle.*make another with"
+            RunError, match="ClassifierTrainer: cannot be copied or pickled.*make another with"
         ):
             make(trainer)
 

@@ -12,7 +12,7 @@ from gan.classifier import mnist_style, pictures
 from gan.classifier.mnist_style import like_mnist
 from gan.classifier.pictures import read_digit, read_digits
 from gan.data.datasets import load
-from nn import DataError
+from gan.errors import DataError
 
 
 def seven(size=100, paper=255, ink=0, mode="L", stroke=0.1):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from gan.commands.command_line import free_folder, run
-from nn import RunError
+from gan.errors import RunError
 from tests.support.small import CHECKOUT
 
 
@@ -40,7 +40,7 @@ def test_a_reader_that_has_gone_is_told_nothing(words, end):
     An error of the command's own is still said.
     """
     code = (
-        "import sys\nfrom gan.commands.command_line import run\nfrom nn import RunError\n"
+        "import sys\nfrom gan.commands.command_line import run\nfrom gan.errors import RunError\n"
         f"def main():\n    sys.stdin.read()\n    print({words!r})\n    {end}\nrun(main)"
     )
     process = subprocess.Popen(

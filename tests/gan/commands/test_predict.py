@@ -1,12 +1,13 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gan.images import GAP, SCALE, grid
-from gan.recipes import RECIPES
+from gan.recipes import DIGITS, recipes_for
 from gan.runs.run import RunFolder
 from gan.sampling import load_sampler
 from gan.training.trainer import Trainer
@@ -51,10 +52,10 @@ def picture_of(path):
 # ---- drawing -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes_for(DIGITS))
 def test_every_recipes_digits_are_drawn_from_the_file_alone(run, tmp_path_factory, tmp_path, name):
     path = tmp_path_factory.mktemp("run") / "run"
-    t = Trainer(RECIPES[name], np.zeros((2, 784), np.uint8), np.arange(2), batch_size=2)
+    t = Trainer(replace(recipes_for(DIGITS)[name], batch_size=2), np.zeros((2, 784), np.uint8), np.arange(2))
     RunFolder(path, {}).save_weights(t)
     status, out, err = run("--weights", path / "weights.npz", "--count", 3, "--seed", 1, "--save-samples", "s.npz")
     assert (status, err) == (0, "") and "digits.png: 3 digits; s.npz: 3 images" in out
@@ -63,7 +64,7 @@ def test_every_recipes_digits_are_drawn_from_the_file_alone(run, tmp_path_factor
     assert 0 <= images.min() < images.max() <= 1
     sampler = load_sampler(path / "weights.npz")
     assert np.array_equal(images, sampler.images(sampler.inputs(3, 1)))
-    low, high = RECIPES[name].image_range
+    low, high = recipes_for(DIGITS)[name].image_range
     assert np.allclose(images, (t.generator(sampler.inputs(3, 1)).reshape(3, 28, 28) - low) / (high - low), atol=1e-6)
 
 
@@ -182,7 +183,7 @@ def damaged(kind, path, whole):
         return ["784 pixels", "9"]
     if kind == "without a latent":
         save_weights(path, {"G": G}, {})
-        return ["how to draw", "latent"]
+        return ["how to sample", "latent"]
     return ["no such file"]
 
 
@@ -252,7 +253,7 @@ def test_what_cannot_be_drawn_is_one_line(run, by_class, words, told, tmp_path):
 
 
 def test_a_generator_without_classes_is_not_asked_for_a_digit(run, weights):
-    assert_refused(run("--weights", weights, "--digit", 3), "expected a generator that was trained with classes")
+    assert_refused(run("--weights", weights, "--digit", 3), "expected a generator trained with classes")
 
 
 def test_a_package_without_its_weights_says_so(run, monkeypatch, tmp_path):

@@ -196,7 +196,7 @@ def test_a_signal_before_there_is_a_folder_leaves_nothing(quick, tmp_path, monke
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_the_last_files_are_written_leaves_them_whole(quick, tmp_path, monkeypatch, number):
-    monkeypatch.setattr("gan.runs.run.save_film", raising(number, run_folder.save_film))
+    monkeypatch.setattr("gan.runs.run.save_gif", raising(number, run_folder.save_gif))
     assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
     with np.load("here/fixed_samples.npz") as arrays:
         assert arrays["images"].shape == (1, 64, 28, 28)

@@ -14,7 +14,7 @@ from gan.data import datasets
 from gan.runs import run as run_folder
 from gan.runs.checkpoint import read_checkpoint
 from gan.commands.command_line import on_signals
-from gan.recipes import DEFAULT, RECIPES, table
+from gan.recipes import DEFAULT, DIGITS, RECIPES, recipes_for, table
 from gan.training.trainer import Trainer
 from nn import load_weights
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
@@ -133,7 +133,7 @@ def test_list_recipes_is_the_table(run, tmp_path):
 
 
 @pytest.mark.parametrize("words, told", [
-    (["--recipe", "mlp"], ["recipe", "'mlp'", *RECIPES]),
+    (["--recipe", "mlp"], ["recipe", "'mlp'", *recipes_for(DIGITS)]),
     (["--dataset", "cifar"], ["data set", "'cifar'", "mnist", "fashion-mnist", "kmnist"]),
     (["--epochs", "0"], ["--epochs", "at least 1", "got 0"]),
     (["--epochs", "two"], ["--epochs", "at least 1", "got two"]),

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gan.data.batches import Batches
-from nn import RunError, get_ops
+from gan.errors import RunError
+from nn import get_ops
 from tests.support.small import digits
 
 OPS = get_ops("cpu")
@@ -16,7 +17,7 @@ def batches(images, batch_size, image_range=(0.0, 255.0), seed=0):
 
 
 def epoch(source, number, pixels):
-    """The batches of one epoch, from a range of 0 to 255 as they lie in the file."""
+    """The batches of one epoch, concatenated."""
     out = OPS.empty((source.batch_size, pixels), "float32")
     rows = []
     for step in range(number * source.per_epoch, (number + 1) * source.per_epoch):
@@ -52,11 +53,15 @@ def test_epochs_have_different_orders_none_of_them_the_files():
 
 def test_batches_are_mixed_anew_not_only_reordered():
     source = batches(digits(40, 6), 8)
-    mates = [frozenset(which(rows)) for number in range(2) for rows in np.split(epoch(source, number, 6), 5)]
+    mates = [
+        frozenset(which(rows))
+        for number in range(2)
+        for rows in np.split(epoch(source, number, 6), 5)
+    ]
     assert len(set(mates)) == 10
 
 
-def test_what_one_epoch_leaves_over_has_its_turn_later():
+def test_images_left_over_in_one_epoch_occur_in_later_ones():
     source = batches(digits(43, 6), 8)
     seen = [set(which(epoch(source, number, 6))) for number in range(6)]
     assert set.union(*seen) == set(range(43))
@@ -64,7 +69,9 @@ def test_what_one_epoch_leaves_over_has_its_turn_later():
 
 
 def test_each_order_is_about_equally_likely():
-    first = np.bincount([which(epoch(batches(digits(4, 2), 2, seed=s), 0, 2))[0] for s in range(400)], minlength=4)
+    first = np.bincount(
+        [which(epoch(batches(digits(4, 2), 2, seed=s), 0, 2))[0] for s in range(400)], minlength=4
+    )
     assert first.min() > 60 and first.max() < 145  # 100 each; 5 standard deviations are 43
 
 
@@ -86,7 +93,10 @@ def test_bytes_become_the_image_range(low, high, dtype, tolerance):
 
 def test_images_of_any_shape_become_rows():
     images = digits(10, 12)
-    flat, square = epoch(batches(images, 5), 0, 12), epoch(batches(images.reshape(10, 1, 3, 4), 5), 0, 12)
+    flat, square = (
+        epoch(batches(images, 5), 0, 12),
+        epoch(batches(images.reshape(10, 1, 3, 4), 5), 0, 12),
+    )
     assert np.array_equal(flat, square)
 
 
@@ -103,56 +113,85 @@ def test_a_batch_beyond_the_data_is_refused(batch_size):
         batches(digits(10, 6), batch_size)
 
 
-@pytest.mark.parametrize("images, words", [
-    (np.zeros((5, 6), np.float32), r"got float32 \(5, 6\); convert those in \[0, 1\] by np\.rint\(255 \* images\)"),
-    (np.zeros((5, 6), bool), r"got bool \(5, 6\); convert them by 255"),
-    (np.zeros((5, 6), np.int64), r"got int64 \(5, 6\); convert those in 0\.\.255 by images\.astype"),
-    (np.zeros((5, 6), np.uint16), "got uint16"),
-    (np.zeros((5, 6), object), r"got object \(5, 6\); make them one array"),
-    (np.zeros(5, np.uint8), r"got uint8 \(5,\); give each image a row"), (np.uint8(3), "got uint8; make them"),
-    ([[0, 255]], "got list; make them one array"), (None, "got NoneType"), ((n for n in range(3)), "got generator"),
-])  # fmt: skip
-def test_images_that_are_none_are_refused(images, words):
+@pytest.mark.parametrize(
+    "images, words",
+    [
+        (
+            np.zeros((5, 6), np.float32),
+            r"got float32 \(5, 6\); convert values in \[0, 1\] by np\.rint\(255 \* images\)",
+        ),
+        (np.zeros((5, 6), bool), r"got bool \(5, 6\); convert them by 255"),
+        (
+            np.zeros((5, 6), np.int64),
+            r"got int64 \(5, 6\); convert values in 0\.\.255 by images\.astype",
+        ),
+        (np.zeros((5, 6), np.uint16), "got uint16"),
+        (np.zeros((5, 6), object), r"got object \(5, 6\); make them one array"),
+        (np.zeros(5, np.uint8), r"got uint8 \(5,\); the array needs an axis for the images"),
+        (np.uint8(3), "got uint8; make them"),
+        ([[0, 255]], "got list; make them one array"),
+        (None, "got NoneType"),
+        ((n for n in range(3)), "got generator"),
+    ],
+)
+def test_invalid_images_are_refused(images, words):
     with pytest.raises(RunError, match=f"images: expected a uint8 array.*{words}"):
         batches(images, 1)
 
 
 @pytest.mark.parametrize("shape", [(0, 6), (5, 0), (5, 0, 3)])
-def test_images_that_are_empty_are_refused(shape):
+def test_empty_images_are_refused(shape):
     with pytest.raises(RunError, match="images: expected at least one image of at least one pixel"):
         batches(np.zeros(shape, np.uint8), 1)
 
 
-def test_bytes_that_were_scaled_to_0_and_1_are_refused():
-    """They would train as black images, without a word."""
-    with pytest.raises(RunError, match=r"images: expected uint8 in 0\.\.255, got none above 1; multiply them by 255"):
+def test_images_scaled_to_0_and_1_are_refused():
+    """They would silently train as black images."""
+    with pytest.raises(
+        RunError,
+        match=r"images: expected uint8 in 0\.\.255, got no value above 1; multiply them by 255",
+    ):
         batches(np.eye(5, 6, dtype=np.uint8), 1)
     batches(np.zeros((5, 6), np.uint8), 1)
 
 
 def test_labels_come_with_their_images():
     images, labels = digits(43, 6), np.random.default_rng(1).integers(0, 3, 43)
-    source, out, classes = batches(images, 8), OPS.empty((8, 6), "float32"), OPS.empty((8, 3), "float32")
-    source.label(labels, 3)
+    source, out, classes = (
+        batches(images, 8),
+        OPS.empty((8, 6), "float32"),
+        OPS.empty((8, 3), "float32"),
+    )
+    source.set_labels(labels, 3)
     kept, labels[:] = labels.copy(), 0
     for step in range(source.per_epoch):
-        source.gather(step, out=out, one_hot=classes)
+        source.gather(step, out=out, class_onehot=classes)
         assert np.array_equal(classes, np.eye(3)[kept[which(out)]])
 
 
-@pytest.mark.parametrize("labels, words", [
-    (None, "got none"), ((k for k in range(10)), "got generator"), (np.zeros(9, int), r"got int64 \(9,\)"),
-    (np.zeros(10), r"got float64 \(10,\)"), (np.full(10, None), "got ndarray"),
-])  # fmt: skip
-def test_labels_that_are_none_are_refused(labels, words):
-    with pytest.raises(RunError, match=f"labels: expected an integer for each of 10 images.*{words}"):
-        batches(digits(10, 6), 2).label(labels, 3)
+@pytest.mark.parametrize(
+    "labels, words",
+    [
+        (None, "got none"),
+        ((k for k in range(10)), "got generator"),
+        (np.zeros(9, int), r"got int64 \(9,\)"),
+        (np.zeros(10), r"got float64 \(10,\)"),
+        (np.full(10, None), "got ndarray"),
+    ],
+)
+def test_invalid_labels_are_refused(labels, words):
+    with pytest.raises(
+        RunError, match=f"labels: expected an integer for each of 10 images.*{words}"
+    ):
+        batches(digits(10, 6), 2).set_labels(labels, 3)
 
 
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda source: pickle.loads(pickle.dumps(source))])
-def test_a_copy_goes_on_alike_and_by_itself(make):
+def test_a_copy_continues_alike_and_independently(make):
     source = batches(digits(43, 6), 8)
     epoch(source, 0, 6)
     twin = make(source)
-    first, second = ([which(epoch(each, number, 6)) for number in (1, 2)] for each in (source, twin))
+    first, second = (
+        [which(epoch(each, number, 6)) for number in (1, 2)] for each in (source, twin)
+    )
     assert np.array_equal(first, second)

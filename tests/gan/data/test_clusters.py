@@ -3,34 +3,35 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.data.clusters import ROUNDS, clusters, principal_components
+from gan.data.clusters import ROUNDS, ClusterIds, find_clusters, principal_components
+from gan.errors import RunError
 from gan.latent import Latent
 from gan.recipes import RECIPES
 from gan.sampling import Sampler, load_sampler
 from gan.training.trainer import Trainer
-from nn import Dense, RunError, Sequential, WeightsError, save_weights
+from nn import Dense, Sequential, WeightsError, save_weights
 from tests.support.small import TINY, digits
 
 
 def heaps(n=90, k=3, shape=(4, 4), seed=0):
-    """Images around k very different ones, and which of them each is around."""
+    """Images around k centres far apart, and the centre of each."""
     rng = np.random.default_rng(seed)
-    kinds = rng.integers(0, k, n)
+    groups = rng.integers(0, k, n)
     centres = rng.integers(30, 220, (k, *shape))
-    return (centres[kinds] + rng.integers(-5, 6, (n, *shape))).astype(np.uint8), kinds
+    return (centres[groups] + rng.integers(-5, 6, (n, *shape))).astype(np.uint8), groups
 
 
-def test_heaps_that_lie_apart_are_the_clusters():
-    images, kinds = heaps()
-    found = [clusters(images, 3, seed) for seed in range(8)]
+def test_well_separated_groups_are_the_clusters():
+    images, groups = heaps()
+    found = [find_clusters(images, 3, seed) for seed in range(8)]
     assert all(labels.shape == (90,) and 0 <= labels.min() and labels.max() < 3 for labels in found)
-    pairs = [len(set(zip(labels.tolist(), kinds.tolist()))) for labels in found]
+    pairs = [len(set(zip(labels.tolist(), groups.tolist()))) for labels in found]
     assert 3 in pairs  # Lloyd's algorithm may stay at a worse place, but not from every start
 
 
 def test_each_image_is_in_the_cluster_whose_mean_is_nearest():
     images, _ = heaps(k=9, n=300)
-    labels, x = clusters(images, 4, 1), principal_components(images.reshape(300, -1))
+    labels, x = find_clusters(images, 4, 1), principal_components(images.reshape(300, -1))
     means = np.stack([x[labels == k].mean(axis=0) for k in range(4)])
     assert np.array_equal(((x[:, None] - means) ** 2).sum(axis=2).argmin(axis=1), labels)
 
@@ -43,7 +44,9 @@ def plain_clusters(images, k, seed):
     for _ in range(ROUNDS):
         labels = plain_nearest(x, centres)
         strays = x[rng.integers(len(x), size=k)]
-        centres = np.stack([x[labels == j].mean(axis=0) if (labels == j).any() else strays[j] for j in range(k)])
+        centres = np.stack(
+            [x[labels == j].mean(axis=0) if (labels == j).any() else strays[j] for j in range(k)]
+        )
     return plain_nearest(x, centres)
 
 
@@ -55,41 +58,46 @@ def plain_nearest(x, centres):
 def test_clusters_are_those_of_a_plain_loop(n, k):
     for seed in range(20 if n == 40 else 3):
         images = np.random.default_rng(seed).integers(0, 256, (n, 6)).astype(np.uint8)
-        assert np.array_equal(clusters(images, k, seed), plain_clusters(images, k, seed))
+        assert np.array_equal(find_clusters(images, k, seed), plain_clusters(images, k, seed))
 
 
 def test_every_centre_is_the_mean_of_its_own_images_and_no_other():
-    """Once nothing moves any more, each image is nearest to the mean of its own cluster, the last one as well."""
+    """After convergence each image is nearest to the mean of its own cluster."""
     for seed in range(20):
         images = np.random.default_rng(seed).integers(0, 256, (40, 6)).astype(np.uint8)
-        labels, x = clusters(images, 4, seed), principal_components(images).astype(np.float64)
+        labels, x = find_clusters(images, 4, seed), principal_components(images).astype(np.float64)
         means = np.stack([x[labels == k].mean(axis=0) for k in range(4)])
         assert np.array_equal(plain_nearest(x, means), labels)
 
 
 def test_one_cluster_and_one_image():
-    assert not clusters(heaps()[0], 1, 0).any()
-    assert clusters(heaps(n=1)[0], 1, 0).tolist() == [0]
-    assert len(clusters(heaps(n=1)[0], 5, 0)) == 1
+    assert not find_clusters(heaps()[0], 1, 0).any()
+    assert find_clusters(heaps(n=1)[0], 1, 0).tolist() == [0]
+    assert len(find_clusters(heaps(n=1)[0], 5, 0)) == 1
 
 
 def test_small_differences_far_from_the_mean_are_seen():
-    """Black images and white ones, each with or without one pixel a grey level off: two pairs, 7,140 apart, and 1 within each."""
+    """Two pairs, black and white: 7,140 apart, and 1 within a pair (one pixel, one grey level)."""
     images = np.repeat(np.array([0, 0, 255, 255], np.uint8)[:, None], 784, axis=1)
     images[1, 5], images[3, 9] = 1, 254
-    kinds = np.random.default_rng(0).permutation(np.arange(80) % 4)
-    found = [clusters(images[kinds], 4, seed) for seed in range(12)]
+    groups = np.random.default_rng(0).permutation(np.arange(80) % 4)
+    found = [find_clusters(images[groups], 4, seed) for seed in range(12)]
     exact = [labels for labels in found if len(set(labels.tolist())) == 4]
     assert exact
     for labels in exact:
-        assert len(set(zip(labels.tolist(), kinds.tolist()))) == 4
+        assert len(set(zip(labels.tolist(), groups.tolist()))) == 4
 
 
 def test_components_of_as_many_images_as_mnist_has_keep_their_distances():
     rows = np.random.default_rng(4).integers(200, 256, (60_000, 12), np.uint8)
     x, some = principal_components(rows), np.random.default_rng(5).integers(0, len(rows), 300)
-    ours, true = (((a[:, None] - a) ** 2).sum(axis=2) for a in (x[some], rows[some].astype(np.float64)))
-    assert np.allclose(ours, true, rtol=1e-4, atol=1) and np.abs(x.mean(axis=0, dtype=np.float64)).max() < 1e-3
+    ours, true = (
+        ((a[:, None] - a) ** 2).sum(axis=2) for a in (x[some], rows[some].astype(np.float64))
+    )
+    assert (
+        np.allclose(ours, true, rtol=1e-4, atol=1)
+        and np.abs(x.mean(axis=0, dtype=np.float64)).max() < 1e-3
+    )
 
 
 def test_components_keep_distances_where_there_are_enough_of_them():
@@ -104,45 +112,53 @@ def test_components_are_those_of_most_variance():
     centred = rows - rows.mean(axis=0)
     kept = principal_components(rows)
     assert kept.shape == (400, 50)
-    assert np.isclose((kept.astype(np.float64) ** 2).sum(), (np.linalg.svd(centred)[1][:50] ** 2).sum(), rtol=1e-5)
+    assert np.isclose(
+        (kept.astype(np.float64) ** 2).sum(), (np.linalg.svd(centred)[1][:50] ** 2).sum(), rtol=1e-5
+    )
 
 
-def test_parts_do_not_show(monkeypatch):
+def test_chunks_do_not_change_the_result(monkeypatch):
     images, _ = heaps(n=100, k=5)
-    whole = clusters(images, 5, 1)
-    monkeypatch.setattr("gan.data.clusters.AT_ONCE", 7)
-    assert np.array_equal(clusters(images, 5, 1), whole)
+    whole = find_clusters(images, 5, 1)
+    monkeypatch.setattr("gan.data.clusters.CHUNK", 7)
+    assert np.array_equal(find_clusters(images, 5, 1), whole)
 
 
 def test_equal_seeds_give_equal_clusters_and_other_seeds_others():
     images, _ = heaps(k=20, n=200)
-    assert np.array_equal(clusters(images, 6, 1), clusters(images, 6, 1))
-    assert not np.array_equal(clusters(images, 6, 1), clusters(images, 6, 2))
+    assert np.array_equal(find_clusters(images, 6, 1), find_clusters(images, 6, 1))
+    assert not np.array_equal(find_clusters(images, 6, 1), find_clusters(images, 6, 2))
 
 
 @pytest.mark.parametrize("images", [heaps(n=4)[0], np.zeros((30, 5), np.uint8)])
 def test_more_clusters_than_different_images_leave_some_empty(images):
-    labels = clusters(images, 10, 0)
+    labels = find_clusters(images, 10, 0)
     assert len(labels) == len(images) and 0 <= labels.min() and labels.max() < 10
 
 
-@pytest.mark.parametrize("images", [np.zeros((5, 4)), None, np.zeros(5, np.uint8), np.zeros((0, 4), np.uint8)])
-def test_images_that_are_none_are_refused(images):
+@pytest.mark.parametrize(
+    "images", [np.zeros((5, 4)), None, np.zeros(5, np.uint8), np.zeros((0, 4), np.uint8)]
+)
+def test_invalid_images_are_refused(images):
     with pytest.raises(RunError, match="images: expected"):
-        clusters(images, 2, 0)
+        find_clusters(images, 2, 0)
 
 
 @pytest.mark.parametrize("k", [0, -1, 2.0, None])
-def test_a_number_of_clusters_that_cannot_be_is_refused(k):
+def test_invalid_number_of_clusters_is_refused(k):
     with pytest.raises(RunError, match="clusters: expected a whole number of at least 1"):
-        clusters(heaps()[0], k, 0)
+        find_clusters(heaps()[0], k, 0)
 
 
 def test_the_order_of_memory_makes_no_difference():
     images, _ = heaps(k=9, n=200)
-    want = clusters(images, 6, 1)
-    for same in (np.asfortranarray(images), images[::-1].copy()[::-1], np.repeat(images, 2, axis=2)[:, :, ::2]):
-        assert np.array_equal(clusters(same, 6, 1), want)
+    want = find_clusters(images, 6, 1)
+    for same in (
+        np.asfortranarray(images),
+        images[::-1].copy()[::-1],
+        np.repeat(images, 2, axis=2)[:, :, ::2],
+    ):
+        assert np.array_equal(find_clusters(same, 6, 1), want)
 
 
 # ---- a generator that is trained with them
@@ -151,36 +167,45 @@ CLUSTERED = replace(
     TINY,
     latent=Latent(3),
     clusters=4,
-    generator=lambda: Sequential(Dense(7, 784)),
-    discriminator=lambda: Sequential(Dense(784, 4)),
+    make_generator=lambda n_in: Sequential(Dense(n_in, 784)),
+    make_discriminator=lambda n_out: Sequential(Dense(784, n_out)),
     image_range=(-1, 1),
 )
 
 
-def test_training_draws_kinds_as_often_as_they_are_in_the_images():
+def test_class_prior_is_the_frequency_of_each_cluster():
     t = Trainer(CLUSTERED, digits(200), seed=1)
     t.fit(steps=3)
-    counts = np.bincount(clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5]), minlength=4)
-    assert np.allclose(t.sampler.shares, counts / 200) and t.sampler.kinds == 4 and not t.sampler.classes
-    asked = t.sampler.inputs(4000, 1)[:, 3:]
-    assert np.array_equal(asked.sum(axis=1), np.ones(4000)) and set(np.unique(asked)) == {0, 1}
-    assert np.abs(asked.mean(axis=0) - t.sampler.shares).max() < 0.04
+    counts = np.bincount(
+        find_clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5]), minlength=4
+    )
+    assert (
+        np.allclose(t.sampler.class_prior, counts / 200)
+        and t.sampler.num_classes == 4
+        and not t.sampler.classes
+    )
+    onehot = t.sampler.inputs(4000, 1)[:, 3:]
+    assert np.array_equal(onehot.sum(axis=1), np.ones(4000)) and set(np.unique(onehot)) == {0, 1}
+    assert np.abs(onehot.mean(axis=0) - t.sampler.class_prior).max() < 0.04
     assert t.fixed_inputs.shape == (64, 7)
 
 
-def test_clusters_found_before_are_taken_and_copied():
-    found = clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5])
-    a, b, c = (Trainer(CLUSTERED, digits(200), seed=1, found=given) for given in (None, found, found.tolist()))
+def test_given_cluster_ids_are_copied_and_used():
+    found = find_clusters(digits(200), 4, np.random.SeedSequence(1).spawn(6)[5])
+    a, b, c = (
+        Trainer(CLUSTERED, digits(200), given, seed=1)
+        for given in (None, ClusterIds(found), ClusterIds(found.tolist()))
+    )
     kept = found.copy()
     found[:] = 0
     for t in (a, b, c):
         t.fit(steps=2)
-        assert np.array_equal(t.clusters, kept)
+        assert np.array_equal(t.cluster_ids, kept)
     assert np.array_equal(a.generator.parameters.value.flat, b.generator.parameters.value.flat)
     assert np.array_equal(a.generator.parameters.value.flat, c.generator.parameters.value.flat)
 
 
-def test_labels_are_not_looked_at():
+def test_labels_are_ignored_by_a_recipe_with_clusters():
     a, b = (Trainer(CLUSTERED, digits(200), labels, seed=1) for labels in (None, np.arange(200)))
     for t in (a, b):
         t.fit(steps=2)
@@ -191,30 +216,51 @@ def test_a_walk_stays_in_its_cluster():
     G = Sequential(Dense(4 + 3, 784)).build(seed=0)
     G[0].W[...], G[0].b[...] = 0, 0
     G[0].W[4:, 100:103] = np.eye(3)
-    walks = Sampler(G, Latent(4), (-1, 1), shares=(0.0, 0.5, 0.5)).walks(20, 5, 1).reshape(20, 5, 784)[..., 100:103].argmax(-1)
+    walks = (
+        Sampler(G, Latent(4), (-1, 1), class_prior=(0.0, 0.5, 0.5))
+        .walks(20, 5, 1)
+        .reshape(20, 5, 784)[..., 100:103]
+        .argmax(-1)
+    )
     assert (walks == walks[:, :1]).all() and set(np.unique(walks)) == {1, 2}
 
 
 INFO = {"latent": {"size": 3, "distribution": "normal"}, "image_range": [-1, 1]}
 
 
-def test_shares_come_from_the_file(tmp_path):
-    save_weights(tmp_path / "w.npz", {"G": CLUSTERED.generator().build(seed=0)}, {**INFO, "shares": [0, 0.25, 0.5, 0.25]})
+def test_class_prior_comes_from_the_file(tmp_path):
+    save_weights(
+        tmp_path / "w.npz",
+        {"G": CLUSTERED.generator().build(seed=0)},
+        {**INFO, "shares": [0, 0.25, 0.5, 0.25]},
+    )
     sampler = load_sampler(tmp_path / "w.npz")
-    assert sampler.shares == (0.0, 0.25, 0.5, 0.25)
-    with pytest.raises(RunError, match="draws what it likes"):
+    assert sampler.class_prior == (0.0, 0.25, 0.5, 0.25)
+    with pytest.raises(RunError, match="this one is unconditional"):
         sampler.inputs(2, 0, [1, 2])
 
 
 @pytest.mark.parametrize(
-    "shares", [[0.5, 0.5], [0.5, 0.5, 0.5, -0.5], [0.25, 0.25, 0.25, 0.2], [], "0.25", 4, [None] * 4, [float("nan")] * 4]
+    "shares",
+    [
+        [0.5, 0.5],
+        [0.5, 0.5, 0.5, -0.5],
+        [0.25, 0.25, 0.25, 0.2],
+        [],
+        "0.25",
+        4,
+        [None] * 4,
+        [float("nan")] * 4,
+    ],
 )
-def test_shares_that_cannot_be_are_refused(tmp_path, shares):
-    save_weights(tmp_path / "w.npz", {"G": CLUSTERED.generator().build(seed=0)}, {**INFO, "shares": shares})
-    with pytest.raises(WeightsError, match="does not tell how to draw"):
+def test_invalid_class_prior_is_refused(tmp_path, shares):
+    save_weights(
+        tmp_path / "w.npz", {"G": CLUSTERED.generator().build(seed=0)}, {**INFO, "shares": shares}
+    )
+    with pytest.raises(WeightsError, match="does not say how to sample"):
         load_sampler(tmp_path / "w.npz")
 
 
-def test_the_defaults_clusters_are_those_its_networks_are_made_for():
+def test_sizes_of_the_default_follow_from_its_clusters():
     recipe = RECIPES["conv-clusters"]
-    assert recipe.kinds == recipe.clusters == 200 and recipe.inputs == 216
+    assert recipe.num_classes == recipe.clusters == 200 and recipe.n_in == 216

@@ -15,7 +15,7 @@ from gan.data import locations, official
 from gan.data.datasets import load
 from gan.data.idx import write_idx
 from gan.data.sources import SOURCES, Source
-from nn.errors import DataError
+from gan.errors import DataError
 from tests.support import mirror as behave
 from tests.support.mirror import (
     FILES,

@@ -10,7 +10,7 @@ import pytest
 
 from gan.data import fetch
 from gan.data.datasets import load
-from nn.errors import DataError
+from gan.errors import DataError
 from tests.support import mirror as behave
 from tests.support.mirror import (
     FILES,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gan.data import idx
 from gan.data.idx import read_idx, write_idx
-from nn.errors import DataError
+from gan.errors import DataError
 
 # code: (struct's letter, NumPy's name, values at the type's edges)
 ELEMENTS = {

@@ -1,56 +1,105 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gan.data.image_shapes import check_image_shape
+from gan.errors import RunError
 from gan.recipes import RECIPES
 from gan.training.trainer import Trainer
-from nn import Conv2d, ConvTranspose2d, Dense, Flatten, Reshape, RunError, Sequential
+from nn import Conv2d, ConvTranspose2d, Dense, Flatten, Reshape, Sequential
 from tests.support.small import TINY, digits, weights
 
 GREY, COLOUR, FLAT, FLAT_COLOUR = (1, 28, 28), (3, 32, 32), (784,), (3072,)
 
 
-@pytest.mark.parametrize("made, shapes", [
-    (GREY, [(1, 28, 28), (28, 28), (28, 28, 1), (784,)]),
-    (COLOUR, [(3, 32, 32)]),
-    (FLAT, [(784,), (28, 28), (1, 28, 28), (28, 28, 1), (14, 56), (1, 14, 56)]),  # rows and columns are all one to it
-    (FLAT_COLOUR, [(3072,), (3, 32, 32), (48, 64)]),
-    ((28, 28), [(28, 28), (1, 28, 28), (28, 28, 1), (784,)]),
-    ((4, 8, 8), [(4, 8, 8)]),
-    ((3, 3, 3), [(3, 3, 3)]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "made, shapes",
+    [
+        (GREY, [(1, 28, 28), (28, 28), (28, 28, 1), (784,)]),
+        (COLOUR, [(3, 32, 32)]),
+        (
+            FLAT,
+            [(784,), (28, 28), (1, 28, 28), (28, 28, 1), (14, 56), (1, 14, 56)],
+        ),  # rows and columns are all one to it
+        (FLAT_COLOUR, [(3072,), (3, 32, 32), (48, 64)]),
+        ((28, 28), [(28, 28), (1, 28, 28), (28, 28, 1), (784,)]),
+        ((4, 8, 8), [(4, 8, 8)]),
+        ((3, 3, 3), [(3, 3, 3)]),
+    ],
+)
 def test_shapes_of_the_same_pixels_in_the_same_order_fit(made, shapes):
     for shape in shapes:
         check_image_shape(shape, made)
 
 
-@pytest.mark.parametrize("made, shapes", [
-    (GREY, [(14, 56), (1, 14, 56), (56, 14, 1), (1, 784), (784, 1), (16, 7, 7), (7, 7, 16), (785,), (28, 28, 3), (1, 1, 28, 28)]),
-    (COLOUR, [(3072,), (48, 64), (1, 48, 64), (3, 16, 64), (3, 64, 16), (32, 32), (1024,), (4, 32, 32), (3, 32)]),
-    (FLAT, [(783,), (16, 7, 7), (2, 14, 28), (7, 7, 16), (1, 1, 28, 28), (28, 29)]),
-    (FLAT_COLOUR, [(12, 16, 16), (3, 32, 31)]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "made, shapes",
+    [
+        (
+            GREY,
+            [
+                (14, 56),
+                (1, 14, 56),
+                (56, 14, 1),
+                (1, 784),
+                (784, 1),
+                (16, 7, 7),
+                (7, 7, 16),
+                (785,),
+                (28, 28, 3),
+                (1, 1, 28, 28),
+            ],
+        ),
+        (
+            COLOUR,
+            [
+                (3072,),
+                (48, 64),
+                (1, 48, 64),
+                (3, 16, 64),
+                (3, 64, 16),
+                (32, 32),
+                (1024,),
+                (4, 32, 32),
+                (3, 32),
+            ],
+        ),
+        (FLAT, [(783,), (16, 7, 7), (2, 14, 28), (7, 7, 16), (1, 1, 28, 28), (28, 29)]),
+        (FLAT_COLOUR, [(12, 16, 16), (3, 32, 31)]),
+    ],
+)
 def test_other_shapes_are_refused_whatever_their_number_of_pixels(made, shapes):
     for shape in shapes:
-        with pytest.raises(RunError, match="images: expected shape .*as the generator makes them, got .*; bring the images"):
+        with pytest.raises(
+            RunError,
+            match="images: expected shape .*, as the generator .*, got .*; reshape the images",
+        ):
             check_image_shape(shape, made)
 
 
 @pytest.mark.parametrize("made", [COLOUR, FLAT_COLOUR])
-def test_channels_last_are_told_how_to_move(made):
-    with pytest.raises(RunError, match=r"got \(N, 32, 32, 3\); move the channels first: images\.transpose\(0, 3, 1, 2\)"):
+def test_channels_last_error_names_the_transpose(made):
+    with pytest.raises(
+        RunError,
+        match=r"got \(N, 32, 32, 3\); move the channels first: images\.transpose\(0, 3, 1, 2\)",
+    ):
         check_image_shape((32, 32, 3), made)
 
 
-# ---- in a trainer ------------------------------------------------------------------------------------------------
+# ---- in a trainer
 
 
 def colour_trainer(images):
     return Trainer(
         TINY,
         images,
-        generator=Sequential(Dense(4, 2 * 4 * 4), Reshape((2, 4, 4)), ConvTranspose2d(2, 3, 4, stride=2, padding=1)),
-        discriminator=Sequential(Conv2d(3, 2, 4, stride=2, padding=1), Flatten(), Dense(32, 1), input_shape=(3, 8, 8)),
+        generator=Sequential(
+            Dense(4, 2 * 4 * 4), Reshape((2, 4, 4)), ConvTranspose2d(2, 3, 4, stride=2, padding=1)
+        ),
+        discriminator=Sequential(
+            Conv2d(3, 2, 4, stride=2, padding=1), Flatten(), Dense(32, 1), input_shape=(3, 8, 8)
+        ),
     )
 
 
@@ -58,9 +107,14 @@ def test_colour_images_train_with_their_channels_first_only():
     images = digits(43, 3 * 8 * 8)
     t = colour_trainer(images.reshape(43, 3, 8, 8))
     t.step()
-    numbers = [int(round((row[0] + 1) * 127.5)) for row in t._step.real_rows]
-    assert np.allclose(t._step.real, images[numbers].reshape(-1, 3, 8, 8) / 127.5 - 1, atol=1e-6)
-    with pytest.raises(RunError, match=r"expected shape \(N, 3, 8, 8\).*got \(N, 8, 8, 3\); move the channels first"):
+    numbers = [int(round((row[0] + 1) * 127.5)) for row in t.adversarial_step.real_rows]
+    assert np.allclose(
+        t.adversarial_step.real, images[numbers].reshape(-1, 3, 8, 8) / 127.5 - 1, atol=1e-6
+    )
+    with pytest.raises(
+        RunError,
+        match=r"expected shape \(N, 3, 8, 8\).*got \(N, 8, 8, 3\); move the channels first",
+    ):
         colour_trainer(images.reshape(43, 8, 8, 3))
     with pytest.raises(RunError, match=r"expected shape \(N, 3, 8, 8\).*got \(N, 192\)"):
         colour_trainer(images)
@@ -74,7 +128,7 @@ def test_colour_images_train_with_their_channels_first_only():
 def test_shapes_that_fit_train_to_the_same_bytes(name):
     trained = set()
     for shape in [(1, 28, 28), (28, 28), (28, 28, 1), (784,)]:
-        t = Trainer(RECIPES[name], digits().reshape(-1, *shape), batch_size=8)
+        t = Trainer(replace(RECIPES[name], batch_size=8), digits().reshape(-1, *shape))
         t.step()
         trained.add(weights(t))
     assert len(trained) == 1
@@ -83,18 +137,23 @@ def test_shapes_that_fit_train_to_the_same_bytes(name):
 @pytest.mark.parametrize("shape", [(14, 56), (1, 56, 14), (16, 7, 7)])
 def test_as_many_pixels_of_another_shape_are_refused(shape):
     for name in ("conv-r1r2", "dcgan", "conv-clusters"):
-        with pytest.raises(RunError, match=r"images: expected shape \(N, 1, 28, 28\), as the generator makes them, got \(N, "):
-            Trainer(name, np.zeros((200, *shape), np.uint8))
+        with pytest.raises(
+            RunError,
+            match=r"images: expected shape \(N, 1, 28, 28\), as the generator .*, got \(N, ",
+        ):
+            Trainer(RECIPES[name], np.zeros((200, *shape), np.uint8))
 
 
-def test_a_shape_is_refused_before_clusters_are_looked_for(monkeypatch):
-    monkeypatch.setattr("gan.training.trainer.clusters", lambda *args: pytest.fail("clusters were looked for"))
+def test_shape_is_checked_before_clusters_are_searched(monkeypatch):
+    monkeypatch.setattr(
+        "gan.training.trainer.cluster_ids", lambda *args: pytest.fail("clusters were looked for")
+    )
     with pytest.raises(RunError, match="images: expected shape"):
-        Trainer("conv-clusters", np.zeros((200, 28, 28, 3), np.uint8))
+        Trainer(RECIPES["conv-clusters"], np.zeros((200, 28, 28, 3), np.uint8))
 
 
 def arrangements(images):
-    """The same images as they may lie in memory."""
+    """The same images in different memory layouts."""
     read_only = images.copy()
     read_only.flags.writeable = False
     return {
@@ -108,17 +167,19 @@ def arrangements(images):
 
 @pytest.mark.parametrize("how", arrangements(np.zeros((1, 1, 1), np.uint8)))
 @pytest.mark.parametrize("name", ["conv-r1r2", "mlp-dropout"])
-def test_images_may_lie_in_memory_as_they_like(how, name):
+def test_memory_layout_of_the_images_does_not_matter(how, name):
     images = digits().reshape(-1, 28, 28)
     same = arrangements(images)[how]
     assert np.array_equal(same, images)
-    plain, other = (Trainer(name, given, batch_size=8) for given in (images, same))
+    plain, other = (
+        Trainer(replace(RECIPES[name], batch_size=8), given) for given in (images, same)
+    )
     for t in (plain, other):
         t.step()
     assert weights(other) == weights(plain)
 
 
-def test_what_the_caller_does_with_the_images_later_changes_nothing():
+def test_later_changes_to_the_images_have_no_effect():
     images = digits()
     plain, other = Trainer(TINY, images.copy()), Trainer(TINY, images)
     images[:] = 0

@@ -1,25 +1,33 @@
-"""Stacked MNIST: its batches, its recipes, what is counted, and the command."""
+"""Stacked MNIST: batches, recipes, modes, and the command."""
 
 import copy
 import json
 import signal
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gan.evaluation import stacked_modes
-from gan.training.step import has_batchnorm
 from gan.data.datasets import load
+from gan.data.stacked import StackedDigits, random_triples
+from gan.errors import DataError, RunError
+from gan.evaluation import stacked_modes
 from gan.evaluation.feature_extractor import SHA256, load_feature_extractor
+from gan.evaluation.stacked_modes import classify_triples, colour_grid, modes, sample_triples, table
 from gan.images import GAP, SCALE
-from gan.data.stacked import PROTOCOL, RECIPES, StackedBatches, random_triples
-from gan.evaluation.stacked_modes import colour_grid, sample_triples, modes, classify_triples, table
+from gan.recipes import RECIPES, STACKED_DIGITS, recipes_for
+from gan.training.checks import has_batchnorm
 from gan.training.trainer import Trainer
-from nn import DataError, Dense, Flatten, Reshape, RunError, Sequential, Tanh, get_ops, load_weights
-from tests.support.small import assert_refused, command, digits, disk_is_full, example, weights  # noqa: F401
+from nn import Dense, Flatten, Reshape, Sequential, Tanh, get_ops, load_weights
+from tests.support.small import (
+    assert_refused,
+    command,  # noqa: F401
+    digits,
+    disk_is_full,
+    example,
+    weights,
+)
 
 stacked_mnist = example("stacked_mnist")
 OPS = get_ops("cpu")
@@ -29,8 +37,10 @@ TRIPLES = random_triples(N_DIGITS, N_TRIPLES, 3)
 TINY = replace(
     RECIPES["stacked-ours"],
     name="tiny",
-    generator=lambda: Sequential(Dense(100, 3 * 784), Reshape((3, 28, 28)), Tanh()),
-    discriminator=lambda: Sequential(Flatten(), Dense(3 * 784, 1), input_shape=(3, 28, 28)),
+    make_generator=lambda n_in: Sequential(Dense(n_in, 3 * 784), Reshape((3, 28, 28)), Tanh()),
+    make_discriminator=lambda n_out: Sequential(
+        Flatten(), Dense(3 * 784, n_out), input_shape=(3, 28, 28)
+    ),
 )
 
 
@@ -46,12 +56,12 @@ def classifier():
     return load_feature_extractor()
 
 
-# ---- batches -----------------------------------------------------------------------------------------------------
+# ---- batches
 
 
-def batches(images, batch_size=BATCH, image_range=(0.0, 255.0), seed=0, ops=OPS, triples=TRIPLES, **settings):
+def batches(images, batch_size=BATCH, image_range=(0.0, 255.0), seed=0, ops=OPS, triples=TRIPLES):
     order = ops.stream(np.random.SeedSequence(seed))
-    return StackedBatches(images, batch_size, image_range, ops, order, triples=triples, **settings)
+    return StackedDigits(images, triples).batches(batch_size, image_range, ops, order)
 
 
 def epoch(source, number, ops=OPS, dtype="float32"):
@@ -99,7 +109,7 @@ def test_equal_seeds_give_equal_orders():
     assert np.array_equal(a, b) and not np.array_equal(a, c)
 
 
-def test_what_one_epoch_leaves_over_has_its_turn_later():
+def test_images_left_over_in_one_epoch_occur_in_later_ones():
     source = batches(digits(N_DIGITS, 6), 7)
     seen = [which(epoch(source, number)) for number in range(8)]
     assert all(len(set(s)) == 21 for s in seen) and len(set().union(*seen)) == N_TRIPLES
@@ -113,7 +123,7 @@ def test_bytes_become_the_image_range(dtype, tolerance):
     assert rows.min() == -1 and rows.max() == 1
 
 
-def test_a_deep_copy_goes_on_alike_and_by_itself():
+def test_a_deep_copy_continues_alike_and_independently():
     source = batches(digits(N_DIGITS, 6))
     epoch(source, 0)
     twin = copy.deepcopy(source)
@@ -128,25 +138,31 @@ def test_the_callers_arrays_are_left_alone():
     assert np.array_equal(images, before) and np.array_equal(triples, TRIPLES)
 
 
-@pytest.mark.parametrize("settings, told", [
-    ({"triples": TRIPLES[:, :2]}, r"triples: expected integers of shape \(M, 3\), got int64 \(24, 2\)"),
-    ({"triples": TRIPLES.astype(float)}, "triples: expected integers.*float64"),
-    ({"triples": TRIPLES.tolist()}, "triples: expected integers.*list"),
-    ({"triples": TRIPLES + N_DIGITS}, r"triples: expected digits in 0\.\.42"),
-    ({"triples": TRIPLES - N_DIGITS}, r"triples: expected digits in 0\.\.42"),
-    ({"batch_size": 0}, "batch size: expected 1 to 24, the number of triples, got 0"),
-    ({"batch_size": 25}, "batch size: expected 1 to 24, the number of triples, got 25"),
-    ({"batch_size": 2.0}, "batch size: expected 1 to 24"),
-    ({"images": np.zeros((N_DIGITS, 6))}, "images: expected a uint8 array.*float64"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        (
+            {"triples": TRIPLES[:, :2]},
+            r"triples: expected integers of shape \(M, 3\), got int64 \(24, 2\)",
+        ),
+        ({"triples": TRIPLES.astype(float)}, "triples: expected integers.*float64"),
+        ({"triples": TRIPLES.tolist()}, "triples: expected integers.*list"),
+        ({"triples": TRIPLES + N_DIGITS}, r"triples: expected digits in 0\.\.42"),
+        ({"triples": TRIPLES - N_DIGITS}, r"triples: expected digits in 0\.\.42"),
+        ({"batch_size": 0}, "batch size: expected 1 to 24, the number of triples, got 0"),
+        ({"batch_size": 25}, "batch size: expected 1 to 24, the number of triples, got 25"),
+        ({"batch_size": 2.0}, "batch size: expected 1 to 24"),
+        ({"images": np.zeros((N_DIGITS, 6))}, "images: expected a uint8 array.*float64"),
+    ],
+)
 def test_what_does_not_fit_is_refused(settings, told):
     with pytest.raises(RunError, match=told):
         batches(**{"images": digits(N_DIGITS, 6), **settings})
 
 
 def test_classes_are_refused():
-    with pytest.raises(RunError, match="stacked digits: expected a recipe without classes, got 10"):
-        batches(digits(N_DIGITS, 6)).label(np.zeros(N_DIGITS, int), 10)
+    with pytest.raises(RunError, match="stacked digits: expected an unconditional recipe, got 10"):
+        batches(digits(N_DIGITS, 6)).set_labels(np.zeros(N_DIGITS, int), 10)
 
 
 def test_random_triples_are_any_digits_three_at_a_time():
@@ -154,16 +170,18 @@ def test_random_triples_are_any_digits_three_at_a_time():
     assert a.shape == (4000, 3) and np.array_equal(a, b) and not np.array_equal(a, c)
     for column in a.T:
         counts = np.bincount(column, minlength=50)
-        assert len(counts) == 50 and counts.min() > 35 and counts.max() < 130  # 80 each; 5 standard deviations are 44
+        assert (
+            len(counts) == 50 and counts.min() > 35 and counts.max() < 130
+        )  # 80 each; 5 standard deviations are 44
     assert np.abs(np.corrcoef(a.T) - np.eye(3)).max() < 0.08
 
 
-# ---- the trainer's seam, and the recipes -------------------------------------------------------------------------
+# ---- the trainer's seam, and the recipes
 
 
 def trainer(recipe=TINY, images=None, **settings):
     images = digits(N_DIGITS) if images is None else images
-    return Trainer(recipe, images, batch_size=BATCH, batches=partial(StackedBatches, triples=TRIPLES), **settings)
+    return Trainer(replace(recipe, batch_size=BATCH), StackedDigits(images, TRIPLES), **settings)
 
 
 def test_a_trainer_learns_from_the_batches_it_is_given():
@@ -171,8 +189,10 @@ def test_a_trainer_learns_from_the_batches_it_is_given():
     assert t.steps_per_epoch == 3
     for _ in range(3):
         t.step()
-        first = t._step.real_rows.reshape(BATCH, 3, 784)[:, :, 0]
-        assert set(which(np.rint((first[:, :, None] + 1) * 127.5))) <= set(map(tuple, TRIPLES.tolist()))
+        first = t.adversarial_step.real_rows.reshape(BATCH, 3, 784)[:, :, 0]
+        assert set(which(np.rint((first[:, :, None] + 1) * 127.5))) <= set(
+            map(tuple, TRIPLES.tolist())
+        )
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (28, 28, 1), (784,)])
@@ -180,66 +200,103 @@ def test_digits_of_one_channel_are_each_a_channel(shape):
     plain, other = trainer(), trainer(images=digits(N_DIGITS).reshape(-1, *shape))
     plain.step()
     other.step()
-    assert np.array_equal(plain._step.real_rows, other._step.real_rows)
+    assert np.array_equal(plain.adversarial_step.real_rows, other.adversarial_step.real_rows)
 
 
 @pytest.mark.parametrize("shape", [(6,), (14, 56), (1, 56, 14), (28, 28, 3), (3, 28, 28)])
 def test_digits_of_another_shape_are_refused(shape):
     images = np.zeros((N_DIGITS, *shape), np.uint8)
-    with pytest.raises(RunError, match=r"images: expected shape \(N, 1, 28, 28\), as the generator makes them, got \(N, "):
+    with pytest.raises(
+        RunError,
+        match=r"images: expected shape \(N, 1, 28, 28\), as the generator makes them, got \(N, ",
+    ):
         trainer(images=images)
 
 
 def test_a_generator_of_one_channel_is_refused():
-    with pytest.raises(RunError, match=r"stacked digits: expected a generator of 3 channels, got one that makes shape \(784,\)"):
+    with pytest.raises(
+        RunError,
+        match=r"stacked digits: expected .* 3 channels, got .* images have shape \(784,\)",
+    ):
         trainer(generator=Sequential(Dense(100, 784)), discriminator=Sequential(Dense(784, 1)))
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes_for(STACKED_DIGITS))
 def test_a_recipe_keeps_to_the_protocol_and_trains(name):
     recipe = RECIPES[name]
     assert (recipe.latent.size, recipe.latent.distribution) == (100, "uniform")
-    assert (recipe.batch_size, recipe.epochs, recipe.beta1) == (64, 50, 0.5) and recipe.image_range == (-1, 1)
+    assert (recipe.batch_size, recipe.epochs, recipe.beta1) == (
+        64,
+        50,
+        0.5,
+    ) and recipe.image_range == (-1, 1)
     t = trainer(recipe)
     before = weights(t)
     t.fit(steps=2)  # which refuses what is not finite
-    assert weights(t) != before and t.fixed_images().shape == (64, 3, 28, 28)
+    assert weights(t) != before and t.fixed_samples().shape == (64, 3, 28, 28)
 
 
 def test_the_baseline_is_plain_and_ours_is_not():
     plain, ours = RECIPES["stacked-dcgan"], RECIPES["stacked-ours"]
-    assert has_batchnorm(plain.generator()) and has_batchnorm(plain.discriminator()) and has_batchnorm(ours.generator())
+    assert (
+        has_batchnorm(plain.generator())
+        and has_batchnorm(plain.discriminator())
+        and has_batchnorm(ours.generator())
+    )
     assert not has_batchnorm(ours.discriminator())  # else its penalty would be refused
-    assert (plain.learning_rate, plain.beta2, plain.penalty, plain.average, plain.pack) == (2e-4, 0.999, None, None, 1)
+    assert (plain.learning_rate, plain.beta2, plain.penalty, plain.ema_decay, plain.pack) == (
+        2e-4,
+        0.999,
+        None,
+        None,
+        1,
+    )
 
 
-# ---- what is counted ---------------------------------------------------------------------------------------------
+# ---- what is counted
 
 EVERY = np.stack(np.unravel_index(np.arange(1000), (10, 10, 10)), axis=1)
 
 
-@pytest.mark.parametrize("triples, kinds, reverse_kl", [
-    (np.repeat(EVERY, 3, axis=0), 1000, 0),
-    (np.tile([[3, 1, 4]], (50, 1)), 1, np.log(1000)),
-    (EVERY[:10], 10, np.log(100)),
-    (np.concatenate([EVERY[:500], EVERY]), 1000, 2 / 3 * np.log(4 / 3) + 1 / 3 * np.log(2 / 3)),
-    (np.array([[9, 9, 9], [0, 0, 0]], np.uint8), 2, np.log(500)),
-    (np.array([[0, 1, 2], [2, 1, 0], [1, 0, 2], [0, 1, 2]]), 3, np.log(1000) - 1.5 * np.log(2)),  # the order counts
-])  # fmt: skip
-def test_modes_of_triples_whose_answer_is_known(triples, kinds, reverse_kl):
+@pytest.mark.parametrize(
+    "triples, n_modes, reverse_kl",
+    [
+        (np.repeat(EVERY, 3, axis=0), 1000, 0),
+        (np.tile([[3, 1, 4]], (50, 1)), 1, np.log(1000)),
+        (EVERY[:10], 10, np.log(100)),
+        (np.concatenate([EVERY[:500], EVERY]), 1000, 2 / 3 * np.log(4 / 3) + 1 / 3 * np.log(2 / 3)),
+        (np.array([[9, 9, 9], [0, 0, 0]], np.uint8), 2, np.log(500)),
+        (
+            np.array([[0, 1, 2], [2, 1, 0], [1, 0, 2], [0, 1, 2]]),
+            3,
+            np.log(1000) - 1.5 * np.log(2),
+        ),  # the order counts
+    ],
+)
+def test_modes_of_triples_whose_answer_is_known(triples, n_modes, reverse_kl):
     got = modes(triples)
-    assert got[0] == kinds and got[1] == pytest.approx(reverse_kl, abs=1e-12)
+    assert got[0] == n_modes and got[1] == pytest.approx(reverse_kl, abs=1e-12)
 
 
-def test_even_draws_stand_above_zero_by_what_their_number_brings():
+def test_reverse_kl_of_uniform_draws_is_that_of_their_number():
     figures = [modes(np.random.default_rng(seed).integers(0, 10, (26_000, 3))) for seed in range(5)]
-    assert all(kinds == 1000 and 0.016 < reverse_kl < 0.0225 for kinds, reverse_kl in figures)  # 0.0192 +- 5 * 0.00055
+    assert all(
+        n_modes == 1000 and 0.016 < reverse_kl < 0.0225 for n_modes, reverse_kl in figures
+    )  # 0.0192 +- 5 * 0.00055
 
 
-@pytest.mark.parametrize("triples", [
-    np.zeros((0, 3), int), np.zeros((4, 2), int), np.zeros((4, 3)), np.zeros(3, int), np.full((4, 3), 10), np.full((4, 3), -1),
-])  # fmt: skip
-def test_what_is_no_triple_of_digits_is_refused(triples):
+@pytest.mark.parametrize(
+    "triples",
+    [
+        np.zeros((0, 3), int),
+        np.zeros((4, 2), int),
+        np.zeros((4, 3)),
+        np.zeros(3, int),
+        np.full((4, 3), 10),
+        np.full((4, 3), -1),
+    ],
+)
+def test_invalid_triples_are_refused(triples):
     with pytest.raises(DataError, match="triples: expected digits"):
         modes(triples)
 
@@ -254,7 +311,7 @@ def test_the_classifier_names_real_stacked_digits(real, classifier):
 
 
 class Drawer:
-    """In place of a `Sampler`: its inputs name the digits that it draws, as (3 N, 28, 28)."""
+    """A stand-in for `Sampler` whose inputs are indices of the digits it returns."""
 
     def __init__(self, images):
         self.images_of = images
@@ -266,7 +323,7 @@ class Drawer:
         return self.images_of[inputs.reshape(-1), 0] / 255
 
 
-def test_so_many_samples_are_judged_in_their_order(real, classifier, monkeypatch):
+def test_samples_are_scored_in_order(real, classifier, monkeypatch):
     monkeypatch.setattr(stacked_modes, "AT_ONCE", 16)
     images, labels = real
     told = []
@@ -279,34 +336,42 @@ def test_a_colour_grid_shows_each_channel_in_its_colour():
     images = np.zeros((4, 3, 28, 28), np.float32)
     for k in range(3):
         images[k, k] = 0.6
-    sheet = colour_grid(images)
+    canvas = colour_grid(images)
     cell = SCALE * (28 + GAP)
-    assert sheet.dtype == np.uint8 and sheet.shape == (2 * cell + SCALE * GAP,) * 2 + (3,)
+    assert canvas.dtype == np.uint8 and canvas.shape == (2 * cell + SCALE * GAP,) * 2 + (3,)
     for k, place in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
         colour = [153 * (k == c) for c in range(3)]
         top, left = (cell * p + SCALE * GAP for p in place)
-        assert (sheet[top : top + 28 * SCALE, left : left + 28 * SCALE] == colour).all()
+        assert (canvas[top : top + 28 * SCALE, left : left + 28 * SCALE] == colour).all()
 
 
 def test_a_table_has_a_line_for_each_row():
     rows = [
-        {"recipe": "a", "images_seen": 6_400_000, "samples": 26_000, "modes": 1000, "reverse_kl": 0.05678, "seconds": 1},
+        {
+            "recipe": "a",
+            "images_seen": 6_400_000,
+            "samples": 26_000,
+            "modes": 1000,
+            "reverse_kl": 0.05678,
+            "seconds": 1,
+        },
         {"recipe": "longer", "images_seen": 64, "samples": 10, "modes": 9, "reverse_kl": 4.7},
     ]
     head, *lines = table(rows).splitlines()
     assert head.split("  ")[0] == "recipe" and head.endswith("reverse KL")
     assert [line.split() for line in lines] == [
-        ["a", "6,400,000", "26,000", "1,000", "0.0568"], ["longer", "64", "10", "9", "4.7000"]
-    ]  # fmt: skip
+        ["a", "6,400,000", "26,000", "1,000", "0.0568"],
+        ["longer", "64", "10", "9", "4.7000"],
+    ]
     assert len({len(line) for line in (head, *lines)}) == 1
 
 
-# ---- the command -------------------------------------------------------------------------------------------------
+# ---- the command
 
 
 @pytest.fixture
 def run(command, real, monkeypatch):  # noqa: F811
-    """The command with few images and a tiny recipe beside ours; run.loads tells how the data were asked for."""
+    """The command on few images with tiny recipes; run.loads records how data were loaded."""
     loads = []
 
     def little(name, split, **settings):
@@ -334,56 +399,122 @@ def report(folder):
 
 
 def test_a_run_leaves_figures_weights_and_a_picture(run, tmp_path, real):
-    status, out, err = run("--recipe", "tiny", "tiny-2", "--samples", SAMPLES, "--epochs", 2, "--seed", 5, "--out", "here")
+    status, out, err = run(
+        "--recipe",
+        "tiny",
+        "tiny-2",
+        "--samples",
+        SAMPLES,
+        "--epochs",
+        2,
+        "--seed",
+        5,
+        "--out",
+        "here",
+    )
     assert status == 0 and "judging" in err and "images/s" in err and "20/20" in err
     assert {p.name for p in (tmp_path / "here").iterdir()} == {
-        "modes.json", "tiny.npz", "tiny.png", "tiny-2.npz", "tiny-2.png"
-    }  # fmt: skip
+        "modes.json",
+        "tiny.npz",
+        "tiny.png",
+        "tiny-2.npz",
+        "tiny-2.png",
+    }
     held = report(tmp_path / "here")
-    assert (held["images"], held["triples"], held["epochs"], held["samples"], held["seed"]) == (400, 640, 2, SAMPLES, 5)
+    assert (held["images"], held["triples"], held["epochs"], held["samples"], held["seed"]) == (
+        400,
+        640,
+        2,
+        SAMPLES,
+        5,
+    )
     assert held["minutes"] is None and held["classifier"]["sha256"] == SHA256
     floor, tiny, again = held["rows"]
-    kinds, reverse_kl = modes(real[1][random_triples(400, 640, 5)[:SAMPLES]])
-    assert (floor["recipe"], floor["samples"], floor["modes"], floor["reverse_kl"]) == ("training triples", SAMPLES, kinds, reverse_kl)
-    assert (tiny["recipe"], tiny["images_seen"], tiny["epochs"], tiny["samples"]) == ("tiny", 1280, 2, SAMPLES)
-    assert {**again, "recipe": "tiny", "seconds": 0} == {**tiny, "seconds": 0}  # the same recipe under another name
+    n_modes, reverse_kl = modes(real[1][random_triples(400, 640, 5)[:SAMPLES]])
+    assert (floor["recipe"], floor["samples"], floor["modes"], floor["reverse_kl"]) == (
+        "training triples",
+        SAMPLES,
+        n_modes,
+        reverse_kl,
+    )
+    assert (tiny["recipe"], tiny["images_seen"], tiny["epochs"], tiny["samples"]) == (
+        "tiny",
+        1280,
+        2,
+        SAMPLES,
+    )
+    assert {**again, "recipe": "tiny", "seconds": 0} == {
+        **tiny,
+        "seconds": 0,
+    }  # the same recipe under another name
     assert 1 <= tiny["modes"] <= SAMPLES and 0 < tiny["reverse_kl"] <= np.log(1000)
     assert out.endswith(table(held["rows"]) + "\n")
     networks, info = load_weights("here/tiny.npz")
-    assert set(networks) == {"G", "D"} and info["recipe"] == "tiny" and info["image_range"] == [-1, 1]
-    assert info["training"]["steps_done"] == 20 and info["latent"] == {"size": 100, "distribution": "uniform"}
+    assert (
+        set(networks) == {"G", "D"} and info["recipe"] == "tiny" and info["image_range"] == [-1, 1]
+    )
+    assert info["training"]["steps_done"] == 20 and info["latent"] == {
+        "size": 100,
+        "distribution": "uniform",
+    }
     with Image.open("here/tiny.png") as picture:
         assert picture.mode == "RGB" and np.asarray(picture).std(axis=2).any()
 
 
-def test_what_is_judged_is_what_is_saved(run, tmp_path, classifier):
+def test_the_saved_weights_are_the_ones_scored(run, tmp_path, classifier):
     from gan.sampling import Sampler
 
     assert run(*QUICK, "--steps", 3, "--seed", 2, "--out", "here", "--quiet") == (0, "", "")
-    sampler = Sampler(load_weights("here/tiny.npz")[0]["G"], PROTOCOL["latent"], PROTOCOL["image_range"])
+    sampler = Sampler(load_weights("here/tiny.npz")[0]["G"], TINY.latent, TINY.image_range)
     row = report(tmp_path / "here")["rows"][1]
-    assert (row["modes"], row["reverse_kl"]) == modes(sample_triples(sampler, classifier, SAMPLES, 2))
+    assert (row["modes"], row["reverse_kl"]) == modes(
+        sample_triples(sampler, classifier, SAMPLES, 2)
+    )
 
 
 def test_options_reach_the_data_and_the_length(run, tmp_path, monkeypatch):
-    asked, fit = [], Trainer.fit
+    lengths, fit = [], Trainer.fit
 
     def short(self, **settings):
-        asked.append({key: settings[key] for key in ("epochs", "steps", "minutes")})
+        lengths.append({key: settings[key] for key in ("epochs", "steps", "minutes")})
         return fit(self, steps=1)
 
     monkeypatch.setattr(Trainer, "fit", short)
-    assert run(*QUICK, "--data-dir", "d", "--dataset", "mnist-sample", "--minutes", 0.5, "--steps", 9, "--out", "a")[0] == 0
+    assert (
+        run(
+            *QUICK,
+            "--data-dir",
+            "d",
+            "--dataset",
+            "mnist-sample",
+            "--minutes",
+            0.5,
+            "--steps",
+            9,
+            "--out",
+            "a",
+        )[0]
+        == 0
+    )
     assert run(*QUICK, "--quiet")[0] == 0
-    assert run.loads[0] == ("mnist-sample", "train", {"data_dir": "d", "flat": False, "quiet": False})
+    assert run.loads[0] == (
+        "mnist-sample",
+        "train",
+        {"data_dir": "d", "flat": False, "quiet": False},
+    )
     assert run.loads[1] == ("mnist", "train", {"data_dir": None, "flat": False, "quiet": True})
-    assert asked == [{"epochs": None, "steps": 9, "minutes": 0.5}, {"epochs": None, "steps": None, "minutes": 15.0}]
+    assert lengths == [
+        {"epochs": None, "steps": 9, "minutes": 0.5},
+        {"epochs": None, "steps": None, "minutes": 15.0},
+    ]
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("stacked-") and report(folder)["minutes"] == 15.0
 
 
-@pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_run_that_is_cut_short_is_judged_and_says_so(run, tmp_path, monkeypatch, number, expected):
+@pytest.mark.parametrize(
+    "number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_an_interrupted_run_is_scored_and_says_so(run, tmp_path, monkeypatch, number, expected):
     step = Trainer.step
 
     def interrupted(self):
@@ -412,21 +543,24 @@ def test_a_run_is_never_overwritten(run, tmp_path):
     assert [p.name for p in (tmp_path / "here").iterdir()] == ["mine"] and run.loads == []
 
 
-@pytest.mark.parametrize("words, told", [
-    (["--recipe", "dcgan"], ["--recipe", "'dcgan'", "stacked-ours", "stacked-dcgan"]),
-    (["--epochs", "0"], ["--epochs", "at least 1"]),
-    (["--steps", "x"], ["--steps", "at least 1"]),
-    (["--minutes", "-1"], ["--minutes", "above 0"]),
-    (["--samples", "0"], ["--samples", "at least 1"]),
-    (["--seed", "-1"], ["--seed", "at least 0"]),
-    (["--dataset", "kmnist"], ["--dataset", "kmnist"]),
-    (["--device", "tpu"], ["--device", "tpu"]),
-])  # fmt: skip
-def test_an_argument_that_cannot_be_is_named(run, tmp_path, words, told):
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--recipe", "dcgan"], ["--recipe", "'dcgan'", "stacked-ours", "stacked-dcgan"]),
+        (["--epochs", "0"], ["--epochs", "at least 1"]),
+        (["--steps", "x"], ["--steps", "at least 1"]),
+        (["--minutes", "-1"], ["--minutes", "above 0"]),
+        (["--samples", "0"], ["--samples", "at least 1"]),
+        (["--seed", "-1"], ["--seed", "at least 0"]),
+        (["--dataset", "kmnist"], ["--dataset", "kmnist"]),
+        (["--device", "tpu"], ["--device", "tpu"]),
+    ],
+)
+def test_invalid_arguments_are_named(run, tmp_path, words, told):
     assert_refused(run(*words), *told)
     assert list(tmp_path.iterdir()) == [] and run.loads == []
 
 
-def test_a_disk_that_is_full_names_the_folder(run, monkeypatch):
+def test_a_full_disk_names_the_folder(run, monkeypatch):
     monkeypatch.setattr("os.fsync", disk_is_full)
     assert_refused(run(*QUICK, "--steps", 1, "--out", "here", "--quiet"), "here", "No space left")

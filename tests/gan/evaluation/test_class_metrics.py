@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan.evaluation import class_histogram, digits_drawn, kl_to_uniform, mnist_score
-from nn import DataError
+from gan.errors import DataError
 
 
 def some_probabilities(n=50, sharpness=2.0):

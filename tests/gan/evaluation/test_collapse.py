@@ -23,7 +23,7 @@ def test_a_discriminator_that_says_the_same_of_everything_is_told_once():
     """The weights are zero, and the learning rate too small to change a loss."""
     said = []
     t = trainer(
-        replace(TINY, discriminator=lambda: Sequential(Dense(784, 1))), learning_rate=1e-12, **LONG
+        replace(TINY, make_discriminator=lambda n_out: Sequential(Dense(784, n_out))), learning_rate=1e-12, **LONG
     )
     t.discriminator.parameters.value.flat[:] = 0
     t.fit(epochs=3, callbacks=[CollapseWarning(said.append)])
@@ -65,7 +65,7 @@ def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypa
     train = example("train_mnist_gan")
     monkeypatch.setattr("gan.evaluation.collapse.STEPS_A_LOOK", 0)
     monkeypatch.setattr(
-        train.Trainer, "fixed_images", lambda self: np.zeros((64, 1, 28, 28), np.float32)
+        train.Trainer, "fixed_samples", lambda self: np.zeros((64, 1, 28, 28), np.float32)
     )
     status, _, err = command(
         train,

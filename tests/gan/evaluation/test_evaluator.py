@@ -28,8 +28,9 @@ from gan.evaluation import (
     parzen,
     precision_recall,
 )
+from gan.errors import DataError
 from gan.evaluation.export import main
-from nn import DataError, WeightsError
+from nn import WeightsError
 from tests.support.strict import StrictOps
 
 N = 500

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan.evaluation import fid, frechet_distance, moments
-from nn import DataError
+from gan.errors import DataError
 
 
 def some_covariance(rng, n):

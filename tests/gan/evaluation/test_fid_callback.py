@@ -12,7 +12,7 @@ from gan.evaluation.fid_callback import FIDCallback
 from gan.runs import run as run_folder
 from gan.runs.run import RunFolder
 from gan.sampling import Sampler, load_sampler
-from gan.training.trainer import Callback
+from gan.training.callback import Callback
 from nn import load_weights
 from tests.gan.training.test_step_options import AVERAGED
 from tests.support.small import (
@@ -37,7 +37,7 @@ def test_it_is_the_evaluators_fid_of_the_generator_to_draw_with(test_images):
     t.fit(epochs=1)
     t.ended = False
     assert measure(t, 1) is None and measure(t, 3) is None
-    folder_sampler = Sampler(t.artist, t.recipe.latent, t.recipe.image_range)
+    folder_sampler = Sampler(t.generator_ema, t.recipe.latent, t.recipe.image_range)
     want = Evaluator(test_images).fid(
         folder_sampler.images(folder_sampler.inputs(200, fid_callback.SEED))
     )
@@ -68,7 +68,7 @@ def test_the_best_weights_are_kept_and_fid_is_in_the_history(tmp_path, monkeypat
 
     class Keep(run_folder.Callback):
         def on_epoch(self, trainer, record):
-            kept.append(held(trainer.artist, trainer.discriminator))
+            kept.append(held(trainer.generator_ema, trainer.discriminator))
 
     t.fit(epochs=5, callbacks=[folder, Keep()])
     folder.finish(t)

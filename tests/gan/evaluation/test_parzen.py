@@ -8,7 +8,7 @@ import pytest
 from gan.evaluation import parzen, parzen_log_likelihoods
 from gan.evaluation import rows as rows_module
 from gan.evaluation.parzen import SIGMAS
-from nn import DataError
+from gan.errors import DataError
 
 
 def by_loops(images, point, sigma):

@@ -6,7 +6,7 @@ import pytest
 from gan.evaluation import precision_recall
 from gan.evaluation import rows as rows_module
 from gan.evaluation.rows import distance_blocks
-from nn import DataError
+from gan.errors import DataError
 
 
 def column(*values):

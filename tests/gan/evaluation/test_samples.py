@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan.evaluation import as_images, read_images
-from nn import DataError
+from gan.errors import DataError
 
 BYTES = np.random.default_rng(0).integers(0, 256, (6, 28, 28)).astype(np.uint8)
 FLOATS = (BYTES / 255).astype(np.float32)

@@ -1,7 +1,6 @@
 """A trainer that goes on from a checkpoint makes the bytes that one which never stopped makes."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,36 +9,67 @@ import pytest
 from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import OneCentered, ZeroCentered
-from gan.data.stacked import StackedBatches, random_triples
+from gan.data.clusters import ClusterIds
+from gan.data.stacked import StackedDigits, random_triples
 from gan.training.trainer import LOG_EVERY
-from nn import Conv2d, Cutout, Dense, Flatten, LeakyReLU, RandomShift, RunError, Sequential, SpectralNorm, WeightsError
+from gan.errors import RunError
+from nn import (
+    Conv2d,
+    Cutout,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    RandomShift,
+    Sequential,
+    SpectralNorm,
+    WeightsError,
+)
 from tests import oracles
-from tests.support.small import STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, disk_is_full, held, trainer, weights
+from tests.support.small import (
+    STEPS_PER_EPOCH,
+    TINY,
+    TINY_BATCHNORM,
+    digits,
+    disk_is_full,
+    held,
+    trainer,
+    weights,
+)
 from tests.support.tools import assert_close
 
 
 def judge(n_out=1):
-    return lambda: Sequential(Dense(784, 5), LeakyReLU(0.2), Dense(5, n_out))
+    return Sequential(Dense(784, 5), LeakyReLU(0.2), Dense(5, n_out))
 
 
-def augmented():
+def augmented(n_out):
     first = (RandomShift(2), Cutout(5), SpectralNorm(Conv2d(1, 2, 4, stride=4)), LeakyReLU(0.2))
-    return Sequential(*first, Flatten(), Dense(98, 1), input_shape=(1, 28, 28))
+    return Sequential(*first, Flatten(), Dense(98, n_out), input_shape=(1, 28, 28))
 
 
 def drawer(n_in):
-    return lambda: Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dense(6, 784))
+    return Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dense(6, 784))
 
 
 RECIPES = {
     "dropout": TINY,
-    "batch norm, average": replace(TINY_BATCHNORM, average=0.9),
-    "lazy penalty": replace(TINY, discriminator=judge(), penalty=ZeroCentered(1.0, every=3), fresh_noise=False),
-    "penalty with its own draws": replace(TINY, discriminator=judge(), penalty=OneCentered(every=2), objective=Relativistic()),
-    "classes": replace(TINY, generator=drawer(4 + 10), discriminator=judge(10), classes=10, average=0.99),
-    "clusters": replace(TINY, generator=drawer(4 + 7), discriminator=judge(7), clusters=7),
+    "batch norm, average": replace(TINY_BATCHNORM, ema_decay=0.9),
+    "lazy penalty": replace(
+        TINY, make_discriminator=judge, penalty=ZeroCentered(1.0, every=3), fresh_noise=False
+    ),
+    "penalty with its own draws": replace(
+        TINY, make_discriminator=judge, penalty=OneCentered(every=2), objective=Relativistic()
+    ),
+    "classes": replace(
+        TINY, make_generator=drawer, make_discriminator=judge, classes=10, ema_decay=0.99
+    ),
+    "clusters": replace(TINY, make_generator=drawer, make_discriminator=judge, clusters=7),
     "augmentation, spectral norm": replace(
-        TINY, generator=lambda: Sequential(Dense(4, 784), *TINY.generator()[4:], *reshaped()), discriminator=augmented
+        TINY,
+        make_generator=lambda n_in: Sequential(
+            Dense(n_in, 784), *TINY.generator()[4:], *reshaped()
+        ),
+        make_discriminator=augmented,
     ),
 }
 
@@ -50,16 +80,16 @@ def reshaped():
     return (Reshape((1, 28, 28)),)
 
 
-def new(recipe, **settings):
+def new(recipe, clusters=None):
     labels = np.arange(43) % 10 if recipe.classes else None
-    return trainer(recipe, labels=labels, seed=3, **settings)
+    return trainer(recipe, labels=labels if clusters is None else ClusterIds(clusters), seed=3)
 
 
 def everything(t):
     """The bytes of a whole state."""
-    arrays, rest = t.state()
+    arrays, rest = t.state_dict()
     rest.pop("seconds")
-    return {name: array.tobytes() for name, array in arrays.items()}, rest, held(t.artist)
+    return {name: array.tobytes() for name, array in arrays.items()}, rest, held(t.generator_ema)
 
 
 def through_a_file(t, path):
@@ -69,25 +99,40 @@ def through_a_file(t, path):
 
 
 def a_checkpoint(t):
-    arrays, rest = t.state()
-    return Checkpoint({"seed": 3}, None, arrays, rest, np.zeros((0, 64, 28, 28), np.uint8), t.clusters, [], None)
+    arrays, rest = t.state_dict()
+    return Checkpoint(
+        {"seed": 3},
+        None,
+        arrays,
+        rest,
+        np.zeros((0, 64, 28, 28), np.uint8),
+        t.cluster_ids,
+        [],
+        None,
+    )
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("first", [1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 2, 2 * STEPS_PER_EPOCH + 4])
+@pytest.mark.parametrize(
+    "first", [1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 2, 2 * STEPS_PER_EPOCH + 4]
+)
 def test_the_bytes_are_those_of_a_training_that_never_stopped(tmp_path, name, first):
     once, before = new(RECIPES[name]), new(RECIPES[name])
     once.fit(steps=17)
     before.fit(steps=first)
     checkpoint = through_a_file(before, tmp_path / "checkpoint.npz")
-    after = new(RECIPES[name], found=checkpoint.clusters)
-    after.restore(checkpoint.arrays, checkpoint.rest)
+    after = new(RECIPES[name], clusters=checkpoint.clusters)
+    after.load_state_dict((checkpoint.arrays, checkpoint.rest))
     assert everything(after) == everything(before)
     (*_, last) = after.fit(steps=17 - first)
-    assert weights(after) == weights(once) and held(after.artist) == held(once.artist)
+    assert weights(after) == weights(once) and held(after.generator_ema) == held(once.generator_ema)
     assert np.array_equal(after.fixed_inputs, once.fixed_inputs)
     got, want = everything(after), everything(once)
-    assert got[0] == want[0] and got[1]["streams"] == want[1]["streams"] and got[1]["step"] == want[1]["step"] == last["step"]
+    assert (
+        got[0] == want[0]
+        and got[1]["streams"] == want[1]["streams"]
+        and got[1]["step"] == want[1]["step"] == last["step"]
+    )
 
 
 @pytest.mark.parametrize("first", [1, LOG_EVERY - 1, LOG_EVERY, LOG_EVERY + 7])
@@ -96,7 +141,7 @@ def test_within_a_window_of_the_log_the_epochs_means_go_on(first):
     (whole,) = once.fit(steps=60)
     for _ in range(first):  # without the end of a `fit`, which reads the log
         before.step()
-    after.restore(*before.state())
+    after.load_state_dict(before.state_dict())
     (record,) = after.fit(steps=60 - first)
     for name in ("d_loss", "g_loss", "d_real", "d_fake", "epoch", "step"):
         assert np.isclose(record[name], whole[name], rtol=1e-12), name
@@ -106,13 +151,15 @@ def test_within_a_window_of_the_log_the_epochs_means_go_on(first):
 def test_stacked_digits_go_on_too():
     digit = digits(40)
     recipe = replace(
-        TINY, generator=lambda: Sequential(Dense(4, 3 * 784)), discriminator=lambda: Sequential(Dense(3 * 784, 1))
+        TINY,
+        make_generator=lambda n_in: Sequential(Dense(n_in, 3 * 784)),
+        make_discriminator=lambda n_out: Sequential(Dense(3 * 784, n_out)),
     )
-    batches = partial(StackedBatches, triples=random_triples(40, 43, 0))
-    once, before, after = (trainer(recipe, digit, batches=batches) for _ in range(3))
+    images = StackedDigits(digit, random_triples(40, 43, 0))
+    once, before, after = (trainer(recipe, images) for _ in range(3))
     once.fit(steps=13)
     before.fit(steps=7)
-    after.restore(*before.state())
+    after.load_state_dict(before.state_dict())
     after.fit(steps=6)
     assert weights(after) == weights(once)
 
@@ -121,19 +168,22 @@ def test_a_state_is_a_copy_and_to_take_it_changes_nothing():
     t, plain = trainer(), trainer()
     t.fit(steps=3)
     plain.fit(steps=3)
-    arrays, rest = t.state()
+    arrays, rest = t.state_dict()
     before = {name: array.copy() for name, array in arrays.items()}
     t.fit(steps=3)
     plain.fit(steps=3)
     assert weights(t) == weights(plain)
-    assert all(np.array_equal(array, before[name]) for name, array in arrays.items()) and rest["step"] == 3
+    assert (
+        all(np.array_equal(array, before[name]) for name, array in arrays.items())
+        and rest["step"] == 3
+    )
 
 
 def test_another_learning_rate_stays():
     t, other = trainer(), trainer(learning_rate=0.5)
     t.fit(steps=2)
-    other.restore(*t.state())
-    assert other._step.g_optimizer.step_state.tolist() == [2, 0.5]
+    other.load_state_dict(t.state_dict())
+    assert other.adversarial_step.g_optimizer.step_state.tolist() == [2, 0.5]
 
 
 def test_no_state_that_cannot_be_restored():
@@ -141,7 +191,7 @@ def test_no_state_that_cannot_be_restored():
     t = trainer(learning_rate=1e13)
     with pytest.raises(RunError, match="no longer finite.*learning rate below 1e"):
         t.fit(steps=8)
-    trainer(learning_rate=1e13).restore(*t.state())
+    trainer(learning_rate=1e13).load_state_dict(t.state_dict())
 
 
 def test_no_state_of_weights_that_are_not_finite():
@@ -150,7 +200,7 @@ def test_no_state_of_weights_that_are_not_finite():
     t.step()
     t.generator.parameters.value.flat[3] = np.nan
     with pytest.raises(RunError, match="no longer finite"):
-        t.state()
+        t.state_dict()
     assert t.step_count == 2
 
 
@@ -182,17 +232,20 @@ def test_no_state_of_weights_that_are_not_finite():
 def test_a_state_that_is_none_is_refused(change, words):
     t = trainer()
     t.fit(steps=2)
-    arrays, rest = t.state()
+    arrays, rest = t.state_dict()
     change(arrays, rest)
     with pytest.raises(RunError, match=f"state: .*{words}"):
-        trainer().restore(arrays, rest)
+        trainer().load_state_dict((arrays, rest))
 
 
 def test_a_run_of_version_0_1_goes_on():
     """Its v lacks Adam's factor 1 - beta2. The weights three steps later are those that version 0.1 came to itself."""
-    checkpoint, later = read_checkpoint(Path(oracles.__file__).with_name("checkpoint_format_1.npz")), oracles.load("checkpoint_format_1_later")
+    checkpoint, later = (
+        read_checkpoint(Path(oracles.__file__).with_name("checkpoint_format_1.npz")),
+        oracles.load("checkpoint_format_1_later"),
+    )
     t = trainer(seed=3, device="numpy")
-    t.restore(checkpoint.arrays, checkpoint.rest)
+    t.load_state_dict((checkpoint.arrays, checkpoint.rest))
     before = weights(t)
     t.fit(steps=3)
     for name, net in (("G", t.generator), ("D", t.discriminator)):
@@ -222,7 +275,9 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", disk_is_full)
     with pytest.raises(OSError):
         write_checkpoint(path, a_checkpoint(t))
-    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == [
+        "checkpoint.npz"
+    ]
 
 
 @pytest.mark.parametrize("change", [
@@ -251,8 +306,15 @@ def test_data_have_a_name_of_their_own():
 
 def test_the_history_comes_back_as_it_was(tmp_path):
     figures = {name: 0.1 / 3 * k for k, name in enumerate(COLUMNS[2:])}
-    rows = [{"epoch": k, "step": 5 * k, **figures, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))]
+    rows = [
+        {"epoch": k, "step": 5 * k, **figures, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))
+    ]
     path = tmp_path / "checkpoint.npz"
-    write_checkpoint(path, replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)))
+    write_checkpoint(
+        path,
+        replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)),
+    )
     got = read_checkpoint(path).history
-    assert got == rows and [list(map(type, row.values())) for row in got] == [list(map(type, row.values())) for row in rows]
+    assert got == rows and [list(map(type, row.values())) for row in got] == [
+        list(map(type, row.values())) for row in rows
+    ]

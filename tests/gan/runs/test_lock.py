@@ -6,7 +6,7 @@ import pytest
 
 from gan.runs import lock as run_lock
 from gan.runs.lock import RunLock
-from nn import RunError
+from gan.errors import RunError
 
 
 def test_what_is_no_folder_cannot_be_held(tmp_path):

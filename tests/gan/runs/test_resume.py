@@ -17,7 +17,8 @@ from gan.runs import run as run_folder
 from gan.runs.checkpoint import read_checkpoint, write_checkpoint
 from gan.runs.lock import RunLock
 from gan.training.trainer import Trainer
-from nn import RunError, load_weights
+from gan.errors import RunError
+from nn import load_weights
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
 
 train = example("train_mnist_gan")

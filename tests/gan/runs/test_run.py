@@ -11,8 +11,9 @@ from gan.runs import run as run_folder
 from gan.runs.checkpoint import read_checkpoint
 from gan.images import GAP, SCALE
 from gan.runs.run import RunFolder, new_folder
-from gan.training.trainer import N_FIXED
-from nn import RunError, load_weights
+from gan.training.setup import N_FIXED
+from gan.errors import RunError
+from nn import load_weights
 from tests.support.small import TINY, TINY_BATCHNORM, disk_is_full, held, trainer, weights
 
 CONFIG = {"recipe": "tiny", "seed": 0, "epochs": 2}
@@ -58,7 +59,7 @@ def test_the_pictures_are_of_the_fixed_inputs(run):
         images, noise = fixed["images"], fixed["noise"]
     assert images.shape == (3, N_FIXED, 28, 28) and images.dtype == np.uint8
     assert np.array_equal(noise, t.fixed_inputs)
-    assert np.array_equal(images[-1], np.rint(255 * t.fixed_images()).reshape(N_FIXED, 28, 28))
+    assert np.array_equal(images[-1], np.rint(255 * t.fixed_samples()).reshape(N_FIXED, 28, 28))
     assert not np.array_equal(images[0], images[1])
     for k, frame in enumerate(images, 1):
         with Image.open(path / "samples" / f"epoch_00{k}.png") as picture:
@@ -123,9 +124,9 @@ def test_saving_changes_nothing(tmp_path, no_curves):
 
 
 def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(tmp_path, monkeypatch, no_curves):
-    monkeypatch.setattr("gan.images.LONGEST_FILM", 3)
+    monkeypatch.setattr("gan.images.MAX_GIF_FRAMES", 3)
     shown, made = [], []
-    monkeypatch.setattr(run_folder, "save_film", lambda path, sheets: shown.extend(sheets))
+    monkeypatch.setattr(run_folder, "save_gif", lambda path, sheets: shown.extend(sheets))
     t, folder = trainer(replace(TINY, epochs=8)), RunFolder(tmp_path / "run", CONFIG)
     monkeypatch.setattr(run_folder, "grid", lambda images, grid=run_folder.grid: (made.append(grid(images)), made[-1])[1])
     t.fit(callbacks=[folder])

@@ -1,4 +1,4 @@
-"""Where a batch is too large for a GPU's memory, the error says which one is not; on the emulated backend."""
+"""The out-of-memory error suggests a batch size that fits; on the emulated backend."""
 
 import gc
 from dataclasses import replace
@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.training.batch_that_fits import batch_that_fits
 from gan.recipes import get_recipe
+from gan.training.batch_that_fits import batch_that_fits
 from gan.training.trainer import Trainer
 from nn import DeviceMemoryError
 
@@ -21,7 +21,7 @@ def memory_of_at_most(n, tried):
     return run_step
 
 
-def test_batches_are_halved_until_one_fits():
+def test_batch_size_is_halved_until_a_step_fits():
     tried = []
     assert batch_that_fits(memory_of_at_most(20, tried), 100, 2) == 12 and tried == [50, 24, 12]
     assert batch_that_fits(memory_of_at_most(1, tried), 100, 2) is None and tried[-1] == 2
@@ -30,16 +30,25 @@ def test_batches_are_halved_until_one_fits():
 
 @pytest.fixture
 def memory(emulated_cupy, monkeypatch):
-    return lambda n: monkeypatch.setattr(emulated_cupy.memory, "size", emulated_cupy.memory.used + n)
+    return lambda n: monkeypatch.setattr(
+        emulated_cupy.memory, "size", emulated_cupy.memory.used + n
+    )
 
 
 @pytest.mark.parametrize("name", ["conv-r1r2", "conv-r1r2-classes"])
-def test_the_batch_that_is_named_fits_and_twice_as_much_does_not(emulated_cupy_ops, emulated_cupy, memory, name):
+def test_the_suggested_batch_size_fits_and_its_double_does_not(
+    emulated_cupy_ops, emulated_cupy, memory, name
+):
     recipe = replace(get_recipe(name), epochs=1, steps=None)
     images = np.random.default_rng(0).integers(0, 256, (64, 28, 28)).astype(np.uint8)
 
     def trainer(batch_size):
-        return Trainer(recipe, images, np.arange(64) % 10, device=emulated_cupy_ops.CupyOps(), batch_size=batch_size)
+        return Trainer(
+            replace(recipe, batch_size=batch_size),
+            images,
+            np.arange(64) % 10,
+            device=emulated_cupy_ops.CupyOps(),
+        )
 
     def peak(batch_size):
         before = emulated_cupy.memory.used
@@ -53,7 +62,9 @@ def test_the_batch_that_is_named_fits_and_twice_as_much_does_not(emulated_cupy_o
     memory((peak(16) + peak(32)) // 2)
     learning = trainer(64)
     before = held_on(learning)
-    with pytest.raises(DeviceMemoryError, match="GB were asked for.*The batch is of 64 images: a batch of 16 fits"):
+    with pytest.raises(
+        DeviceMemoryError, match="GB were asked for.*The batch size is 64: a batch of 16 fits"
+    ):
         learning.fit(epochs=1)
     assert held_on(learning) == before  # what was tried leaves no trace
     del learning
@@ -63,4 +74,8 @@ def test_the_batch_that_is_named_fits_and_twice_as_much_does_not(emulated_cupy_o
 
 
 def held_on(trainer):
-    return b"".join(trainer.ops.to_host(buffer).tobytes() for buffer in trainer._weights.values())
+    return b"".join(
+        trainer.ops.to_host(buffer).tobytes()
+        for name, buffer in trainer.learned.items()
+        if "adam" not in name
+    )

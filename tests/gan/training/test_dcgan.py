@@ -1,15 +1,17 @@
-"""The recipe dcgan: convolutions, batch norm and activations as they stand together."""
+"""The recipe dcgan: convolutions, batch norm and activations together."""
 
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import nn
+from gan.networks import dcgan_discriminator, dcgan_generator
+from gan.recipes import get_recipe
 from gan.training.step import AdversarialStep
-from gan.recipes import dcgan_discriminator, dcgan_generator, get_recipe
 from tests.support.small import CHECKOUT
 from tests.support.tools import buffers, normal
 
@@ -18,35 +20,71 @@ RECIPE = get_recipe("dcgan")
 
 def small():
     """The recipe's networks with few channels."""
-    return dcgan_generator(n_z=5, channels=(6, 5, 4, 3)), dcgan_discriminator(channels=(3, 4, 5))
+    return dcgan_generator(n_in=5, channels=(6, 5, 4, 3)), dcgan_discriminator(channels=(3, 4, 5))
 
 
 def adversarial_step(batch_size, dtype="float32"):
-    G, D = (net.build(seed=i, dtype=dtype, name="GD"[i]) for i, net in enumerate((RECIPE.generator(), RECIPE.discriminator())))
-    return AdversarialStep(G, D, RECIPE, batch_size, RECIPE.learning_rate, G.ops.stream(np.random.SeedSequence(0)))
+    G, D = (
+        net.build(seed=i, dtype=dtype, name="GD"[i])
+        for i, net in enumerate((RECIPE.generator(), RECIPE.discriminator()))
+    )
+    return AdversarialStep(
+        G, D, replace(RECIPE, batch_size=batch_size), G.ops.stream(np.random.SeedSequence(0))
+    )
 
 
 def a_log(dtype="float32"):
-    return {key: np.zeros(1, dtype) for key in ("d_loss_real", "d_loss_fake", "d_real", "d_fake", "g_loss")}
+    return {
+        key: np.zeros(1, dtype)
+        for key in ("d_loss_real", "d_loss_fake", "d_real", "d_fake", "g_loss")
+    }
 
 
 def test_the_recipe_keeps_the_settings_of_its_origin():
     G, D = RECIPE.generator(), RECIPE.discriminator()
-    kinds = [type(layer).__name__ for layer in G]
+    types = [type(layer).__name__ for layer in G]
     block = ["BatchNorm", "LeakyReLU"]
-    assert kinds == ["Dense", *block, "Reshape", *(["ConvTranspose2d", *block] * 3), "ConvTranspose2d", "Tanh"]
-    assert [type(layer).__name__ for layer in D] == [*(["Conv2d", *block] * 3), "Flatten", "Dense", "Sigmoid"]
+    assert types == [
+        "Dense",
+        *block,
+        "Reshape",
+        *(["ConvTranspose2d", *block] * 3),
+        "ConvTranspose2d",
+        "Tanh",
+    ]
+    assert [type(layer).__name__ for layer in D] == [
+        *(["Conv2d", *block] * 3),
+        "Flatten",
+        "Dense",
+        "Sigmoid",
+    ]
     assert G[3].shape == (256, 7, 7)
     assert [(layer.c_in, layer.c_out) for layer in G if isinstance(layer, nn.ConvTranspose2d)] == [
-        (256, 128), (128, 64), (64, 32), (32, 1),
-    ]  # fmt: skip
-    assert [(layer.c_in, layer.c_out) for layer in D if isinstance(layer, nn.Conv2d)] == [(1, 32), (32, 64), (64, 128)]
+        (256, 128),
+        (128, 64),
+        (64, 32),
+        (32, 1),
+    ]
+    assert [(layer.c_in, layer.c_out) for layer in D if isinstance(layer, nn.Conv2d)] == [
+        (1, 32),
+        (32, 64),
+        (64, 128),
+    ]
     for layer in (*G, *D):
         assert getattr(layer, "init", nn.GlorotNormal()) == nn.GlorotNormal()
         assert getattr(layer, "slope", 0.2) == 0.2
     assert G.output_shape((100,)) == (1, 28, 28) and D.output_shape((1, 28, 28)) == (1,)
-    assert (RECIPE.latent.size, RECIPE.latent.distribution, RECIPE.image_range) == (100, "normal", (-1, 1))
-    assert (RECIPE.learning_rate, RECIPE.beta1, RECIPE.batch_size, RECIPE.epochs) == (1e-4, 0.9, 64, 20)
+    assert (RECIPE.latent.size, RECIPE.latent.distribution, RECIPE.image_range) == (
+        100,
+        "normal",
+        (-1, 1),
+    )
+    assert (RECIPE.learning_rate, RECIPE.beta1, RECIPE.batch_size, RECIPE.epochs) == (
+        1e-4,
+        0.9,
+        64,
+        20,
+    )
     assert RECIPE.objective.real_target == RECIPE.objective.weight == 1
 
 
@@ -56,7 +94,10 @@ def test_the_whole_chain_is_the_finite_differences():
     G, D = small()
     report = nn.gradcheck([G, D], normal(4, 5), loss=nn.BCE(), target=1.0)
     named = [entry.where for entry in report.entries]
-    assert len(named) == len([*G, *D]) + 2 * len([layer for layer in (*G, *D) if layer.parameter_shapes]) + 1
+    assert (
+        len(named)
+        == len([*G, *D]) + 2 * len([layer for layer in (*G, *D) if layer.parameter_shapes]) + 1
+    )
     assert report.ok, report
 
 
@@ -116,16 +157,26 @@ def test_a_training_step_allocates_no_array():
         np.setbufsize(small_buffer)
     smallest_activation = 32 * 64 * 7 * 7 * 4  # bytes
     assert peak < 8_000 < smallest_activation, peak
-    assert any("winograd" in name for name, _ in step.ops._memory.buffers)  # all forms of the products had their turn
+    assert any(
+        "winograd" in name for name, _ in step.ops._memory.buffers
+    )  # all forms of the products had their turn
 
 
 def test_a_step_of_the_recipe_fits_into_500_megabytes():
     code = (
-        "import resource, numpy as np; from gan.training.trainer import Trainer\n"
-        "t = Trainer('dcgan', np.zeros((64, 784), np.uint8)); t.step(); t.step()\n"
+        "import resource, numpy as np\n"
+        "from gan.recipes import get_recipe\n"
+        "from gan.training.trainer import Trainer\n"
+        "t = Trainer(get_recipe('dcgan'), np.zeros((64, 784), np.uint8)); t.step(); t.step()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
-    words = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, code]  # pytest's own child would inherit its peak
+    words = [
+        "sh",
+        "-c",
+        '"$0" -c "$1"; exit $?',
+        sys.executable,
+        code,
+    ]  # pytest's own child would inherit its peak
     done = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT)
     assert done.returncode == 0, done.stderr
     kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)

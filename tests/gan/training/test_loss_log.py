@@ -26,7 +26,7 @@ def assert_means(means, want):
     assert all(type(value) is float for value in means.values())
 
 
-def test_a_read_gives_the_means_of_the_rows_since_the_last_one():
+def test_read_returns_the_means_of_the_rows_since_the_last_read():
     log, figures = make_log(), rows(7)
     written(log, figures[:4])
     assert log.is_full
@@ -39,7 +39,7 @@ def test_a_read_gives_the_means_of_the_rows_since_the_last_one():
     assert (n, bad) == (3, None)
 
 
-def test_an_epochs_means_weigh_each_step_alike_and_begin_anew():
+def test_epoch_means_weight_steps_equally_and_reset():
     log, figures = make_log(), rows(9)
     written(log, figures[:4])
     log.read()
@@ -52,7 +52,7 @@ def test_an_epochs_means_weigh_each_step_alike_and_begin_anew():
     assert_means(log.means(), figures[5:])
 
 
-def test_the_first_row_that_is_not_finite_is_found_in_any_column():
+def test_first_nonfinite_row_is_found_in_any_column():
     for column in range(len(COLUMNS)):
         for value in (np.nan, np.inf, -np.inf):
             log, figures = make_log(), rows(4)
@@ -61,7 +61,7 @@ def test_the_first_row_that_is_not_finite_is_found_in_any_column():
             assert log.read()[1:] == (4, 2)
 
 
-def test_a_bad_row_is_forgotten_after_its_read():
+def test_nonfinite_row_is_dropped_after_its_read():
     log, figures = make_log(), rows(4)
     figures[3] = np.nan
     written(log, figures)

@@ -1,57 +1,71 @@
-"""The step against a second one, written from the equations: whole passes, one image batch after another, in float64."""
+"""The step against another one, written from the equations: plain whole passes in float64."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gan.training.step import AdversarialStep
+from gan.errors import RunError
 from gan.latent import Latent
-from gan.training.loss_log import LossLog
 from gan.objectives.objectives import NonSaturating
-from nn import BatchNorm, Dense, Dropout, LeakyReLU, RunError, Sequential, ShapeError, Sigmoid, Tanh
+from gan.training.loss_log import LossLog
+from gan.training.step import AdversarialStep
+from nn import BatchNorm, Dense, Dropout, LeakyReLU, Sequential, ShapeError, Sigmoid, Tanh
 from tests.support.small import TINY
 
 N, LATENT, PIXELS = 6, 4, 10
 RATE, BETA1 = 0.01, 0.5
 RECIPE = replace(
-    TINY, latent=Latent(LATENT), beta1=BETA1, objective=NonSaturating(real_target=0.9, weight=0.5), image_range=(0.0, 1.0)
+    TINY,
+    latent=Latent(LATENT),
+    batch_size=N,
+    learning_rate=RATE,
+    beta1=BETA1,
+    objective=NonSaturating(real_target=0.9, weight=0.5),
+    image_range=(0.0, 1.0),
 )
 
 
 def mlp_generator(batchnorm=False):
-    return Sequential(Dense(LATENT, 7), *[BatchNorm(7)] * batchnorm, LeakyReLU(0.2), Dense(7, PIXELS), Tanh())
+    return Sequential(
+        Dense(LATENT, 7), *[BatchNorm(7)] * batchnorm, LeakyReLU(0.2), Dense(7, PIXELS), Tanh()
+    )
 
 
 def mlp_discriminator(batchnorm=False, last=()):
-    return Sequential(Dense(PIXELS, 5), *[BatchNorm(5)] * batchnorm, LeakyReLU(0.2), Dense(5, 1), *last)
+    return Sequential(
+        Dense(PIXELS, 5), *[BatchNorm(5)] * batchnorm, LeakyReLU(0.2), Dense(5, 1), *last
+    )
 
 
 def make_step(G, D, seed=3, dtype="float64", recipe=RECIPE, n=N):
     """A step on networks that it builds, its log, and real images in place."""
     G.build(seed=1, dtype=dtype, name="G")
     D.build(seed=2, dtype=dtype, name="D")
-    step = AdversarialStep(G, D, recipe, n, RATE, G.ops.stream(np.random.SeedSequence(seed)))
+    recipe = replace(recipe, batch_size=n)
+    step = AdversarialStep(G, D, recipe, G.ops.stream(np.random.SeedSequence(seed)))
     step.real_rows[...] = np.random.default_rng(4).uniform(-1, 1, (n, step.real_rows.shape[1]))
     return step, LossLog(G.ops, 20, dtype)
 
 
-# ---- the second step ---------------------------------------------------------------------------------------------
+# ---- the second step
 
 
 class Plain:
-    """A copy of a network's numbers, with textbook passes over them; Adam as its paper writes it."""
+    """A copy of a network's parameters, with textbook passes, and Adam as in its paper."""
 
     def __init__(self, network):
         self.layers = list(network)
         self.p = {name: np.array(view) for name, view in network.parameters.value.items()}
-        self.running = {name: np.array(view) for name, view in network.parameters.statistics.items()}
+        self.running = {
+            name: np.array(view) for name, view in network.parameters.statistics.items()
+        }
         self.m = {name: np.zeros_like(view) for name, view in self.p.items()}
         self.v = {name: np.zeros_like(view) for name, view in self.p.items()}
         self.t = 0
 
     def forward(self, x, follow=False):
-        """y in training mode, and what each layer saw; `follow` lets running statistics move."""
+        """y in training mode, and each layer's input; `follow` updates running statistics."""
         seen = []
         for i, layer in enumerate(self.layers):
             seen.append(x)
@@ -107,11 +121,16 @@ def cross_entropy(p, target):
 
 
 def plain_step(G, D, real, noise, objective=RECIPE.objective):
-    """One step with noise() for z: the five figures, and both networks' gradients."""
+    """One step with noise() for z: losses and outputs of D, and both networks' gradients."""
     fake, _ = G.forward(noise())
     real_logits, real_seen = D.forward(real, follow=True)
     fake_logits, fake_seen = D.forward(fake)
-    p_real, p_fake, w, t = probability(real_logits), probability(fake_logits), objective.weight, objective.real_target
+    p_real, p_fake, w, t = (
+        probability(real_logits),
+        probability(fake_logits),
+        objective.weight,
+        objective.real_target,
+    )
     _, g_real = D.backward(w * (p_real - t) / len(real), real_seen)
     _, g_fake = D.backward(w * p_fake / len(real), fake_seen)
     d_gradient = {name: g_real[name] + g_fake[name] for name in g_real}
@@ -123,19 +142,25 @@ def plain_step(G, D, real, noise, objective=RECIPE.objective):
     dfake, _ = D.backward((p - 1) / len(real), seen)
     _, g_gradient = G.backward(dfake, g_seen)
     G.adam(g_gradient)
-    figures = w * cross_entropy(p_real, t), w * cross_entropy(p_fake, 0), cross_entropy(p, 1), p_real.mean(), p_fake.mean()
+    figures = (
+        w * cross_entropy(p_real, t),
+        w * cross_entropy(p_fake, 0),
+        cross_entropy(p, 1),
+        p_real.mean(),
+        p_fake.mean(),
+    )
     return figures, g_gradient, d_gradient
 
 
 def assert_equal_by_name(buffer, want, tolerance=1e-10):
-    """Relative to the largest of all: the gradient of a bias before batch norm is zero, but for rounding."""
+    """Relative to the largest: the gradient of a bias before batch norm is rounding only."""
     assert set(dict(buffer.items())) == set(want)
     largest = max((np.abs(view).max() for view in want.values()), default=0)
     for name, view in buffer.items():
         assert np.abs(view - want[name]).max() <= tolerance * largest, name
 
 
-# ---- tests -------------------------------------------------------------------------------------------------------
+# ---- tests
 
 
 @pytest.mark.parametrize("g_batchnorm", [False, True])
@@ -148,22 +173,26 @@ def test_three_steps_are_those_of_the_equations(g_batchnorm, d_batchnorm):
         step.real_rows[...] = real
         row = log.next_row()
         step(row)
-        figures, g_gradient, d_gradient = plain_step(G, D, real, lambda: stream.normal_(np.empty((N, LATENT))))
+        figures, g_gradient, d_gradient = plain_step(
+            G, D, real, lambda: stream.normal_(np.empty((N, LATENT)))
+        )
         assert np.allclose([value[0] for value in row.values()], [*figures, 0], rtol=1e-11)
         assert_equal_by_name(step.D.parameters.grad, d_gradient)
         assert_equal_by_name(step.G.parameters.grad, g_gradient)
-        assert_equal_by_name(step.D.parameters.value, D.p, 1e-8)  # Adam enlarges the rounding of a zero gradient
+        assert_equal_by_name(
+            step.D.parameters.value, D.p, 1e-8
+        )  # Adam enlarges the rounding of a zero gradient
         assert_equal_by_name(step.G.parameters.value, G.p, 1e-8)
         assert_equal_by_name(step.D.parameters.statistics, D.running)
         assert_equal_by_name(step.G.parameters.statistics, G.running)
 
 
-def test_batch_norm_in_d_takes_real_and_generated_images_apart():
+def test_batch_norm_in_d_separates_real_and_generated_images():
     assert make_step(mlp_generator(), mlp_discriminator())[0].one_pass
     assert not make_step(mlp_generator(), mlp_discriminator(batchnorm=True))[0].one_pass
 
 
-def test_gs_update_leaves_every_byte_of_d():
+def test_generator_update_leaves_every_byte_of_d():
     step, log = make_step(mlp_generator(), mlp_discriminator(batchnorm=True))
     row = log.next_row()
     step.update_discriminator(row)
@@ -174,7 +203,7 @@ def test_gs_update_leaves_every_byte_of_d():
     assert any(before[1])
 
 
-def test_ds_update_leaves_every_byte_of_g():
+def test_discriminator_update_leaves_every_byte_of_g():
     step, log = make_step(mlp_generator(batchnorm=True), mlp_discriminator())
     step.G.parameters.grad.flat[...] = 7  # what a backward pass into G would overwrite, or add to
     buffers = step.G.parameters.value, step.G.parameters.grad, step.G.parameters.statistics
@@ -190,26 +219,30 @@ def test_running_statistics_move_once_a_step():
     hidden = step.real_rows @ step_zero(D) + step_zero(D, "b")
     assert np.allclose(D[1].running_mean, 0.1 * hidden.mean(0), rtol=1e-12)
     assert np.allclose(D[1].running_var, 0.9 + 0.1 * hidden.var(0, ddof=1), rtol=1e-12)
-    hidden = step.z @ step_zero(G) + step_zero(G, "b")  # z as G's own update drew it
+    hidden = step.conditioning.noise @ step_zero(G) + step_zero(
+        G, "b"
+    )  # z as G's own update drew it
     assert np.allclose(G[1].running_mean, 0.1 * hidden.mean(0), rtol=1e-12)
 
 
 def step_zero(network, name="W"):
     """What the first layer held before the step."""
     rebuilt = mlp_generator(True) if network[0].n_in == LATENT else mlp_discriminator(True)
-    return getattr(rebuilt.build(seed=1 if network[0].n_in == LATENT else 2, dtype="float64")[0], name)
+    return getattr(
+        rebuilt.build(seed=1 if network[0].n_in == LATENT else 2, dtype="float64")[0], name
+    )
 
 
 def test_noise_is_fresh_for_each_update_of_each_step():
     step, log = make_step(mlp_generator(), mlp_discriminator())
     drawn = []
-    original = step.draw_noise
+    draw_inputs = step.conditioning.draw_inputs
 
-    def watched():
-        drawn.append(original().copy())
-        return step.z
+    def watched(stream):
+        drawn.append(draw_inputs(stream).copy())
+        return step.conditioning.inputs
 
-    step.draw_noise = watched
+    step.conditioning.draw_inputs = watched
     for _ in range(3):
         step(log.next_row())
     assert len(drawn) == 6
@@ -239,7 +272,13 @@ def test_a_final_sigmoid_changes_no_bit():
         step, log = make_step(mlp_generator(), mlp_discriminator(last=last), dtype="float32")
         for _ in range(3):
             step(log.next_row())
-        results.append((step.G.parameters.value.flat.tobytes(), step.D.parameters.value.flat.tobytes(), log.read()))
+        results.append(
+            (
+                step.G.parameters.value.flat.tobytes(),
+                step.D.parameters.value.flat.tobytes(),
+                log.read(),
+            )
+        )
     assert results[0] == results[1]
 
 
@@ -257,25 +296,55 @@ def test_both_optimizers_have_the_recipes_settings():
     assert step.g_optimizer.state["m"] is not step.d_optimizer.state["m"]
 
 
-@pytest.mark.parametrize("G, D, error, words", [
-    (Sequential(Dense(LATENT, 9)), Sequential(Dense(PIXELS, 1)), ShapeError, "Dense 'D.0'.*(10,).*(9,)"),
-    (Sequential(Dense(LATENT + 1, PIXELS)), Sequential(Dense(PIXELS, 1)), ShapeError, "Dense 'G.0'.*(5,).*(4,)"),
-    (Sequential(Dense(LATENT, PIXELS)), Sequential(Dense(PIXELS, 2)), RunError, "one number an image.*(2,)"),
-    (Sequential(Dense(LATENT, PIXELS)), Sequential(Sequential(Dense(PIXELS, 1), Sigmoid())), RunError, "Sigmoid 'D.0.1'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "G, D, error, words",
+    [
+        (
+            Sequential(Dense(LATENT, 9)),
+            Sequential(Dense(PIXELS, 1)),
+            ShapeError,
+            "Dense 'D.0'.*(10,).*(9,)",
+        ),
+        (
+            Sequential(Dense(LATENT + 1, PIXELS)),
+            Sequential(Dense(PIXELS, 1)),
+            ShapeError,
+            "Dense 'G.0'.*(5,).*(4,)",
+        ),
+        (
+            Sequential(Dense(LATENT, PIXELS)),
+            Sequential(Dense(PIXELS, 2)),
+            RunError,
+            "one output per image.*(2,)",
+        ),
+        (
+            Sequential(Dense(LATENT, PIXELS)),
+            Sequential(Sequential(Dense(PIXELS, 1), Sigmoid())),
+            RunError,
+            "Sigmoid 'D.0.1'",
+        ),
+    ],
+)
 def test_networks_that_do_not_fit_are_named(G, D, error, words):
     with pytest.raises(error, match=words):
         make_step(G, D)
 
 
 def test_networks_of_two_dtypes_are_named():
-    G, D = mlp_generator().build(seed=1, dtype="float64", name="G"), mlp_discriminator().build(seed=2, name="D")
-    with pytest.raises(RunError, match="discriminator: expected float64 as the generator's, got float32"):
-        AdversarialStep(G, D, RECIPE, N, RATE, G.ops.stream(np.random.SeedSequence(3)))
+    G, D = (
+        mlp_generator().build(seed=1, dtype="float64", name="G"),
+        mlp_discriminator().build(seed=2, name="D"),
+    )
+    with pytest.raises(
+        RunError, match="discriminator: expected float64, the generator's dtype, got float32"
+    ):
+        AdversarialStep(G, D, RECIPE, G.ops.stream(np.random.SeedSequence(3)))
 
 
 def test_batch_norm_needs_more_than_one_image():
     G = Sequential(Dense(LATENT, PIXELS), BatchNorm(PIXELS)).build(seed=1, name="G")
     D = mlp_discriminator().build(seed=2, name="D")
     with pytest.raises(RunError, match="batch size: expected at least 2, .* got 1"):
-        AdversarialStep(G, D, RECIPE, 1, RATE, G.ops.stream(np.random.SeedSequence(3)))
+        AdversarialStep(
+            G, D, replace(RECIPE, batch_size=1), G.ops.stream(np.random.SeedSequence(3))
+        )

@@ -1,27 +1,56 @@
-"""What a recipe can ask of the step beyond two plain losses: penalties, pairs, packs, classes, an average of G."""
+"""Options of the step: objectives, penalties, packing, classes, moving average."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gan.objectives.objectives import HingeLoss, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
+from gan.errors import RunError
+from gan.objectives.objectives import (
+    HingeLoss,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Relativistic,
+    Wasserstein,
+)
 from gan.objectives.penalties import OneCentered, ZeroCentered
 from gan.recipes import Recipe
 from gan.training.trainer import Trainer
 from nn import (
-    BatchNorm, Conv2d, ConvTranspose2d, Dense, Dropout, Flatten, LeakyReLU, MaxPool2d, ReLU, Reshape, RunError, Sequential, Sigmoid,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
     Tanh,
-)  # fmt: skip
+)
+from tests.gan.training.test_step import (
+    LATENT,
+    PIXELS,
+    RECIPE,
+    N,
+    make_step,
+    mlp_discriminator,
+    mlp_generator,
+)
 from tests.support.small import BATCH, TINY, digits, held, trainer
 from tests.support.strict import StrictOps
-from tests.gan.training.test_step import LATENT, PIXELS, RECIPE, N, make_step, mlp_discriminator, mlp_generator
 
-SMOOTH_D = lambda: Sequential(Dense(PIXELS, 5), Tanh(), Dense(5, 4), Sigmoid(), Dense(4, 1))  # noqa: E731
+
+def smooth_discriminator():
+    return Sequential(Dense(PIXELS, 5), Tanh(), Dense(5, 4), Sigmoid(), Dense(4, 1))
 
 
 def d_value(step, weight_real, weight_fake, weight_between, e=None):
-    """D's loss without penalty is 0 here: the penalty as numbers, from slopes by differences of D's logits."""
+    """The penalty by finite differences of D's logits."""
 
     def slopes(x):
         h, g = 1e-5, np.zeros_like(x)
@@ -43,11 +72,17 @@ def d_value(step, weight_real, weight_fake, weight_between, e=None):
     return total
 
 
-@pytest.mark.parametrize("D", [mlp_discriminator, SMOOTH_D], ids=["leaky", "smooth"])
-@pytest.mark.parametrize("penalty, weights", [
-    (ZeroCentered(3.0, fake=False), (3.0, 0, 0)), (ZeroCentered(3.0, real=False), (0, 3.0, 0)), (ZeroCentered(3.0), (3.0, 3.0, 0)),
-    (OneCentered(4.0), (0, 0, 4.0)),
-], ids=["R1", "R2", "R1 and R2", "WGAN-GP"])  # fmt: skip
+@pytest.mark.parametrize("D", [mlp_discriminator, smooth_discriminator], ids=["leaky", "smooth"])
+@pytest.mark.parametrize(
+    "penalty, weights",
+    [
+        (ZeroCentered(3.0, fake=False), (3.0, 0, 0)),
+        (ZeroCentered(3.0, real=False), (0, 3.0, 0)),
+        (ZeroCentered(3.0), (3.0, 3.0, 0)),
+        (OneCentered(4.0), (0, 0, 4.0)),
+    ],
+    ids=["R1", "R2", "R1 and R2", "WGAN-GP"],
+)
 @pytest.mark.gradcheck
 def test_a_penalty_adds_its_value_and_its_gradient(D, penalty, weights):
     step, log = make_step(mlp_generator(), D(), recipe=replace(RECIPE, penalty=penalty))
@@ -56,7 +91,15 @@ def test_a_penalty_adds_its_value_and_its_gradient(D, penalty, weights):
     step.D.forward(step.d_images, step.d_cache, train=True)
     state, value, grad = step.noise_stream.state, np.full(1, np.nan), step.D.parameters.grad.flat
     grad[...] = 0.25
-    penalty.add(step, value)
+    penalty.add(
+        step.D,
+        step.penalty_cache,
+        real=step.d_real,
+        fake=step.d_fake,
+        class_onehot=step.conditioning.class_onehot,
+        value=value,
+        stream=step.noise_stream,
+    )
     by_hand = grad - 0.25  # it was added
     step.noise_stream.state = state
     e = step.noise_stream.uniform_(np.empty((N, 1)), 0.0, 1.0)
@@ -70,40 +113,63 @@ def test_a_penalty_adds_its_value_and_its_gradient(D, penalty, weights):
     assert np.isclose(np.sum(by_hand * direction), (at[1] - at[0]) / (2 * h), rtol=1e-4)
 
 
-def test_a_lazy_penalty_comes_every_so_many_steps_and_counts_the_same_on_average():
+def test_lazy_penalty_is_due_every_n_steps_with_the_same_mean():
     values = {}
     for every in (1, 3):
-        step, log = make_step(mlp_generator(), mlp_discriminator(), recipe=replace(RECIPE, penalty=ZeroCentered(2.0, every=every)))
+        step, log = make_step(
+            mlp_generator(),
+            mlp_discriminator(),
+            recipe=replace(RECIPE, penalty=ZeroCentered(2.0, every=every)),
+        )
         step.d_optimizer.learning_rate = step.g_optimizer.learning_rate = 1e-12
         values[every] = []
         for number in range(6):
             row = log.next_row()
             step(row, number)
             values[every].append(row["penalty"][0])
-    assert np.all(np.array(values[1]) > 0) and [v > 0 for v in values[3]] == [True, False, False] * 2
+    assert (
+        np.all(np.array(values[1]) > 0) and [v > 0 for v in values[3]] == [True, False, False] * 2
+    )
     assert np.isclose(values[3][0], 3 * values[1][0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("layer", [BatchNorm(5), Sequential(Reshape((1, 1, 5)), MaxPool2d(1), Flatten())])
-def test_a_discriminator_that_a_penalty_cannot_go_through_is_refused(layer):
+@pytest.mark.parametrize(
+    "layer", [BatchNorm(5), Sequential(Reshape((1, 1, 5)), MaxPool2d(1), Flatten())]
+)
+def test_penalty_needs_double_backward_in_every_layer(layer):
     D = Sequential(Dense(PIXELS, 5), layer, Dense(5, 1))
-    with pytest.raises(RunError, match="penalty: expected a discriminator whose layers all have double_backward, (BatchNorm|MaxPool2d)"):
+    with pytest.raises(
+        RunError,
+        match="penalty: expected .* layers all have double_backward, (BatchNorm|MaxPool2d)",
+    ):
         make_step(mlp_generator(), D, recipe=replace(RECIPE, penalty=ZeroCentered(1.0)))
 
 
-@pytest.mark.parametrize("objective", [Minimax(), NonSaturating(), LeastSquares(), HingeLoss(), Wasserstein(), Relativistic()])
+@pytest.mark.parametrize(
+    "objective",
+    [Minimax(), NonSaturating(), LeastSquares(), HingeLoss(), Wasserstein(), Relativistic()],
+)
 @pytest.mark.parametrize("batchnorm", [False, True])
 def test_every_objective_moves_both_networks_by_its_gradient(objective, batchnorm):
-    """One step down D's gradient lowers L_D on the same images, one down G's lowers L_G on the same noise."""
+    """Both gradients against finite differences, on the same images and noise."""
     recipe = replace(RECIPE, objective=objective, fresh_noise=False)
     step, log = make_step(mlp_generator(), mlp_discriminator(batchnorm), recipe=recipe)
     row = log.next_row()
 
     def d_loss():
-        real, fake = (step.D.forward(x, step.D.cache(tracks_statistics=False), train=True) for x in (step.d_real, step.d_fake))
+        real, fake = (
+            step.D.forward(x, step.D.cache(tracks_statistics=False), train=True)
+            for x in (step.d_real, step.d_fake)
+        )
         value = np.empty(2)
         objective.discriminator(
-            real, fake, step.D.cache(), d_real=np.empty_like(real), d_fake=np.empty_like(fake), real_value=value[:1], fake_value=value[1:]
+            real,
+            fake,
+            step.D.cache(),
+            d_real=np.empty_like(real),
+            d_fake=np.empty_like(fake),
+            real_value=value[:1],
+            fake_value=value[1:],
         )
         return value.sum()
 
@@ -119,9 +185,15 @@ def test_every_objective_moves_both_networks_by_its_gradient(objective, batchnor
     assert np.isclose(grad @ direction, (at[1] - at[0]) / (2 * h), rtol=1e-5, atol=1e-9)
 
     def g_loss():
-        fake = step.G.forward(step.inputs, step.G.cache(tracks_statistics=False), train=True)
+        fake = step.G.forward(
+            step.conditioning.inputs, step.G.cache(tracks_statistics=False), train=True
+        )
         cache = step.D.cache(tracks_statistics=False)
-        real = {"real": step.D.forward(step.d_real, cache, train=True).copy()} if objective.pairs else {}
+        real = (
+            {"real": step.D.forward(step.d_real, cache, train=True).copy()}
+            if objective.pairs
+            else {}
+        )
         return objective.generator(step.D.forward(fake, cache, train=True), cache, **real)[0][0]
 
     before = step.G.parameters.value.flat.copy()
@@ -141,30 +213,44 @@ def g_loss_at(step, value, g_loss):
     return g_loss()
 
 
-def test_without_fresh_noise_g_learns_from_the_images_that_d_has_just_judged():
-    step, log = make_step(mlp_generator(), mlp_discriminator(), recipe=replace(RECIPE, fresh_noise=False))
+def test_without_fresh_noise_g_learns_from_the_images_of_ds_update():
+    step, log = make_step(
+        mlp_generator(), mlp_discriminator(), recipe=replace(RECIPE, fresh_noise=False)
+    )
     drawn = []
-    original = step.draw_noise
-    step.draw_noise = lambda: drawn.append(1) or original()
+    draw_inputs = step.conditioning.draw_inputs
+    step.conditioning.draw_inputs = lambda stream: drawn.append(1) or draw_inputs(stream)
     step(log.next_row())
     assert len(drawn) == 1
     assert np.array_equal(step.frozen_cache.parts[0].x, step.fake)
 
 
-# ---- packs ----------------------------------------------------------------------------------------------------------
+# ---- packs
 
-CONV_G = lambda c=1: Sequential(Dense(LATENT, 3 * 16), Reshape((3, 4, 4)), ConvTranspose2d(3, c, 4, stride=2, padding=1))  # noqa: E731
-CONV_D = lambda c=1: Sequential(Conv2d(c, 4, 3), LeakyReLU(0.2), Flatten(), Dense(4 * 36, 1))  # noqa: E731
+
+def conv_generator(c=1):
+    return Sequential(
+        Dense(LATENT, 3 * 16), Reshape((3, 4, 4)), ConvTranspose2d(3, c, 4, stride=2, padding=1)
+    )
+
+
+def conv_discriminator(c=1):
+    return Sequential(Conv2d(c, 4, 3), LeakyReLU(0.2), Flatten(), Dense(4 * 36, 1))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_pack_stacks_images_as_channels_and_gives_each_its_gradient(channels):
     recipe = replace(RECIPE, pack=2, fresh_noise=False)
-    step, log = make_step(CONV_G(channels), CONV_D(2 * channels), recipe=recipe)
+    step, log = make_step(conv_generator(channels), conv_discriminator(2 * channels), recipe=recipe)
     row = log.next_row()
     step.g_optimizer.step = step.d_optimizer.step = lambda: None
     step(row)
-    assert step.d_images.shape == (N, 2 * channels, 8, 8)  # N real and N generated ones, two at once
+    assert step.d_images.shape == (
+        N,
+        2 * channels,
+        8,
+        8,
+    )  # N real and N generated ones, two at once
     for i in range(N // 2):
         assert np.array_equal(step.d_real[i, :channels], step.real[2 * i])
         assert np.array_equal(step.d_fake[i, channels:], step.fake[2 * i + 1])
@@ -173,28 +259,35 @@ def test_a_pack_stacks_images_as_channels_and_gives_each_its_gradient(channels):
     direction = np.random.default_rng(2).standard_normal(grad.shape)
     for k in (-1, 1):
         step.G.parameters.value.flat[...] = before + k * h * direction
-        fake = np.ascontiguousarray(step.G(step.inputs)).reshape(N // 2, 2 * channels, 8, 8)
+        fake = np.ascontiguousarray(step.G(step.conditioning.inputs)).reshape(
+            N // 2, 2 * channels, 8, 8
+        )
         at.append(np.mean(np.log1p(np.exp(-step.D(fake)))))
     assert np.isclose(grad @ direction, (at[1] - at[0]) / (2 * h), rtol=1e-5)
 
 
 def test_a_pack_of_flat_images_is_a_longer_row():
-    step, log = make_step(mlp_generator(), Sequential(Dense(2 * PIXELS, 1)), recipe=replace(RECIPE, pack=2))
+    step, log = make_step(
+        mlp_generator(), Sequential(Dense(2 * PIXELS, 1)), recipe=replace(RECIPE, pack=2)
+    )
     step(log.next_row())
     assert np.array_equal(step.d_real[1], np.concatenate([step.real[2], step.real[3]]))
 
 
-def test_a_batch_that_does_not_fill_its_packs_is_refused():
-    with pytest.raises(RunError, match="batch size: expected a multiple of 4, the images that D judges at once, got 6"):
+def test_batch_size_must_be_a_multiple_of_the_pack():
+    with pytest.raises(
+        RunError,
+        match="batch size: expected a multiple of 4, .* that D scores at once, got 6",
+    ):
         make_step(mlp_generator(), Sequential(Dense(4 * PIXELS, 1)), recipe=replace(RECIPE, pack=4))
 
 
-def test_a_pack_of_several_classes_is_refused():
+def test_packing_with_classes_is_refused():
     with pytest.raises(RunError, match="expected pack=1 with classes, got 2"):
         class_step(pack=2)
 
 
-# ---- classes --------------------------------------------------------------------------------------------------------
+# ---- classes
 
 K = 3
 CLASS_RECIPE = replace(RECIPE, classes=K, objective=NonSaturating())
@@ -204,23 +297,35 @@ def class_step(**changes):
     G = Sequential(Dense(LATENT + K, 7), LeakyReLU(0.2), Dense(7, PIXELS), Tanh())
     D = Sequential(Dense(PIXELS, 5), LeakyReLU(0.2), Dense(5, K))
     step, log = make_step(G, D, recipe=replace(CLASS_RECIPE, **changes))
-    step.labels[...] = np.eye(K)[np.arange(N) % K]
+    step.conditioning.labels[...] = np.eye(K)[np.arange(N) % K]
     return step, log
 
 
-def test_g_sees_the_class_beside_the_noise_and_d_answers_for_it():
+def test_class_is_appended_to_the_noise_and_selects_ds_output():
     step, log = class_step(fresh_noise=False)
     step.g_optimizer.step = step.d_optimizer.step = lambda: None
-    row, asked = log.next_row(), np.arange(N) % K
+    row, classes = log.next_row(), np.arange(N) % K
     step(row)
-    assert np.array_equal(step.inputs[:, LATENT:], np.eye(K)[asked]) and np.array_equal(step.inputs[:, :LATENT], step.z)
-    real, fake = (step.D(x)[np.arange(N), asked] for x in (step.real, step.fake))
+    assert np.array_equal(step.conditioning.inputs[:, LATENT:], np.eye(K)[classes])
+    assert np.array_equal(step.conditioning.inputs[:, :LATENT], step.conditioning.noise)
+    real, fake = (step.D(x)[np.arange(N), classes] for x in (step.real, step.fake))
     assert np.isclose(row["d_loss_real"][0], np.mean(np.log1p(np.exp(-real))), rtol=1e-12)
     assert np.isclose(row["d_loss_fake"][0], np.mean(np.log1p(np.exp(fake))), rtol=1e-12)
     assert np.isclose(row["g_loss"][0], np.mean(np.log1p(np.exp(-fake))), rtol=1e-12)
     for net, loss in (
-        (step.D, lambda: sum(np.mean(np.log1p(np.exp(s * step.D(x)[np.arange(N), asked]))) for s, x in ((-1, step.real), (1, step.fake)))),
-        (step.G, lambda: np.mean(np.log1p(np.exp(-step.D(step.G(step.inputs))[np.arange(N), asked])))),
+        (
+            step.D,
+            lambda: sum(
+                np.mean(np.log1p(np.exp(s * step.D(x)[np.arange(N), classes])))
+                for s, x in ((-1, step.real), (1, step.fake))
+            ),
+        ),
+        (
+            step.G,
+            lambda: np.mean(
+                np.log1p(np.exp(-step.D(step.G(step.conditioning.inputs))[np.arange(N), classes]))
+            ),
+        ),
     ):
         grad, before, at = net.parameters.grad.flat.copy(), net.parameters.value.flat.copy(), []
         direction = np.random.default_rng(2).standard_normal(grad.shape)
@@ -231,7 +336,7 @@ def test_g_sees_the_class_beside_the_noise_and_d_answers_for_it():
         assert np.isclose(grad @ direction, (at[1] - at[0]) / 2e-6, rtol=1e-5)
 
 
-def test_a_penalty_is_on_the_slope_of_the_answer_that_was_asked_for():
+def test_penalty_applies_to_the_slope_of_the_selected_output():
     step, log = class_step(penalty=ZeroCentered(2.0, fake=False))
     step.g_optimizer.step = step.d_optimizer.step = lambda: None
     row = log.next_row()
@@ -245,8 +350,12 @@ def test_a_penalty_is_on_the_slope_of_the_answer_that_was_asked_for():
 def tiny_classes(**changes):
     return replace(
         TINY,
-        generator=lambda: Sequential(Dense(4 + 10, 6), LeakyReLU(0.2), Dense(6, 784), Tanh()),
-        discriminator=lambda: Sequential(Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, 10)),
+        make_generator=lambda n_in: Sequential(
+            Dense(n_in, 6), LeakyReLU(0.2), Dense(6, 784), Tanh()
+        ),
+        make_discriminator=lambda n_out: Sequential(
+            Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, n_out)
+        ),
         classes=10,
         **changes,
     )
@@ -257,79 +366,124 @@ def test_a_trainer_gathers_each_images_class():
     t = Trainer(tiny_classes(), images, labels)
     for _ in range(7):
         t.step()
-        number = np.rint((t._step.real_rows[:, 0] + 1) * 127.5).astype(int)  # each image begins with its own number
-        assert np.array_equal(t._step.labels, np.eye(10)[labels[number]])
-    assert t.fixed_images().shape == (100, 784)
+        number = np.rint((t.adversarial_step.real_rows[:, 0] + 1) * 127.5).astype(
+            int
+        )  # each image begins with its own number
+        assert np.array_equal(t.adversarial_step.conditioning.labels, np.eye(10)[labels[number]])
+    assert t.fixed_samples().shape == (100, 784)
     assert np.array_equal(t.fixed_inputs[:, 4:].argmax(axis=1), np.tile(np.arange(10), 10))
 
 
-@pytest.mark.parametrize("labels, words", [
-    (None, "expected an integer for each of 43 images, .* got none"), (np.zeros(42, int), "got int64 \\(42,\\)"),
-    (np.zeros(43), "got float64"), (np.full(43, 10), "expected classes in 0..9, got 10..10"), (np.full(43, -1), "got -1..-1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "labels, words",
+    [
+        (None, "expected an integer for each of 43 images, .* got none"),
+        (np.zeros(42, int), "got int64 \\(42,\\)"),
+        (np.zeros(43), "got float64"),
+        (np.full(43, 10), "expected classes in 0..9, got 10..10"),
+        (np.full(43, -1), "got -1..-1"),
+    ],
+)
 def test_labels_that_do_not_fit_are_refused(labels, words):
     with pytest.raises(RunError, match=f"labels: .*{words}"):
         Trainer(tiny_classes(), digits(), labels)
 
 
-def test_a_discriminator_with_too_few_answers_is_refused():
-    with pytest.raises(RunError, match="discriminator: expected 3 numbers, one for each class, an image, got shape \\(1,\\)"):
+def test_discriminator_with_too_few_outputs_is_refused():
+    with pytest.raises(
+        RunError,
+        match="discriminator: expected 3 outputs per image, one for each class, got shape \\(1,\\)",
+    ):
         make_step(Sequential(Dense(LATENT + K, PIXELS)), mlp_discriminator(), recipe=CLASS_RECIPE)
 
 
-# ---- the average ----------------------------------------------------------------------------------------------------
+# ---- the average
 
 AVERAGED = replace(
-    TINY, generator=lambda: Sequential(Dense(4, 6), BatchNorm(6), ReLU(), Dense(6, 784), Tanh()), average=0.9, learning_rate=0.05
+    TINY,
+    make_generator=lambda n_in: Sequential(
+        Dense(n_in, 6), BatchNorm(6), ReLU(), Dense(6, 784), Tanh()
+    ),
+    ema_decay=0.9,
+    learning_rate=0.05,
 )
 
 
-def test_the_artist_is_the_moving_average_of_weights_and_statistics():
+def test_generator_ema_averages_weights_and_statistics():
     t = trainer(AVERAGED)
-    assert t.artist is not t.generator and held(t.artist) == held(t.generator)
-    want = [b.flat.copy() for b in (t.generator.parameters.value, t.generator.parameters.statistics)]
+    assert t.generator_ema is not t.generator and held(t.generator_ema) == held(t.generator)
+    want = [
+        b.flat.copy() for b in (t.generator.parameters.value, t.generator.parameters.statistics)
+    ]
     for number in range(200):
         t.step()
         weight = max(0.1, 10 / (10 + number))
         for w, b in zip(want, (t.generator.parameters.value, t.generator.parameters.statistics)):
             w += weight * (b.flat - w)
-    for w, b in zip(want, (t.artist.parameters.value, t.artist.parameters.statistics)):
+    for w, b in zip(
+        want, (t.generator_ema.parameters.value, t.generator_ema.parameters.statistics)
+    ):
         assert np.allclose(b.flat, w, rtol=1e-4, atol=1e-6)
-    assert held(t.artist) != held(t.generator)
-    assert np.allclose(t.fixed_images(), (t.artist(t.fixed_inputs) + 1) / 2, atol=1e-6)
+    assert held(t.generator_ema) != held(t.generator)
+    assert np.allclose(t.fixed_samples(), (t.generator_ema(t.fixed_inputs) + 1) / 2, atol=1e-6)
 
 
-def test_without_an_average_the_artist_is_the_generator():
+def test_without_ema_decay_generator_ema_is_the_generator():
     t = trainer()
-    assert t.artist is t.generator
+    assert t.generator_ema is t.generator
 
 
-def test_the_average_changes_nothing_of_the_training():
-    plain, averaged = trainer(replace(AVERAGED, average=None)), trainer(AVERAGED)
+def test_ema_does_not_change_training():
+    plain, averaged = trainer(replace(AVERAGED, ema_decay=None)), trainer(AVERAGED)
     plain.fit(steps=20), averaged.fit(steps=20)
-    assert held(plain.generator, plain.discriminator) == held(averaged.generator, averaged.discriminator)
+    assert held(plain.generator, plain.discriminator) == held(
+        averaged.generator, averaged.discriminator
+    )
 
 
-# ---- on a device ----------------------------------------------------------------------------------------------------
+# ---- on a device
 
 
 def everything():
-    """All at once, as far as they go together."""
+    """All options that can be combined."""
     return replace(
-        tiny_classes(objective=Relativistic(), penalty=ZeroCentered(0.5, every=2), average=0.9, fresh_noise=False, beta1=0.0, beta2=0.99),
-        generator=lambda: Sequential(
-            Dense(14, 2 * 49), Reshape((2, 7, 7)), BatchNorm(2), LeakyReLU(0.2), ConvTranspose2d(2, 1, 4, stride=4), Tanh()
+        tiny_classes(
+            objective=Relativistic(),
+            penalty=ZeroCentered(0.5, every=2),
+            ema_decay=0.9,
+            fresh_noise=False,
+            beta1=0.0,
+            beta2=0.99,
         ),
-        discriminator=lambda: Sequential(Conv2d(1, 2, 4, stride=4), LeakyReLU(0.2), Flatten(), Dense(2 * 49, 10)),
+        make_generator=lambda n_in: Sequential(
+            Dense(n_in, 2 * 49),
+            Reshape((2, 7, 7)),
+            BatchNorm(2),
+            LeakyReLU(0.2),
+            ConvTranspose2d(2, 1, 4, stride=4),
+            Tanh(),
+        ),
+        make_discriminator=lambda n_out: Sequential(
+            Conv2d(1, 2, 4, stride=4), LeakyReLU(0.2), Flatten(), Dense(2 * 49, n_out)
+        ),
     )
 
 
 def packed():
     return replace(
-        everything(), classes=0, pack=2, objective=Wasserstein(), penalty=OneCentered(every=2), latent=TINY.latent,
-        generator=lambda: Sequential(Dense(4, 49), Reshape((1, 7, 7)), ConvTranspose2d(1, 1, 4, stride=4), Tanh()),
-        discriminator=lambda: Sequential(Conv2d(2, 2, 4, stride=4), Tanh(), Flatten(), Dense(2 * 49, 1)),
-    )  # fmt: skip
+        everything(),
+        classes=0,
+        pack=2,
+        objective=Wasserstein(),
+        penalty=OneCentered(every=2),
+        latent=TINY.latent,
+        make_generator=lambda n_in: Sequential(
+            Dense(n_in, 49), Reshape((1, 7, 7)), ConvTranspose2d(1, 1, 4, stride=4), Tanh()
+        ),
+        make_discriminator=lambda n_out: Sequential(
+            Conv2d(2, 2, 4, stride=4), Tanh(), Flatten(), Dense(2 * 49, n_out)
+        ),
+    )
 
 
 @pytest.mark.parametrize("recipe", [everything, packed])
@@ -344,24 +498,30 @@ def test_a_step_neither_reads_nor_allocates_once_warm_and_gives_the_same_numbers
         for _ in range(2):
             t.step()
     ops.thaw()
-    for net in ("generator", "discriminator", "artist"):
-        got, want = (ops.to_host(getattr(there, net).parameters.value.flat), getattr(here, net).parameters.value.flat)
+    for net in ("generator", "discriminator", "generator_ema"):
+        got, want = (
+            ops.to_host(getattr(there, net).parameters.value.flat),
+            getattr(here, net).parameters.value.flat,
+        )
         assert np.array_equal(got, want), net
 
 
 @pytest.mark.parametrize("recipe", [everything, packed])
-def test_the_emulated_cuda_backend_trains_the_same(recipe, emulated_cupy_ops):
+def test_emulated_cuda_backend_trains_the_same(recipe, emulated_cupy_ops):
     labels = np.arange(len(digits())) % 10
     ops = emulated_cupy_ops.CupyOps()
     there, here = (Trainer(recipe(), digits(), labels, device=device) for device in (ops, "numpy"))
     for t in (there, here):  # the devices draw other noise: let both see what one drew
-        t._step.recipe = replace(t.recipe, latent=ZeroLatent(4))
-        t._step.noise_stream = OnesStream(ops if t is there else here.ops)
-        t._batches._stream = KeepsOrder()
+        t.adversarial_step.conditioning.latent = NormalLatent(4)
+        t.adversarial_step.noise_stream = OnesStream(ops if t is there else here.ops)
+        t.batches.stream = KeepsOrder()
         for _ in range(4):
             t.step()
-    for net in ("generator", "discriminator", "artist"):
-        got, want = (ops.to_host(getattr(there, net).parameters.value.flat), getattr(here, net).parameters.value.flat)
+    for net in ("generator", "discriminator", "generator_ema"):
+        got, want = (
+            ops.to_host(getattr(there, net).parameters.value.flat),
+            getattr(here, net).parameters.value.flat,
+        )
         assert np.allclose(got, want, rtol=2e-3, atol=2e-4), net
 
 
@@ -371,7 +531,7 @@ class KeepsOrder:
 
 
 class OnesStream:
-    """In place of random numbers: the same ones on every device."""
+    """A stream that draws the same numbers on every device."""
 
     def __init__(self, ops):
         self.ops, self.rng = ops, np.random.default_rng(5)
@@ -381,11 +541,13 @@ class OnesStream:
         return out
 
     def uniform_(self, out, low, high):
-        self.ops.copy_(out, self.ops.asarray(self.rng.uniform(low, high, out.shape).astype(out.dtype)))
+        self.ops.copy_(
+            out, self.ops.asarray(self.rng.uniform(low, high, out.shape).astype(out.dtype))
+        )
         return out
 
 
-class ZeroLatent:
+class NormalLatent:
     def __init__(self, size):
         self.size = size
 
@@ -393,11 +555,11 @@ class ZeroLatent:
         return stream.normal_(out)
 
 
-def test_recipes_of_the_seeds_ask_for_none_of_this():
+def test_recipes_that_follow_projects_use_none_of_these_options():
     plain = {f.name: f.default for f in Recipe.__dataclass_fields__.values()}
     from gan.recipes import RECIPES
 
     for name in ("mlp-dropout", "dcgan", "two-layer", "mlp-batchnorm", "mlp-leaky"):
-        for option in ("penalty", "average", "pack", "classes", "fresh_noise", "beta2"):
+        for option in ("penalty", "ema_decay", "pack", "classes", "fresh_noise", "beta2"):
             assert getattr(RECIPES[name], option) == plain[option], (name, option)
     assert BATCH == TINY.batch_size

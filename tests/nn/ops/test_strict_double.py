@@ -85,7 +85,7 @@ def test_the_trainer_runs_under_the_double(ops, recipe):
         for buffer in ("value", "statistics"):
             got = ops.to_host(getattr(strict.parameters, buffer).flat)
             assert got.tobytes() == getattr(want.parameters, buffer).flat.tobytes()
-    assert trainer.fit(steps=3)[-1]["step"] == 10 and trainer.fixed_images().shape[0] == 64
+    assert trainer.fit(steps=3)[-1]["step"] == 10 and trainer.fixed_samples().shape[0] == 64
 
 
 @pytest.mark.parametrize("recipe", [TINY, TINY_BATCHNORM], ids=["dropout", "batchnorm"])
@@ -99,7 +99,7 @@ def test_an_epoch_waits_for_the_device_where_the_log_is_read_and_nowhere_else(op
         reads, allocations = guard.reads, guard.allocations
         trainer.fit(epochs=1)
         assert trainer.step_count == 240
-        assert guard.reads - reads == 3 * (1 + len(trainer._learnt))
+        assert guard.reads - reads == 3 * (1 + len(trainer.learned))
         assert guard.allocations == allocations
 
 

@@ -5,6 +5,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 import nn
 from gan.classifier.pictures import read_digit
+from gan.recipes import get_recipe
 from gan.training.trainer import Trainer
 from nn.ops.numba.blas import openblas
 
@@ -86,7 +88,7 @@ def test_trainings_in_several_threads(device, recipe):
     images = np.random.default_rng(0).integers(0, 256, (64, 784), dtype=np.uint8)
 
     def train(seed):
-        trainer = Trainer(recipe, images, seed=seed, device=device, batch_size=4)
+        trainer = Trainer(replace(get_recipe(recipe), batch_size=4), images, seed=seed, device=device)
         trainer.fit(steps=2)
         return [trainer.generator.parameters.value.flat.tobytes(), trainer.discriminator.parameters.value.flat.tobytes()]
 

@@ -22,11 +22,12 @@ from gan import sampling
 from gan.classifier import network as classifier
 from gan.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from gan.classifier.network import CLASSES, IMAGE_RANGE, digit_classifier, load_classifier, probabilities, save_classifier
+from gan.errors import DataError
 from gan.evaluation import read_images
-from gan.recipes import RECIPES
+from gan.recipes import DIGITS, recipes_for
 from gan.sampling import load_sampler
 from nn import (
-    AvgPool2d, BatchNorm, ByhandError, Conv2d, ConvTranspose2d, DataError, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential,
+    AvgPool2d, BatchNorm, ByhandError, Conv2d, ConvTranspose2d, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential,
     Upsample, WeightsError, load_weights, save_weights,
 )  # fmt: skip
 from nn.serialization.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, _ShortReads, open_zip
@@ -57,7 +58,7 @@ def save_judge(path):
 def save_run(path):
     t = trainer(seed=3)
     history = t.fit(steps=2)
-    write_checkpoint(path, Checkpoint({"seed": 3}, None, *t.state(), np.ones((1, 64, 28, 28), np.uint8), None, history, 7.5))
+    write_checkpoint(path, Checkpoint({"seed": 3}, None, *t.state_dict(), np.ones((1, 64, 28, 28), np.uint8), None, history, 7.5))
 
 
 def save_little_run(path):
@@ -96,7 +97,7 @@ def run_of(path):
 
 def gone_on(path):
     checkpoint, t = read_checkpoint(path), trainer(seed=3)
-    t.restore(checkpoint.arrays, checkpoint.rest)
+    t.load_state_dict((checkpoint.arrays, checkpoint.rest))
     return [{n: x for n, x in r.items() if n not in ("seconds", "images_per_second")} for r in t.fit(steps=1)]
 
 
@@ -490,7 +491,7 @@ def test_what_says_how_to_draw_has_bounds(tmp_path, change, told):
             assert load_sampler(path)
         if change.get("latent", info["latent"])["size"] == size:
             save_weights(path, {"G": G}, info | change)
-            with pytest.raises(WeightsError, match=f"{path}: it does not tell how to draw.*{told}"):
+            with pytest.raises(WeightsError, match=f"{path}: it does not say how to sample.*{told}"):
                 load_sampler(path)
 
 
@@ -505,8 +506,8 @@ def test_a_large_generator_draws_fewer_images_at_once(tmp_path, monkeypatch):
 
 def test_what_predict_and_classify_ask_for_is_within_their_bounds():
     """For every recipe, and the classifier that measures."""
-    for recipe in RECIPES.values():
-        assert 2 * pass_size(recipe.generator(), (recipe.latent.size + recipe.kinds,)) < sampling.MOST_NUMBERS, recipe.name
+    for recipe in recipes_for(DIGITS).values():
+        assert 2 * pass_size(recipe.generator(), (recipe.latent.size + recipe.num_classes,)) < sampling.MAX_PASS_SIZE, recipe.name
     assert 2 * pass_size(digit_classifier(), (1, 28, 28)) < classifier.MOST_NUMBERS
 
 

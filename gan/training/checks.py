@@ -1,0 +1,92 @@
+"""Checks of what a run is given, before its first step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gan.errors import RunError
+from gan.recipes import Recipe
+from gan.training.packing import packed_shape
+from nn import BatchNorm, Sequential, Sigmoid
+from nn.layers.base import Layer
+
+REAL = int | float | np.integer | np.floating
+
+
+def check_recipe(recipe: Any) -> None:
+    """Raise `RunError` unless it is a `Recipe`."""
+    if not isinstance(recipe, Recipe):
+        raise RunError(
+            f"recipe: expected a Recipe, got {recipe!r}; get_recipe finds one by its name"
+        )
+
+
+def check_learning_rate(rate: Any) -> float:
+    """A learning rate as a float; `RunError` unless it is finite and above 0."""
+    if not (isinstance(rate, REAL) and 0 < rate < float("inf")):
+        raise RunError(f"learning rate: expected a finite number above 0, got {rate!r}")
+    return float(rate)
+
+
+def check_length(**lengths: Any) -> None:
+    """Raise `RunError` unless each of epochs, steps and minutes is None or above 0."""
+    for name, value in lengths.items():
+        if value is not None and not (isinstance(value, REAL) and value > 0):
+            raise RunError(f"{name}: expected a number above 0, got {value!r}")
+
+
+def has_batchnorm(network: Sequential) -> bool:
+    """Whether a layer makes the images of a batch depend on each other."""
+    return any(isinstance(leaf, BatchNorm) for _, leaf in network.modules())
+
+
+def check_networks(generator: Sequential, discriminator: Sequential, recipe: Recipe) -> None:
+    """Raise `RunError` unless the networks fit each other and can do what the recipe needs.
+
+    Parameters
+    ----------
+    generator, discriminator : built
+    recipe : of the batch size to train with
+    """
+    n, name, D = recipe.batch_size, recipe.name, without_sigmoid(discriminator)
+    *_, (_, last) = D.modules()
+    if isinstance(last, Sigmoid):
+        raise RunError(
+            "discriminator: expected logits, or a Sigmoid as the network's own last layer, "
+            f"got {last.label} inside"
+        )
+    if generator.dtype != discriminator.dtype:
+        raise RunError(
+            f"discriminator: expected {generator.dtype}, the generator's dtype, "
+            f"got {discriminator.dtype}"
+        )
+    if n < 2 and (has_batchnorm(generator) or has_batchnorm(discriminator)):
+        raise RunError(
+            f"batch size: expected at least 2, which batch norm needs in {name}, got {n}"
+        )
+    if n % recipe.pack:
+        raise RunError(
+            f"batch size: expected a multiple of {recipe.pack}, the number of images that D "
+            f"scores at once, got {n}"
+        )
+    if recipe.pack > 1 and recipe.num_classes:
+        raise RunError(f"recipe {name}: expected pack=1 with classes, got {recipe.pack}")
+    image_shape = generator.output_shape((recipe.n_in,))
+    outputs = D.output_shape(packed_shape(image_shape, recipe.pack))
+    if outputs != (recipe.n_out,):
+        k = recipe.num_classes
+        wanted = f"{k} outputs per image, one for each class" if k else "one output per image"
+        raise RunError(f"discriminator: expected {wanted}, got shape {outputs}")
+    for _, leaf in D.modules() if recipe.penalty else ():
+        if type(leaf).double_backward is Layer.double_backward:
+            raise RunError(
+                "penalty: expected a discriminator whose layers all have double_backward, "
+                f"{leaf.label} does not; train it without a penalty, or without that layer"
+            )
+
+
+def without_sigmoid(discriminator: Sequential) -> Sequential:
+    """The discriminator up to its logits: a final Sigmoid is left to the losses."""
+    return discriminator[:-1] if isinstance(discriminator[-1], Sigmoid) else discriminator

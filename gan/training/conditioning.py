@@ -1,0 +1,88 @@
+"""What G is given, and which output of D scores an image: with classes, those of its class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gan.latent import Latent
+from gan.uncopyable import Uncopyable
+from nn.ops.base import Array
+
+
+class Conditioning(Uncopyable):
+    """Unconditional: G is given noise, and D has one output, the logit.
+
+    Parameters
+    ----------
+    ops, dtype : of the networks
+    latent : the noise
+    n : images per batch
+    n_logits : logits per batch: n, or fewer if D scores packs of images
+
+    Attributes
+    ----------
+    inputs : G's input, (n, n_in)
+    labels : its columns with the one-hot classes of the batch, (n, num_classes)
+    class_onehot : the same for each logit, real then generated, (2 n_logits, outputs of D)
+    """
+
+    def __init__(self, ops: Any, dtype: Any, latent: Latent, n: int, n_logits: int) -> None:
+        self.latent, self.noise = latent, ops.empty((n, latent.size), dtype)
+        self.inputs, self.labels = self.noise, self.noise[:, latent.size :]
+        self.class_onehot = ops.empty((2 * n_logits, 1), dtype)
+        ops.fill_(self.class_onehot, 1)
+
+    def begin_step(self) -> None:
+        """Take the classes in `labels` for both real and generated images."""
+
+    def draw_inputs(self, stream: Any) -> Array:
+        """New noise, beside the classes."""
+        self.latent.draw_(self.noise, stream)
+        return self.inputs
+
+    def logits(self, outputs: Array, rows: slice) -> Array:
+        """D's outputs for these rows of `class_onehot` -> their logits, (len(outputs), 1)."""
+        return outputs
+
+    def backward(self, dlogits: Array, rows: slice) -> Array:
+        """The gradients of the logits of these rows -> those of D's outputs."""
+        return dlogits
+
+
+class ClassConditioning(Conditioning):
+    """G is given the class beside the noise; D has one output for each class.
+
+    The logit of an image of class k is D_k.
+    """
+
+    def __init__(
+        self, ops: Any, dtype: Any, latent: Latent, n: int, n_logits: int, num_classes: int
+    ) -> None:
+        super().__init__(ops, dtype, latent, n, n_logits)
+        self.ops, self.n_logits = ops, n_logits
+        self.inputs = ops.empty((n, latent.size + num_classes), dtype)
+        self.labels = self.inputs[:, latent.size :]
+        self.class_onehot = ops.empty((2 * n_logits, num_classes), dtype)
+        self._selected = ops.empty((2 * n_logits, num_classes), dtype)
+        self._doutputs = ops.empty((2 * n_logits, num_classes), dtype)
+        self._logits = ops.empty((2 * n_logits, 1), dtype)
+        self._ones = ops.empty((num_classes, 1), dtype)
+        ops.fill_(self._ones, 1)
+
+    def begin_step(self) -> None:
+        self.ops.copy_(self.class_onehot[: self.n_logits], self.labels)
+        self.ops.copy_(self.class_onehot[self.n_logits :], self.labels)
+
+    def draw_inputs(self, stream: Any) -> Array:
+        super().draw_inputs(stream)
+        self.ops.copy_(self.inputs[:, : self.latent.size], self.noise)
+        return self.inputs
+
+    def logits(self, outputs: Array, rows: slice) -> Array:
+        onehot = self.class_onehot[rows]
+        selected = self.ops.multiply(outputs, onehot, out=self._selected[rows])
+        return self.ops.gemm(selected, self._ones, out=self._logits[rows])  # sum_k onehot_k D_k
+
+    def backward(self, dlogits: Array, rows: slice) -> Array:
+        # dL/dD_k = onehot_k dL/dlogit: the outputs of other classes have zero gradient
+        return self.ops.multiply(self.class_onehot[rows], dlogits, out=self._doutputs[rows])
