@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two test processes on two 
 # Two processes that compile a kernel for other types at once may take the same file for both: Numba does not lock its cache.
 worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_cache" / "numba" / worker)
+
+# A shell ignores SIGINT for what it runs in the background, nohup SIGHUP: the commands under test would inherit that.
+for number, default in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
+    if number and signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, default)
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402

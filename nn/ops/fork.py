@@ -1,11 +1,10 @@
 """What no thread may be in the middle of when the process forks.
 
-The child has only the thread that forked: a lock that another one held stays locked there for ever, and OpenBLAS even waits,
-in the parent, for its own threads to end. So the fork waits until the calls of BLAS that are under way are over, and until
-nothing is being compiled; each takes milliseconds, a compilation seconds.
+The child has only the thread that forked. A lock that another thread held stays locked there for ever, and a fork during another
+thread's product hangs in OpenBLAS. So a fork waits for calls of BLAS under way, milliseconds, and for compilations, seconds.
 """
 
-import logging  # noqa: F401  (its lock is taken before a fork, too; what is registered after it is done first: who compiles, logs)
+import logging  # noqa: F401  (a fork takes its lock, too, and must do so after ours, as Numba's compiler does: last come, first done)
 import os
 import threading
 import weakref
@@ -15,8 +14,8 @@ _others, _held = [], []
 _registry = threading.RLock()
 
 
-class Blas(threading.local):
-    """`with IN_BLAS.lock:` around each call of BLAS: a lock of the thread's own, so that threads do not wait for each other."""
+class InBlas(threading.local):
+    """`with IN_BLAS.lock:` around each call of BLAS; the lock is the thread's own, so threads do not wait for each other."""
 
     def __init__(self):
         self.lock = threading.RLock()
@@ -24,11 +23,11 @@ class Blas(threading.local):
             _in_blas.add(self.lock)
 
 
-IN_BLAS = Blas()
+IN_BLAS = InBlas()
 
 
 def hold_during_fork(lock):
-    """Let every fork of this process wait for this lock, too; who holds it must not wait for BLAS."""
+    """Have every fork wait for this lock, too. Its holder must not wait for BLAS."""
     _others.append(lock)
 
 

@@ -39,15 +39,15 @@ sgemm = ExternalFunction(
 )
 
 
-# The calls of these kernels that are under way, where the number of BLAS's threads is one for the process: a lock, how many
-# they are, and the number before the first. It is all done in machine code, which no signal or exception interrupts.
+# Where BLAS has one thread count for the whole process: a lock, how many kernels are under way, and the count before the first
+# of them began. Only compiled code changes these, so no signal or exception comes in between.
 LOCK, UNDER_WAY, BEFORE = range(3)
 calls = np.array([0 if BLAS and BLAS.sets_each_thread else new_lock(), 0, 0], np.int64)
 
 
 @inner
 def one_thread_each(calls):
-    """From here to `as_before`, products take one thread each. Returns what that wants to know."""
+    """From here to `as_before`, each product takes one thread. Returns the second argument of `as_before`."""
     if calls[LOCK] == 0:
         return set_threads(int32(1))
     acquire(calls[LOCK], int32(1))
@@ -61,7 +61,7 @@ def one_thread_each(calls):
 
 @inner
 def as_before(calls, before):
-    """The last kernel under way gives BLAS back its threads, unless the program has set another number meanwhile."""
+    """The last kernel under way restores the thread count, unless the program has set another one meanwhile."""
     if calls[LOCK] == 0:
         set_threads(before)
         return

@@ -16,12 +16,12 @@ DEFAULT_PRIORITY = ["tbb", "omp", "workqueue"]  # Numba's own
 
 
 class Pool:
-    """The threads of OpenMP, as GCC has it: the only ones of Numba's that start within microseconds.
+    """Numba's threads of GCC's OpenMP, the only ones that start within microseconds.
 
-    parts: into how many parts work is cut where the cut decides how sums are rounded. It stays what it is in the process and
-    in those forked from it, so that their bytes are the same.
-    threads: how many threads take the parts: as many, or 1.
-    reason: why there are fewer than cores, or "". note: what else there is to say of several threads, or "".
+    parts: how many parts work is cut into where the cut affects rounding; constant in the process and its forked children,
+    whose bytes are therefore the same.
+    threads: how many threads compute the parts now: `parts`, or 1, which computes them in order.
+    reason: why there are fewer threads than cores, or "". note: what else to say of several threads, or "".
     """
 
     def __init__(self, threads, reason, note=""):
@@ -39,11 +39,11 @@ class Pool:
         return self.threads > 1
 
     def limit(self, reason):
-        """From now on one thread takes all parts."""
+        """From now on one thread computes all parts."""
         self.threads, self.reason = 1, reason
 
     def _start(self):
-        """Launch Numba's threads, unless the program has; its choice of a layer may have changed since `how_many`."""
+        """Launch Numba's threads unless the program has. It may have chosen another layer since `how_many`."""
         with global_compiler_lock:
             chosen = config.THREADING_LAYER
             try:
@@ -59,8 +59,8 @@ class Pool:
             self._started = True
 
     def after_fork(self):
-        """In a forked child: the threads are not there, and Numba ends a process that asks for them."""
-        if launched():
+        """In a forked child: the parent's threads do not exist, and Numba kills a child that enters them."""
+        if self.threads > 1 and launched():
             self.limit("forked after the threads were started")
 
 
@@ -73,7 +73,7 @@ def launched():
 
 
 def other_layer():
-    """Load OpenMP's threads. Why Numba's threads are, or will be, others than OpenMP's; "" where they are not."""
+    """Load OpenMP's threads; why Numba's loops do not run on OpenMP's threads, or "" where they do."""
     try:
         with waiting.settings(waiting.GNU_OPENMP):
             from numba.np.ufunc import omppool  # noqa: F401
