@@ -60,12 +60,13 @@ class CollapseWarning(Callback):
 
     def _pinned_losses(self, trainer: Trainer, record: dict[str, Any]) -> dict[str, str]:
         """A warning for each network whose loss did not move in the epoch."""
-        if trainer.steps_per_epoch < LEAST_STEPS:
+        spread = trainer.spread
+        if spread is None or trainer.steps_per_epoch < LEAST_STEPS:
             return {}
         return {
             network: f"the {network}'s loss is stuck at {record[loss]:.4f}; {ADVICE}"
             for loss, network in NETWORKS.items()
-            if trainer.spread[loss] < PINNED
+            if spread[loss] < PINNED
         }
 
 
