@@ -76,7 +76,7 @@ def second_walk(visits, dy, v):
         visit.forward(cache)
     for visit, cache in zip(reversed(visits), reversed(caches)):
         dy = np.copy(visit.layer.backward(np.copy(dy), cache, grads="skip"))
-    grad = visits[0].layer.parameters.grad.flat
+    grad = visits[0].layer.parameters.whole.grad.flat  # of the network that the layers are in
     grad[...] = 0
     added, dx = [], None
     for visit, cache in zip(visits, caches):
