@@ -14,7 +14,7 @@ import nn
 
 BATCH, LAST_BATCH, N_OUT = 256, 160, 8  # D's output, the smallest array of a batch, is larger than LIMIT
 WIDE = 1100  # a bias of so many outputs is too
-LIMIT = 4_096  # bytes: views, tuples and generators, but no array of a batch
+LIMIT = 5_000  # bytes: views, tuples and generators, but no array of a batch
 FIRST_LIMIT = 16_000  # bytes in the first step with another batch size: its views, which are kept
 
 
