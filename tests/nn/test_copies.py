@@ -255,7 +255,7 @@ def test_on_a_device_whose_arrays_are_not_numpys(way):
 
 
 def test_on_the_emulated_gpu(emulated_cupy_ops):
-    ops = emulated_cupy_ops.CupyOps()
+    ops = emulated_cupy_ops.CudaOps()
     net = nn.Sequential(nn.Dense(24, 6), nn.BatchNorm(6), nn.Dropout(0.3), nn.Dense(6, 1), nn.Sigmoid()).build(seed=0, device=ops)
     optimizer, cache = nn.Adam(net, 0.01), net.cache()
     y = forward(net, cache, seed=0)

@@ -39,7 +39,7 @@ def test_the_batch_that_is_named_fits_and_twice_as_much_does_not(emulated_cupy_o
     images = np.random.default_rng(0).integers(0, 256, (64, 28, 28)).astype(np.uint8)
 
     def trainer(batch_size):
-        return Trainer(recipe, images, np.arange(64) % 10, device=emulated_cupy_ops.CupyOps(), batch_size=batch_size)
+        return Trainer(recipe, images, np.arange(64) % 10, device=emulated_cupy_ops.CudaOps(), batch_size=batch_size)
 
     def peak(batch_size):
         before = emulated_cupy.memory.used

@@ -116,7 +116,7 @@ def test_a_training_step_allocates_no_array():
         np.setbufsize(small_buffer)
     smallest_activation = 32 * 64 * 7 * 7 * 4  # bytes
     assert peak < 8_000 < smallest_activation, peak
-    assert any("winograd" in name for name, _ in step.ops._memory.buffers)  # all forms of the products had their turn
+    assert any("winograd" in name for name, _ in step.ops.scratch.buffers)  # all forms of the products had their turn
 
 
 def test_a_step_of_the_recipe_fits_into_500_megabytes():

@@ -119,9 +119,9 @@ def test_steps_agree_with_numpys_to_the_last_digits(backend, name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_step_neither_reads_nor_allocates_once_warm(name, backend, request):
     """The first step has every recipe's penalty, so that it needs all memory that any step needs."""
-    ops = StrictOps() if backend == "strict" else request.getfixturevalue("emulated_cupy_ops").CupyOps()
+    ops = StrictOps() if backend == "strict" else request.getfixturevalue("emulated_cupy_ops").CudaOps()
     trainer = trainer_of(name, ops, batch_size=4)
-    guard = trainer.fixed_inputs._guard
+    guard = trainer.fixed_inputs.guard
     trainer.step()
     guard.frozen = True
     try:

@@ -141,7 +141,7 @@ def test_any_3x3_kernel_by_winograd_is_the_plain_loops(data, kind, tiles_at_once
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("CHANNELS", 0), ("TILES", 1), ("GAIN", 0), ("AT_ONCE", tiles_at_once)):
             patch.setattr(numpy_winograd, name, value)
-        patch.setattr(type(layer.ops), "_columns", None)  # nothing else is at work
+        patch.setattr(numpy_conv, "as_strided", None)  # nothing else is at work
         assert_is_plain(layer, x, dy)
         before = layer.dW.copy()
         one_pass(layer, x, dy, grads="add")
@@ -161,7 +161,7 @@ def test_winograds_matrices_filter():
 def test_winograd_is_taken_between_many_channels_only():
     def taken(layer, size, n=64):
         rows = (n, *layer.output_shape((layer.c_in, *size))[1:], layer.c_out)
-        return nn.ops.NumpyOps()._winograd_pays(layer.parameter_shapes["W"], layer._stride, layer._padding, rows)
+        return numpy_winograd.pays(layer.parameter_shapes["W"], layer._stride, layer._padding, rows)
 
     wide = nn.ConvTranspose2d(256, 128, 3, padding=1)
     assert taken(wide, (7, 7))

@@ -472,7 +472,7 @@ def test_training_on_every_backend_is_training_on_the_cpu(backend, dtype, tolera
 
 
 def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
-    step, _ = training(emulated_cupy_ops.CupyOps())
+    step, _ = training(emulated_cupy_ops.CudaOps())
     step()
     emulated_cupy.guard.frozen = True
     try:

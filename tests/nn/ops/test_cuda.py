@@ -205,7 +205,7 @@ def test_a_step_starts_the_same_kernels_with_the_same_numbers_each_time(ops, mon
 
     def noting(name, start):
         def call(*args, **kwargs):
-            launches.append((name, *(x if isinstance(x, (int, float)) else x._host.ctypes.data for x in args)))
+            launches.append((name, *(x if isinstance(x, (int, float)) else x.host.ctypes.data for x in args)))
             return start(*args, **kwargs)
 
         return call
@@ -213,7 +213,7 @@ def test_a_step_starts_the_same_kernels_with_the_same_numbers_each_time(ops, mon
     kernel, launch = ops._kernel, ops._launch
     monkeypatch.setattr(ops, "_kernel", lambda name: noting(name, kernel(name)), raising=False)
     monkeypatch.setattr(ops, "_launch", lambda name, grid, block, arrays, *rest: (
-        launches.append((name, grid, block, *(x._host.ctypes.data for x in arrays), *map(str, rest)))
+        launches.append((name, grid, block, *(x.host.ctypes.data for x in arrays), *map(str, rest)))
         or launch(name, grid, block, arrays, *rest)
     ))  # fmt: skip
     step()

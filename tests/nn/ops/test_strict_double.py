@@ -94,7 +94,7 @@ def test_an_epoch_waits_for_the_device_where_the_log_is_read_and_nowhere_else(op
     images = np.tile(digits(), (23, 1))[: 120 * recipe.batch_size]
     for device in (ops, emulated_cupy_ops.CupyOps()):
         trainer = Trainer(recipe, images, device=device)
-        guard = trainer.fixed_inputs._guard
+        guard = trainer.fixed_inputs.guard
         trainer.fit(epochs=1)  # takes all memory that a step needs
         reads, allocations = guard.reads, guard.allocations
         trainer.fit(epochs=1)
