@@ -73,7 +73,10 @@ struct Elements {
     long long size; int ndim; const long long* shape; char** data; const long long* strides;
     template <typename T> T& at(int argument, long long i) const {
         char* place = data[argument];
-        for (int d = ndim - 1; d >= 0; --d) { place += i % shape[d] * strides[argument * ndim + d]; i /= shape[d]; }
+        for (int d = ndim - 1; d >= 0; --d) {
+            place += i % shape[d] * strides[argument * ndim + d];
+            i /= shape[d];
+        }
         return *(T*)place;
     }
 };
@@ -98,7 +101,9 @@ static void run_fiber() {
     fibers[running] = new Fiber;
     ucontext_t start;
     getcontext(&start);
-    start.uc_stack.ss_size = 32768; start.uc_stack.ss_sp = new char[start.uc_stack.ss_size]; start.uc_link = nullptr;
+    start.uc_stack.ss_size = 32768;
+    start.uc_stack.ss_sp = new char[start.uc_stack.ss_size];
+    start.uc_link = nullptr;
     makecontext(&start, fiber, 0);
     setcontext(&start);
 }

@@ -240,7 +240,7 @@ def checked(name: str, primitive: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _check_like_a_kernel(name: str, arrays: dict[str, np.ndarray]) -> None:
-    """Refuse what NumPy handles and a kernel does not: two dtypes, and outputs that overlap inputs."""
+    """Refuse what NumPy handles and a kernel does not: two dtypes, outputs that overlap inputs."""
     dtypes = {
         x.dtype for key, x in arrays.items() if x.dtype.kind == "f" and key != "step_and_rate"
     }
