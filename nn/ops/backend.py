@@ -6,8 +6,7 @@ from typing import Any
 
 
 class Backend:
-    """Base of `NumpyOps`, `CudaOps` and any backend of your own; `get_ops` returns an instance as
-    it is.
+    """Base of `NumpyOps`, `CudaOps` and any backend of your own; `get_ops` returns it as it is.
 
     It defines no primitive, on purpose: one that a backend lacks must be an AttributeError, not CPU
     code that runs on GPU arrays. A backend holds working memory only, so a copy is the backend

@@ -5,14 +5,13 @@ reference implementation.
 
 Conventions of all primitives:
 
-- The result goes into an array that the caller provides: `out=`, or an argument that a trailing `_`
-  in the name says is overwritten. A primitive allocates nothing after its first call with the same
-  shapes, apart from `empty`, `zeros`, `asarray`, `to_host` and `stream`.
+- The result goes into an array of the caller's: `out`, or, where the name ends in `_`, an argument.
+  After its first call with the same shapes, a primitive allocates nothing, apart from `empty`,
+  `zeros`, `asarray`, `to_host` and `stream`.
 - Arrays share one floating dtype unless stated otherwise. Scalars are Python numbers and are
   rounded to that dtype.
-- Aliasing: an elementwise primitive may write over an input of the same shape, strides and start.
-  Any other overlap of an output with an input is undefined. The groups below state which primitives
-  are elementwise.
+- Aliasing: an array that is written overlaps no other argument. Where the docstring says "out may be
+  x", the two may be the same array, but not overlap in part.
 - Nothing is read back to the host, except by `to_host` and `all_finite`.
 - A wrong shape or dtype is an error, whose type depends on the backend; layers check shapes before.
 
@@ -85,9 +84,7 @@ class Stream(Protocol[A]):
         ...
 
     def dropout_mask_(self, out: A, p: float) -> A:
-        """Fill with 0, with probability p, or 1 / (1 - p), with p rounded so that the expectation
-        is exactly 1.
-        """
+        """Fill with 0, with probability p, or 1 / (1 - p); p is rounded to a fraction of 2^bits."""
         ...
 
     def shuffle_(self, index: A) -> A:
@@ -100,7 +97,7 @@ class Ops(Protocol[A]):
 
     device: str  # "cpu" or "cuda"
 
-    # ---- arrays ----------------------------------------------------------------------------------
+    # ---- arrays
 
     def empty(self, shape: int | Sequence[int], dtype: Any) -> A:
         """An uninitialised C-contiguous array that starts at a multiple of `ALIGNMENT` bytes."""
@@ -133,7 +130,7 @@ class Ops(Protocol[A]):
     def add_(self, y: A, x: A) -> A:
         """y += x.
 
-        x has y's shape, or is a row (y.shape[-1],) added to every row of y. Elementwise.
+        x has y's shape, or is a row (y.shape[-1],) added to every row of y.
         """
         ...
 
@@ -156,7 +153,7 @@ class Ops(Protocol[A]):
         """An independent stream of random numbers on this device."""
         ...
 
-    # ---- products: out overlaps no factor
+    # ---- products
 
     def gemm(
         self, a: A, b: A, *, out: A, trans_a: bool = False, trans_b: bool = False, add: bool = False
@@ -171,40 +168,39 @@ class Ops(Protocol[A]):
         """out = x W + b. x (N, n_in), W (n_in, n_out), b (n_out,), out (N, n_out)."""
         ...
 
-    # ---- convolutions: out overlaps no input; all arrays C-contiguous; W (K, kh, kw, C)
+    # ---- convolutions: all arrays C-contiguous; W (K, kh, kw, C)
 
     def conv(self, x: A, W: A, b: A | None, stride: Pair, padding: Pair, *, out: A) -> A:
-        """out[n, p, q, k] = b[k] + sum_(a, b, c) x[n, p sh + a - ph, q sw + b - pw, c] W[k, a, b,
-        c].
+        """The convolution of x with W, plus b.
 
-        x is 0 outside the image. x (N, H, W, C), b (K,), out (N, P, Q, K).
+        out[n, p, q, k] = b[k] + sum_(i, j, c) x[n, p sh + i - ph, q sw + j - pw, c] W[k, i, j, c],
+        with x = 0 outside the image. x (N, H, W, C), b (K,), out (N, P, Q, K).
         """
         ...
 
     def conv_weight_grad(
         self, x: A, dy: A, stride: Pair, padding: Pair, *, out: A, add: bool = False
     ) -> A:
-        """out = dL/dW of `conv`, or += with add: sum_(n, p, q) dy[n, p, q, k] x[n, p sh + a - ph, q
-        sw + b - pw, c].
+        """out = dL/dW of `conv`, or += with add.
 
+        dW[k, i, j, c] = sum_(n, p, q) dy[n, p, q, k] x[n, p sh + i - ph, q sw + j - pw, c].
         x (N, H, W, C), dy (N, P, Q, K), out (K, kh, kw, C).
         """
         ...
 
     def conv_transpose(self, y: A, W: A, b: A | None, stride: Pair, padding: Pair, *, out: A) -> A:
-        """out[n, h, w, c] = b[c] + sum of y[n, p, q, k] W[k, a, b, c] over k and p sh + a - ph = h,
-        q sw + b - pw = w.
+        """The adjoint of `conv`, hence its input gradient, plus b.
 
-        The adjoint of `conv`, hence its input gradient. y (N, P, Q, K), b (C,), out (N, H, W, C).
-        out's shape determines the number of pixels; a pixel that no window covers is b.
+        out[n, h, w, c] = b[c] + the sum of y[n, p, q, k] W[k, i, j, c] over k and all
+        p sh + i - ph = h, q sw + j - pw = w. y (N, P, Q, K), b (C,), out (N, H, W, C). out's shape
+        determines the number of pixels; a pixel that no window covers is b.
         """
         ...
 
-    # ---- pooling: out overlaps no input; all arrays C-contiguous
+    # ---- pooling: all arrays C-contiguous
 
     def max_pool(self, x: A, kernel: Pair, stride: Pair, padding: Pair, *, out: A, winner: A) -> A:
-        """out = the largest x in each window, winner = the tap a kw + b where it is, the first
-        among equals.
+        """out = the largest x in each window, winner = its tap i kw + j, the first among equals.
 
         x (N, H, W, C), out (N, P, Q, C), winner uint8 (N, P, Q, C). What lies outside the image
         never wins, not even over -inf. NaN counts as larger than every number; the last NaN in a
@@ -251,24 +247,24 @@ class Ops(Protocol[A]):
     def shift_images(
         self, x: A, draws: A, reach: int, fill: float, *, out: A, back: bool = False
     ) -> A:
-        """out[n, h, w] = x[n, h - down, w - right], or fill where that lies outside; out does not
-        overlap x.
+        """out[n, h, w] = x[n, h - down, w - right], or fill where that lies outside.
 
-        down = floor((2 reach + 1) draws[n, 0]) - reach, right likewise from draws[n, 1]; reach < H,
-        W. With back, images move by -down and -right instead. x and out (N, H, W, C).
+        down = floor((2 reach + 1) draws[n, 0]) - reach, right likewise from draws[n, 1], with
+        reach < H and reach < W. With back, images move by -down and -right instead.
+        x and out (N, H, W, C).
         """
         ...
 
     def cut_out(self, x: A, draws: A, size: int, fill: float, *, out: A) -> A:
-        """out = x, with fill in a square of each image, clipped at the edges. Elementwise in x.
+        """out = x, with fill in a square of each image, clipped at the edges.
 
-        The square covers rows top..top + size - 1; top + size // 2 = floor(k draws[n, 0]) with k =
-        H + 1 for an even size, H for an odd one. Columns likewise from draws[n, 1]. x and out (N,
-        H, W, C).
+        The square covers rows top..top + size - 1, where top + size // 2 = floor(k draws[n, 0]),
+        k = H + 1 for an even size, H for an odd one. Columns likewise from draws[n, 1].
+        x and out (N, H, W, C); out may be x.
         """
         ...
 
-    # ---- activations and arithmetic: elementwise
+    # ---- activations and arithmetic: arrays of one shape and memory order, or as stated
 
     def leaky_relu(self, x: A, slope: float, *, out: A) -> A:
         """out = max(x, slope x), with 0 <= slope < 1."""
@@ -304,19 +300,20 @@ class Ops(Protocol[A]):
     def multiply(self, x: A, y: A | float, *, out: A) -> A:
         """out = x y.
 
-        y broadcasts to x's shape: an array of that shape, a row, a column, or a number.
+        y broadcasts to x's shape: an array of that shape, a row, a column, or a number. out may be x
+        or y.
         """
         ...
 
     def divide(self, x: A, y: A | float, *, out: A) -> A:
-        """out = x / y. y broadcasts to x's shape."""
+        """out = x / y. y broadcasts to x's shape; out may be x or y."""
         ...
 
     def subtract(self, x: A, y: A | float, *, out: A) -> A:
-        """out = x - y. y broadcasts to x's shape."""
+        """out = x - y. y broadcasts to x's shape; out may be x or y."""
         ...
 
-    # ---- normalization: x (n, c), rows (c,); matrices elementwise in each other, rows apart
+    # ---- normalization: matrices x, y, dy, xhat (n, c); the others are rows (c,)
 
     def sum_rows(self, x: A, *, out: A, add: bool = False) -> A:
         """out[j] = sum_i x[i, j], or += with add."""
@@ -327,52 +324,56 @@ class Ops(Protocol[A]):
         ...
 
     def normalize(self, x: A, eps: float, *, out: A, mean: A, var: A, inv_std: A) -> A:
-        """mean and biased var of each column, inv_std = 1 / sqrt(var + eps), out = (x - mean)
-        inv_std.
+        """mean and biased var of each column, inv_std = 1 / sqrt(var + eps).
 
-        For a column of equal numbers, mean is that number, var and out are 0.
+        out = (x - mean) inv_std; out may be x. For a column of equal numbers, mean is that number,
+        var and out are 0.
         """
         ...
 
     def normalize_backward(self, dy: A, xhat: A, W: A, inv_std: A, dW: A, db: A, *, out: A) -> A:
-        """out = W inv_std (dy - db / n - xhat dW / n), with dW = sum_n dy xhat, db = sum_n dy."""
+        """out = W inv_std (dy - db / n - xhat dW / n), with dW = sum_n dy xhat, db = sum_n dy.
+
+        out may be dy or xhat.
+        """
         ...
 
     def scale_shift(self, x: A, scale: A, shift: A, *, out: A) -> A:
-        """out = x scale + shift, with scale and shift rows."""
+        """out = x scale + shift; out may be x."""
         ...
 
     def shift_scale(self, x: A, shift: A, scale: A, *, out: A) -> A:
-        """out = (x - shift) scale, with shift and scale rows."""
+        """out = (x - shift) scale; out may be x."""
         ...
 
     def inverse_std(self, var: A, eps: float, *, out: A) -> A:
-        """out = 1 / sqrt(var + eps). Elementwise."""
+        """out = 1 / sqrt(var + eps); out may be var."""
         ...
 
     def moving_average_(self, average: A, value: A, weight: float, *, scale: float = 1.0) -> A:
-        """average += weight (scale value - average). Elementwise."""
+        """average += weight (scale value - average)."""
         ...
 
     def normalize_vector_(self, x: A, tiny: float) -> A:
         """x /= max(|x|, tiny), x a vector."""
         ...
 
-    # ---- losses: n elements; the gradient has the shape of the input and may not overlap it; value
-    # (1,); target an array of the input's shape, or a number
+    # ---- losses of n elements: the gradient has the input's shape, value is (1,), and target is an
+    # array of the input's shape or a number, unless stated otherwise
 
     def bce_with_logits(self, z: A, target: A | float, weight: float, *, dz: A, value: A) -> None:
-        """value = (weight / n) sum(max(z, 0) - z t + log(1 + exp(-|z|))), dz = (weight / n)
-        (sigmoid(z) - t).
+        """value = (weight / n) sum(max(z, 0) - z t + log(1 + exp(-|z|))).
+
+        dz = (weight / n) (sigmoid(z) - t).
         """
         ...
 
     def bce(self, p: A, target: A | float, weight: float, *, dp: A, value: A) -> None:
-        """value = -(weight / n) sum(t log p + (1 - t) log(1 - p)), dp = (weight / n) (p - t) / (p
-        (1 - p)).
+        """value = -(weight / n) sum(t log p + (1 - t) log(1 - p)).
 
-        p is first clipped to [tiny, 1 - eps / 2], the open interval as far as its dtype can
-        represent it. p (1 - p) is at least `least_slope`, so dp is finite for weights of up to 4e9.
+        dp = (weight / n) (p - t) / (p (1 - p)). p is first clipped to [tiny, 1 - eps / 2], the open
+        interval as far as its dtype can represent it; p (1 - p) is at least `least_slope`, so dp is
+        finite for weights of up to 4e9.
         """
         ...
 
@@ -381,8 +382,9 @@ class Ops(Protocol[A]):
         ...
 
     def hinge(self, y: A, target: A | float, weight: float, *, dy: A, value: A) -> None:
-        """value = (weight / n) sum(max(1 - t y, 0)), dy = -(weight / n) t where t y < 1, else 0; t
-        is 1 or -1.
+        """value = (weight / n) sum(max(1 - t y, 0)), for t of 1 or -1.
+
+        dy = -(weight / n) t where t y < 1, else 0.
         """
         ...
 
@@ -391,19 +393,19 @@ class Ops(Protocol[A]):
         ...
 
     def norm_penalty(self, g: A, target: float, weight: float, *, dg: A, value: A) -> None:
-        """value = (weight / 2) mean_n (|g_n| - target)^2, dg_n = (weight / N) (g_n - target g_n /
-        |g_n|), for the rows of g.
+        """value = (weight / 2) mean_n (|g_n| - target)^2, for the rows g_n of g (N, columns).
 
-        A row of zeros has no direction: its dg is 0. g and dg (N, columns).
+        dg_n = (weight / N) (g_n - target g_n / |g_n|), or 0 for a row of zeros, which has no
+        direction.
         """
         ...
 
     def softmax_cross_entropy(self, z: A, target: A, weight: float, *, dz: A, value: A) -> None:
-        """value = (weight / n) sum(log sum_j exp(z_j - m) - (z_t - m)), dz = (weight / n)
-        (softmax(z) - [k = t]), m = max(z).
+        """value = (weight / n) sum(log sum_j exp(z_j - m) - (z_t - m)), m = max(z).
 
-        z and dz (n, classes); target integers (n,) in 0..classes-1. A CPU raises `ShapeError` for
-        another; a GPU, where the check would be a host read, makes value and the row of dz NaN.
+        dz = (weight / n) (softmax(z) - [k = t]). z and dz (n, classes); target (n,), integers in
+        0..classes-1. For any other class, the CPU raises `ShapeError`; a GPU, where the check would
+        be a host read, makes value and the row of dz NaN.
         """
         ...
 
@@ -411,14 +413,15 @@ class Ops(Protocol[A]):
         """out[0] = the mean of sigmoid(z)."""
         ...
 
-    # ---- optimizers: flat vectors; step_and_rate float64 (2,) = (step count, learning rate), which
-    # each call counts up ----
+    # ---- optimizers: flat vectors, all but grad updated; step_and_rate (2,), float64, is the step
+    # count, which each call increments, and the learning rate lr
 
     def sgd_step_(
         self, value: A, grad: A, velocity: A, step_and_rate: A, momentum: float, nesterov: bool
     ) -> None:
-        """velocity = momentum velocity + grad; value -= lr velocity, or lr (grad + momentum
-        velocity) with nesterov.
+        """velocity = momentum velocity + grad; value -= lr velocity.
+
+        With nesterov, value -= lr (grad + momentum velocity).
         """
         ...
 
@@ -442,7 +445,7 @@ class Ops(Protocol[A]):
     ) -> None:
         """One step of Adam with decoupled weight decay; m is stored without its factor (1 - beta1).
 
-        value *= 1 - lr weight_decay, m = beta1 m + g, v = beta2 v + (1 - beta2) g^2, value -= lr (1
-        - beta1) / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps), with t the step count.
+        value *= 1 - lr weight_decay; m = beta1 m + grad; v = beta2 v + (1 - beta2) grad^2;
+        value -= lr (1 - beta1) / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps), t the step count.
         """
         ...

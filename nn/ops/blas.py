@@ -1,5 +1,4 @@
-"""The BLAS library behind the CPU's products, as addresses of C functions that compiled code can
-call.
+"""The BLAS library behind the CPU's products, as addresses that compiled code can call.
 
 MKL where it is installed (an optional extra), otherwise the OpenBLAS inside NumPy's wheels.
 """

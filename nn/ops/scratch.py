@@ -11,8 +11,7 @@ import numpy as np
 
 
 class Scratch(threading.local):
-    """Buffers for use inside one primitive, each thread's own: two threads may be inside one
-    backend at once.
+    """Buffers for use inside one primitive. Each thread has its own.
 
     A thread's buffers are freed when it ends.
     """

@@ -11,8 +11,6 @@ def cores() -> int:
 
 
 def in_words(threads: int, reason: str, note: str = "") -> str:
-    """The number, with `reason`, why it is below the number of cores, and `note`, about several
-    threads; both may be "".
-    """
+    """threads, `reason` (why fewer than cores) and `note` (about several) as text."""
     words = f"{threads} thread{'s' if threads > 1 else ''}{': ' if reason else ''}{reason}"
     return f"{words}; {note}" if note and threads > 1 else words

@@ -137,9 +137,7 @@ def parameters(text: str) -> list[tuple[bool, str, str]]:
 
 
 def wrap_elementwise(name: str, T: str) -> str:
-    """C++ of one elementwise kernel, as CuPy wraps it: inputs are const references, outputs
-    references.
-    """
+    """C++ of an elementwise kernel as CuPy wraps it: const references in, references out."""
     inputs, outputs, body, _ = ELEMENTWISE[name]
     lines = []
     for k, (raw, kind, p) in enumerate(parameters(inputs) + parameters(outputs)):

@@ -181,9 +181,7 @@ class CudaOps(
         arrays: Sequence[Array],
         *arguments: Array | float,
     ) -> None:
-        """Start a kernel of raw pointers, which cannot check that arrays share a dtype and are
-        C-contiguous.
-        """
+        """Start a kernel of raw pointers, after checking that its arrays fit each other."""
         for x in arrays:
             if x.dtype != arrays[0].dtype:
                 raise DtypeError(f"{name}: expected arrays of {arrays[0].dtype}, got {x.dtype}")

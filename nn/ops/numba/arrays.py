@@ -57,8 +57,7 @@ class NumbaArrays(NumpyArrays):
 
 
 def fits(first: np.ndarray, *more: np.ndarray, rows: tuple[np.ndarray, ...] = ()) -> bool:
-    """Whether all arrays are contiguous, of one float dtype and one shape, and rows as long as
-    theirs.
+    """Whether all arrays are contiguous, of one float dtype and shape, with rows as long.
 
     The kernels check nothing. Other arrays go to NumPy, which says what is wrong with them.
     """
@@ -75,9 +74,7 @@ def fits(first: np.ndarray, *more: np.ndarray, rows: tuple[np.ndarray, ...] = ()
 
 
 def flat(*arrays: np.ndarray) -> list[np.ndarray] | None:
-    """The arrays as vectors over their memory, or None unless they share one shape and memory
-    order.
-    """
+    """The arrays as vectors, or None unless they share one shape and memory order."""
     if arrays[0].ndim == 4 and not arrays[0].flags.c_contiguous:
         arrays = tuple(x.transpose(0, 2, 3, 1) for x in arrays)  # channels-last
     return [x.reshape(-1) for x in arrays] if fits(*arrays) else None

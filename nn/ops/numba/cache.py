@@ -68,9 +68,7 @@ class DiskCache:
             return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        """Store a `CompileResult`; remove those of the same kernel and machine from earlier
-        sources.
-        """
+        """Store a `CompileResult`; remove those of the same kernel from earlier sources."""
         try:
             if (
                 result.lifted or result.library.has_dynamic_globals
@@ -91,9 +89,7 @@ class DiskCache:
             return
 
     def _path(self, signature: Any, codegen: Any) -> Path:
-        """The file KERNEL-MACHINE-SOURCES-TYPES.nbc, in the folder that Numba's own settings
-        choose.
-        """
+        """KERNEL-MACHINE-SOURCES-TYPES.nbc, in the folder that Numba's own settings choose."""
         digests = (
             digest(VERSIONS, codegen.magic_tuple()),
             self._sources,

@@ -21,7 +21,7 @@ from nn.ops.numba.threads import POOL
 try:
     from nn.ops.numba.cache import DiskCache
 except ImportError:  # another version of Numba with another cache: each process compiles for itself
-    DiskCache = None  # type: ignore[assignment, misc]
+    DiskCache = None  # type: ignore[assignment,misc]
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # x / 0 is infinite, not an exception
 LARGE = 1 << 15  # elements; calling another thread costs as much as going through some ten thousand
@@ -40,7 +40,7 @@ def compiled(parallel: bool = False) -> Callable[[Kernel], Kernel]:
 
     def decorate(function: Kernel) -> Kernel:
         dispatcher = numba.njit(**options)(function)
-        if DiskCache and hasattr(dispatcher, "_cache"):  # not with NUMBA_DISABLE_JIT
+        if DiskCache is not None and hasattr(dispatcher, "_cache"):  # not with NUMBA_DISABLE_JIT
             dispatcher._cache = DiskCache(function, options)
         return dispatcher
 
@@ -55,8 +55,9 @@ def both(function: Kernel) -> tuple[Kernel, Kernel]:
 
 
 def shared(least: int) -> Callable[[Kernel], Kernel]:
-    """Compile a function for one thread, and for all where its first array has at least this many
-    elements.
+    """Compile a function for one thread, and for all where its first array is large enough.
+
+    least: elements of that array.
     """
 
     def decorate(function: Kernel) -> Kernel:

@@ -35,9 +35,7 @@ saxpy = ExternalFunction("byhand_saxpy", void(int64, float32, uintp, int64, uint
 
 @inner
 def inside_line(column: int, width: int, kw: int, C: int) -> tuple[int, int]:
-    """(first, last + 1) of a window's kw C elements from that column on that lie inside a line of
-    width pixels.
-    """
+    """(first, last + 1) of a window's kw C elements from `column` on that lie inside the line."""
     first = min(max(-column, 0), kw) * C
     return first, max(min(width - column, kw) * C, first)
 
@@ -60,8 +58,7 @@ def columns_and_windows(
     padding: Pair,
     add: bool,
 ) -> None:
-    """Each row of X = its window in the images x, zero outside the image; or, with add, window +=
-    row.
+    """Each row of X = its window in x, zero outside the image; with add, window += row.
 
     For n_lines lines of results from `first` on.
     """
@@ -267,8 +264,9 @@ def _weights(W: np.ndarray, b: np.ndarray | None) -> tuple[np.ndarray, np.ndarra
 def fits(
     x: np.ndarray, W: np.ndarray, y: np.ndarray, b: np.ndarray | None = None, n: int = 0
 ) -> bool:
-    """Whether the kernels take x (N, H, W, C), W (K, kh, kw, C), y (N, P, Q, K) and b (n,) or None:
-    float32, C-contiguous.
+    """Whether the kernels take these arrays: float32, C-contiguous, and of matching shapes.
+
+    x (N, H, W, C), W (K, kh, kw, C), y (N, P, Q, K), b (n,) or None.
 
     The kernels check nothing. Other arrays go to NumPy, which says what is wrong with them.
     """

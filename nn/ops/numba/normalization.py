@@ -1,5 +1,4 @@
-"""Sums over the rows of a matrix and batch normalization, compiled: rows are shared between
-threads.
+"""Sums over the rows of a matrix and batch normalization, compiled, for several threads.
 
 Each part of the rows has sums of its own: CHUNK rows are summed in the matrix's dtype, and these
 sums in double precision. Over 50,000 rows of images they keep the digits that they have over 50.

@@ -1,5 +1,4 @@
-"""The CPU backend with Numba: `NumpyOps` with long chains of passes compiled into one, and with
-products and large loops shared between threads.
+"""The CPU backend with Numba: compiled loops and products, shared between threads.
 
 Elementwise primitives give the same bytes as `NumpyOps`; products and sums add in another order and
 agree within rounding. Arrays that a kernel does not take (not contiguous, or integers) go NumPy's

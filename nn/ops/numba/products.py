@@ -1,5 +1,4 @@
-"""Matrix products on the CPU's cores: BLAS multiplies, and Numba's threads each compute a part of
-the result.
+"""Matrix products on the CPU's cores: BLAS multiplies, on Numba's threads.
 
 BLAS has threads of its own, but they spin between products and occupy the cores that the rest of a
 step needs, and their way of sharing a small product costs up to a third of its time. So each BLAS
@@ -92,9 +91,7 @@ def one_thread_each(calls: np.ndarray) -> int:
 
 @inner
 def as_before(calls: np.ndarray, before: int) -> None:
-    """The last running kernel restores BLAS's thread count, unless the program has set another one
-    meanwhile.
-    """
+    """The last running kernel restores BLAS's thread count, unless the program has changed it."""
     if calls[LOCK] == 0:
         set_threads(before)
         return

@@ -18,8 +18,7 @@ DEFAULT_PRIORITY = ["tbb", "omp", "workqueue"]  # Numba's own
 
 
 class Pool:
-    """The threads of GCC's OpenMP: of those that Numba has, the only ones that wake within
-    microseconds.
+    """The threads of GCC's OpenMP, the only ones of Numba's that wake within microseconds.
 
     Attributes
     ----------
@@ -53,9 +52,7 @@ class Pool:
         self.threads, self.reason = 1, reason
 
     def _start(self) -> None:
-        """Launch Numba's threads, unless the program has; it may have chosen another layer since
-        `how_many`.
-        """
+        """Launch Numba's threads, unless the program has. Its choice of a layer stays."""
         with global_compiler_lock:
             chosen = config.THREADING_LAYER
             try:
@@ -105,9 +102,7 @@ def other_layer() -> str:
 
 
 def how_many() -> tuple[int, str]:
-    """(how many threads a loop may take, why not more): the smallest number that any setting
-    allows.
-    """
+    """(how many threads a loop may take, why not more), by the strictest setting."""
     if other:
         return 1, other
     n: int = config.NUMBA_NUM_THREADS

@@ -77,9 +77,7 @@ class NumpyActivations(NumpyArrays):
         return np.subtract(x, y, out=out)
 
     def _sigmoid_slope(self, x: np.ndarray) -> np.ndarray:
-        """max(e / (1 + e)^2, `least_slope`) with e = exp(-|x|): y (1 - y) without rounding y to 1,
-        and never 0.
-        """
+        """max(e / (1 + e)^2, `least_slope`), e = exp(-|x|): y (1 - y), also where y rounds to 1."""
         e = self._exp_minus_abs(x)
         square = np.add(e, 1, out=self.scratch(x.shape, x.dtype, "square"))
         np.divide(e, np.multiply(square, square, out=square), out=e)
@@ -91,7 +89,5 @@ class NumpyActivations(NumpyArrays):
 
 
 def least_slope(dtype: Any) -> float:
-    """2^30 times the smallest normal number: a gradient of up to 4e9 divided by this slope is
-    finite.
-    """
+    """2^30 times the smallest normal number: a gradient of up to 4e9 over it is finite."""
     return float(np.finfo(dtype).tiny) * 2**30

@@ -80,8 +80,7 @@ class NumpyArrays(Backend):
         return np.add(np.multiply(out, scale, out=out), shift, out=out)
 
     def _blocks(self, *arrays: np.ndarray) -> Iterable[Sequence[np.ndarray]]:
-        """Matching pieces of the arrays, cut along the first axis, each small enough to stay in the
-        cache.
+        """Matching pieces of the arrays, cut along the first axis to fit into the cache.
 
         Channels-last images come as (N, H, W, C), so that scratch memory of a piece's shape has its
         memory order.

@@ -43,8 +43,9 @@ class NumpyAugmentation(NumpyArrays):
         return out
 
     def _integers(self, draws: np.ndarray, n: int, first: int, name: str) -> np.ndarray:
-        """Uniform draws on [0, 1) as integers first..first + n - 1: below 1, draw * n < n in
-        floating point too.
+        """Uniform draws on [0, 1) as integers first..first + n - 1.
+
+        For draw < 1, draw * n < n in floating point too.
         """
         steps = np.multiply(draws, n, out=self.scratch(draws.shape, draws.dtype))
         integers = self.scratch(draws.shape, np.int64, name)

@@ -146,9 +146,7 @@ class NumpyConv(winograd.NumpyWinograd):
         padding: Pair,
         out: np.ndarray,
     ) -> np.ndarray:
-        """Each phase is a convolution of stride 1 of y with the taps that its pixels meet, in
-        reverse order.
-        """
+        """Each phase is a convolution of y, with stride 1, with some of the taps, reversed."""
         (sh, sw), (ph, pw) = stride, padding
         (_, H, W_out, C), (_, P, Q, K), (_, kh, kw, _) = out.shape, y.shape, W.shape
         rows, columns = _phases(H, sh, ph, kh), _phases(W_out, sw, pw, kw)
@@ -220,8 +218,9 @@ class NumpyConv(winograd.NumpyWinograd):
     def _padded_slices(
         self, x: np.ndarray, before: Pair, size: Pair, rows: int, width: int
     ) -> Slices:
-        """Yield (slice of the batch, its images in a frame of zeros), for this many columns (rows,
-        width) of each image.
+        """Yield (slice of the batch, its images in a frame of zeros).
+
+        rows and width: the size of one image's columns.
         """
         (top, left), (N, H, W, C) = before, x.shape
         slices = _slices(N, rows, width, x.itemsize)
@@ -236,9 +235,7 @@ class NumpyConv(winograd.NumpyWinograd):
 def _copy_windows(
     x: np.ndarray, stride: Pair, first: Pair = (0, 0), *, out: np.ndarray
 ) -> np.ndarray:
-    """out (N, P, Q, kh, kw C) = the windows of images x (N, H, W, C), the first of them at pixel
-    `first`.
-    """
+    """out (N, P, Q, kh, kw C) = the windows of x (N, H, W, C), from pixel `first` on."""
     (sh, sw), (n, h, w, c) = stride, x.strides
     strides: Any = n, h * sh, w * sw, h, c
     np.copyto(out, as_strided(x[:, first[0] :, first[1] :], out.shape, strides))
@@ -246,9 +243,7 @@ def _copy_windows(
 
 
 def _slices(n: int, rows: int, width: int, itemsize: int) -> list[slice]:
-    """The batch in slices of equal size, except the last: about COLUMN_BYTES of columns, and at
-    least MIN_ROWS rows.
-    """
+    """The batch in equal slices (the last may be smaller) of about COLUMN_BYTES of columns."""
     at_once = max(1, COLUMN_BYTES // (rows * width * itemsize), ceil_div(MIN_ROWS, rows))
     at_once = ceil_div(n, ceil_div(n, min(n, at_once)))
     return [slice(i, min(i + at_once, n)) for i in range(0, n, at_once)]

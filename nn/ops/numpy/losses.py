@@ -20,8 +20,7 @@ class NumpyLosses(NumpyActivations):
         dz: np.ndarray,
         value: np.ndarray,
     ) -> None:
-        """With s = sigmoid(-|z|), sigmoid(z) - t is (1 - t) - s for z >= 0 and (0 - t) + s for z <
-        0.
+        """sigmoid(z) - t is (1 - t) - s for z >= 0, (0 - t) + s for z < 0, with s = sigmoid(-|z|).
 
         Both are exact where 1 - s would round to 1.
         """

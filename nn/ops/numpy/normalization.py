@@ -144,8 +144,7 @@ class NumpyNormalization(NumpyProducts):
     def _wide_blocks(
         self, matrices: Sequence[np.ndarray], *rows: np.ndarray
     ) -> Iterator[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]:
-        """Yield (pieces of the matrices, the rows), cut along the first axis, joined to rows as
-        wide as WIDTH.
+        """Yield (blocks of the matrices, the rows), with rows joined to a width of about WIDTH.
 
         The remainder, too few rows to be joined, comes last and as it is.
         """
@@ -167,17 +166,13 @@ class NumpyNormalization(NumpyProducts):
             yield [x[whole:] for x in matrices], rows
 
     def _zero_sums(self, x: np.ndarray) -> np.ndarray:
-        """Double-precision zeros for the sums over the blocks of x, one for each column of a wide
-        row.
-        """
+        """Double-precision zeros for the sums over x, one for each column of a wide row."""
         sums = self.scratch((rows_joined(x.shape[1]) * x.shape[1],), np.float64, "sums")
         sums.fill(0)
         return sums
 
     def _add_sum_rows(self, block: np.ndarray, sums: np.ndarray) -> None:
-        """sums[j] += sum_i block[i, j]; the remainder's rows are not wide and add to the first sums
-        only.
-        """
+        """sums[j] += sum_i block[i, j]; rows of the remainder add to the first sums only."""
         n, width = block.shape
         part = self.scratch((1, width), block.dtype, "part")
         self.product(self.scratch.ones(n, block.dtype), block, out=part)

@@ -43,9 +43,7 @@ class NumpyOptimizers(NumpyArrays):
         decay: float,
         eps: float,
     ) -> None:
-        """As in Adam, (1 - decay) multiplies before the square: float32 overflows beyond gradients
-        of 2e20, not 2e19.
-        """
+        """(1 - decay) multiplies before the square, as in Adam: v overflows at 2e20, not 2e19."""
         step_and_rate[0] += 1
         rate = float(step_and_rate[1])
         for value_, grad_, square_ in self._blocks(value, grad, square):

@@ -14,9 +14,7 @@ Slices = tuple[slice, slice, slice]  # of (N, rows, columns)
 
 
 class NumpyPooling(NumpyArrays):
-    """Each primitive loops over the taps of the window, with one strided view of many images for
-    each tap.
-    """
+    """Loops over the taps of a window, each with one strided view of many images."""
 
     def max_pool(
         self,
@@ -107,9 +105,7 @@ class NumpyPooling(NumpyArrays):
 def _taps(
     image: Pair, result: Pair, kernel: Pair, stride: Pair, padding: Pair
 ) -> Iterator[tuple[int, Slices, Slices]]:
-    """For each tap: its number, the outputs for which it lies inside the image, and the pixels
-    under it.
-    """
+    """For each tap: (number, outputs for which it is inside the image, pixels under it)."""
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             rows, pixel_rows = _inside(i, image[1], result[1], stride[0], padding[0])

@@ -99,16 +99,12 @@ def threshold(p: float) -> tuple[int, int]:
 
 
 def chances(p: float, bits: int) -> int:
-    """The integer nearest to 2^bits p, but neither 0 nor 2^bits: what is possible happens, and what
-    is kept can be scaled.
-    """
+    """The integer nearest to 2^bits p, except 0 and 2^bits: neither outcome is impossible."""
     return min(max(round(2**bits * p), 1), 2**bits - 1)
 
 
 def in_memory_order(x: np.ndarray) -> np.ndarray:
-    """A view with the axes in the order of their strides: NumPy's generators fill C-contiguous
-    arrays only.
-    """
+    """x with axes in the order of their strides: NumPy's generators fill C order only."""
     if x.flags.c_contiguous:
         return x
     return x.transpose(sorted(range(x.ndim), key=lambda axis: -x.strides[axis]))

@@ -1,5 +1,4 @@
-"""Convolutions of 3x3 kernels and stride 1 with a quarter of the multiplications: Winograd's
-minimal filtering, F(4x4, 3x3).
+"""Convolutions of 3x3 kernels with a quarter of the multiplications: Winograd's F(4x4, 3x3).
 
 In one dimension, four results y_j = sum_k d_(j+k) g_k take 12 multiplications. Seen as polynomials,
 filtering is a product of degree 5, which is determined by its values at six points, one
@@ -69,9 +68,7 @@ def matrices(dtype: Any) -> list[np.ndarray]:
 
 
 def pays(W_shape: Pair, stride: Pair, padding: Pair, results: Pair) -> bool:
-    """Whether this form is faster, by measurement, for W (K, kh, kw, C) and results (N, P, Q,
-    channels).
-    """
+    """Whether this form is faster, as measured. W (K, kh, kw, C), results (N, P, Q, channels)."""
     (K, *kernel, C), (N, P, Q, _) = W_shape, results
     if kernel != [TAPS, TAPS] or tuple(stride) != (1, 1) or max(padding) >= TAPS:
         return False
@@ -82,9 +79,7 @@ def pays(W_shape: Pair, stride: Pair, padding: Pair, results: Pair) -> bool:
 
 
 class NumpyWinograd(NumpyProducts):
-    """The three primitives of conv.py for the layers that `pays` selects; notation as above and
-    there.
-    """
+    """The primitives of conv.py for the layers that `pays` selects; notation as there."""
 
     def _winograd_conv(
         self,
@@ -165,8 +160,9 @@ class NumpyWinograd(NumpyProducts):
 
 
 def _places(images: np.ndarray, tiles: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For each place in a 4x4 tile: (its pixels, its share of tiles (4, 4, N, tiles down, across,
-    K)).
+    """For each place in a 4x4 tile: (its pixels, its share of the tiles).
+
+    tiles: (4, 4, N, tiles down, tiles across, K).
     """
     for i in range(TILE):
         for j in range(TILE):

@@ -208,3 +208,27 @@ def test_a_product_that_is_added_may_be_of_working_memory():
     factor[...] = b
     ops.product(a, factor, out=out, add=True)
     assert np.array_equal(factor, b) and np.allclose(out, 1 + a @ b)
+
+
+MAY_BE = {  # by the contract: primitives whose out may be one of these arguments
+    "multiply": ("x", "y"),
+    "divide": ("x", "y"),
+    "subtract": ("x", "y"),
+    "scale_shift": ("x",),
+    "shift_scale": ("x",),
+    "normalize": ("x",),
+    "normalize_backward": ("dy", "xhat"),
+    "inverse_std": ("var",),
+    "cut_out": ("x",),
+}
+
+
+@pytest.mark.parametrize("name", MAY_BE)
+def test_out_may_be_an_input_where_the_contract_says_so(any_backend, name):
+    for _, given in primitives.of(name, "float32"):
+        apart = primitives.run(any_backend, name, given)["out"]
+        for key in MAY_BE[name]:
+            here = {k: any_backend.asarray(x) if isinstance(x, np.ndarray) else x for k, x in given.items()}
+            if getattr(here[key], "shape", None) == here["out"].shape:
+                getattr(any_backend, name)(**here | {"out": here[key]})
+                assert_close(any_backend.to_host(here[key]), apart, "float32", f"{name}: {key}")
