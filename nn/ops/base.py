@@ -10,8 +10,8 @@ Conventions of all primitives:
   `zeros`, `asarray`, `to_host` and `stream`.
 - Arrays share one floating dtype unless stated otherwise. Scalars are Python numbers and are
   rounded to that dtype.
-- Aliasing: an array that is written overlaps no other argument. Where the docstring says "out may be
-  x", the two may be the same array, but not overlap in part.
+- Aliasing: an array that is written overlaps no other argument. Where a docstring says "out may be
+  x", the two may be the same array, but may not overlap in part.
 - Nothing is read back to the host, except by `to_host` and `all_finite`.
 - A wrong shape or dtype is an error, whose type depends on the backend; layers check shapes before.
 
@@ -144,8 +144,8 @@ class Ops(Protocol[A]):
     def gather_rows(self, bytes_: A, index: A, scale: float, shift: float, *, out: A) -> A:
         """out[i] = scale bytes_[index[i]] + shift: a batch of images, converted to floats.
 
-        bytes_ is uint8 (n, ...), index int64 (b,), clipped to 0..n-1, and out (b, ...) holds as
-        many numbers a row.
+        bytes_ (n, ...) is uint8; index (b,) is int64, clipped to 0..n-1; out (b, ...) has rows of
+        the same size, in any shape.
         """
         ...
 
@@ -300,8 +300,8 @@ class Ops(Protocol[A]):
     def multiply(self, x: A, y: A | float, *, out: A) -> A:
         """out = x y.
 
-        y broadcasts to x's shape: an array of that shape, a row, a column, or a number. out may be x
-        or y.
+        y broadcasts to x's shape: an array of that shape, a row, a column, or a number. out may be
+        x or y.
         """
         ...
 
@@ -446,6 +446,6 @@ class Ops(Protocol[A]):
         """One step of Adam with decoupled weight decay; m is stored without its factor (1 - beta1).
 
         value *= 1 - lr weight_decay; m = beta1 m + grad; v = beta2 v + (1 - beta2) grad^2;
-        value -= lr (1 - beta1) / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps), t the step count.
+        value -= lr (1 - beta1) / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps), t = step count.
         """
         ...

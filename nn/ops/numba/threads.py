@@ -85,7 +85,7 @@ def other_layer() -> str:
     """Load OpenMP; why Numba's threads are, or will be, other than OpenMP's, or ""."""
     try:
         with waiting.settings(waiting.GNU_OPENMP):
-            from numba.np.ufunc import omppool  # noqa: F401
+            from numba.np.ufunc import omppool  # type: ignore[attr-defined]  # noqa: F401
     except ImportError:
         return "Numba has no OpenMP here"
     if launched():
