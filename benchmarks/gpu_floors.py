@@ -46,7 +46,7 @@ class Count:
 def count(ops, step):
     """What one call of step() launches on a CUDA backend."""
     total = Count()
-    kernel, launch, gemm, copy_, fill_ = ops._kernel, ops._launch, ops.gemm, ops.copy_, ops.fill_
+    kernel, launch, gemm, copy_, fill_ = ops.kernel, ops.launch, ops.gemm, ops.copy_, ops.fill_
 
     def counted_kernel(name):
         def call(*args, **options):
@@ -72,7 +72,7 @@ def count(ops, step):
         total.add((x,))
         fill_(x, value)
 
-    counted = {"_kernel": counted_kernel, "_launch": counted_launch, "gemm": counted_gemm}
+    counted = {"kernel": counted_kernel, "launch": counted_launch, "gemm": counted_gemm}
     with patch.multiple(ops, create=True, copy_=counted_copy_, fill_=counted_fill_, **counted):
         step()
     return total

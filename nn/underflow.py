@@ -1,10 +1,11 @@
-"""What becomes too small for its dtype becomes 0, without a word, whatever `numpy.seterr` says.
+"""Underflow to 0 is silent, whatever `numpy.seterr` says.
 
-The tail of an exponential, the gradient of a D that is sure, and the square of a small gradient in Adam all fade below the
-smallest number, as they should. A program that has set under="raise" for its own arithmetic trains all the same. What has faded
-in one primitive is passed on to any other, so passes through networks, losses and optimizer steps are each covered as a whole:
-around every primitive it would cost 4% of a step of mlp-dropout, here nothing that can be measured. A layer outside of a
-`Sequential` is not covered.
+The tail of an exponential, the gradient of a confident discriminator and the squared small
+gradients in Adam all fade below the smallest float, as they should. A program that sets
+under="raise" for its own arithmetic can still train. What underflows in one primitive reaches any
+other, so `quiet` wraps whole passes through networks, losses and optimizer steps: around every
+primitive it would cost 4% of a step of mlp-dropout; here its cost is not measurable. A layer
+outside a `Sequential` is not covered.
 """
 
 import numpy as np

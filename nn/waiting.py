@@ -1,36 +1,43 @@
-"""How idle threads wait for the next piece of work: briefly, then asleep.
+"""How idle threads wait for their next task: briefly, then asleep.
 
-By default the threads of OpenBLAS and GNU OpenMP spin between two pieces of work, for milliseconds. Where other programs want
-the cores, a thread that spins uses up the time that its partner needs, and each loop takes a whole turn of the scheduler. A
-thread that sleeps is woken within microseconds and put before those programs: beside two busy processes on two cores, steps
-are 2.4 times as long as alone instead of 4 times and more (`python -m benchmarks.busy`). OpenBLAS's threads also spin inside
-a product, which no setting changes: without Numba, steps are 3 to 5 times as long there.
+By default, threads of OpenBLAS and GNU OpenMP spin between tasks, for milliseconds. Where other
+programs want the cores, a spinning thread uses up the time that its partner needs, and each loop
+takes a full time slice of the scheduler. A sleeping thread is woken within microseconds and
+scheduled before those programs: beside two busy processes on two cores, steps take 2.4 times as
+long as alone instead of 4 times and more (`python -m benchmarks.busy`). OpenBLAS's threads also
+spin inside a product, which no setting changes: without Numba, steps take 3 to 5 times as long
+there.
 
-The libraries read these settings once, when they are loaded, so each is set only meanwhile: other libraries and child processes
-do not see it.
+The libraries read these variables once, when they are loaded. They are set only for that time:
+other libraries and child processes do not see them.
 """
+
+from __future__ import annotations
 
 import ctypes
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "20"}  # 2^20 clock ticks, half a millisecond: OpenBLAS's own is 2^26, and 2^4
-# makes products of 60 us take 90, since their thread has to be woken
-GNU_OPENMP = {"GOMP_SPINCOUNT": "1000"}  # rounds of a loop, some microseconds; with 0, a quiet step takes twice as long
-SAID_OTHERWISE = ("OMP_WAIT_POLICY", *OPENBLAS, *GNU_OPENMP)  # a user's own choice stays
+# 2^20 clock ticks, half a millisecond; OpenBLAS's default is 2^26. With 2^4, products of 60 us take
+# 90: threads must be woken.
+OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "20"}
+# Iterations, a few microseconds; with 0, a step on a quiet machine takes twice as long.
+GNU_OPENMP = {"GOMP_SPINCOUNT": "1000"}
+USER_SETTINGS = ("OMP_WAIT_POLICY", *OPENBLAS, *GNU_OPENMP)  # a user's own choice stays
+
+OPENBLAS_IS_LATE = "numpy" in sys.modules  # nn imports this module before NumPy
 
 
-OPENBLAS_IS_LATE = "numpy" in sys.modules  # this module is imported before nn imports NumPy
-
-
-def user_has_chosen():
-    return any(name in os.environ for name in SAID_OTHERWISE)
+def user_has_chosen() -> bool:
+    """Whether the environment already says how threads wait."""
+    return any(name in os.environ for name in USER_SETTINGS)
 
 
 @contextmanager
-def settings(variables):
-    """Let a library that is loaded in this block read these variables, unless the user has set their own."""
+def settings(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set these variables for libraries loaded in the block, unless the user has set their own."""
     added = {} if user_has_chosen() else variables
     os.environ.update(added)
     try:
@@ -40,12 +47,14 @@ def settings(variables):
             del os.environ[name]
 
 
-def too_late(library, is_late):
-    """What to say of a library that was loaded before its settings, or ""."""
-    return f"{library} was loaded before nn, so its idle threads spin" if is_late and not user_has_chosen() else ""
+def too_late(library: str, is_late: bool) -> str:
+    """The note about a library that was loaded before its settings, or ""."""
+    if is_late and not user_has_chosen():
+        return f"{library} was loaded before nn, so its idle threads spin"
+    return ""
 
 
-def is_loaded(library):
+def is_loaded(library: str) -> bool:
     """Whether the process has loaded this shared library."""
     try:
         ctypes.CDLL(library, mode=os.RTLD_NOLOAD | os.RTLD_NOW)

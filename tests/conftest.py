@@ -95,7 +95,7 @@ def make_backend(name, request):
     if name == "numba":
         return pytest.importorskip("nn.ops.numba.ops").NumbaOps()
     if name == "emulated":
-        return request.getfixturevalue("emulated_cupy_ops").CupyOps()
+        return request.getfixturevalue("emulated_cupy_ops").CudaOps()
     from nn.ops import get_ops
 
     return get_ops("cuda")

@@ -22,15 +22,15 @@ def record_products(step, ops):
     An `out` in working memory that an earlier product reads from is replaced by memory of its own, else each replay would
     start from the last one's results, and numbers that grow or vanish from one to the next take another time to multiply.
     """
-    products, product = [], ops._product
+    products, product = [], ops.product
 
     def recorder(a, b, *, out, **options):
         if 1 not in (a.shape[-2], b.shape[-2]):
             products.append((a, b, out))
         return product(a, b, out=out, **options)
 
-    watched = {name: partial(getattr(NumpyConv, name), ops) for name in ("_conv", "_conv_weight_grad", "_conv_transpose")}
-    with patch.multiple(ops, _product=recorder, **watched):
+    watched = {name: partial(getattr(NumpyConv, name), ops) for name in ("conv", "conv_weight_grad", "conv_transpose")}
+    with patch.multiple(ops, product=recorder, **watched):
         step()
     for i, (a, b, out) in enumerate(products):
         if any(np.may_share_memory(out, x) for earlier in products[: i + 1] for x in earlier[:2]):
@@ -41,7 +41,7 @@ def record_products(step, ops):
 def replay(products, ops):
     """Compute each product again, into where it went."""
     for a, b, out in products:
-        ops._product(a, b, out=out)
+        ops.product(a, b, out=out)
 
 
 def gflop(products):

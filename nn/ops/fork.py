@@ -1,23 +1,32 @@
-"""What no thread may be in the middle of when the process forks.
+"""Locks that a fork of the process waits for.
 
-The child has only the thread that forked. A lock that another thread held stays locked there for ever, and a fork during another
-thread's product hangs in OpenBLAS. So a fork waits for calls of BLAS under way, milliseconds, and for compilations, seconds.
+A forked child has only the thread that forked: a lock that another thread held stays locked in it
+for ever, and OpenBLAS even waits, in the parent, for its own threads to end. A fork therefore waits
+until running BLAS calls and compilations are over: milliseconds for the former, seconds for the
+latter.
 """
 
-import logging  # noqa: F401  (a fork takes its lock, too, and must do so after ours, as Numba's compiler does: last come, first done)
+# logging registers its own lock for forks. Handlers run in reverse order of registration; compiling
+# threads write to the log.
+import logging  # noqa: F401
 import os
 import threading
 import weakref
+from typing import Any
 
-_in_blas = weakref.WeakSet()  # a lock of each thread
-_others, _held = [], []
+_in_blas: weakref.WeakSet[Any] = weakref.WeakSet()  # one lock for each thread
+_others: list[Any] = []
+_held: list[list[Any]] = []
 _registry = threading.RLock()
 
 
 class InBlas(threading.local):
-    """`with IN_BLAS.lock:` around each call of BLAS; the lock is the thread's own, so threads do not wait for each other."""
+    """`with IN_BLAS.lock:` around each BLAS call.
 
-    def __init__(self):
+    The lock is the thread's own, so threads do not wait for each other.
+    """
+
+    def __init__(self) -> None:
         self.lock = threading.RLock()
         with _registry:
             _in_blas.add(self.lock)
@@ -26,12 +35,15 @@ class InBlas(threading.local):
 IN_BLAS = InBlas()
 
 
-def hold_during_fork(lock):
-    """Have every fork wait for this lock, too. Its holder must not wait for BLAS."""
+def hold_during_fork(lock: Any) -> None:
+    """Make every fork of this process wait for this lock as well.
+
+    Its holder must not wait for BLAS.
+    """
     _others.append(lock)
 
 
-def _acquire():
+def _acquire() -> None:
     _registry.acquire()
     locks = [*_in_blas, *_others]
     for lock in locks:
@@ -39,11 +51,11 @@ def _acquire():
     _held.append(locks)
 
 
-def _release():
+def _release() -> None:
     for lock in _held.pop():
         lock.release()
     _registry.release()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+if hasattr(os, "register_at_fork"):  # Windows does not fork
     os.register_at_fork(before=_acquire, after_in_parent=_release, after_in_child=_release)

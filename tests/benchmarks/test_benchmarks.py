@@ -261,7 +261,7 @@ def test_ours_trains_on_the_gpu_in_the_precision_asked_for(monkeypatch, emulated
 
 
 def test_a_steps_operations_bytes_and_launches_are_counted(emulated_cupy_ops):
-    ops = emulated_cupy_ops.CupyOps()
+    ops = emulated_cupy_ops.CudaOps()
     x, W, y, b = (ops.zeros(shape, "float32") for shape in ((4, 3), (3, 5), (4, 5), (5,)))
     pictures, order = ops.asarray(np.zeros((9, 3), np.uint8)), ops.asarray(np.arange(4))
     calls = {  # launches, operations, bytes
@@ -276,7 +276,7 @@ def test_a_steps_operations_bytes_and_launches_are_counted(emulated_cupy_ops):
     for call, wanted in calls.items():
         assert dataclasses.astuple(count(ops, call)) == wanted
     before = vars(ops).keys()
-    assert not {"gemm", "copy_", "fill_", "_launch", "_kernel"} & before  # all as it was
+    assert not {"gemm", "copy_", "fill_", "launch", "kernel"} & before  # all as it was
 
 
 def test_the_floors_of_a_recipe(monkeypatch, emulated_cupy_ops, capsys):

@@ -287,7 +287,7 @@ def test_copies_on_a_device_without_numpy_arrays(way):
 
 
 def test_copies_on_the_emulated_gpu(emulated_cupy_ops):
-    ops = emulated_cupy_ops.CupyOps()
+    ops = emulated_cupy_ops.CudaOps()
     net = nn.Sequential(
         nn.Dense(24, 6), nn.BatchNorm(6), nn.Dropout(0.3), nn.Dense(6, 1), nn.Sigmoid()
     ).build(seed=0, device=ops)

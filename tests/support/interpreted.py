@@ -1,7 +1,12 @@
-"""A pytest plugin for a process with NUMBA_DISABLE_JIT=1, where Numba's kernels run as plain Python: each index is then checked
-against its array, and a tool that measures coverage sees the lines. What they call of C is called through ctypes."""
+"""A pytest plugin for a process with NUMBA_DISABLE_JIT=1, where Numba's kernels are plain Python.
+
+Each index is then checked against its array, and coverage tools see the lines. C functions are
+called through ctypes.
+"""
 
 import ctypes
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -10,21 +15,43 @@ from nn.ops.numba import products as numba_products
 
 int32, int64, float32, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_size_t
 SIGNATURES = {
-    "sgemm": (None, *(int32,) * 3, *(int64,) * 3, float32, pointer, int64, pointer, int64, float32, pointer, int64),
+    "sgemm": (
+        None,
+        *(int32,) * 3,
+        *(int64,) * 3,
+        float32,
+        pointer,
+        int64,
+        pointer,
+        int64,
+        float32,
+        pointer,
+        int64,
+    ),
     "saxpy": (None, int64, float32, pointer, int64, pointer, int64),
     "get_threads": (int32,),
     "set_threads": (int32, int32),
 }
 
 
-def called_from_python(function):
-    """ctypes takes Python's numbers, not NumPy's."""
-    return lambda *arguments: function(*(a.item() if isinstance(a, np.generic) else a for a in arguments))
+def called_from_python(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with NumPy's numbers converted to Python's, which ctypes needs."""
+
+    def call(*arguments: Any) -> Any:
+        return function(*(a.item() if isinstance(a, np.generic) else a for a in arguments))
+
+    return call
 
 
-functions = {name: ctypes.CFUNCTYPE(*types)(getattr(numba_products.BLAS, name)) for name, types in SIGNATURES.items()}
+functions = {
+    name: ctypes.CFUNCTYPE(*types)(getattr(numba_products.BLAS, name))
+    for name, types in SIGNATURES.items()
+}
 functions["copy"] = ctypes.memmove
-functions["acquire"], functions["release"] = ctypes.pythonapi.PyThread_acquire_lock, ctypes.pythonapi.PyThread_release_lock
+functions["acquire"], functions["release"] = (
+    ctypes.pythonapi.PyThread_acquire_lock,
+    ctypes.pythonapi.PyThread_release_lock,
+)
 functions["acquire"].argtypes, functions["release"].argtypes = (pointer, int32), (pointer,)
 for module in (numba_products, numba_conv):
     for name in functions.keys() & vars(module).keys():

@@ -1,1 +1,1 @@
-"""The GPU backend on CuPy."""
+"""The CUDA backend on CuPy."""

@@ -1,47 +1,75 @@
-"""Activations and elementwise arithmetic on a CUDA device, each by one kernel of cuda_elementwise.py."""
+"""Activations and elementwise arithmetic on a CUDA device."""
 
+from __future__ import annotations
+
+from nn.ops.base import Array
+from nn.ops.cuda.part import CudaPart
+from nn.ops.cuda.sources import Elementwise
 from nn.ops.numpy.activations import least_slope
 
+SLOPE = (  # of the sigmoid; NaN stays NaN
+    "T e = exp(-fabs(x)), slope = e / ((1 + e) * (1 + e));slope = slope < least ? least : slope;"
+)
 
-class CudaActivations:
-    """What each computes stands in the docstrings of `NumpyActivations`."""
+ACTIVATIONS = {
+    "leaky_relu": Elementwise(  # not 0 * -infinity
+        "T x, T slope", "T y", "y = x > 0 ? x : slope == 0 && x <= 0 ? T(0) : slope * x"
+    ),
+    "leaky_relu_backward": Elementwise(
+        "T y, T slope", "T dy", "dy = y > 0 ? dy : slope == 0 ? T(0) : slope * dy"
+    ),
+    "sigmoid": Elementwise(
+        "T x", "T y", "T tail = exp(-fabs(x)); y = (x >= 0 ? T(1) : tail) / (1 + tail)"
+    ),
+    "sigmoid_backward": Elementwise("T x, T least", "T dy", SLOPE + "dy *= slope"),
+    "divide_by_sigmoid_slope": Elementwise("T x, T least", "T dy", SLOPE + "dy /= slope"),
+    "tanh_forward": Elementwise("T x", "T y", "y = tanh(x)"),
+    "tanh_backward": Elementwise("T y", "T dy", "dy *= 1 - y * y"),
+    "multiply": Elementwise("T a, T b", "T y", "y = a * b"),
+    "divide": Elementwise("T a, T b", "T y", "y = a / b"),
+    "subtract": Elementwise("T a, T b", "T y", "y = a - b"),
+}
 
-    def leaky_relu(self, x, slope, *, out):
-        self._kernel("leaky_relu")(x, slope, out)
+
+class CudaActivations(CudaPart):
+    """One kernel each."""
+
+    def leaky_relu(self, x: Array, slope: float, *, out: Array) -> Array:
+        self.kernel("leaky_relu")(x, slope, out)
         return out
 
-    def leaky_relu_backward_(self, dy, y, slope):
-        self._kernel("leaky_relu_backward")(y, slope, dy)
+    def leaky_relu_backward_(self, dy: Array, y: Array, slope: float) -> Array:
+        self.kernel("leaky_relu_backward")(y, slope, dy)
         return dy
 
-    def sigmoid(self, x, *, out):
-        self._kernel("sigmoid")(x, out)
+    def sigmoid(self, x: Array, *, out: Array) -> Array:
+        self.kernel("sigmoid")(x, out)
         return out
 
-    def sigmoid_backward_(self, dy, x):
-        self._kernel("sigmoid_backward")(x, least_slope(x.dtype), dy)
+    def sigmoid_backward_(self, dy: Array, x: Array) -> Array:
+        self.kernel("sigmoid_backward")(x, least_slope(x.dtype), dy)
         return dy
 
-    def divide_by_sigmoid_slope_(self, dy, x):
-        self._kernel("divide_by_sigmoid_slope")(x, least_slope(x.dtype), dy)
+    def divide_by_sigmoid_slope_(self, dy: Array, x: Array) -> Array:
+        self.kernel("divide_by_sigmoid_slope")(x, least_slope(x.dtype), dy)
         return dy
 
-    def tanh(self, x, *, out):
-        self._kernel("tanh_forward")(x, out)
+    def tanh(self, x: Array, *, out: Array) -> Array:
+        self.kernel("tanh_forward")(x, out)
         return out
 
-    def tanh_backward_(self, dy, y):
-        self._kernel("tanh_backward")(y, dy)
+    def tanh_backward_(self, dy: Array, y: Array) -> Array:
+        self.kernel("tanh_backward")(y, dy)
         return dy
 
-    def multiply(self, x, y, *, out):
-        self._kernel("multiply")(x, y, out)
+    def multiply(self, x: Array, y: Array | float, *, out: Array) -> Array:
+        self.kernel("multiply")(x, y, out)
         return out
 
-    def divide(self, x, y, *, out):
-        self._kernel("divide")(x, y, out)
+    def divide(self, x: Array, y: Array | float, *, out: Array) -> Array:
+        self.kernel("divide")(x, y, out)
         return out
 
-    def subtract(self, x, y, *, out):
-        self._kernel("subtract")(x, y, out)
+    def subtract(self, x: Array, y: Array | float, *, out: Array) -> Array:
+        self.kernel("subtract")(x, y, out)
         return out

@@ -1,91 +1,85 @@
-"""Pooling and up-sampling on a CUDA device: each result gathers what belongs to it, so that nothing is added atomically.
+"""Pooling and upsampling on a CUDA device."""
 
-Images lie channels-last: x (N, H, W, C), y (N, P, Q, C). POOLING is written in the notation of `cuda_elementwise.py`.
-"""
+from __future__ import annotations
 
-GEOMETRY = "int64 H, int64 W, int64 C, int64 P, int64 Q, int64 kh, int64 kw, int64 sh, int64 sw, int64 ph, int64 pw"
-# a thread's output (n, p, q, c), and a loop over the taps (a, b) whose pixel (h, w) lies inside the image
-WINDOW = (
-    "long long c = i % C, q = i / C % Q, p = i / C / Q % P, n = i / C / Q / P;"
-    "for (long long a = 0; a < kh; ++a) for (long long b = 0; b < kw; ++b) {"
-    "  long long h = p * sh + a - ph, w = q * sw + b - pw;"
-    "  if (h < 0 || h >= H || w < 0 || w >= W) continue;"
-)
-# a thread's pixel (n, h, w, c), and a loop over the outputs (p, q) that see it, each through its tap (a, b)
-WINDOWS_OF_A_PIXEL = (
-    "long long c = i % C, w = i / C % W + pw, h = i / C / W % H + ph, n = i / C / W / H;"
-    "for (long long a = h % sh; a < kh && a <= h; a += sh) for (long long b = w % sw; b < kw && b <= w; b += sw) {"
-    "  long long p = (h - a) / sh, q = (w - b) / sw;"
-    "  if (p >= P || q >= Q) continue;"
-    "  long long output = ((n * P + p) * Q + q) * C + c;"
-)
+from nn.ops.base import Array, Pair
+from nn.ops.cuda.part import CudaPart
+from nn.ops.cuda.sources import Elementwise
+
+SIZES = ("H", "W", "C", "P", "Q", "kh", "kw", "sh", "sw", "ph", "pw")
+PARAMETERS = ", ".join(f"int64 {size}" for size in SIZES)
+GEOMETRY = f"Geometry{{{', '.join(SIZES)}}}"
 
 POOLING = {
-    "max_pool": (
-        f"raw T x, {GEOMETRY}",
+    "max_pool": Elementwise(
+        f"raw T x, {PARAMETERS}",
         "T y, uint8 winner",
-        "T best = log(T(0)); bool inside = false; unsigned char tap = 0;"  # -infinity: NVRTC knows no macro for it
-        + WINDOW
-        + "T value = x[((n * H + h) * W + w) * C + c];"
-        "  if (!inside || value > best || isnan(value)) { best = value; tap = (unsigned char)(a * kw + b); }"
-        "  inside = true; }"
-        "y = best; winner = tap",
+        f"y = max_pool<T>(x, i, {GEOMETRY}, winner)",
+        "pooling",
     ),
-    "max_pool_backward": (
-        f"raw T dy, raw uint8 winner, {GEOMETRY}",
+    "max_pool_backward": Elementwise(
+        f"raw T dy, raw uint8 winner, {PARAMETERS}",
         "T dx",
-        "T sum = 0;" + WINDOWS_OF_A_PIXEL + "if (winner[output] == a * kw + b) sum += dy[output]; } dx = sum",
+        f"dx = max_pool_backward<T>(dy, winner, i, {GEOMETRY})",
+        "pooling",
     ),
-    "avg_pool": (
-        f"raw T x, {GEOMETRY}",
-        "T y",
-        "T sum = 0;" + WINDOW + "sum += x[((n * H + h) * W + w) * C + c]; } y = sum / (kh * kw)",
+    "avg_pool": Elementwise(
+        f"raw T x, {PARAMETERS}", "T y", f"y = avg_pool<T>(x, i, {GEOMETRY})", "pooling"
     ),
-    "avg_pool_backward": (
-        f"raw T dy, {GEOMETRY}",
+    "avg_pool_backward": Elementwise(
+        f"raw T dy, {PARAMETERS}",
         "T dx",
-        "T sum = 0;" + WINDOWS_OF_A_PIXEL + "sum += dy[output]; } dx = sum / (kh * kw)",
+        f"dx = avg_pool_backward<T>(dy, i, {GEOMETRY})",
+        "pooling",
     ),
-    "upsample": (
+    "upsample": Elementwise(
         "raw T x, int64 H, int64 W, int64 C, int64 fh, int64 fw",
         "T y",
-        "long long c = i % C, w = i / C % (W * fw) / fw, h = i / C / (W * fw) % (H * fh) / fh, n = i / C / (W * fw) / (H * fh);"
-        "y = x[((n * H + h) * W + w) * C + c]",
+        "y = upsample<T>(x, i, H, W, C, fh, fw)",
+        "pooling",
     ),
-    "upsample_backward": (
-        "raw T dy, int64 H, int64 W, int64 C, int64 fh, int64 fw",
+    "upsample_backward": Elementwise(
+        "raw T dy, int64 W, int64 C, int64 fh, int64 fw",
         "T dx",
-        "long long c = i % C, w = i / C % W, nh = i / C / W; T sum = 0;"  # nh = n H + h: a sample's rows follow the last one's
-        "for (long long a = 0; a < fh; ++a) for (long long b = 0; b < fw; ++b)"
-        "  sum += dy[((nh * fh + a) * W * fw + w * fw + b) * C + c];"
-        "dx = sum",
+        "dx = upsample_backward<T>(dy, i, W, C, fh, fw)",
+        "pooling",
     ),
 }
 
 
-class CudaPooling:
-    """What each computes stands in the docstrings of `NumpyPooling`; arrays are C-contiguous."""
+class CudaPooling(CudaPart):
+    """Arrays are C-contiguous."""
 
-    def max_pool(self, x, kernel, stride, padding, *, out, winner):
-        self._kernel("max_pool")(x, *x.shape[1:], *out.shape[1:3], *kernel, *stride, *padding, out, winner)
+    def max_pool(
+        self, x: Array, kernel: Pair, stride: Pair, padding: Pair, *, out: Array, winner: Array
+    ) -> Array:
+        geometry = *x.shape[1:], *out.shape[1:3], *kernel, *stride, *padding
+        self.kernel("max_pool")(x, *geometry, out, winner)
         return out
 
-    def max_pool_backward(self, dy, winner, kernel, stride, padding, *, out):
-        self._kernel("max_pool_backward")(dy, winner, *out.shape[1:], *dy.shape[1:3], *kernel, *stride, *padding, out)
+    def max_pool_backward(
+        self, dy: Array, winner: Array, kernel: Pair, stride: Pair, padding: Pair, *, out: Array
+    ) -> Array:
+        geometry = *out.shape[1:], *dy.shape[1:3], *kernel, *stride, *padding
+        self.kernel("max_pool_backward")(dy, winner, *geometry, out)
         return out
 
-    def avg_pool(self, x, kernel, stride, padding, *, out):
-        self._kernel("avg_pool")(x, *x.shape[1:], *out.shape[1:3], *kernel, *stride, *padding, out)
+    def avg_pool(self, x: Array, kernel: Pair, stride: Pair, padding: Pair, *, out: Array) -> Array:
+        geometry = *x.shape[1:], *out.shape[1:3], *kernel, *stride, *padding
+        self.kernel("avg_pool")(x, *geometry, out)
         return out
 
-    def avg_pool_backward(self, dy, kernel, stride, padding, *, out):
-        self._kernel("avg_pool_backward")(dy, *out.shape[1:], *dy.shape[1:3], *kernel, *stride, *padding, out)
+    def avg_pool_backward(
+        self, dy: Array, kernel: Pair, stride: Pair, padding: Pair, *, out: Array
+    ) -> Array:
+        geometry = *out.shape[1:], *dy.shape[1:3], *kernel, *stride, *padding
+        self.kernel("avg_pool_backward")(dy, *geometry, out)
         return out
 
-    def upsample(self, x, factor, *, out):
-        self._kernel("upsample")(x, *x.shape[1:], *factor, out)
+    def upsample(self, x: Array, factor: Pair, *, out: Array) -> Array:
+        self.kernel("upsample")(x, *x.shape[1:], *factor, out)
         return out
 
-    def upsample_backward(self, dy, factor, *, out):
-        self._kernel("upsample_backward")(dy, *out.shape[1:], *factor, out)
+    def upsample_backward(self, dy: Array, factor: Pair, *, out: Array) -> Array:
+        self.kernel("upsample_backward")(dy, *out.shape[2:], *factor, out)
         return out

@@ -1,85 +1,123 @@
 """Random numbers on a CUDA device."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nn.errors import DeviceError
+from nn.ops.base import Array, Seed
+from nn.ops.cuda.sources import Elementwise
 from nn.ops.numpy.random import chances
+
+if TYPE_CHECKING:
+    from nn.ops.cuda.ops import CudaOps
 
 GENERATOR = "Philox4x32-10"
 
+RANDOM = {  # state = (key, stream, position)
+    "uniform": Elementwise(
+        "raw uint64 state, T low, T high",
+        "T y",
+        "y = uniform<T>(state, i) * (high - low) + low",
+        "random",
+    ),
+    "normal": Elementwise("raw uint64 state", "T y", "y = normal<T>(state, i)", "random"),
+    "dropout_mask": Elementwise(
+        "raw uint64 state, uint64 dropped, T kept",
+        "T y",
+        "y = random_bits(state, i) >= dropped ? kept : T(0)",
+        "random",
+    ),
+    "advance": Elementwise("int64 n", "raw uint64 state", "state[2] += n"),
+    "shuffle_keys": Elementwise(
+        "raw uint64 state, raw int64 index, int64 n",
+        "raw uint64 keys, raw int64 items",
+        "shuffle_key(state, index, n, i, keys, items)",
+        "random",
+    ),
+    "shuffle_stage": Elementwise(
+        "int64 distance, int64 run",
+        "raw uint64 keys, raw int64 items",
+        "shuffle_stage(distance, run, i, keys, items)",
+        "random",
+    ),
+}
+
 
 class CudaStream:
-    """A stream of random numbers, drawn into given arrays on the device; equal seeds give equal bytes.
+    """A stream of Philox 4x32-10; its numbers are not those of `NumpyStream`.
 
-    The n-th number is a function of (key, stream, n), so every thread draws its own without the others. The three words
-    lie on the device, where a kernel moves the position on after each draw: the host takes no part, and a captured draw
-    gives new numbers at each replay. `state` is plain integers and strings: it goes into JSON; to read it waits for the
-    device. The numbers are not those of `NumpyStream`.
-    Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
+    Number n is a function of (key, stream, n), so every thread draws its own, independent of the
+    others. The three words are on the device, where a kernel advances the position after each draw:
+    the host takes no part, and a captured draw gives new numbers at each replay.
+
+    References
+    ----------
+    Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
     """
 
-    def __init__(self, ops, seed_sequence):
+    def __init__(self, ops: CudaOps, seed_sequence: Seed) -> None:
         if not isinstance(seed_sequence, np.random.SeedSequence):
             seed_sequence = np.random.SeedSequence(seed_sequence)
         self._ops = ops
         key, stream = seed_sequence.generate_state(2, np.uint64)
         self._words = ops.asarray(np.array([key, stream, 0], np.uint64))
 
-    def __getstate__(self):
+    def __getstate__(self) -> tuple[CudaOps, dict[str, Any]]:
         return self._ops, self.state
 
-    def __setstate__(self, state):
-        self.__init__(state[0], 0)
+    def __setstate__(self, state: tuple[CudaOps, dict[str, Any]]) -> None:
+        self.__init__(state[0], 0)  # type: ignore[misc]
         self.state = state[1]
 
-    def normal_(self, out):
-        """Fill with the standard normal distribution."""
-        self._ops._kernel("normal")(self._words, out)
+    def normal_(self, out: Array) -> Array:
+        self._ops.kernel("normal")(self._words, out)
         return self._advance(out)
 
-    def uniform_(self, out, low=0.0, high=1.0):
-        """Fill with the uniform distribution on [low, high)."""
-        self._ops._kernel("uniform")(self._words, low, high, out)
+    def uniform_(self, out: Array, low: float = 0.0, high: float = 1.0) -> Array:
+        self._ops.kernel("uniform")(self._words, low, high, out)
         return self._advance(out)
 
-    def dropout_mask_(self, out, p):
-        """Fill with 0, with probability k / 2^32, p rounded, or 2^32 / (2^32 - k): an element's expectation is 1."""
+    def dropout_mask_(self, out: Array, p: float) -> Array:
+        """0 with probability k / 2^32, otherwise 2^32 / (2^32 - k)."""
         k = chances(p, 32)
-        self._ops._kernel("dropout_mask")(self._words, k, 2**32 / (2**32 - k), out)
+        self._ops.kernel("dropout_mask")(self._words, k, 2**32 / (2**32 - k), out)
         return self._advance(out)
 
-    def shuffle_(self, index):
-        """Permute a vector of int64 in place, every order being equally likely: each item gets a random key, by which a
-        bitonic sort orders them."""
+    def shuffle_(self, index: Array) -> Array:
+        """Each item gets a random key, and a bitonic sort orders the items by their keys."""
         n = len(index)
-        size = 1 << (n - 1).bit_length()  # such a sort takes a power of two
-        keys, items = self._ops._scratch("keys", size, "uint64"), self._ops._scratch("items", size, "int64")
-        self._ops._kernel("shuffle_keys")(self._words, index, n, keys, items, size=size)
+        size = 1 << (n - 1).bit_length()  # a bitonic sort takes a power of two
+        keys = self._ops.scratch((size,), "uint64", "keys")
+        items = self._ops.scratch((size,), "int64", "items")
+        self._ops.kernel("shuffle_keys")(self._words, index, n, keys, items, size=size)
         run = 2
         while run <= size:
             distance = run // 2
             while distance:
-                self._ops._kernel("shuffle_stage")(distance, run, keys, items, size=size)
+                self._ops.kernel("shuffle_stage")(distance, run, keys, items, size=size)
                 distance //= 2
             run *= 2
         self._ops.copy_(index, items[:n])
         return self._advance(index)
 
     @property
-    def state(self):
+    def state(self) -> dict[str, Any]:
         key, stream, position = (int(word) for word in self._ops.to_host(self._words))
         return {"bit_generator": GENERATOR, "key": key, "stream": stream, "position": position}
 
     @state.setter
-    def state(self, state):
+    def state(self, state: dict[str, Any]) -> None:
         if state.get("bit_generator") != GENERATOR:
             raise DeviceError(
-                f"random state: expected one of {GENERATOR}, as device 'cuda' draws, got {state.get('bit_generator')}; "
-                "go on on the device where it was saved"
+                f"random state: expected one of {GENERATOR}, as drawn on device 'cuda', "
+                f"got {state.get('bit_generator')}; continue on the device where it was saved"
             )
         words = np.array([state["key"], state["stream"], state["position"]], np.uint64)
         self._ops.copy_(self._words, self._ops.asarray(words))
 
-    def _advance(self, out):
-        self._ops._kernel("advance")(out.size, self._words, size=1)
+    def _advance(self, out: Array) -> Array:
+        self._ops.kernel("advance")(out.size, self._words, size=1)
         return out

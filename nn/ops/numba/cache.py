@@ -1,10 +1,13 @@
-"""The kernels' machine code on disk.
+"""Machine code of the kernels on disk.
 
-A compiled kernel contains whatever it calls and the constants of other files, so it is valid only for the text of all of them;
-Numba's own cache compares the file that the kernel stands in, and a damaged cache file ends the program. Here each compiled
-form is one file: its name says what it was made from, it begins with a digest of its content, and it is moved into place when
-complete, so two processes may compile the same kernel at once. Any failure to read or write a file means "compile it".
+A compiled kernel contains whatever it calls and constants from other files, so it is valid only for
+the text of all of them; Numba's own cache compares only the kernel's file, and a damaged cache file
+ends the program. Here each compiled form is one file: its name identifies what it was made from, it
+starts with a digest of its content, and it is moved into place when complete, so two processes may
+compile the same kernel at once. Any failure to read or write a file means "compile it".
 """
+
+from __future__ import annotations
 
 import functools
 import hashlib
@@ -12,7 +15,9 @@ import inspect
 import pickle
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import numba
@@ -25,8 +30,8 @@ DIGEST_BYTES = 16
 VERSIONS = sys.version, numba.__version__, llvmlite.__version__, np.__version__
 
 
-def digest(*parts):
-    """DIGEST_BYTES that identify a sequence of bytes objects and of things whose repr says all about them."""
+def digest(*parts: object) -> bytes:
+    """DIGEST_BYTES that identify the parts: bytes, or objects with a complete repr."""
     hashed = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         data = part if isinstance(part, bytes) else repr(part).encode()
@@ -35,34 +40,39 @@ def digest(*parts):
 
 
 @functools.cache
-def kernel_sources():
-    """A digest of all files with kernels, as they are when the first kernel is defined."""
+def kernel_sources() -> bytes:
+    """A digest of all files with kernels, taken when the first kernel is defined."""
     return digest(*(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 
 class DiskCache:
-    """Takes the place of a Numba dispatcher's own cache, whose methods these are."""
+    """Replaces the cache of a Numba dispatcher, whose interface this is."""
 
     cache_path = None
 
-    def __init__(self, function, options):
-        self._function, self._options, self._file = function, options, inspect.getfile(function)
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        self._function: Any = function
+        self._options, self._file = options, inspect.getfile(function)
         self._sources = digest(kernel_sources(), Path(self._file).read_bytes())
 
-    def load_overload(self, signature, target):
+    def load_overload(self, signature: Any, target: Any) -> Any:
         """The `CompileResult` for these types, or None."""
         target.refresh()
         try:
             content = self._path(signature, target.codegen()).read_bytes()
-            found, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-            return CompileResult._rebuild(target, *pickle.loads(code)) if digest(code) == found else None
-        except Exception:  # no such file, or a folder that cannot be read
+            expected, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+            if digest(code) != expected:
+                return None
+            return CompileResult._rebuild(target, *pickle.loads(code))
+        except Exception:  # no such file, or an unreadable folder
             return None
 
-    def save_overload(self, signature, result):
-        """Keep a `CompileResult`, and remove those that earlier sources gave for the same kernel and machine."""
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Store a `CompileResult`; remove those of the same kernel from earlier sources."""
         try:
-            if result.lifted or result.library.has_dynamic_globals:  # addresses that hold in this process only
+            if (
+                result.lifted or result.library.has_dynamic_globals
+            ):  # addresses are valid in this process only
                 return
             path, code = self._path(signature, result.codegen), dumps(result._reduce())
             temporary = path.with_suffix(f".{uuid.uuid4().hex}")
@@ -75,16 +85,22 @@ class DiskCache:
             for other in path.parent.glob(f"{kernel}-{machine}-*.nbc"):
                 if other.name.rsplit("-", 3)[2] != sources:
                     other.unlink(missing_ok=True)
-        except Exception:  # a full disk, or a folder that cannot be made or written
+        except Exception:  # a full disk, or a folder that cannot be created or written
             return
 
-    def _path(self, signature, codegen):
-        """The file KERNEL-MACHINE-SOURCES-TYPES.nbc, in the folder that Numba's own settings choose."""
-        digests = digest(VERSIONS, codegen.magic_tuple()), self._sources, digest(signature, self._options)
-        name = "-".join([f"{Path(self._file).stem}.{self._function.__qualname__}", *(part.hex()[:16] for part in digests)])
-        return Path(CompileResultCacheImpl(self._function).locator.get_cache_path()) / f"{name}.nbc"
+    def _path(self, signature: Any, codegen: Any) -> Path:
+        """KERNEL-MACHINE-SOURCES-TYPES.nbc, in the folder that Numba's own settings choose."""
+        digests = (
+            digest(VERSIONS, codegen.magic_tuple()),
+            self._sources,
+            digest(signature, self._options),
+        )
+        kernel = f"{Path(self._file).stem}.{self._function.__qualname__}"
+        name = "-".join([kernel, *(part.hex()[:16] for part in digests)])
+        folder = CompileResultCacheImpl(self._function).locator.get_cache_path()
+        return Path(folder) / f"{name}.nbc"
 
-    def enable(self):
-        """Numba calls this; there is nothing to do, as for the next two."""
+    def enable(self) -> None:
+        """Part of the interface, without effect, like the next two."""
 
     disable = flush = enable

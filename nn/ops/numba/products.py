@@ -1,11 +1,14 @@
-"""Matrix products on the CPU's cores: BLAS multiplies, Numba's threads say which core takes which part of the result.
+"""Matrix products on the CPU's cores: BLAS multiplies, on Numba's threads.
 
-BLAS has threads of its own, but between two products they spin and hold the cores that everything else of a step needs, and
-how they share a small product costs up to a third of its time. So each call of BLAS takes one thread, and what follows a
-product finds the same pool of threads awake.
+BLAS has threads of its own, but they spin between products and occupy the cores that the rest of a
+step needs, and their way of sharing a small product costs up to a third of its time. So each BLAS
+call takes one thread, and what follows a product finds the same pool of threads awake.
 """
 
+from __future__ import annotations
+
 import ctypes
+from typing import Any
 
 import llvmlite.binding
 import numpy as np
@@ -15,19 +18,27 @@ from numba.types import ExternalFunction, float32, int32, int64, uintp, void
 from nn.ops.fork import IN_BLAS
 from nn.ops.numba.compiling import both, inner, shared
 from nn.ops.numba.threads import BLAS, POOL
+from nn.ops.numpy.products import NumpyProducts
 
-ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112  # as cblas.h has them
-WORTH_A_CORE = 1 << 16  # multiplications; below twice that, a second core does not gain more than it costs to ask it
+ROW_MAJOR, NOT_TRANSPOSED, TRANSPOSED = 101, 111, 112  # from cblas.h
+# multiplications; below twice that, waking a second core costs more than it gains
+WORTH_A_CORE = 1 << 16
 CACHE_LINE = 16  # float32 numbers: parts begin at whole cache lines
 
-PYTHON = "PyThread_acquire_lock", "PyThread_release_lock"  # Python's own locks: a thread may take one without the interpreter
-new_lock = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThread_allocate_lock", ctypes.pythonapi))
+# Python's own locks: a thread can take one without holding the GIL
+PYTHON = "PyThread_acquire_lock", "PyThread_release_lock"
+new_lock: Any = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThread_allocate_lock", ctypes.pythonapi))
 
-FUNCTIONS = {f"byhand_{name}": ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value for name in PYTHON}
+FUNCTIONS = {
+    f"byhand_{name}": ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value for name in PYTHON
+}
 if BLAS:
-    FUNCTIONS |= zip(("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:])
+    FUNCTIONS |= zip(
+        ("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:]
+    )
 for symbol, address in FUNCTIONS.items():
-    llvmlite.binding.add_symbol(symbol, address)  # by name, so that the machine code can be kept on disk
+    # by name, so that the machine code can be kept on disk
+    llvmlite.binding.add_symbol(symbol, address)
 
 acquire = ExternalFunction("byhand_PyThread_acquire_lock", int32(uintp, int32))
 release = ExternalFunction("byhand_PyThread_release_lock", void(uintp))
@@ -35,24 +46,43 @@ get_threads = ExternalFunction("byhand_get_threads", int32())
 set_threads = ExternalFunction("byhand_set_threads", int32(int32))
 sgemm = ExternalFunction(
     "byhand_sgemm",
-    void(int32, int32, int32, int64, int64, int64, float32, uintp, int64, uintp, int64, float32, uintp, int64),
+    void(
+        int32,
+        int32,
+        int32,
+        int64,
+        int64,
+        int64,
+        float32,
+        uintp,
+        int64,
+        uintp,
+        int64,
+        float32,
+        uintp,
+        int64,
+    ),
 )
 
 
-# Where BLAS has one thread count for the whole process: a lock, how many kernels are under way, and the count before the first
-# of them began. Only compiled code changes these, so no signal or exception comes in between.
-LOCK, UNDER_WAY, BEFORE = range(3)
+# The running calls of these kernels, where BLAS has one thread count for the process: a lock, their
+# number, and the thread count before the first. It is changed in machine code only, which no signal
+# or exception interrupts.
+LOCK, RUNNING, BEFORE = range(3)
 calls = np.array([0 if BLAS and BLAS.sets_each_thread else new_lock(), 0, 0], np.int64)
 
 
 @inner
-def one_thread_each(calls):
-    """From here to `as_before`, each product takes one thread. Returns the second argument of `as_before`."""
+def one_thread_each(calls: np.ndarray) -> int:
+    """From here to `as_before`, products take one thread each.
+
+    The result is an argument of `as_before`.
+    """
     if calls[LOCK] == 0:
         return set_threads(int32(1))
     acquire(calls[LOCK], int32(1))
-    calls[UNDER_WAY] += 1
-    if calls[UNDER_WAY] == 1:
+    calls[RUNNING] += 1
+    if calls[RUNNING] == 1:
         calls[BEFORE] = get_threads()
         set_threads(int32(1))
     release(calls[LOCK])
@@ -60,37 +90,68 @@ def one_thread_each(calls):
 
 
 @inner
-def as_before(calls, before):
-    """The last kernel under way restores the thread count, unless the program has set another one meanwhile."""
+def as_before(calls: np.ndarray, before: int) -> None:
+    """The last running kernel restores BLAS's thread count, unless the program has changed it."""
     if calls[LOCK] == 0:
         set_threads(before)
         return
     acquire(calls[LOCK], int32(1))
-    calls[UNDER_WAY] -= 1
-    if calls[UNDER_WAY] == 0 and get_threads() == 1:
+    calls[RUNNING] -= 1
+    if calls[RUNNING] == 0 and get_threads() == 1:
         set_threads(int32(calls[BEFORE]))
     release(calls[LOCK])
 
 
 @inner
-def part_of_product(a, trans_a, b, trans_b, add, bias, out, i, j, m, n):
-    """The part of out, m by n numbers from row i and column j on, of out = a b + bias, or out += a b + bias."""
+def part_of_product(
+    a: np.ndarray,
+    trans_a: bool,
+    b: np.ndarray,
+    trans_b: bool,
+    add: bool,
+    bias: np.ndarray,
+    out: np.ndarray,
+    i: int,
+    j: int,
+    m: int,
+    n: int,
+) -> None:
+    """The m by n part of out that starts at (i, j), of out = a b + bias, or out += a b + bias."""
     a_width, b_width, width = a.shape[1], b.shape[1], out.shape[1]
     sgemm(
-        int32(ROW_MAJOR), int32(TRANSPOSED if trans_a else AS_IT_IS), int32(TRANSPOSED if trans_b else AS_IT_IS),
-        m, n, len(a) if trans_a else a_width, float32(1),
-        a.ctypes.data + 4 * (i if trans_a else i * a_width), a_width,
-        b.ctypes.data + 4 * (j * b_width if trans_b else j), b_width,
-        float32(1 if add else 0), out.ctypes.data + 4 * (i * width + j), width,
-    )  # fmt: skip
+        int32(ROW_MAJOR),
+        int32(TRANSPOSED if trans_a else NOT_TRANSPOSED),
+        int32(TRANSPOSED if trans_b else NOT_TRANSPOSED),
+        m,
+        n,
+        len(a) if trans_a else a_width,
+        float32(1),
+        a.ctypes.data + 4 * (i if trans_a else i * a_width),
+        a_width,
+        b.ctypes.data + 4 * (j * b_width if trans_b else j),
+        b_width,
+        float32(1 if add else 0),
+        out.ctypes.data + 4 * (i * width + j),
+        width,
+    )
     if bias.size:
         for row in range(i, i + m):
             for column in range(j, j + n):
                 out[row, column] += bias[column]
 
 
-def product(a, trans_a, b, trans_b, add, bias, out, parts, calls):
-    """By columns of b where there are many, or where its rows are what is multiplied; else by rows of out."""
+def product(
+    a: np.ndarray,
+    trans_a: bool,
+    b: np.ndarray,
+    trans_b: bool,
+    add: bool,
+    bias: np.ndarray,
+    out: np.ndarray,
+    parts: int,
+    calls: np.ndarray,
+) -> None:
+    """By columns of b where it has many or its rows are multiplied, otherwise by rows of out."""
     m, n = out.shape
     by_columns = trans_b or (not trans_a and n >= 4 * m)
     step = -(-(n if by_columns else m) // (parts * CACHE_LINE)) * CACHE_LINE
@@ -98,9 +159,13 @@ def product(a, trans_a, b, trans_b, add, bias, out, parts, calls):
     for part in prange(parts):
         first = part * step
         if by_columns and first < n:
-            part_of_product(a, trans_a, b, trans_b, add, bias, out, 0, first, m, min(step, n - first))
+            part_of_product(
+                a, trans_a, b, trans_b, add, bias, out, 0, first, m, min(step, n - first)
+            )
         elif not by_columns and first < m:
-            part_of_product(a, trans_a, b, trans_b, add, bias, out, first, 0, min(step, m - first), n)
+            part_of_product(
+                a, trans_a, b, trans_b, add, bias, out, first, 0, min(step, m - first), n
+            )
     as_before(calls, before)
 
 
@@ -108,12 +173,20 @@ product_alone, product_together = both(product)
 
 
 @shared(WORTH_A_CORE)
-def products(a, trans_a, b, trans_b, out, calls):
+def products(
+    a: np.ndarray,
+    trans_a: bool,
+    b: np.ndarray,
+    trans_b: bool,
+    out: np.ndarray,
+    calls: np.ndarray,
+) -> None:
     """out[e] = a[e] b[e]."""
     none = np.empty(0, out.dtype)
+    m, n = out.shape[1], out.shape[2]
     before = one_thread_each(calls)
     for e in prange(len(out)):
-        part_of_product(a[e], trans_a, b[e], trans_b, False, none, out[e], 0, 0, out.shape[1], out.shape[2])
+        part_of_product(a[e], trans_a, b[e], trans_b, False, none, out[e], 0, 0, m, n)
     as_before(calls, before)
 
 
@@ -121,10 +194,36 @@ FLOAT32 = np.dtype(np.float32)
 NO_BIAS = np.empty(0, FLOAT32)
 
 
-def multiply(a, b, out, add, bias):
-    """out = a b + bias, or out += a b + bias; whether it was done, or is left to NumPy, as what does not fit is, with its errors.
+class NumbaProducts(NumpyProducts):
+    """Products of float32 by the kernels above, with a bias in the same pass."""
 
-    Matrices, or stacks of them without add and bias, of float32, C-contiguous or the transpose of what is.
+    def affine(self, x: np.ndarray, W: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> np.ndarray:
+        if b.dtype == out.dtype and b.shape == out.shape[1:]:
+            return self.product(x, W, out=out, bias=b)
+        return super().affine(x, W, b, out=out)
+
+    def product(
+        self,
+        a: np.ndarray,
+        b: np.ndarray,
+        *,
+        out: np.ndarray,
+        add: bool = False,
+        bias: np.ndarray = NO_BIAS,
+    ) -> np.ndarray:
+        """out = a b + bias, or out += a b + bias with add."""
+        if multiply(a, b, out, add, bias):
+            return out
+        super().product(a, b, out=out, add=add)
+        return np.add(out, bias, out=out) if bias.size else out
+
+
+def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool, bias: np.ndarray) -> bool:
+    """out = a b + bias, or out += a b + bias.
+
+    False: nothing was done, the arrays are NumPy's to multiply or refuse.
+
+    Takes float32 matrices, or stacks of them without add and bias, C-contiguous or transposed.
     """
     if not (BLAS and out.dtype == FLOAT32 and a.dtype == FLOAT32 and b.dtype == FLOAT32):
         return False
@@ -132,7 +231,9 @@ def multiply(a, b, out, add, bias):
     b, trans_b = in_memory_order(b)
     k, m = a.shape[-2:] if trans_a else a.shape[:-3:-1]
     n, k_of_b = b.shape[-2:] if trans_b else b.shape[:-3:-1]
-    if not (k_of_b == k > 1 and m and n and a.shape[:-2] == b.shape[:-2] and out.shape == (*a.shape[:-2], m, n)):
+    if not (k_of_b == k > 1 and m and n and a.shape[:-2] == b.shape[:-2]):
+        return False
+    if out.shape != (*a.shape[:-2], m, n):
         return False
     if not (a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous):
         return False
@@ -148,6 +249,6 @@ def multiply(a, b, out, add, bias):
     return True
 
 
-def in_memory_order(x):
-    """(x, False), or (its transpose, True) where the transpose is what lies in memory."""
+def in_memory_order(x: np.ndarray) -> tuple[np.ndarray, bool]:
+    """(x, False), or (its transpose, True) where x is not C-contiguous."""
     return (x, False) if x.flags.c_contiguous else (x.swapaxes(-1, -2), True)

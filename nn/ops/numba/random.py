@@ -1,39 +1,70 @@
-"""Random numbers on the CPU, with Numba: the same as NumPy's, the raw bits drawn in a kernel."""
+"""Random numbers on the CPU, compiled: NumPy's numbers, with the random bits drawn in a kernel."""
+
+from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
+from numba import prange
 
-from nn.ops.numba import kernels
+from nn.arithmetic import ceil_div
+from nn.ops.base import Seed
+from nn.ops.numba.compiling import kernel, shared_kernel
 from nn.ops.numpy.random import NumpyStream, in_memory_order, threshold
+
+
+@kernel
+def sfc64_kernel(state: np.ndarray, words: np.ndarray) -> None:
+    """Doty-Humphrey's SFC64 as NumPy steps it: the same words, and the same state afterwards."""
+    a, b, c, counter = state[0], state[1], state[2], state[3]
+    for i in range(words.size):
+        word = a + b + counter
+        counter += np.uint64(1)
+        a = b ^ (b >> np.uint64(11))
+        b = c + (c << np.uint64(3))
+        c = ((c << np.uint64(24)) | (c >> np.uint64(40))) + word
+        words[i] = word
+    state[0], state[1], state[2], state[3] = a, b, c, counter
+
+
+@shared_kernel
+def dropout_mask_kernel(draws: np.ndarray, k: int, scale: float, mask: np.ndarray) -> None:
+    T = mask.dtype.type
+    zero, scale_ = T(0), T(scale)
+    for i in prange(mask.size):
+        mask[i] = scale_ if draws[i] >= k else zero
 
 
 class NumbaStream(NumpyStream):
     """A `NumpyStream`, draw for draw.
 
-    SFC64's four words of state are stepped where NumPy keeps them; NumPy tells the place, but does not promise what lies
-    there, so it is looked at first, and if they are not there, NumPy draws.
+    The kernel steps SFC64's four words of state where NumPy keeps them. NumPy gives their address
+    without promising what is stored there, so the words are compared first; if they differ, NumPy
+    draws.
     """
 
-    def __init__(self, seed_sequence):
+    def __init__(self, seed_sequence: Seed) -> None:
         super().__init__(seed_sequence)
-        generator = self._generator.bit_generator
-        there = np.ctypeslib.as_array((ctypes.c_uint64 * 4).from_address(generator.ctypes.state_address))
-        self._words_of_state = there if np.array_equal(there, generator.state["state"]["state"]) else None
+        generator: Any = self._generator.bit_generator
+        address = generator.ctypes.state_address
+        words = np.ctypeslib.as_array((ctypes.c_uint64 * 4).from_address(address))
+        same = np.array_equal(words, generator.state["state"]["state"])
+        self._state_words = words if same else None
 
-    def dropout_mask_(self, out, p):
+    def dropout_mask_(self, out: np.ndarray, p: float) -> np.ndarray:
         mask = in_memory_order(out)
         if not mask.flags.c_contiguous:
             return super().dropout_mask_(out, p)
         bits, k = threshold(p)
-        draws = self._words(-(-out.size * bits // 64)).view(f"u{bits // 8}")
-        kernels.dropout_mask(draws, k, 2**bits / (2**bits - k), mask.reshape(-1))  # 3x
+        draws = self._words(ceil_div(out.size * bits, 64)).view(f"u{bits // 8}")
+        dropout_mask_kernel(draws, k, 2**bits / (2**bits - k), mask.reshape(-1))  # 3x
         return out
 
-    def _words(self, n):
-        if self._words_of_state is None:
+    def _words(self, n: int) -> np.ndarray:
+        if self._state_words is None:
             return super()._words(n)
         if self._raw.size < n:
             self._raw = np.empty(n, np.uint64)
-        kernels.sfc64(self._words_of_state, self._raw[:n])
+        sfc64_kernel(self._state_words, self._raw[:n])
         return self._raw[:n]

@@ -1,14 +1,16 @@
-"""How many threads share a loop or a product, and why no more."""
+"""How many threads share a loop or a product, and why not more."""
+
+from __future__ import annotations
 
 import os
 
 import numba
-import numpy.ma  # noqa: F401  (Numba imports it at the first call; a fork in the middle would leave it half imported)
+import numpy.ma  # noqa: F401  (else Numba's first call imports it; a fork meanwhile would leave it half imported)
 from numba import config
 from numba.core.compiler_lock import global_compiler_lock
 
 from nn import waiting
-from nn.ops.numba.blas import find_blas, threads_of
+from nn.ops.blas import find_blas, threads_of
 from nn.ops.fork import hold_during_fork
 from nn.ops.threads import cores, in_words
 
@@ -16,34 +18,41 @@ DEFAULT_PRIORITY = ["tbb", "omp", "workqueue"]  # Numba's own
 
 
 class Pool:
-    """Numba's threads of GCC's OpenMP, the only ones that start within microseconds.
+    """The threads of GCC's OpenMP, the only ones of Numba's that wake within microseconds.
 
-    parts: how many parts work is cut into where the cut affects rounding; constant in the process and its forked children,
-    whose bytes are therefore the same.
-    threads: how many threads compute the parts now: `parts`, or 1, which computes them in order.
-    reason: why there are fewer threads than cores, or "". note: what else to say of several threads, or "".
+    Attributes
+    ----------
+    parts : int
+        How many parts work is cut into where the cut affects rounding. Constant in a process and
+        its forked children, so that all of them give the same bytes.
+    threads : int
+        How many threads take the parts: `parts`, or 1.
+    reason : str
+        Why there are fewer threads than cores, or "".
+    note : str
+        A remark about several threads, or "".
     """
 
-    def __init__(self, threads, reason, note=""):
+    def __init__(self, threads: int, reason: str, note: str = "") -> None:
         self.parts = self.threads = threads
         self.reason, self.note = reason, note
         self._started = False
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return in_words(self.threads, self.reason, self.note)
 
-    def ready(self):
-        """Whether loops are shared now; the first call starts the threads."""
+    def ready(self) -> bool:
+        """Whether loops are shared between threads; the first call starts them."""
         if self.threads > 1 and not self._started:
             self._start()
         return self.threads > 1
 
-    def limit(self, reason):
-        """From now on one thread computes all parts."""
+    def limit(self, reason: str) -> None:
+        """Let one thread take all parts from now on."""
         self.threads, self.reason = 1, reason
 
-    def _start(self):
-        """Launch Numba's threads unless the program has. It may have chosen another layer since `how_many`."""
+    def _start(self) -> None:
+        """Launch Numba's threads, unless the program has. Its choice of a layer stays."""
         with global_compiler_lock:
             chosen = config.THREADING_LAYER
             try:
@@ -52,19 +61,19 @@ class Pool:
                 numba.get_num_threads()
                 if numba.threading_layer() != "omp":
                     self.limit(f"Numba's threading layer is {numba.threading_layer()}")
-            except Exception as problem:  # of settings that Numba does not know
+            except Exception as problem:  # settings that Numba does not know
                 self.limit(f"Numba's threads do not start ({problem})")
             finally:
                 config.THREADING_LAYER = chosen
             self._started = True
 
-    def after_fork(self):
-        """In a forked child: the parent's threads do not exist, and Numba kills a child that enters them."""
+    def after_fork(self) -> None:
+        """In a forked child, which has no such threads: Numba ends a process that uses them."""
         if self.threads > 1 and launched():
             self.limit("forked after the threads were started")
 
 
-def launched():
+def launched() -> str | None:
     """The threading layer that Numba's loops run on, or None where none has run yet."""
     try:
         return numba.threading_layer()
@@ -72,27 +81,32 @@ def launched():
         return None
 
 
-def other_layer():
-    """Load OpenMP's threads; why Numba's loops do not run on OpenMP's threads, or "" where they do."""
+def other_layer() -> str:
+    """Load OpenMP; why Numba's threads are, or will be, other than OpenMP's, or ""."""
     try:
         with waiting.settings(waiting.GNU_OPENMP):
-            from numba.np.ufunc import omppool  # noqa: F401
+            from numba.np.ufunc import omppool  # type: ignore[attr-defined]  # noqa: F401
     except ImportError:
         return "Numba has no OpenMP here"
     if launched():
         return "" if launched() == "omp" else f"Numba's threading layer is {launched()}"
     if config.THREADING_LAYER != "default":
-        return "" if config.THREADING_LAYER == "omp" else f"NUMBA_THREADING_LAYER={config.THREADING_LAYER}"
+        return (
+            ""
+            if config.THREADING_LAYER == "omp"
+            else f"NUMBA_THREADING_LAYER={config.THREADING_LAYER}"
+        )
     priority = list(config.THREADING_LAYER_PRIORITY)
     chosen = priority != DEFAULT_PRIORITY and priority[:1] != ["omp"]
     return f"NUMBA_THREADING_LAYER_PRIORITY={' '.join(priority)}" if chosen else ""
 
 
-def how_many():
-    """(how many threads a loop may take, why no more): the fewest that any of the settings allows."""
+def how_many() -> tuple[int, str]:
+    """(how many threads a loop may take, why not more), by the strictest setting."""
     if other:
         return 1, other
-    limits = [(cores(), ""), (config.NUMBA_NUM_THREADS, f"NUMBA_NUM_THREADS={config.NUMBA_NUM_THREADS}")]
+    n: int = config.NUMBA_NUM_THREADS
+    limits = [(cores(), ""), (n, f"NUMBA_NUM_THREADS={n}")]
     return min([*limits, threads_of(BLAS)] if BLAS else limits, key=lambda limit: limit[0])
 
 

@@ -1,45 +1,68 @@
-"""Pooling and up-sampling on the CPU; images lie channels-last, (N, H, W, C) and (N, P, Q, C)."""
+"""Pooling and upsampling on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
+from nn.arithmetic import ceil_div
+from nn.ops.base import Pair
 from nn.ops.numpy.arrays import BLOCK, NumpyArrays
+
+Slices = tuple[slice, slice, slice]  # of (N, rows, columns)
 
 
 class NumpyPooling(NumpyArrays):
-    """Each primitive walks over the taps of the window, with one strided view of all images for each tap."""
+    """Loops over the taps of a window, each with one strided view of many images."""
 
-    def max_pool(self, x, kernel, stride, padding, *, out, winner):
-        """out = the largest x in each window, winner = the tap that it came from, row by row: the first of equal ones.
-
-        What lies outside never wins, not even over -inf. A NaN is larger than all numbers; the last one in a window wins.
-        """
+    def max_pool(
+        self,
+        x: np.ndarray,
+        kernel: Pair,
+        stride: Pair,
+        padding: Pair,
+        *,
+        out: np.ndarray,
+        winner: np.ndarray,
+    ) -> np.ndarray:
         taps = list(_taps(x.shape, out.shape, kernel, stride, padding))
         for x_, y_, winner_ in self._samples(x, out, winner):
             y_.fill(-np.inf)
-            won = self._scratch(y_.shape, bool, "pool.won")
-            for tap, inside, pixels in reversed(taps):  # so that the first of equal ones has the last word
+            won = self.scratch(y_.shape, bool, "pool.won")
+            for tap, inside, pixels in reversed(taps):  # the first among equals is written last
                 y_in, x_in = y_[inside], x_[pixels]
                 np.maximum(y_in, x_in, out=y_in)
                 np.copyto(winner_[inside], tap, where=np.equal(x_in, y_in, out=won[inside]))
-            if np.isnan(y_, out=won).any():  # which nothing equals
+            if np.isnan(y_, out=won).any():  # NaN equals nothing
                 for tap, inside, pixels in taps:
                     np.copyto(winner_[inside], tap, where=np.isnan(x_[pixels], out=won[inside]))
         return out
 
-    def max_pool_backward(self, dy, winner, kernel, stride, padding, *, out):
-        """out = the sum of dy over the windows that each pixel won."""
+    def max_pool_backward(
+        self,
+        dy: np.ndarray,
+        winner: np.ndarray,
+        kernel: Pair,
+        stride: Pair,
+        padding: Pair,
+        *,
+        out: np.ndarray,
+    ) -> np.ndarray:
         for dy_, winner_, dx_ in self._samples(dy, winner, out):
             dx_.fill(0)
-            share = self._scratch(dy_.shape, dy_.dtype, "pool.share")
-            won = self._scratch(dy_.shape, bool, "pool.won")
-            bits = f"u{dy_.itemsize}"  # times 0 or 1 as integers: of an infinite dy, too, the others' share is 0
+            share = self.scratch(dy_.shape, dy_.dtype, "pool.share")
+            won = self.scratch(dy_.shape, bool, "pool.won")
+            bits = f"u{dy_.itemsize}"  # as integers, infinity times 0 is 0
             for tap, inside, pixels in _taps(dx_.shape, dy_.shape, kernel, stride, padding):
-                np.multiply(dy_.view(bits), np.equal(winner_, tap, out=won), out=share.view(bits))
+                np.equal(winner_, tap, out=won)
+                np.multiply(dy_.view(bits), won, out=share.view(bits))
                 np.add(dx_[pixels], share[inside], out=dx_[pixels])
         return out
 
-    def avg_pool(self, x, kernel, stride, padding, *, out):
-        """out = the mean of x over each window, where what lies outside counts as zeros."""
+    def avg_pool(
+        self, x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, *, out: np.ndarray
+    ) -> np.ndarray:
         for x_, y_ in self._samples(x, out):
             y_.fill(0)
             for _, inside, pixels in _taps(x_.shape, y_.shape, kernel, stride, padding):
@@ -47,23 +70,23 @@ class NumpyPooling(NumpyArrays):
             np.multiply(y_, 1 / (kernel[0] * kernel[1]), out=y_)
         return out
 
-    def avg_pool_backward(self, dy, kernel, stride, padding, *, out):
-        """out = the sum of dy / (kh kw) over the windows that each pixel is in."""
+    def avg_pool_backward(
+        self, dy: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, *, out: np.ndarray
+    ) -> np.ndarray:
         for dy_, dx_ in self._samples(dy, out):
             dx_.fill(0)
-            share = np.multiply(dy_, 1 / (kernel[0] * kernel[1]), out=self._scratch(dy_.shape, dy_.dtype, "pool.share"))
+            share = self.scratch(dy_.shape, dy_.dtype, "pool.share")
+            np.multiply(dy_, 1 / (kernel[0] * kernel[1]), out=share)
             for _, inside, pixels in _taps(dx_.shape, dy_.shape, kernel, stride, padding):
                 np.add(dx_[pixels], share[inside], out=dx_[pixels])
         return out
 
-    def upsample(self, x, factor, *, out):
-        """out[n, h, w, c] = x[n, h // fh, w // fw, c]."""
+    def upsample(self, x: np.ndarray, factor: Pair, *, out: np.ndarray) -> np.ndarray:
         n, h, w, c = x.shape
         np.copyto(out.reshape(n, h, factor[0], w, factor[1], c), x[:, :, None, :, None])
         return out
 
-    def upsample_backward(self, dy, factor, *, out):
-        """out[n, h, w, c] = the sum of dy over the fh fw copies of that pixel."""
+    def upsample_backward(self, dy: np.ndarray, factor: Pair, *, out: np.ndarray) -> np.ndarray:
         np.copyto(out, dy[:, :: factor[0], :: factor[1]])
         for i in range(factor[0]):
             for j in range(factor[1]):
@@ -71,26 +94,29 @@ class NumpyPooling(NumpyArrays):
                     np.add(out, dy[:, i :: factor[0], j :: factor[1]], out=out)
         return out
 
-    def _samples(self, *arrays):
-        """Matching slices of the batch, the largest array's about a block each."""
+    def _samples(self, *arrays: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """Matching slices of the batch; the largest array's are about a block each."""
         size = max(x.size for x in arrays)
         step = max(1, BLOCK * len(arrays[0]) // size)
         for i in range(0, len(arrays[0]), step):
             yield [x[i : i + step] for x in arrays]
 
 
-def _taps(image, result, kernel, stride, padding):
-    """Each tap as (its number, the outputs for which it lies inside the image, the pixels that they see through it)."""
+def _taps(
+    image: Pair, result: Pair, kernel: Pair, stride: Pair, padding: Pair
+) -> Iterator[tuple[int, Slices, Slices]]:
+    """For each tap: (number, outputs for which it is inside the image, pixels under it)."""
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             rows, pixel_rows = _inside(i, image[1], result[1], stride[0], padding[0])
             columns, pixel_columns = _inside(j, image[2], result[2], stride[1], padding[1])
-            yield i * kernel[1] + j, (slice(None), rows, columns), (slice(None), pixel_rows, pixel_columns)
+            tap, every = i * kernel[1] + j, slice(None)
+            yield tap, (every, rows, columns), (every, pixel_rows, pixel_columns)
 
 
-def _inside(tap, size, n_out, stride, padding):
+def _inside(tap: int, size: int, n_out: int, stride: int, padding: int) -> tuple[slice, slice]:
     """The outputs p with 0 <= p stride + tap - padding < size, and those pixels, as slices."""
-    first = max(0, -(-(padding - tap) // stride))
+    first = max(0, ceil_div(padding - tap, stride))
     last = min(n_out - 1, (size - 1 + padding - tap) // stride)
     if last < first:
         return slice(0, 0), slice(0, 0)

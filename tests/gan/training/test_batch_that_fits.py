@@ -47,7 +47,7 @@ def test_the_suggested_batch_size_fits_and_its_double_does_not(
             replace(recipe, batch_size=batch_size),
             images,
             np.arange(64) % 10,
-            device=emulated_cupy_ops.CupyOps(),
+            device=emulated_cupy_ops.CudaOps(),
         )
 
     def peak(batch_size):

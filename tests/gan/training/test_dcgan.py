@@ -158,7 +158,7 @@ def test_a_training_step_allocates_no_array():
     smallest_activation = 32 * 64 * 7 * 7 * 4  # bytes
     assert peak < 8_000 < smallest_activation, peak
     assert any(
-        "winograd" in name for name, _ in step.ops._memory.buffers
+        "winograd" in name for name, _ in step.ops.scratch.buffers
     )  # all forms of the products had their turn
 
 

@@ -509,7 +509,7 @@ def test_a_step_neither_reads_nor_allocates_once_warm_and_gives_the_same_numbers
 @pytest.mark.parametrize("recipe", [everything, packed])
 def test_emulated_cuda_backend_trains_the_same(recipe, emulated_cupy_ops):
     labels = np.arange(len(digits())) % 10
-    ops = emulated_cupy_ops.CupyOps()
+    ops = emulated_cupy_ops.CudaOps()
     there, here = (Trainer(recipe(), digits(), labels, device=device) for device in (ops, "numpy"))
     for t in (there, here):  # the devices draw other noise: let both see what one drew
         t.adversarial_step.conditioning.latent = NormalLatent(4)

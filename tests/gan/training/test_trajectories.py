@@ -136,7 +136,7 @@ def test_a_step_neither_reads_nor_allocates_once_warm(name, backend, request):
         ops = StrictOps()
         freeze, thaw = ops.freeze, ops.thaw
     else:
-        ops = request.getfixturevalue("emulated_cupy_ops").CupyOps()
+        ops = request.getfixturevalue("emulated_cupy_ops").CudaOps()
         guard = request.getfixturevalue("emulated_cupy").guard
         freeze, thaw = (partial(setattr, guard, "frozen", frozen) for frozen in (True, False))
     trainer = trainer_of(name, ops, batch_size=4)

@@ -427,7 +427,7 @@ def test_backends_agree(backend, dtype):
 
 
 def test_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
-    ops = emulated_cupy_ops.CupyOps()
+    ops = emulated_cupy_ops.CudaOps()
     step = training(ops)
     first = [ops.to_host(array) for array in step()]
     emulated_cupy.guard.frozen = True

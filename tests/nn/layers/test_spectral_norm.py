@@ -564,7 +564,7 @@ def test_training_agrees_on_every_backend(backend, dtype, tolerance):
 
 
 def test_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy):
-    step, _ = training(emulated_cupy_ops.CupyOps())
+    step, _ = training(emulated_cupy_ops.CudaOps())
     step()
     emulated_cupy.guard.frozen = True
     try:

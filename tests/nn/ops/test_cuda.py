@@ -16,7 +16,7 @@ import benchmarks.harness.clocks
 import nn.ops
 from nn.errors import DeviceError, DeviceMemoryError, DtypeError, ShapeError
 from nn.ops import get_ops
-from nn.ops.cuda.elementwise import ELEMENTWISE, PHILOX
+from nn.ops.cuda.elementwise import ELEMENTWISE
 from nn.ops.cuda.reductions import REDUCTIONS, SOURCE, TYPES
 from tests.support import primitives
 from tests.support.gan_step import GanStep
@@ -31,8 +31,8 @@ def cuda_code(name, T, numbers):
     import cupy
     from cupy._core import _carray, _kernel, _scalar
 
-    inputs, outputs, body = ELEMENTWISE[name]
-    preamble = PHILOX if "philox" in body else ""
+    inputs, outputs, body, _ = ELEMENTWISE[name]
+    preamble = ELEMENTWISE[name].preamble
     kernel = cupy.ElementwiseKernel(inputs, outputs, body, f"{name}_{T}_{numbers:d}", preamble=preamble)
     infos, ndim = [], 1 if numbers else 3
     for p in kernel.in_params + kernel.out_params:
@@ -89,7 +89,7 @@ def names_of_cupy(source):
 def test_cupy_has_every_name_that_is_used():
     """The stand-in has them because they were written into it; CuPy itself needs no GPU to be asked."""
     cupy, cublas = pytest.importorskip("cupy"), pytest.importorskip("cupy.cublas")
-    files = Path(nn.ops.__path__[0], "cupy_ops.py"), Path(benchmarks.harness.clocks.__file__)
+    files = Path(nn.ops.__path__[0], "cuda", "ops.py"), Path(benchmarks.harness.clocks.__file__)
     used = set().union(*(names_of_cupy(file.read_text()) for file in files))
     assert {"ElementwiseKernel", "cuda.runtime.memGetInfo", "cuda.cublas.setMathMode", "cuda.Event"} <= used
     for name in used:
@@ -103,7 +103,7 @@ def test_cupy_has_every_name_that_is_used():
 
 @pytest.fixture
 def ops(emulated_cupy_ops, emulated_cupy):
-    yield emulated_cupy_ops.CupyOps()
+    yield emulated_cupy_ops.CudaOps()
     emulated_cupy.guard.frozen = False
     emulated_cupy.reverse(False)
 
@@ -205,15 +205,15 @@ def test_a_step_starts_the_same_kernels_with_the_same_numbers_each_time(ops, mon
 
     def noting(name, start):
         def call(*args, **kwargs):
-            launches.append((name, *(x if isinstance(x, (int, float)) else x._host.ctypes.data for x in args)))
+            launches.append((name, *(x if isinstance(x, (int, float)) else x.host.ctypes.data for x in args)))
             return start(*args, **kwargs)
 
         return call
 
-    kernel, launch = ops._kernel, ops._launch
-    monkeypatch.setattr(ops, "_kernel", lambda name: noting(name, kernel(name)), raising=False)
-    monkeypatch.setattr(ops, "_launch", lambda name, grid, block, arrays, *rest: (
-        launches.append((name, grid, block, *(x._host.ctypes.data for x in arrays), *map(str, rest)))
+    kernel, launch = ops.kernel, ops.launch
+    monkeypatch.setattr(ops, "kernel", lambda name: noting(name, kernel(name)), raising=False)
+    monkeypatch.setattr(ops, "launch", lambda name, grid, block, arrays, *rest: (
+        launches.append((name, grid, block, *(x.host.ctypes.data for x in arrays), *map(str, rest)))
         or launch(name, grid, block, arrays, *rest)
     ))  # fmt: skip
     step()
@@ -251,7 +251,7 @@ PROBLEMS = {
         "CuPy is built for CUDA 13.2, and the driver is for CUDA 12.4. .*pip uninstall cupy-cuda13x .*'.\\[cuda12\\]'",
     ),
     "no GPU": ("cudaErrorNoDevice: no CUDA-capable device is detected", 13020, "no CUDA-capable device is detected. .*nvidia-smi"),
-    "in use": (BUSY, 13020, "in use by another process, which has it to itself. .*CUDA_VISIBLE_DEVICES"),
+    "in use": (BUSY, 13020, "in use by another process, in exclusive mode. .*CUDA_VISIBLE_DEVICES"),
     "full": ("cudaErrorMemoryAllocation: out of memory", 13020, "its memory is full. Other programs hold it: nvidia-smi"),
     "anything else": ("cudaErrorECCUncorrectable: uncorrectable ECC error", 13020, "uncorrectable ECC error. It needs an NVIDIA GPU"),
     "an old card": (
@@ -266,24 +266,24 @@ def test_a_gpu_that_cannot_be_used_is_an_error_that_says_what_to_do(emulated_cup
     problem, driver, said = PROBLEMS[case]
     runtime(monkeypatch, emulated_cupy, problem, driver)
     with pytest.raises(DeviceError, match=f"^device 'cuda' cannot be used: .*{said}.*; or use device 'cpu'$"):
-        emulated_cupy_ops.CupyOps()
+        emulated_cupy_ops.CudaOps()
 
 
 def test_no_device_among_those_that_are_visible(emulated_cupy_ops, emulated_cupy, monkeypatch):
     runtime(monkeypatch, emulated_cupy, getDeviceCount=lambda: 0)
     with pytest.raises(DeviceError, match="CUDA finds no device. It needs an NVIDIA GPU"):
-        emulated_cupy_ops.CupyOps()
+        emulated_cupy_ops.CudaOps()
 
 
 def test_where_cuda_cannot_even_tell_its_version(emulated_cupy_ops, emulated_cupy, monkeypatch):
     runtime(monkeypatch, emulated_cupy, OLD_DRIVER)
     monkeypatch.setattr(emulated_cupy.cuda.runtime, "driverGetVersion", emulated_cupy.cuda.runtime.getDeviceCount)
     with pytest.raises(DeviceError, match="cannot be used: cudaErrorInsufficientDriver: .*nvidia-smi"):
-        emulated_cupy_ops.CupyOps()
+        emulated_cupy_ops.CudaOps()
 
 
 def test_memory_that_runs_out_is_an_error_that_says_how_much_was_asked(emulated_cupy_ops, emulated_cupy, monkeypatch):
-    ops = emulated_cupy_ops.CupyOps()
+    ops = emulated_cupy_ops.CudaOps()
     monkeypatch.setattr(emulated_cupy.memory, "size", 8_000_000_000)
     said = "out of memory: 80 GB were asked for, (8|7.99|7.98|7.97) GB of 8 GB are free; nvidia-smi"
     eighty = types.SimpleNamespace(nbytes=80 * 10**9)
@@ -291,7 +291,7 @@ def test_memory_that_runs_out_is_an_error_that_says_how_much_was_asked(emulated_
     with pytest.raises(DeviceMemoryError, match=said):
         ops.empty((10**10,), "float64")
     with pytest.raises(DeviceError, match="cannot be used: its memory is full. Other programs"):
-        emulated_cupy_ops.CupyOps()
+        emulated_cupy_ops.CudaOps()
 
 
 # ---- products in TF32
@@ -301,7 +301,7 @@ def test_products_are_float32_unless_tf32_is_asked_for(emulated_cupy_ops):
     x, y = np.random.default_rng(0).standard_normal((2, 30, 30)).astype(np.float32)
     errors = []
     for tf32 in (False, True, False):
-        ops = emulated_cupy_ops.CupyOps(tf32)
+        ops = emulated_cupy_ops.CudaOps(tf32)
         assert ("TF32" if tf32 else "float32") + " products" in repr(ops)
         product = ops.to_host(ops.gemm(ops.asarray(x), ops.asarray(y), out=ops.empty((30, 30), "float32")))
         errors.append(np.abs(product - x.astype(np.float64) @ y).max() / np.abs(x @ y).max())
@@ -309,7 +309,7 @@ def test_products_are_float32_unless_tf32_is_asked_for(emulated_cupy_ops):
 
 
 def test_backends_of_either_kind_may_stand_side_by_side(emulated_cupy_ops):
-    rough, fine = emulated_cupy_ops.CupyOps(tf32=True), emulated_cupy_ops.CupyOps()
+    rough, fine = emulated_cupy_ops.CudaOps(tf32=True), emulated_cupy_ops.CudaOps()
     third = np.full((1, 1), 1 / 3, np.float32)
     one = np.ones((1, 1), np.float32)
     for _ in range(2):
@@ -319,16 +319,16 @@ def test_backends_of_either_kind_may_stand_side_by_side(emulated_cupy_ops):
 
 
 def test_double_precision_stays_double_in_tf32(emulated_cupy_ops):
-    ops, third = emulated_cupy_ops.CupyOps(tf32=True), np.full((1, 1), 1 / 3)
+    ops, third = emulated_cupy_ops.CudaOps(tf32=True), np.full((1, 1), 1 / 3)
     product = ops.gemm(ops.asarray(third), ops.asarray(np.ones((1, 1))), out=ops.empty((1, 1), "float64"))
     assert (ops.to_host(product) == third).all()
 
 
 def test_a_gpu_without_tf32_is_an_error(emulated_cupy_ops, emulated_cupy, monkeypatch):
     monkeypatch.setattr(emulated_cupy.cuda, "Device", lambda: types.SimpleNamespace(compute_capability="75"))
-    emulated_cupy_ops.CupyOps()
+    emulated_cupy_ops.CudaOps()
     with pytest.raises(DeviceError, match="TF32: expected a GPU of compute capability 8.0 or more, this one has 7.5; leave it out"):
-        emulated_cupy_ops.CupyOps(tf32=True)
+        emulated_cupy_ops.CudaOps(tf32=True)
 
 
 def test_tf32_without_a_gpu_is_an_error(monkeypatch):

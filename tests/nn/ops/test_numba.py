@@ -19,15 +19,18 @@ numba = pytest.importorskip("numba")
 
 from numba import prange  # noqa: E402
 
-from nn.ops.numba import blas  # noqa: E402
+from nn.ops import blas  # noqa: E402
 from nn.ops.numba import conv as numba_conv  # noqa: E402
-from nn.ops.numba.ops import NumbaOps, fits, flat  # noqa: E402
+from nn.ops.numba.arrays import fits, flat  # noqa: E402
 from nn.ops.numba.compiling import shared  # noqa: E402
+from nn.ops.numba.ops import NumbaOps  # noqa: E402
 from nn.ops.numba.threads import BLAS, POOL  # noqa: E402
 
 ROOT = Path(nn.__file__).parent.parent
 SUMS = {"affine", "normalize", "sum_rows", "sum_product_rows", "bce_with_logits", "mean_sigmoid"}  # in another order than NumPy's
-EXACT = sorted(name for name in vars(NumbaOps).keys() - SUMS if not name.startswith("_") and name != "stream")
+CONVOLUTIONS = {"conv", "conv_weight_grad", "conv_transpose"}
+OWN = {name for name in primitives.CONTRACT if getattr(NumbaOps, name) is not getattr(NumpyOps, name)}
+EXACT = sorted(OWN - SUMS - CONVOLUTIONS - {"stream"})
 LARGE = (300, 784)  # more than a block of the cache-sized ones
 
 
@@ -114,15 +117,15 @@ def test_a_product_is_numpys_and_writes_nothing_else(m, k, n, trans_a, trans_b):
 def test_a_stack_of_products():
     rng, ops = np.random.default_rng(0), NumbaOps()
     a, b, out = (rng.standard_normal(shape, np.float32) for shape in ((6, 20, 30), (6, 9, 30), (6, 20, 9)))
-    ops._product(a, b.transpose(0, 2, 1), out=out)
+    ops.product(a, b.transpose(0, 2, 1), out=out)
     np.testing.assert_allclose(out, a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
-    ops._product(a, b.transpose(0, 2, 1), out=out, add=True)
+    ops.product(a, b.transpose(0, 2, 1), out=out, add=True)
     np.testing.assert_allclose(out, 2 * a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
-    ops._product(a, b[0].T, out=out)  # one matrix for the whole stack is left to NumPy
+    ops.product(a, b[0].T, out=out)  # one matrix for the whole stack is left to NumPy
     np.testing.assert_allclose(out, a @ b[0].T, rtol=1e-4, atol=1e-4)
-    ops._product(a[None], b.transpose(0, 2, 1)[None], out=out[None])  # and so is a stack of stacks
+    ops.product(a[None], b.transpose(0, 2, 1)[None], out=out[None])  # and so is a stack of stacks
     np.testing.assert_allclose(out, a @ b.transpose(0, 2, 1), rtol=1e-4, atol=1e-4)
-    sums = ops._product(a.transpose(0, 2, 1), out, out=np.empty((6, 30, 9), np.float32))  # as of a weight gradient
+    sums = ops.product(a.transpose(0, 2, 1), out, out=np.empty((6, 30, 9), np.float32))  # as of a weight gradient
     np.testing.assert_allclose(sums, a.transpose(0, 2, 1) @ out, rtol=1e-4, atol=1e-4)
 
 
@@ -136,14 +139,14 @@ def test_a_product_of_matrices_with_gaps_is_left_to_numpy(gaps_in):
 
 
 # (N, H, W, C), (K, kh, kw), stride, padding: images enough for two threads; one image; windows wholly outside; pixels in no window
-CONVOLUTIONS = [
+GEOMETRIES = [
     ((9, 19, 15, 9), (7, 4, 3), (2, 1), (1, 2)), ((1, 70, 80, 3), (5, 3, 3), (1, 1), (1, 1)), ((5, 12, 11, 40), (4, 2, 2), (1, 3), (4, 5)),
     ((5, 31, 29, 5), (3, 2, 1), (3, 4), (0, 0)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("block", [1, 20_000, 1 << 20], ids=["a line", "some lines", "all lines"])
-@pytest.mark.parametrize("x_shape, kernels, stride, padding", CONVOLUTIONS)
+@pytest.mark.parametrize("x_shape, kernels, stride, padding", GEOMETRIES)
 def test_convolutions_are_numpys_whatever_a_block_holds(monkeypatch, x_shape, kernels, stride, padding, block):
     monkeypatch.setattr(numba_conv, "BLOCK_BYTES", block)
     rng, ours, its = np.random.default_rng(0), NumbaOps(), NumpyOps()
@@ -167,18 +170,23 @@ def test_convolutions_are_numpys_whatever_a_block_holds(monkeypatch, x_shape, ke
         same("conv_weight_grad", x, y, shape=W.shape, add=add)
 
 
-@pytest.mark.parametrize("name", ["_conv", "_conv_weight_grad", "_conv_transpose"])
+@pytest.mark.parametrize("name", sorted(CONVOLUTIONS))
 def test_convolutions_of_doubles_or_without_blas_are_numpys(monkeypatch, name):
     called = []
-    monkeypatch.setattr(numba_conv.NumpyConv, name, lambda self, *arrays: called.append(name))
+    note = lambda self, *arrays, **options: called.append(name)  # noqa: E731
+    monkeypatch.setattr(numba_conv.NumpyConv, name, note)
     x, W = np.zeros((1, 4, 4, 4)), np.zeros((4, 1, 1, 4))
-    arrays = (x, W, None, (1, 1), (0, 0), x) if name != "_conv_weight_grad" else (x, x, (1, 1), (0, 0), W, False)
-    singles = [a.astype("f") if isinstance(a, np.ndarray) else a for a in arrays]
-    getattr(NumbaOps(), name)(*singles)
+    arrays, out = ((x, x), W) if name == "conv_weight_grad" else ((x, W, None), x)
+
+    def call(dtype):
+        here = [a.astype(dtype) if isinstance(a, np.ndarray) else a for a in arrays]
+        getattr(NumbaOps(), name)(*here, (1, 1), (0, 0), out=out.astype(dtype))
+
+    call("float32")
     assert called == []
-    getattr(NumbaOps(), name)(*arrays)
+    call("float64")
     monkeypatch.setattr(numba_conv, "BLAS", None)
-    getattr(NumbaOps(), name)(*singles)
+    call("float32")
     assert called == [name, name]
 
 
@@ -225,7 +233,7 @@ def test_threads_share_what_is_large():
 def test_which_blas(monkeypatch, tmp_path):
     """MKL where it is installed, in GCC's threads if those are there; else NumPy's; None where neither can be called."""
     assert blas.openblas().name == "OpenBLAS" and blas.addresses("no library", tmp_path / "none.so", "f") is None
-    assert blas.addresses("no function", np.linalg._umath_linalg.__file__, "no_such_function") is None
+    assert blas.addresses("no function", blas.numpy_linalg(), "no_such_function") is None
     found = []
     monkeypatch.setattr(blas, "files", lambda name: [PackagePath()])
     monkeypatch.setattr(blas, "addresses", lambda *call: found.append(call) or blas.Blas(call[0], 1, 2, 3, 4))
@@ -253,7 +261,7 @@ def test_products_leave_blas_its_threads():
         ctypes.CFUNCTYPE(None, ctypes.c_int)(BLAS.set_threads)(threads)
         for shape in ((8, 8), (64, 64), (3, 64, 64)):  # small, shared between threads where there are any, and a stack
             x = np.ones(shape, np.float32)
-            NumbaOps()._product(x, x, out=np.empty(shape, np.float32))
+            NumbaOps().product(x, x, out=np.empty(shape, np.float32))
             assert ctypes.CFUNCTYPE(ctypes.c_int)(BLAS.get_threads)() == threads
 
 
@@ -297,8 +305,10 @@ def test_a_stream_draws_numpys_numbers(dtype):
 
 
 def test_numpy_draws_where_its_state_lies_elsewhere(monkeypatch):
-    ours, its = (ops.stream(np.random.SeedSequence(8)) for ops in (NumbaOps(), NumpyOps()))
-    monkeypatch.setattr(ours, "_words_of_state", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(np.ctypeslib, "as_array", lambda words: np.zeros(4, np.uint64))
+        ours = NumbaOps().stream(np.random.SeedSequence(8))
+    its = NumpyOps().stream(np.random.SeedSequence(8))
     a, b = np.empty((40, 90), np.float32), np.empty((40, 90), np.float32)
     assert np.array_equal(ours.dropout_mask_(a, 0.3), its.dropout_mask_(b, 0.3)) and ours.state == its.state
 
@@ -333,8 +343,8 @@ def test_rows_and_vectors_with_gaps_are_left_to_numpy(name):
 
 def run_with_gaps(ops, name, given):
     """Call a primitive on every other column, or element, of arrays that are twice as wide; all of the arrays, afterwards."""
-    wide = {key: np.repeat(x, 2, axis=-1) for key, x in given.items() if isinstance(x, np.ndarray) and key != "clock"}
-    here = given | {key: x.copy() for key, x in given.items() if key == "clock"}
+    wide = {key: np.repeat(x, 2, axis=-1) for key, x in given.items() if isinstance(x, np.ndarray) and key != "step_and_rate"}
+    here = given | {key: x.copy() for key, x in given.items() if key == "step_and_rate"}
     getattr(ops, name)(**here | {key: x[..., ::2] for key, x in wide.items()})
     return wide
 

@@ -11,6 +11,8 @@ import pytest
 import nn
 from nn.errors import DeviceError
 from nn.ops import NumpyOps, get_ops
+from nn.ops.base import Ops
+from tests.conftest import make_backend
 from tests.support import primitives
 from tests.support.strict import StrictOps
 
@@ -40,15 +42,34 @@ def test_primitive(any_backend, name, dtype):
 
 
 def test_every_primitive_has_a_case():
-    assert set(primitives.NAMES) | primitives.ELSEWHERE == primitives.public(NumpyOps), "give it cases in tests/support/primitives.py"
+    cases = set(primitives.NAMES) | primitives.ELSEWHERE
+    assert cases == primitives.CONTRACT, "give it cases in tests/support/primitives.py"
 
 
-def test_every_backend_has_every_primitive_with_the_same_signature(emulated_cupy_ops):
-    for name in primitives.public(NumpyOps) - {"device"}:
-        want = inspect.signature(getattr(NumpyOps, name)).parameters
-        method = getattr(emulated_cupy_ops.CupyOps, name, None)
-        assert method is not None, f"CupyOps lacks {name}"
-        assert list(inspect.signature(method).parameters.items()) == list(want.items()), name
+BUILDING_BLOCKS = {  # public names beyond the contract, of which primitives are made; layers do not call them
+    "numpy": {"product"},
+    "numba": {"product"},
+    "emulated": {"kernel", "launch"},
+    "strict": {"freeze", "thaw"},  # what makes it strict
+}
+
+
+@pytest.mark.parametrize("name", BUILDING_BLOCKS)
+def test_a_backend_has_the_primitives_of_the_contract_with_their_signatures(name, request):
+    ops = NumpyOps() if name == "numpy" else make_backend(name, request)
+    assert isinstance(ops.device, str)
+    assert primitives.public(type(ops)) - {"device"} <= primitives.CONTRACT | BUILDING_BLOCKS[name]
+    assert BUILDING_BLOCKS[name] <= primitives.public(type(ops))
+    for primitive in primitives.CONTRACT:
+        method = getattr(ops, primitive, None)
+        assert method is not None, f"{type(ops).__name__} lacks {primitive}"
+        assert parameters(method) == parameters(getattr(Ops, primitive))[1:], primitive
+
+
+def parameters(method):
+    """Names, kinds and defaults, without types: each backend names its own arrays."""
+    signature = inspect.signature(method)
+    return [(p.name, p.kind, p.default) for p in signature.parameters.values()]
 
 
 def test_a_primitive_returns_the_array_that_it_was_given(backend):
@@ -183,7 +204,31 @@ def test_a_product_that_is_added_may_be_of_working_memory():
     """A primitive makes a factor in working memory, and adds its product: the two must not lie in one place."""
     ops, rng = NumpyOps(), np.random.default_rng(0)
     a, b, out = rng.random((1, 4)), rng.random((4, 3)), np.ones((1, 3))
-    factor = ops._scratch(b.shape, b.dtype)
+    factor = ops.scratch(b.shape, b.dtype)
     factor[...] = b
-    ops._product(a, factor, out=out, add=True)
+    ops.product(a, factor, out=out, add=True)
     assert np.array_equal(factor, b) and np.allclose(out, 1 + a @ b)
+
+
+MAY_BE = {  # by the contract: primitives whose out may be one of these arguments
+    "multiply": ("x", "y"),
+    "divide": ("x", "y"),
+    "subtract": ("x", "y"),
+    "scale_shift": ("x",),
+    "shift_scale": ("x",),
+    "normalize": ("x",),
+    "normalize_backward": ("dy", "xhat"),
+    "inverse_std": ("var",),
+    "cut_out": ("x",),
+}
+
+
+@pytest.mark.parametrize("name", MAY_BE)
+def test_out_may_be_an_input_where_the_contract_says_so(any_backend, name):
+    for _, given in primitives.of(name, "float32"):
+        apart = primitives.run(any_backend, name, given)["out"]
+        for key in MAY_BE[name]:
+            here = {k: any_backend.asarray(x) if isinstance(x, np.ndarray) else x for k, x in given.items()}
+            if getattr(here[key], "shape", None) == here["out"].shape:
+                getattr(any_backend, name)(**here | {"out": here[key]})
+                assert_close(any_backend.to_host(here[key]), apart, "float32", f"{name}: {key}")

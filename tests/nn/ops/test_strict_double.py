@@ -16,6 +16,7 @@ from tests.support.small import TINY, TINY_BATCHNORM, digits
 from tests.support.strict import StrictArray, StrictError, StrictOps
 
 STEPS = 3
+BUFFERS = 2 * 2 + 2 * 3  # value and statistics of two networks; step and rate, m and v of two Adams
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(ops, varian
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy, variant):
-    step = GanStep(emulated_cupy_ops.CupyOps(), variant)
+    step = GanStep(emulated_cupy_ops.CudaOps(), variant)
     step()
     before = step.results()
     emulated_cupy.guard.frozen = True
@@ -92,9 +93,9 @@ def test_the_trainer_runs_under_the_double(ops, recipe):
 def test_an_epoch_waits_for_the_device_where_the_log_is_read_and_nowhere_else(ops, emulated_cupy_ops, recipe):
     """120 steps an epoch: the log is read after 50, 100 and 120, each time with whether the weights are finite."""
     images = np.tile(digits(), (23, 1))[: 120 * recipe.batch_size]
-    for device in (ops, emulated_cupy_ops.CupyOps()):
+    for device in (ops, emulated_cupy_ops.CudaOps()):
         trainer = Trainer(recipe, images, device=device)
-        guard = trainer.fixed_inputs._guard
+        guard = trainer.fixed_inputs.guard
         trainer.fit(epochs=1)  # takes all memory that a step needs
         reads, allocations = guard.reads, guard.allocations
         trainer.fit(epochs=1)
@@ -203,8 +204,8 @@ REFUSALS = {  # what Python or NumPy would do by itself, and the double's own wo
     "a list of it": "implicit conversion to NumPy of a device array",
     "a host array out of it": "a NumPy function of a device array",
     "a host array into it": "a NumPy function of a device array",
-    "a host array to a primitive": r"add_: a host array of shape \(3,\) where a device array must be",
-    "a host array as out": r"sigmoid: a host array of shape \(2, 3\) where a device array must be",
+    "a host array to a primitive": r"add_: a host array of shape \(3,\) where a device array is expected",
+    "a host array as out": r"sigmoid: a host array of shape \(2, 3\) where a device array is expected",
     "a fresh array": "a new array inside a training step",
     "an array from the host": "a new array inside a training step",
     "a buffer of a new name": "a new array inside a training step",

@@ -15,7 +15,7 @@ import nn
 from gan.classifier.pictures import read_digit
 from gan.recipes import get_recipe
 from gan.training.trainer import Trainer
-from nn.ops.numba.blas import openblas
+from nn.ops.blas import openblas
 
 LAYERS = {
     "perceptron": (lambda: nn.Sequential(nn.Dense(32, 256), nn.BatchNorm(256), nn.LeakyReLU(0.2), nn.Dense(256, 784), nn.Tanh()), (64, 32)),
@@ -97,13 +97,13 @@ def test_trainings_in_several_threads(device, recipe):
 
 def test_working_memory_is_a_threads_own(any_backend):
     """On every backend, one primitive's while another thread is inside the same one."""
-    ops = getattr(any_backend, "_cpu", any_backend)
-    mine = ("mine", 8, "float32") if hasattr(ops, "_launch") else ((8,), "float32", "mine")
-    here = ops._scratch(*mine)
-    (there,) = at_once([lambda: ops._scratch(*mine)])
+    ops = getattr(any_backend, "cpu", any_backend)
+    mine = (8,), "float32", "mine"
+    here = ops.scratch(*mine)
+    (there,) = at_once([lambda: ops.scratch(*mine)])
     ops.fill_(here, 1)
     ops.fill_(there, 2)
-    assert ops.to_host(ops._scratch(*mine)).tolist() == ops.to_host(here).tolist() == [1] * 8
+    assert ops.to_host(ops.scratch(*mine)).tolist() == ops.to_host(here).tolist() == [1] * 8
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -117,7 +117,7 @@ def test_blas_has_the_threads_that_the_program_gave_it(threads):
     def multiply():
         for _ in range(100):
             ops.gemm(x, x, out=np.empty_like(x))
-            ops._product(stack, stack, out=np.empty_like(stack))
+            ops.product(stack, stack, out=np.empty_like(stack))
             ops.conv(images, W, None, (1, 1), (0, 0), out=y.copy())
             with pytest.raises(ValueError):
                 ops.gemm(x, x, out=np.empty((3, 3), "f"))
@@ -133,11 +133,11 @@ def test_a_number_of_threads_that_is_set_during_a_product_stays():
         pytest.skip("MKL's number is each thread's own")
     blas, calls = openblas(), products.calls
     ctypes.CFUNCTYPE(None, ctypes.c_int)(blas.set_threads)(1)
-    calls[products.UNDER_WAY], calls[products.BEFORE] = 1, 3  # another thread is inside one, and began with three
+    calls[products.RUNNING], calls[products.BEFORE] = 1, 3  # another thread is inside one, and began with three
     x = np.ones((8, 8), "f")
     nn.get_ops().gemm(x, x, out=np.empty_like(x))
-    assert ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)() == 1 and calls[products.UNDER_WAY] == 1
-    calls[products.UNDER_WAY] = 0
+    assert ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)() == 1 and calls[products.RUNNING] == 1
+    calls[products.RUNNING] = 0
 
 
 def test_files_are_written_and_read_by_several_threads(tmp_path):

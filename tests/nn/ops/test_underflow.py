@@ -10,8 +10,8 @@ from gan.evaluation import mnist_score, parzen_log_likelihoods
 from gan.recipes import get_recipe
 from gan.training.trainer import Trainer
 from nn.ops import get_ops
-from tests.support.small import held, weights
 from tests.gan.training.test_trajectories import RECIPES, trainer_of
+from tests.support.small import held, weights
 from tests.support.tools import normal
 
 both = pytest.mark.parametrize("device", ["cpu", "numpy"])

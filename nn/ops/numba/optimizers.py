@@ -1,0 +1,125 @@
+"""Optimizer steps on the CPU, compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import prange
+
+from nn.ops.numba.arrays import fits
+from nn.ops.numba.compiling import shared_kernel
+from nn.ops.numpy.optimizers import NumpyOptimizers, adam_schedule
+
+
+@shared_kernel
+def sgd_kernel(
+    value: np.ndarray,
+    grad: np.ndarray,
+    velocity: np.ndarray,
+    rate: float,
+    momentum: float,
+    nesterov: bool,
+) -> None:
+    T = value.dtype.type
+    rate_, momentum_ = T(rate), T(momentum)
+    for i in prange(value.size):
+        velocity[i] = velocity[i] * momentum_ + grad[i]
+        value[i] -= (velocity[i] * momentum_ + grad[i] if nesterov else velocity[i]) * rate_
+
+
+@shared_kernel
+def rmsprop_kernel(
+    value: np.ndarray,
+    grad: np.ndarray,
+    square: np.ndarray,
+    rate: float,
+    decay: float,
+    rest: float,
+    eps: float,
+) -> None:
+    T = value.dtype.type
+    rate_, decay_, rest_, eps_ = T(rate), T(decay), T(rest), T(eps)
+    for i in prange(value.size):
+        square[i] = square[i] * decay_ + grad[i] * rest_ * grad[i]
+        value[i] -= grad[i] / (math.sqrt(square[i]) + eps_) * rate_
+
+
+@shared_kernel
+def adam_kernel(
+    value: np.ndarray,
+    grad: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    keep: float,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    rest: float,
+    eps: float,
+) -> None:
+    T = value.dtype.type
+    keep_, rate_, beta1_, beta2_, rest_, eps_ = (
+        T(keep),
+        T(rate),
+        T(beta1),
+        T(beta2),
+        T(rest),
+        T(eps),
+    )
+    for i in prange(value.size):
+        m[i] = m[i] * beta1_ + grad[i]
+        v[i] = v[i] * beta2_ + grad[i] * rest_ * grad[i]
+        value[i] = value[i] * keep_ - m[i] / (math.sqrt(v[i]) + eps_) * rate_
+
+
+class NumbaOptimizers(NumpyOptimizers):
+    """One pass over memory for each step."""
+
+    def sgd_step_(
+        self,
+        value: np.ndarray,
+        grad: np.ndarray,
+        velocity: np.ndarray,
+        step_and_rate: np.ndarray,
+        momentum: float,
+        nesterov: bool,
+    ) -> None:
+        if not fits(value, grad, velocity):
+            return super().sgd_step_(value, grad, velocity, step_and_rate, momentum, nesterov)
+        step_and_rate[0] += 1
+        sgd_kernel(value, grad, velocity, float(step_and_rate[1]), momentum, nesterov)
+
+    def rmsprop_step_(
+        self,
+        value: np.ndarray,
+        grad: np.ndarray,
+        square: np.ndarray,
+        step_and_rate: np.ndarray,
+        decay: float,
+        eps: float,
+    ) -> None:
+        if not fits(value, grad, square):
+            return super().rmsprop_step_(value, grad, square, step_and_rate, decay, eps)
+        step_and_rate[0] += 1
+        rmsprop_kernel(value, grad, square, float(step_and_rate[1]), decay, 1 - decay, eps)
+
+    def adam_step_(
+        self,
+        value: np.ndarray,
+        grad: np.ndarray,
+        m: np.ndarray,
+        v: np.ndarray,
+        step_and_rate: np.ndarray,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        weight_decay: float,
+    ) -> None:
+        if not fits(value, grad, m, v):
+            return super().adam_step_(
+                value, grad, m, v, step_and_rate, beta1, beta2, eps, weight_decay
+            )
+        keep, rate, eps_t = adam_schedule(step_and_rate, beta1, beta2, eps, weight_decay)
+        # 4.9x: eleven passes in one
+        adam_kernel(value, grad, m, v, keep, rate, beta1, beta2, 1 - beta2, eps_t)

@@ -1,0 +1,39 @@
+"""Matrix products of the CPU backends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.ops.fork import IN_BLAS
+from nn.ops.numpy.arrays import NumpyArrays
+
+
+class NumpyProducts(NumpyArrays):
+    """Every product of the backend is one of `product`."""
+
+    def gemm(
+        self,
+        a: np.ndarray,
+        b: np.ndarray,
+        *,
+        out: np.ndarray,
+        trans_a: bool = False,
+        trans_b: bool = False,
+        add: bool = False,
+    ) -> np.ndarray:
+        return self.product(a.T if trans_a else a, b.T if trans_b else b, out=out, add=add)
+
+    def affine(self, x: np.ndarray, W: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> np.ndarray:
+        return np.add(self.product(x, W, out=out), b, out=out)
+
+    def product(
+        self, a: np.ndarray, b: np.ndarray, *, out: np.ndarray, add: bool = False
+    ) -> np.ndarray:
+        """out = a b, or out += a b with add. Matrices in any memory order, or stacks of them."""
+        if add:
+            product = self.product(a, b, out=self.scratch(out.shape, out.dtype, "product"))
+            return np.add(out, product, out=out)
+        if b.shape[-2] == 1:  # column times row: BLAS takes 94 us for (128, 1) by (1, 512), this 22
+            return np.multiply(a, b, out=out)
+        with IN_BLAS.lock:
+            return np.matmul(a, b, out=out)
