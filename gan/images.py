@@ -4,6 +4,9 @@ import gc
 import io
 import math
 
+import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
+
+# isort: split
 import numpy as np
 from PIL import Image
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
+
+# isort: split
 import numpy as np
 
 from nn import ShapeError

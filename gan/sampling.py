@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
+
+# isort: split
 import numpy as np
 
 from gan.latent import Latent

@@ -11,7 +11,7 @@ from nn.layers.batchnorm import BatchNorm
 from nn.layers.conv import Conv2d, ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
-from nn.errors import ByhandError, DataError, DeviceError, DeviceMemoryError, DtypeError, RunError, ShapeError, WeightsError
+from nn.errors import ByhandError, DataError, DeviceError, DeviceMemoryError, DtypeError, FileError, RunError, ShapeError, WeightsError
 from nn.gradcheck import gradcheck
 from nn.initializers import Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Normal, TorchDefault
 from nn.layers.base import Layer
@@ -23,5 +23,6 @@ from nn.layers.reshape import Flatten, Reshape
 from nn.layers.sequential import Sequential
 from nn.layers.spectral_norm import SpectralNorm
 from nn.serialization.weights import load_weights, save_weights
+from nn.version import __version__ as __version__
 
 __all__ = [name for name, value in list(globals().items()) if not name.startswith("_") and hasattr(value, "__module__")]

@@ -31,6 +31,10 @@ class WeightsError(ByhandError, ValueError):
     """A weights file cannot be read, or does not hold what it must."""
 
 
+class FileError(ByhandError, RuntimeError):
+    """A path is taken by something that a file must not replace."""
+
+
 class DataError(ByhandError, ValueError):
     """A data file or a data set cannot be had, or does not hold what it must."""
 

@@ -2,7 +2,7 @@
 
 from gan.classifier.network import CLASSES, accuracy, confusion_matrix, save_classifier
 from gan.classifier.confusion import save_confusion
-from gan.runs.run import new_folder, unwritable, write_history
+from gan.folders import new_folder, unwritable, write_history
 
 
 class ClassifierRun:

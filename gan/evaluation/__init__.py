@@ -1,5 +1,6 @@
 """How good generated digits are: measured against MNIST's test images, on the features of a frozen digit classifier."""
 
+import nn  # noqa: F401, I001  before NumPy: it limits how long OpenBLAS's idle threads spin
 from gan.evaluation.evaluation import evaluate, n_rows
 from gan.evaluation.fid import fid, frechet_distance, moments
 from gan.evaluation.samples import as_images, read_images

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from gan.commands.command_line import free_folder, run
+from gan.commands.command_line import run
+from gan.commands.outputs import free_folder
 from nn import RunError
 from tests.support.small import CHECKOUT
 

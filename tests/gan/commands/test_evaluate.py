@@ -9,7 +9,7 @@ from gan.data.datasets import load
 from gan.evaluation import Judge, as_images, evaluate
 from gan.evaluation.evaluation import ROWS
 from gan.evaluation.feature_extractor import SHA256
-from gan.runs.run import RunFolder
+from gan.runs.weights import save_trained
 from gan.sampling import load_sampler
 from tests.support.small import CHECKOUT, TINY_BATCHNORM, assert_refused, command, disk_is_full, example, trainer  # noqa: F401
 
@@ -80,9 +80,8 @@ def test_the_table_and_the_file_hold_the_same_figures(run, samples, sample):
 
 
 def test_a_generators_digits_are_judged(run, tmp_path, tmp_path_factory, sample):
-    path = tmp_path_factory.mktemp("run") / "run"
-    t, folder = trainer(TINY_BATCHNORM), RunFolder(path, {})
-    folder.save_weights(t)
+    path = tmp_path_factory.mktemp("run")
+    save_trained(path / "weights.npz", trainer(TINY_BATCHNORM), {})
     figures = []
     for out, seed in (("a", []), ("b", ["--seed", 0]), ("c", ["--seed", 1])):
         status, printed, err = run("--weights", path / "weights.npz", "--quiet", "--out", f"{out}.json", *seed)

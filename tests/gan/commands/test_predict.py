@@ -7,7 +7,7 @@ from PIL import Image
 
 from gan.images import GAP, SCALE, grid
 from gan.recipes import RECIPES
-from gan.runs.run import RunFolder
+from gan.runs.weights import save_trained
 from gan.sampling import load_sampler
 from gan.training.trainer import Trainer
 from nn import Dense, Sequential, save_weights
@@ -29,11 +29,11 @@ def run(command):  # noqa: F811
 @pytest.fixture
 def weights(tmp_path_factory):
     """The weights of a tiny training, in a folder of their own."""
-    path = tmp_path_factory.mktemp("run") / "run"
-    t, folder = trainer(TINY_BATCHNORM), RunFolder(path, {})
+    path = tmp_path_factory.mktemp("run") / "weights.npz"
+    t = trainer(TINY_BATCHNORM)
     t.fit(steps=3)
-    folder.save_weights(t)
-    return path / "weights.npz"
+    save_trained(path, t, {})
+    return path
 
 
 def samples_of(path):
@@ -53,9 +53,9 @@ def picture_of(path):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipes_digits_are_drawn_from_the_file_alone(run, tmp_path_factory, tmp_path, name):
-    path = tmp_path_factory.mktemp("run") / "run"
+    path = tmp_path_factory.mktemp("run")
     t = Trainer(RECIPES[name], np.zeros((2, 784), np.uint8), np.arange(2), batch_size=2)
-    RunFolder(path, {}).save_weights(t)
+    save_trained(path / "weights.npz", t, {})
     status, out, err = run("--weights", path / "weights.npz", "--count", 3, "--seed", 1, "--save-samples", "s.npz")
     assert (status, err) == (0, "") and "digits.png: 3 digits; s.npz: 3 images" in out
     images = samples_of("s.npz")
@@ -257,5 +257,5 @@ def test_a_generator_without_classes_is_not_asked_for_a_digit(run, weights):
 
 def test_a_package_without_its_weights_says_so(run, monkeypatch, tmp_path):
     monkeypatch.setattr(predict, "PRETRAINED", tmp_path / "nowhere")
-    assert_refused(run(), "digits.npz", "name a training's weights with --weights")
+    assert_refused(run(), "digits.npz", "name a run's weights with --weights")
     assert_refused(run("--digit", 3), "digits-by-class.npz")

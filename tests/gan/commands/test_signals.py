@@ -1,8 +1,8 @@
 """What ends a command from outside: SIGINT, SIGTERM and SIGHUP, at any time from its imports to its end."""
 
 import json
-import operator
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -11,8 +11,10 @@ import threading
 import numpy as np
 import pytest
 
-from gan.runs import run as run_folder
-from gan.commands.command_line import on_signals, run
+from gan.runs import pictures
+from gan.runs import run as run_module
+from gan.commands.command_line import run
+from gan.commands.signals import on_signals
 from gan.training.trainer import Trainer
 from nn import load_weights
 from nn.serialization.files import atomic_write
@@ -66,7 +68,7 @@ def test_an_ignored_interrupt_stays_ignored_while_an_example_is_imported(numpy_t
 
 def test_to_import_an_example_from_a_program_changes_no_handler():
     for name in EXAMPLES:
-        example(name)
+        runpy.run_path(CHECKOUT / "examples" / f"{name}.py", run_name=name)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -161,7 +163,7 @@ def test_an_interrupt_is_one_where_python_itself_raises_it(capsys):
 
 @pytest.fixture
 def quick(command, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves"))
     return lambda *words: command(train, *QUICK, *words)
 
 
@@ -177,10 +179,10 @@ def raising(number, real):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("where", ["RunLock", "RunFolder._write_config"])
+@pytest.mark.parametrize("where", ["RunLock", "write_config"])
 def test_a_signal_while_the_folder_is_made_leaves_a_run_that_can_go_on(quick, monkeypatch, number, where):
     with monkeypatch.context() as patch:
-        patch.setattr(f"gan.runs.run.{where}", raising(number, operator.attrgetter(where)(run_folder)))
+        patch.setattr(f"gan.runs.run.{where}", raising(number, getattr(run_module, where)))
         assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
     assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 0
     assert quick("--resume", "here") == (0, "", "")
@@ -196,7 +198,7 @@ def test_a_signal_before_there_is_a_folder_leaves_nothing(quick, tmp_path, monke
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_the_last_files_are_written_leaves_them_whole(quick, tmp_path, monkeypatch, number):
-    monkeypatch.setattr("gan.runs.run.save_film", raising(number, run_folder.save_film))
+    monkeypatch.setattr(pictures, "save_film", raising(number, pictures.save_film))
     assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
     with np.load("here/fixed_samples.npz") as arrays:
         assert arrays["images"].shape == (1, 64, 28, 28)

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from gan.data import datasets
-from gan.runs import run as run_folder
 from gan.runs.checkpoint import read_checkpoint
-from gan.commands.command_line import on_signals
+from gan.commands import outputs
+from gan.commands.signals import on_signals
 from gan.recipes import DEFAULT, RECIPES, table
 from gan.training.trainer import Trainer
 from nn import load_weights
@@ -30,7 +30,7 @@ EVERYTHING = {
 @pytest.fixture
 def run(command, monkeypatch):  # noqa: F811
     """Call the command; without curves, which are most of a short training's time."""
-    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves"))
     monkeypatch.delenv("BYHAND_DATA_DIR", raising=False)
     return lambda *words: command(train, *words)
 
@@ -48,7 +48,7 @@ def test_the_default_recipe_leaves_everything(run, tmp_path):
     status, out, err = run(*SAMPLE, "--steps", 2, "--device", "cpu", "--seed", 5, "--out", "here")
     assert status == 0
     assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
-    assert "10,000 images of mnist-sample" in out and "predict.py --weights here/weights.npz" in out
+    assert "10,000 images of mnist-sample" in out and "byhand predict --weights here/weights.npz" in out
     assert "images/s" in err and "2/2" in err  # the bar
     _, info = load_weights("here/weights.npz")
     assert info["recipe"] == DEFAULT and info["training"]["steps_done"] == 2
@@ -84,7 +84,7 @@ def test_without_out_the_folder_is_named_after_recipe_and_time(run, tmp_path):
 
 
 def test_a_folder_that_another_run_of_the_same_second_takes_is_left_to_it(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(train.time, "strftime", lambda form: "now")
+    monkeypatch.setattr(outputs.time, "strftime", lambda form: "now")
     taken = tmp_path / "runs" / "mlp-leaky-now"
 
     def load(*args, **kwargs):
@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_written_is_named(run, tmp_path, out):
 
 
 def test_a_disk_that_fills_up_is_an_error_and_not_a_traceback(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder, "write_history", disk_is_full)
+    monkeypatch.setattr("gan.runs.history.write_history", disk_is_full)
     assert_refused(run(*QUICK, "--steps", 1, "--out", "here"), "here", "No space left")
     load_weights("here/weights.npz")
 
@@ -265,8 +265,8 @@ def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
 
 def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_path):
     """The first one is being served, which takes longer than the second waits."""
-    slow = "import runpy, time, gan.runs.run as folder, sys\n"
-    slow += "folder.RunFolder.finish = lambda *_: (print('finishing', flush=True), time.sleep(3600))\n"
+    slow = "import runpy, time, gan.runs.run as module, sys\n"
+    slow += "module.Run.finish = lambda *_: (print('finishing', flush=True), time.sleep(3600))\n"
     slow += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     words = [CHECKOUT / "examples" / "train_mnist_gan.py", *SAMPLE, "--recipe", "mlp-leaky", "--quiet", "--checkpoint-minutes", 1e-9]
     process = subprocess.Popen(

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.runs import run as run_folder
-from gan.runs.checkpoint import read_checkpoint, write_checkpoint
+from gan.runs.checkpoint import CheckpointCallback, read_checkpoint, write_checkpoint
+from gan.runs.history import History
 from gan.runs.lock import RunLock
+from gan.runs.run import Run
 from gan.training.trainer import Trainer
 from nn import RunError, load_weights
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
@@ -27,7 +28,7 @@ QUICK = "--dataset", "mnist-sample", "--recipe", "mlp-smoothed", "--batch-size",
 @pytest.fixture
 def run(command, monkeypatch):  # noqa: F811
     """Call the command; four batches of ten an epoch, and no curves."""
-    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves"))
     monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(43).reshape(-1, 1, 28, 28), np.arange(43) % 10))
     return lambda *words: command(train, *words)
 
@@ -136,8 +137,8 @@ def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
     words = *QUICK, "--batch-size", 2, "--steps", 130
     assert run(*words, "--out", "whole")[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder.RunFolder, "on_epoch", lambda *args: disk_is_full())
-        patch.setattr(run_folder.RunFolder, "finish", lambda self, trainer: self._lock.release())
+        patch.setattr(History, "on_epoch", lambda *args: disk_is_full())
+        patch.setattr(Run, "finish", lambda self, trainer: self.release())
         assert run(*words, "--checkpoint-minutes", 1e-9, "--out", "broken")[0] == 2
     said = []
     monkeypatch.setattr(Trainer, "fit", lambda self, fit=Trainer.fit, **how: (said.append(self.step_count), fit(self, **how)))
@@ -246,8 +247,9 @@ def test_two_runs_in_one_folder_the_second_is_refused(run, tmp_path):
     (tmp_path / "new").mkdir()
     lock = RunLock(tmp_path / "new")
     assert_refused(run(*QUICK, "--steps", 1, "--out", "new"), "new", "another run")
-    assert list((tmp_path / "new").iterdir()) == []
+    assert [p.name for p in (tmp_path / "new").iterdir()] == [".lock"]
     lock.release()
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_a_lock_dies_with_its_process(tmp_path):
@@ -266,14 +268,14 @@ def test_a_lock_dies_with_its_process(tmp_path):
 
 @pytest.mark.parametrize("setting, value", [("recipe", 3), ("seed", "x"), ("images", None), ("epochs", "many"), ("batch_size", 1.5)])
 def test_a_configuration_of_nonsense_is_refused(run, tmp_path, monkeypatch, setting, value):
-    write = run_folder.RunFolder._save_checkpoint
+    write = CheckpointCallback.save
 
     def poisoned(self, trainer):
         self.config = {**self.config, setting: value}
         write(self, trainer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder.RunFolder, "_save_checkpoint", poisoned)
+        patch.setattr(CheckpointCallback, "save", poisoned)
         assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     assert_refused(run("--resume", "here"), "here", setting)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nn import RunError
+from nn import FileError
 from nn.serialization.files import atomic_write, remove_temporaries
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -209,7 +209,7 @@ def test_a_link_into_a_folder_that_is_not_there_is_an_error(tmp_path):
 def test_a_link_that_leads_back_to_itself_is_refused(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(RunError, match="a: expected a file or an unused name, got a link that leads back to itself; remove it"):
+    with pytest.raises(FileError, match="a: expected a file or an unused name, got a link that leads back to itself; remove it"):
         write(tmp_path / "a")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
 
@@ -228,7 +228,7 @@ def test_what_is_no_file_is_never_replaced_by_one(tmp_path, monkeypatch, make, k
     if through_link:
         path = tmp_path / "link"
         path.symlink_to("it")
-    with pytest.raises(RunError, match=f"{path.name}: expected a file or an unused name, got a {kind}; name another file"):
+    with pytest.raises(FileError, match=f"{path.name}: expected a file or an unused name, got a {kind}; name another file"):
         write(path)
     assert (tmp_path / "it").stat() == before
 
@@ -242,7 +242,7 @@ def test_a_device_is_never_replaced_by_a_file(tmp_path):
         pytest.skip(f"no device can be made here ({problem.strerror})")
     (tmp_path / "link").symlink_to("null")
     for name in ("null", "link"):
-        with pytest.raises(RunError, match=f"{name}: .* got a device; name another file"):
+        with pytest.raises(FileError, match=f"{name}: .* got a device; name another file"):
             write(tmp_path / name)
     assert stat.S_ISCHR((tmp_path / "null").stat().st_mode) and (tmp_path / "link").is_symlink()
 

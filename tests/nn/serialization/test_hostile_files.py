@@ -29,7 +29,7 @@ from nn import (
     AvgPool2d, BatchNorm, ByhandError, Conv2d, ConvTranspose2d, DataError, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential,
     Upsample, WeightsError, load_weights, save_weights,
 )  # fmt: skip
-from nn.serialization.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, _ShortReads, open_zip
+from nn.serialization.archive import MAX_HEADER_BYTES, MOST_LISTED, MOST_PACKED, NPY_BYTES, BoundedReads, open_zip
 from nn.serialization.pass_size import pass_size
 from nn.serialization.weights import describe
 from tests.support.small import assert_refused, command, digits, example, trainer  # noqa: F401
@@ -293,7 +293,7 @@ def test_a_list_of_members_without_end(reader, whole):
 def test_a_file_without_end_is_not_read_to_it(tmp_path):
     """Such as /dev/zero, whose end lies at its beginning."""
     (tmp_path / "file").write_bytes(bytes(MOST_LISTED + 1))
-    with _ShortReads(tmp_path / "file") as file:
+    with BoundedReads(tmp_path / "file") as file:
         assert len(file.read()) == MOST_LISTED
         file.limit = None
         file.seek(0)

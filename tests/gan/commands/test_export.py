@@ -2,19 +2,20 @@
 
 import numpy as np
 
-from gan.commands import ship
-from gan.runs.run import RunFolder
+from gan.commands import export
+from gan.runs.weights import save_trained
 from gan.sampling import load_sampler
 from nn import load_weights
 from tests.support.small import CHECKOUT, TINY_BATCHNORM, assert_refused, example, trainer
 from tests.support.small import command  # noqa: F401
 
 
-def test_a_shipped_generator_draws_as_before(command, tmp_path):  # noqa: F811
-    t, folder = trainer(TINY_BATCHNORM), RunFolder(tmp_path / "run", {})
+def test_an_exported_generator_draws_as_before(command, tmp_path):  # noqa: F811
+    t = trainer(TINY_BATCHNORM)
     t.fit(steps=3)
-    folder.save_weights(t)
-    assert command(ship, "run/weights.npz", "g.npz") == (0, "", "")
+    (tmp_path / "run").mkdir()
+    save_trained(tmp_path / "run" / "weights.npz", t, {})
+    assert command(export, "run/weights.npz", "g.npz") == (0, "", "")
     assert list(load_weights(tmp_path / "g.npz")[0]) == ["G"]
     assert (tmp_path / "g.npz").stat().st_size < (tmp_path / "run" / "weights.npz").stat().st_size / 2
     before, after = (load_sampler(path) for path in (tmp_path / "run" / "weights.npz", tmp_path / "g.npz"))
@@ -22,10 +23,10 @@ def test_a_shipped_generator_draws_as_before(command, tmp_path):  # noqa: F811
 
 
 def test_the_command_needs_two_names(command):  # noqa: F811
-    assert_refused(command(ship), "python -m gan.commands.ship WEIGHTS OUT")
+    assert_refused(command(export), "required: WEIGHTS, OUT")
 
 
-def test_the_shipped_files_are_small_and_draw_what_is_asked(command):  # noqa: F811
+def test_the_pretrained_files_are_small_and_draw_what_is_requested(command):  # noqa: F811
     for name, classes in (("digits", 0), ("digits-by-class", 10)):
         path = CHECKOUT / "gan" / "pretrained" / f"{name}.npz"
         assert path.stat().st_size < 2_000_000 and load_sampler(path).classes == classes
@@ -35,7 +36,7 @@ def test_the_shipped_files_are_small_and_draw_what_is_asked(command):  # noqa: F
     assert (status, err) == (0, "")
 
 
-def test_the_shipped_generator_knows_its_digits():
+def test_the_pretrained_generator_knows_its_digits():
     from gan.data.datasets import load
     from gan.evaluation import Judge
 
