@@ -1,6 +1,8 @@
 """Name the digits in pictures; the same as `byhand classify`.
 
-python examples/classify.py --weights runs/NAME/classifier.npz three.png seven.jpg
+For example:
+
+    python examples/classify.py --weights runs/NAME/classifier.npz three.png seven.jpg
 """
 
 from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly

@@ -1,7 +1,9 @@
 """Measure generated digits against real ones; the same as `byhand evaluate`.
 
-python examples/evaluate.py --weights runs/conv-r1r2-20260101-120000/weights.npz
-python examples/evaluate.py --samples images.npz
+For example:
+
+    python examples/evaluate.py --weights runs/conv-r1r2-20260101-120000/weights.npz
+    python examples/evaluate.py --samples images.npz
 """
 
 from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly

@@ -1,7 +1,9 @@
 """Measure the diversity of generators with Stacked MNIST.
 
-python examples/stacked_mnist.py                # ours and a plain DCGAN, 15 minutes each
-python examples/stacked_mnist.py --epochs 50    # the whole protocol
+For example:
+
+    python examples/stacked_mnist.py                # ours and a plain DCGAN, 15 minutes each
+    python examples/stacked_mnist.py --epochs 50    # the whole protocol
 """
 
 from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly

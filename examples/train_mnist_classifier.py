@@ -1,7 +1,9 @@
 """Train a classifier of handwritten digits.
 
-python examples/train_mnist_classifier.py
-python examples/train_mnist_classifier.py --epochs 3 --dataset mnist-sample
+For example:
+
+    python examples/train_mnist_classifier.py
+    python examples/train_mnist_classifier.py --epochs 3 --dataset mnist-sample
 """
 
 from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly

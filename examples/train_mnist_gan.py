@@ -1,8 +1,10 @@
 """Train a GAN on handwritten digits and watch them appear; the same as `byhand train`.
 
-python examples/train_mnist_gan.py
-python examples/train_mnist_gan.py --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
-python examples/train_mnist_gan.py --resume runs/NAME
+For example:
+
+    python examples/train_mnist_gan.py
+    python examples/train_mnist_gan.py --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
+    python examples/train_mnist_gan.py --resume runs/NAME
 """
 
 from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly

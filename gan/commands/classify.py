@@ -1,6 +1,8 @@
 """Name the digits in pictures: one digit in each, of any size, dark on light or light on dark.
 
-byhand classify --weights runs/classifier-20260101-120000/classifier.npz three.png seven.jpg
+For example:
+
+    byhand classify --weights runs/classifier-20260101-120000/classifier.npz three.png seven.jpg
 """
 
 from __future__ import annotations

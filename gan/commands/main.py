@@ -4,7 +4,8 @@ Until a command is running, Ctrl-C ends the process without a traceback. So noth
 before that is arranged, and least of all NumPy.
 """
 
-import _signal as signal  # built in, unlike `signal`, which imports for some milliseconds
+# Built in, unlike `signal`, which imports for some milliseconds; typeshed does not know it.
+import _signal as signal  # type: ignore[import-not-found]
 import sys
 
 COMMANDS = {
@@ -19,7 +20,7 @@ COMMANDS = {
 
 def main() -> None:
     """Run a subcommand of `byhand`, and exit with its status."""
-    _end_quietly_on_interrupt()
+    end_quietly_on_interrupt()
     from gan.commands.command_line import run
 
     run(_subcommand)
@@ -27,7 +28,7 @@ def main() -> None:
 
 def run_script(module: str) -> None:
     """Run a module of this package as a script, and exit with its status."""
-    _end_quietly_on_interrupt()
+    end_quietly_on_interrupt()
     from importlib import import_module
 
     from gan.commands.command_line import run
@@ -35,7 +36,7 @@ def run_script(module: str) -> None:
     run(import_module(f"gan.commands.{module}").main)
 
 
-def _end_quietly_on_interrupt() -> None:
+def end_quietly_on_interrupt() -> None:
     """Without a traceback, until `run` handles signals; an ignored SIGINT stays ignored."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         try:

@@ -1,9 +1,11 @@
 """Draw new digits with a trained generator.
 
-byhand predict                          # with a generator that comes with the package
-byhand predict --digits 314159          # a number
-byhand predict --weights runs/mlp-dropout-20260101-120000/weights.npz
-byhand predict --weights weights.npz --interpolate --out walk.png
+For example:
+
+    byhand predict                          # with a generator that comes with the package
+    byhand predict --digits 314159          # a number
+    byhand predict --weights runs/mlp-dropout-20260101-120000/weights.npz
+    byhand predict --weights weights.npz --interpolate --out walk.png
 """
 
 from __future__ import annotations

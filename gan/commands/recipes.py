@@ -1,7 +1,4 @@
-"""List the recipes: networks, settings and lengths of training, by name.
-
-byhand recipes
-"""
+"""List the recipes: networks, settings and lengths of training, by name."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """Train a GAN on handwritten digits and watch them appear.
 
-byhand train
-byhand train --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
-byhand train --resume runs/NAME
+For example:
+
+    byhand train
+    byhand train --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
+    byhand train --resume runs/NAME
 """
 
 from __future__ import annotations

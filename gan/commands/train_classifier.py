@@ -1,7 +1,9 @@
 """Train a classifier of handwritten digits.
 
-python examples/train_mnist_classifier.py
-python examples/train_mnist_classifier.py --epochs 3 --dataset mnist-sample
+For example:
+
+    python examples/train_mnist_classifier.py
+    python examples/train_mnist_classifier.py --epochs 3 --dataset mnist-sample
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ def main() -> int:
     images, labels = load(
         args.dataset, "train", data_dir=args.data_dir, flat=False, quiet=args.quiet
     )
-    test = load(args.dataset, "test", data_dir=args.data_dir, flat=False, quiet=args.quiet)
+    test_images, test_labels = load(
+        args.dataset, "test", data_dir=args.data_dir, flat=False, quiet=args.quiet
+    )
     trainer = ClassifierTrainer(
         images, labels, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed, device=ops
     )
@@ -67,7 +71,7 @@ def main() -> int:
         "seed": args.seed,
         "device": ops.device,
     }
-    folder = ClassifierRun(out, *test, config)
+    folder = ClassifierRun(out, test_images, test_labels, config)
     say(
         f"{trainer.network.n_parameters:,} parameters, {len(images):,} images, on {ops!r}; "
         f"results go to {folder.path}"

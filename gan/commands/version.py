@@ -1,7 +1,4 @@
-"""Print the version.
-
-byhand version
-"""
+"""Print the version."""
 
 from __future__ import annotations
 

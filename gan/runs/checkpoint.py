@@ -169,11 +169,13 @@ class CheckpointCallback(Callback):
     def save(self, trainer: Trainer) -> None:
         """Write the checkpoint now."""
         frames = self._pictures.frames
+        arrays, rest = trainer.state()
         empty = np.empty((0, len(trainer.fixed_inputs), 28, 28), np.uint8)
         checkpoint = Checkpoint(
             self.config,
             self._data_dir,
-            *trainer.state(),
+            arrays,
+            rest,
             np.stack(frames) if frames else empty,
             trainer.clusters,
             self._history.rows,

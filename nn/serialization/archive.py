@@ -255,6 +255,5 @@ class Archive:
             data = file.read(n_bytes)
             if len(data) != n_bytes or file.read(1):
                 raise WeightsError(f"the array {name!r} is truncated; {REMEDY}")
-        order = "F" if fortran else "C"
-        array = np.frombuffer(data, got_dtype).reshape(got_shape, order=order)
+        array = np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
         return array.astype(got_dtype.newbyteorder("="), copy=False)

@@ -182,9 +182,9 @@ def test_history_is_never_doubled_and_later_lines_come_again(run, tmp_path):
 def test_what_a_killed_process_left_goes_and_nothing_else(run, tmp_path):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     mine = {".hidden", ".a.b", "notes.txt.abcdefgh", ".weights.npz.short"}
-    for name in mine | {".weights.npz.ab12_xyz", ".checkpoint.npz.00000000"}:
+    for name in mine | {".weights.npz.0123456789abcdef.tmp", ".checkpoint.npz.0000000000000000.tmp"}:
         (tmp_path / "here" / name).write_bytes(b"")
-    (tmp_path / "here" / "samples" / ".epoch_001.png.ab12_xyz").write_bytes(b"")
+    (tmp_path / "here" / "samples" / ".epoch_001.png.fedcba9876543210.tmp").write_bytes(b"")
     assert run("--resume", "here", "--quiet")[0] == 0
     left = {p.name for p in (tmp_path / "here").rglob("*") if p.name.startswith(".") or "." in p.name and p.suffix not in (
         ".npz", ".csv", ".json", ".png", ".gif")}  # fmt: skip
