@@ -36,21 +36,24 @@ def test_what_is_optional_may_be_missing():
     assert Description.from_info(info) == Description(Latent(4), (0.0, 1.0))
 
 
-@pytest.mark.parametrize("change, told", [
-    ({"latent": None}, "subscriptable"),
-    ({"latent": {"size": 4}}, "distribution"),
-    ({"latent": {"size": MAX_LATENT_SIZE + 1, "distribution": "normal"}}, "at most 10,000"),
-    ({"image_range": [0, 10**400]}, "too large"),
-    ({"image_range": [0, math.nan]}, "rising, finite"),
-    ({"image_range": [1, 1]}, "rising, finite"),
-    ({"image_range": [1]}, "unpack"),
-    ({"classes": MAX_CLASSES + 1, "shares": None}, "classes up to 1000"),
-    ({"classes": "many", "shares": None}, "classes up to 1000"),
-    ({"classes": 2}, "no classes beside them"),
-    ({"shares": [1.5, -0.5]}, "sum to 1"),
-    ({"shares": [math.nan]}, "sum to 1"),
-    ({"shares": []}, "empty"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"latent": None}, "subscriptable"),
+        ({"latent": {"size": 4}}, "distribution"),
+        ({"latent": {"size": MAX_LATENT_SIZE + 1, "distribution": "normal"}}, "at most 10,000"),
+        ({"image_range": [0, 10**400]}, "too large"),
+        ({"image_range": [0, math.nan]}, "rising, finite"),
+        ({"image_range": [1, 1]}, "rising, finite"),
+        ({"image_range": [1]}, "unpack"),
+        ({"classes": MAX_CLASSES + 1, "shares": None}, "classes up to 1000"),
+        ({"classes": "many", "shares": None}, "classes up to 1000"),
+        ({"classes": 2}, "no classes beside them"),
+        ({"shares": [1.5, -0.5]}, "sum to 1"),
+        ({"shares": [math.nan]}, "sum to 1"),
+        ({"shares": []}, "empty"),
+    ],
+)
 def test_what_is_out_of_bounds_is_refused(change, told):
     with pytest.raises(WeightsError, match=told):
         Description.from_info(INFO | change)

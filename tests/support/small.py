@@ -49,7 +49,11 @@ def trainer(recipe=TINY, images=None, **settings):
 
 def held(*networks):
     """The bytes of the networks' weights and statistics."""
-    return b"".join(b.flat.tobytes() for net in networks for b in (net.parameters.value, net.parameters.statistics))
+    return b"".join(
+        b.flat.tobytes()
+        for net in networks
+        for b in (net.parameters.value, net.parameters.statistics)
+    )
 
 
 def weights(trained):

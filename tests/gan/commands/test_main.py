@@ -57,10 +57,15 @@ def test_help_lists_the_commands(call):
     assert (status, err) == (0, "") and all(text in out for text in byhand.COMMANDS.values())
 
 
-@pytest.mark.parametrize("words, told", [
-    ([], "COMMAND"), (["paint"], "paint"), (["--paint"], "COMMAND"),
-    (["train", "--paint"], "--paint"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ([], "COMMAND"),
+        (["paint"], "paint"),
+        (["--paint"], "COMMAND"),
+        (["train", "--paint"], "--paint"),
+    ],
+)
 def test_an_unknown_command_is_one_line(call, words, told):
     assert_refused(call(*words), told)
 
@@ -81,12 +86,16 @@ def test_a_run_in_a_folder_of_the_users(call, tmp_path):
     assert call("train", "--resume", f"runs/{run.name}", "--steps", 3, "--quiet") == (0, "", "")
 
 
-@pytest.mark.parametrize("argv0, start", [
-    ("examples/train_mnist_gan.py", "python examples/predict.py"),
-    ("../my examples/evaluate.py", "byhand predict"),
-    ("../my examples/train_mnist_gan.py", "python '../my examples/predict.py'"),
-    ("/usr/bin/byhand", "byhand predict"), ("byhand train", "byhand predict"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "argv0, start",
+    [
+        ("examples/train_mnist_gan.py", "python examples/predict.py"),
+        ("../my examples/evaluate.py", "byhand predict"),
+        ("../my examples/train_mnist_gan.py", "python '../my examples/predict.py'"),
+        ("/usr/bin/byhand", "byhand predict"),
+        ("byhand train", "byhand predict"),
+    ],
+)
 def test_a_printed_command_works_where_the_user_is(monkeypatch, argv0, start):
     monkeypatch.setattr(sys, "argv", [argv0])
     assert to_paste("predict", "--weights", "a b/w.npz") == f"{start} --weights 'a b/w.npz'"

@@ -1,4 +1,4 @@
-"""A trainer that goes on from a checkpoint makes the bytes that one which never stopped makes."""
+"""A trainer that continues from a checkpoint makes the same bytes as one that never stopped."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,14 +7,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
+from gan.data.stacked import StackedBatches, random_triples
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import OneCentered, ZeroCentered
-from gan.data.stacked import StackedBatches, random_triples
+from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
 from gan.training.trainer import LOG_EVERY
-from nn import Conv2d, Cutout, Dense, Flatten, LeakyReLU, RandomShift, RunError, Sequential, SpectralNorm, WeightsError
+from nn import (
+    Conv2d,
+    Cutout,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    RandomShift,
+    RunError,
+    Sequential,
+    SpectralNorm,
+    WeightsError,
+)
 from tests import oracles
-from tests.support.small import STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, disk_is_full, held, trainer, weights
+from tests.support.small import (
+    STEPS_PER_EPOCH,
+    TINY,
+    TINY_BATCHNORM,
+    digits,
+    disk_is_full,
+    held,
+    trainer,
+    weights,
+)
 from tests.support.tools import assert_close
 
 
@@ -34,12 +54,20 @@ def drawer(n_in):
 RECIPES = {
     "dropout": TINY,
     "batch norm, average": replace(TINY_BATCHNORM, average=0.9),
-    "lazy penalty": replace(TINY, discriminator=judge(), penalty=ZeroCentered(1.0, every=3), fresh_noise=False),
-    "penalty with its own draws": replace(TINY, discriminator=judge(), penalty=OneCentered(every=2), objective=Relativistic()),
-    "classes": replace(TINY, generator=drawer(4 + 10), discriminator=judge(10), classes=10, average=0.99),
+    "lazy penalty": replace(
+        TINY, discriminator=judge(), penalty=ZeroCentered(1.0, every=3), fresh_noise=False
+    ),
+    "penalty with its own draws": replace(
+        TINY, discriminator=judge(), penalty=OneCentered(every=2), objective=Relativistic()
+    ),
+    "classes": replace(
+        TINY, generator=drawer(4 + 10), discriminator=judge(10), classes=10, average=0.99
+    ),
     "clusters": replace(TINY, generator=drawer(4 + 7), discriminator=judge(7), clusters=7),
     "augmentation, spectral norm": replace(
-        TINY, generator=lambda: Sequential(Dense(4, 784), *TINY.generator()[4:], *reshaped()), discriminator=augmented
+        TINY,
+        generator=lambda: Sequential(Dense(4, 784), *TINY.generator()[4:], *reshaped()),
+        discriminator=augmented,
     ),
 }
 
@@ -63,18 +91,22 @@ def everything(t):
 
 
 def through_a_file(t, path):
-    """What a checkpoint of the trainer gives back."""
+    """The checkpoint of a trainer, written and read."""
     write_checkpoint(path, a_checkpoint(t))
     return read_checkpoint(path)
 
 
 def a_checkpoint(t):
     arrays, rest = t.state()
-    return Checkpoint({"seed": 3}, None, arrays, rest, np.zeros((0, 64, 28, 28), np.uint8), t.clusters, [], None)
+    return Checkpoint(
+        {"seed": 3}, None, arrays, rest, np.zeros((0, 64, 28, 28), np.uint8), t.clusters, [], None
+    )
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("first", [1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 2, 2 * STEPS_PER_EPOCH + 4])
+@pytest.mark.parametrize(
+    "first", [1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 2, 2 * STEPS_PER_EPOCH + 4]
+)
 def test_the_bytes_are_those_of_a_training_that_never_stopped(tmp_path, name, first):
     once, before = new(RECIPES[name]), new(RECIPES[name])
     once.fit(steps=17)
@@ -87,7 +119,11 @@ def test_the_bytes_are_those_of_a_training_that_never_stopped(tmp_path, name, fi
     assert weights(after) == weights(once) and held(after.artist) == held(once.artist)
     assert np.array_equal(after.fixed_inputs, once.fixed_inputs)
     got, want = everything(after), everything(once)
-    assert got[0] == want[0] and got[1]["streams"] == want[1]["streams"] and got[1]["step"] == want[1]["step"] == last["step"]
+    assert (
+        got[0] == want[0]
+        and got[1]["streams"] == want[1]["streams"]
+        and got[1]["step"] == want[1]["step"] == last["step"]
+    )
 
 
 @pytest.mark.parametrize("first", [1, LOG_EVERY - 1, LOG_EVERY, LOG_EVERY + 7])
@@ -106,7 +142,9 @@ def test_within_a_window_of_the_log_the_epochs_means_go_on(first):
 def test_stacked_digits_go_on_too():
     digit = digits(40)
     recipe = replace(
-        TINY, generator=lambda: Sequential(Dense(4, 3 * 784)), discriminator=lambda: Sequential(Dense(3 * 784, 1))
+        TINY,
+        generator=lambda: Sequential(Dense(4, 3 * 784)),
+        discriminator=lambda: Sequential(Dense(3 * 784, 1)),
     )
     batches = partial(StackedBatches, triples=random_triples(40, 43, 0))
     once, before, after = (trainer(recipe, digit, batches=batches) for _ in range(3))
@@ -126,7 +164,10 @@ def test_a_state_is_a_copy_and_to_take_it_changes_nothing():
     t.fit(steps=3)
     plain.fit(steps=3)
     assert weights(t) == weights(plain)
-    assert all(np.array_equal(array, before[name]) for name, array in arrays.items()) and rest["step"] == 3
+    assert (
+        all(np.array_equal(array, before[name]) for name, array in arrays.items())
+        and rest["step"] == 3
+    )
 
 
 def test_another_learning_rate_stays():
@@ -137,7 +178,7 @@ def test_another_learning_rate_stays():
 
 
 def test_no_state_that_cannot_be_restored():
-    """A gradient so large that its square is infinite stops its weights, and leaves them and the losses finite."""
+    """A gradient whose square is infinite stops the weights; they and the losses stay finite."""
     t = trainer(learning_rate=1e13)
     with pytest.raises(RunError, match="no longer finite.*learning rate below 1e"):
         t.fit(steps=8)
@@ -154,31 +195,45 @@ def test_no_state_of_weights_that_are_not_finite():
     assert t.step_count == 2
 
 
-# ---- what does not fit -------------------------------------------------------------------------------------------
+# ---- what does not fit
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda arrays, rest: arrays.pop("G.value"), "'G.value' is missing"),
-    (lambda arrays, rest: arrays.update(more=np.zeros(3)), "'more' is extra"),
-    (lambda arrays, rest: arrays.update({"D.adam.m": np.zeros(3, "f4")}), "expected D.adam.m of float32"),
-    (lambda arrays, rest: arrays.update({"D.value": arrays["D.value"].astype("f8")}), "float32.*float64"),
-    (lambda arrays, rest: arrays["order.0"].fill(10**6), "order.0 as another order"),
-    (lambda arrays, rest: arrays["G.value"].fill(np.inf), "finite"),
-    (lambda arrays, rest: rest.pop("streams"), "KeyError"),
-    (lambda arrays, rest: rest["streams"].update({"0": []}), "AttributeError"),
-    (lambda arrays, rest: rest["streams"]["0"].update(state={"state": [1]}), "ValueError"),
-    (lambda arrays, rest: rest.update(step="many"), "ValueError"),
-    (lambda arrays, rest: rest.update(step=-1), "at least 0"),
-    (lambda arrays, rest: rest.update(step=float("inf")), "OverflowError"),
-    (lambda arrays, rest: rest.update(step=10**30), "at least 0"),
-    (lambda arrays, rest: rest.update(seconds=[float("inf"), 0.0]), "finite seconds"),
-    (lambda arrays, rest: rest.update(seconds=[0.0, float("nan")]), "finite seconds"),
-    (lambda arrays, rest: rest["log"].update(steps=10**400), "ValueError"),
-    (lambda arrays, rest: rest["log"].update(squares=[1.0, float("inf")]), "ValueError"),
-    (lambda arrays, rest: arrays["D.adam.v"].fill(np.nan), "finite numbers in D.adam.v"),
-    (lambda arrays, rest: rest.update(log={"sums": [1.0], "squares": [1.0, 1.0], "steps": 1}), "sums"),
-    (lambda arrays, rest: rest.update(seconds=None), "TypeError"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda arrays, rest: arrays.pop("G.value"), "'G.value' is missing"),
+        (lambda arrays, rest: arrays.update(more=np.zeros(3)), "'more' is extra"),
+        (
+            lambda arrays, rest: arrays.update({"D.adam.m": np.zeros(3, "f4")}),
+            "expected D.adam.m of float32",
+        ),
+        (
+            lambda arrays, rest: arrays.update({"D.value": arrays["D.value"].astype("f8")}),
+            "float32.*float64",
+        ),
+        (lambda arrays, rest: arrays["order.0"].fill(10**6), "order.0 as another order"),
+        (lambda arrays, rest: arrays["G.value"].fill(np.inf), "finite"),
+        (lambda arrays, rest: rest.pop("streams"), "KeyError"),
+        (lambda arrays, rest: rest["streams"].update({"0": []}), "AttributeError"),
+        (lambda arrays, rest: rest["streams"]["0"].update(state={"state": [1]}), "ValueError"),
+        (lambda arrays, rest: rest.update(step="many"), "ValueError"),
+        (lambda arrays, rest: rest.update(step=-1), "at least 0"),
+        (lambda arrays, rest: rest.update(step=float("inf")), "OverflowError"),
+        (lambda arrays, rest: rest.update(step=10**30), "at least 0"),
+        (lambda arrays, rest: rest.update(seconds=[float("inf"), 0.0]), "finite seconds"),
+        (lambda arrays, rest: rest.update(seconds=[0.0, float("nan")]), "finite seconds"),
+        (lambda arrays, rest: rest["log"].update(steps=10**400), "ValueError"),
+        (lambda arrays, rest: rest["log"].update(squares=[1.0, float("inf")]), "ValueError"),
+        (lambda arrays, rest: arrays["D.adam.v"].fill(np.nan), "finite numbers in D.adam.v"),
+        (
+            lambda arrays, rest: rest.update(
+                log={"sums": [1.0], "squares": [1.0, 1.0], "steps": 1}
+            ),
+            "sums",
+        ),
+        (lambda arrays, rest: rest.update(seconds=None), "TypeError"),
+    ],
+)
 def test_a_state_that_is_none_is_refused(change, words):
     t = trainer()
     t.fit(steps=2)
@@ -189,8 +244,11 @@ def test_a_state_that_is_none_is_refused(change, words):
 
 
 def test_a_run_of_version_0_1_goes_on():
-    """Its v lacks Adam's factor 1 - beta2. The weights three steps later are those that version 0.1 came to itself."""
-    checkpoint, later = read_checkpoint(Path(oracles.__file__).with_name("checkpoint_format_1.npz")), oracles.load("checkpoint_format_1_later")
+    """Its v lacks Adam's factor 1 - beta2; the weights three steps later are version 0.1's own."""
+    checkpoint, later = (
+        read_checkpoint(Path(oracles.__file__).with_name("checkpoint_format_1.npz")),
+        oracles.load("checkpoint_format_1_later"),
+    )
     t = trainer(seed=3, device="numpy")
     t.restore(checkpoint.arrays, checkpoint.rest)
     before = weights(t)
@@ -200,11 +258,14 @@ def test_a_run_of_version_0_1_goes_on():
     assert weights(t) != before
 
 
-@pytest.mark.parametrize("number, told", [
-    (0, "it has format 0, this version reads formats 1 to 2; no version of byhand wrote that"),
-    (3, "it has format 3, this version reads formats 1 to 2; update byhand to read it"),
-    (1, "recipe"),  # the configuration of this one does not say which beta2 its v needs
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "number, told",
+    [
+        (0, "it has format 0, this version reads formats 1 to 2; no version of byhand wrote that"),
+        (3, "it has format 3, this version reads formats 1 to 2; update byhand to read it"),
+        (1, "recipe"),  # the configuration of this one does not say which beta2 its v needs
+    ],
+)
 def test_other_formats_are_refused(tmp_path, monkeypatch, number, told):
     path = tmp_path / "checkpoint.npz"
     monkeypatch.setattr("gan.runs.checkpoint.FORMAT", number)
@@ -222,20 +283,38 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", disk_is_full)
     with pytest.raises(OSError):
         write_checkpoint(path, a_checkpoint(t))
-    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == [
+        "checkpoint.npz"
+    ]
 
 
-@pytest.mark.parametrize("change", [
-    {"config": None}, {"data_dir": 3}, {"rest": []}, {"best": "low"}, {"history": [{"epoch": 1, "step": 1}]},
-    {"history": [{"step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)}, {"frames": np.zeros((0, 64, 28), np.uint8)},
-    {"frames": np.zeros((0, 64, 28, 28), np.float32)}, {"frames": np.zeros((0, 64, 27, 28), np.uint8)},
-    {"history": [{"epoch": 1, "step": np.nan}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [{3: 1, "epoch": 1, "step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [dict.fromkeys([*COLUMNS, "more"], 1)], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [dict.fromkeys(COLUMNS, 1) | {"g_loss": np.inf}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [dict.fromkeys(COLUMNS, 1)], "frames": np.zeros((1, 0, 28, 28), np.uint8)}, {"history": [{}], "frames": np.zeros(
-        (1, 64, 28, 28), np.uint8)}, {"data_dir": "a\0b"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": None},
+        {"data_dir": 3},
+        {"rest": []},
+        {"best": "low"},
+        {"history": [{"epoch": 1, "step": 1}]},
+        {"history": [{"step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {"frames": np.zeros((0, 64, 28), np.uint8)},
+        {"frames": np.zeros((0, 64, 28, 28), np.float32)},
+        {"frames": np.zeros((0, 64, 27, 28), np.uint8)},
+        {"history": [{"epoch": 1, "step": np.nan}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {"history": [{3: 1, "epoch": 1, "step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {
+            "history": [dict.fromkeys([*COLUMNS, "more"], 1)],
+            "frames": np.zeros((1, 64, 28, 28), np.uint8),
+        },
+        {
+            "history": [dict.fromkeys(COLUMNS, 1) | {"g_loss": np.inf}],
+            "frames": np.zeros((1, 64, 28, 28), np.uint8),
+        },
+        {"history": [dict.fromkeys(COLUMNS, 1)], "frames": np.zeros((1, 0, 28, 28), np.uint8)},
+        {"history": [{}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {"data_dir": "a\0b"},
+    ],
+)
 def test_a_file_of_something_else_is_refused(tmp_path, change):
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, replace(a_checkpoint(trainer()), **change))
@@ -251,8 +330,15 @@ def test_data_have_a_name_of_their_own():
 
 def test_the_history_comes_back_as_it_was(tmp_path):
     figures = {name: 0.1 / 3 * k for k, name in enumerate(COLUMNS[2:])}
-    rows = [{"epoch": k, "step": 5 * k, **figures, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))]
+    rows = [
+        {"epoch": k, "step": 5 * k, **figures, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))
+    ]
     path = tmp_path / "checkpoint.npz"
-    write_checkpoint(path, replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)))
+    write_checkpoint(
+        path,
+        replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)),
+    )
     got = read_checkpoint(path).history
-    assert got == rows and [list(map(type, row.values())) for row in got] == [list(map(type, row.values())) for row in rows]
+    assert got == rows and [list(map(type, row.values())) for row in got] == [
+        list(map(type, row.values())) for row in rows
+    ]

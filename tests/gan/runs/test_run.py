@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.folders import new_folder, write_history
+from gan.images import GAP, SCALE
 from gan.runs import pictures
 from gan.runs.checkpoint import read_checkpoint
-from gan.images import GAP, SCALE
 from gan.runs.run import Run
-from gan.folders import new_folder, write_history
 from gan.training.trainer import N_FIXED, Callback
 from nn import RunError, load_weights
 from tests.support.small import TINY, TINY_BATCHNORM, disk_is_full, held, trainer, weights
@@ -41,7 +41,13 @@ def no_curves(monkeypatch):
 def test_everything_is_there_and_nothing_else(run):
     path, _, _ = run
     pictures = {"samples", "losses.png", "progress.gif"}
-    names = pictures | {"weights.npz", "checkpoint.npz", "fixed_samples.npz", "history.csv", "config.json"}
+    names = pictures | {
+        "weights.npz",
+        "checkpoint.npz",
+        "fixed_samples.npz",
+        "history.csv",
+        "config.json",
+    }
     assert {p.name for p in path.iterdir()} == names
     assert {p.name for p in (path / "samples").iterdir()} == {f"epoch_00{k}.png" for k in (1, 2, 3)}
 
@@ -86,7 +92,9 @@ def test_the_history_has_a_line_an_epoch(run):
         assert list(line) == list(record)
         for name, value in record.items():
             assert np.isclose(float(line[name]), value, rtol=1e-5)
-    assert [line["epoch"] for line in lines] == ["1", "2", "3"] and [line["step"] for line in lines] == ["5", "10", "12"]
+    assert [line["epoch"] for line in lines] == ["1", "2", "3"] and [
+        line["step"] for line in lines
+    ] == ["5", "10", "12"]
 
 
 def test_the_config_is_what_was_given(run):
@@ -99,17 +107,27 @@ def test_the_config_is_what_was_given(run):
 def test_all_but_the_film_is_there_after_the_first_epoch(tmp_path):
     t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     t.fit(epochs=1, callbacks=folder.callbacks)
-    for name in ("weights.npz", "samples/epoch_001.png", "losses.png", "history.csv", "config.json"):
+    for name in (
+        "weights.npz",
+        "samples/epoch_001.png",
+        "losses.png",
+        "history.csv",
+        "config.json",
+    ):
         assert (tmp_path / "run" / name).stat().st_size > 0, name
 
 
 def test_a_training_that_ended_before_its_first_record_leaves_its_weights(tmp_path):
     t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     folder.finish(t)
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.json", "samples", "weights.npz"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "config.json",
+        "samples",
+        "weights.npz",
+    }
 
 
-# ---- what must not happen -----------------------------------------------------------------------------------------
+# ---- what must not happen
 
 
 def test_saving_changes_nothing(tmp_path, no_curves):
@@ -121,16 +139,25 @@ def test_saving_changes_nothing(tmp_path, no_curves):
     folder.finish(saved)
     saved.fit(epochs=2, callbacks=folder.callbacks)
     assert weights(saved) == weights(plain)
-    assert all(a is net.parameters.value.flat for a, net in zip(buffers, (saved.generator, saved.discriminator)))
+    assert all(
+        a is net.parameters.value.flat
+        for a, net in zip(buffers, (saved.generator, saved.discriminator))
+    )
     assert saved.generator.dtype == np.float32 and saved.generator.ops.device == "cpu"
 
 
-def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(tmp_path, monkeypatch, no_curves):
+def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(
+    tmp_path, monkeypatch, no_curves
+):
     monkeypatch.setattr("gan.images.LONGEST_FILM", 3)
     shown, made = [], []
     monkeypatch.setattr(pictures, "save_film", lambda path, sheets: shown.extend(sheets))
     t, folder = trainer(replace(TINY, epochs=8)), Run.create(tmp_path / "run", CONFIG)
-    monkeypatch.setattr(pictures, "grid", lambda images, grid=pictures.grid: (made.append(grid(images)), made[-1])[1])
+    monkeypatch.setattr(
+        pictures,
+        "grid",
+        lambda images, grid=pictures.grid: (made.append(grid(images)), made[-1])[1],
+    )
     t.fit(callbacks=folder.callbacks)
     assert len(read_checkpoint(tmp_path / "run" / "checkpoint.npz").frames) == 3
     folder.finish(t)
@@ -144,7 +171,9 @@ def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path):
     with pytest.raises(RunError, match="holds files already.*--out") as error:
         Run.create(tmp_path, CONFIG)
     assert str(tmp_path) in str(error.value)
-    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"] and (tmp_path / "weights.npz").read_bytes() == b"mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"] and (
+        tmp_path / "weights.npz"
+    ).read_bytes() == b"mine"
 
 
 def test_an_empty_folder_and_a_new_one_in_new_ones_will_do(tmp_path):
@@ -162,14 +191,18 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, name):
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is_whole(tmp_path, monkeypatch, no_curves):
+def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is_whole(
+    tmp_path, monkeypatch, no_curves
+):
     """Looked at each time that a file is about to be moved, and has been moved, into its place."""
     path, seen, replace = tmp_path / "run", [], os.replace
 
     def look():
         history, checkpoint = path / "history.csv", path / "checkpoint.npz"
         lines = history.read_text() if history.exists() else ""
-        seen.append((lines, len(read_checkpoint(checkpoint).history) if checkpoint.exists() else None))
+        seen.append(
+            (lines, len(read_checkpoint(checkpoint).history) if checkpoint.exists() else None)
+        )
 
     monkeypatch.setattr(os, "replace", lambda a, b: (look(), replace(a, b), look()))
     t, folder = trainer(), Run.create(path, CONFIG)
@@ -179,7 +212,10 @@ def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is
     wholes = ["", *("".join(final.splitlines(True)[:n]) for n in (2, 3, 4))]
     for lines, n_epochs in seen:
         assert lines in wholes
-        assert n_epochs is None or n_epochs in (wholes.index(lines), wholes.index(lines) - 1)  # the history comes first
+        assert n_epochs is None or n_epochs in (
+            wholes.index(lines),
+            wholes.index(lines) - 1,
+        )  # the history comes first
     assert [n for _, n in seen][-1] == 3
 
 
@@ -188,7 +224,9 @@ def test_a_history_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypat
     monkeypatch.setattr("os.fsync", disk_is_full)
     with pytest.raises(OSError):
         write_history(tmp_path, [{"epoch": 1}, {"epoch": 2}])
-    assert (tmp_path / "history.csv").read_text() == "epoch\n1\n" and [p.name for p in tmp_path.iterdir()] == ["history.csv"]
+    assert (tmp_path / "history.csv").read_text() == "epoch\n1\n" and [
+        p.name for p in tmp_path.iterdir()
+    ] == ["history.csv"]
 
 
 def test_a_disk_without_room_for_the_folder_itself(tmp_path, monkeypatch):
@@ -203,7 +241,9 @@ def test_a_disk_without_room_for_the_folder_itself(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("when", ["on_start", "on_epoch", "finish"])
-def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(tmp_path, monkeypatch, no_curves, when):
+def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(
+    tmp_path, monkeypatch, no_curves, when
+):
     t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     history = t.fit(epochs=1, callbacks=folder.callbacks)
     before = (tmp_path / "run" / "weights.npz").read_bytes()
