@@ -1,6 +1,5 @@
 """Sphinx builds the site with this: sphinx-build -W -b html docs docs/_build"""
 
-import configparser
 import re
 import sys
 from pathlib import Path
@@ -8,13 +7,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-settings = configparser.ConfigParser()
-settings.read(ROOT / "setup.cfg")
+from nn.version import __version__  # noqa: E402
 
 project = "byhand"
 author = "the authors of byhand"
 copyright = author
-release = version = settings["metadata"]["version"]
+release = version = __version__
 
 extensions = [
     "myst_parser",

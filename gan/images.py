@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any
 
+import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
+
+# isort: split
 import numpy as np
 from PIL import Image
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
+
+# isort: split
 import numpy as np
 
 from gan.errors import RunError

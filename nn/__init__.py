@@ -39,6 +39,7 @@ from nn.losses import BCE, BCEWithLogits, Hinge, Mean, MeanSquaredError, Softmax
 from nn.ops import get_ops
 from nn.optimizers import SGD, Adam, RMSProp
 from nn.serialization.weights import load_weights, save_weights
+from nn.version import __version__ as __version__
 
 __all__ = [
     "Adam",

@@ -33,4 +33,4 @@ class WeightsError(ByhandError, ValueError):
 
 
 class FileError(ByhandError, RuntimeError):
-    """A file cannot be written, because something else is in its place."""
+    """A path is taken by something that a file must not replace."""

@@ -15,11 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.harness import contenders as sides
-from examples.train_mnist_gan import Bar
+from gan.commands.progress import ProgressBar
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.recipes import get_recipe
-from gan.runs.run import RunFolder
+from gan.runs.run import Run
 from gan.evaluation.collapse import CollapseWarning, digit_counter
 from gan.training.trainer import Trainer
 
@@ -42,9 +42,9 @@ class Ours(Epochs):
     def __init__(self, recipe, images, epochs):
         super().__init__(epochs)
         self.trainer, self.lead_in = trainer_of(recipe, images), sides.stepper(trainer_of(recipe, images))
-        bar = Bar(tqdm(unit="step", file=sys.stderr, disable=None))  # drawn where stderr is a terminal
-        self.run = RunFolder(self.folder, {"recipe": recipe.name})
-        self.callbacks = [self.run, bar, CollapseWarning(partial(tqdm.write, file=sys.stderr), digit_counter())]
+        bar = ProgressBar(tqdm(unit="step", file=sys.stderr, disable=None))  # drawn where stderr is a terminal
+        self.run = Run.create(self.folder, {"recipe": recipe.name})
+        self.callbacks = [*self.run.callbacks, bar, CollapseWarning(partial(tqdm.write, file=sys.stderr), digit_counter())]
 
     def __call__(self):
         self.trainer.fit(epochs=self.epochs, callbacks=self.callbacks)

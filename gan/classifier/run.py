@@ -10,7 +10,7 @@ import numpy as np
 from gan.classifier.confusion import accuracy, confusion_matrix, save_confusion
 from gan.classifier.network import CLASSES, save_classifier
 from gan.classifier.training import ClassifierTrainer
-from gan.runs.run import new_folder, unwritable, write_history
+from gan.folders import new_folder, unwritable, write_history
 
 
 class ClassifierRun:

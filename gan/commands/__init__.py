@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command `byhand`: one module per subcommand, and what they share."""

@@ -1,5 +1,6 @@
 """How good generated digits are, measured against MNIST's test images."""
 
+import nn  # noqa: F401, I001  before NumPy: it limits how long OpenBLAS's idle threads spin
 from gan.evaluation.class_metrics import class_histogram, digits_drawn, kl_to_uniform, mnist_score
 from gan.evaluation.evaluator import Evaluator
 from gan.evaluation.fid import fid, frechet_distance, moments

@@ -1,35 +1,78 @@
-"""One run at a time in a folder."""
+"""The lock on a run's folder: one run at a time."""
 
+from __future__ import annotations
+
+import errno
 import os
 import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gan.folders import LOCK
 from gan.errors import RunError
 
-try:
-    import fcntl
-except ImportError:  # Windows: two runs in one folder are then for their user to avoid
-    fcntl = None
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class RunLock:
-    """Holds a folder until `release`, or until the process ends, however it does: the system's lock dies with it.
+    """Holds a folder until `release`, or until the process ends, by whatever cause.
 
-    Nothing is left in the folder. Errors: `RunError` where another run holds it, or it is no folder that can be read.
+    It is a lock of the operating system on a hidden file in the folder, which `release` removes. On
+    a file system without locks, there is none.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Raises
+    ------
+    RunError
+        If another run holds it, or it is not a folder that can be written.
     """
 
-    def __init__(self, path):
-        self.release = lambda: None
-        if fcntl is None:
-            return
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        from filelock import FileLock, Timeout  # takes 60 ms
+
+        folder = Path(path)
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            os.listdir(folder)
+            # A soft lock, which is only a file, would outlive a killed process.
+            lock = FileLock(folder / LOCK, timeout=0, thread_local=False, fallback_to_soft=False)
+            self._release = weakref.finalize(self, _release, lock)
+            lock.acquire()
+        except Timeout:
+            raise RunError(
+                f"{path}: another run is writing into it; wait for its end, "
+                "or name another folder with --out"
+            ) from None
         except OSError as problem:
-            raise RunError(f"{path}: cannot be used as a run's folder ({problem.strerror}); name another") from None
-        self.release = weakref.finalize(self, os.close, handle)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            raise RunError(f"{path}: another run is writing into it; wait for its end, or name another folder with --out") from None
-        except OSError:  # a file system without locks
-            self.release()
+            if problem.errno not in NO_LOCKS:
+                raise RunError(
+                    f"{path}: cannot be used as a run's folder ({problem.strerror}); name another"
+                ) from None
+            _remove_file(lock)
+
+    def release(self) -> None:
+        """Let other runs have the folder."""
+        self._release()
+
+
+def _release(lock: BaseFileLock) -> None:
+    if not lock.is_locked:
+        return
+    if os.name == "posix":  # first: who waits for this file sees that it is gone
+        _remove_file(lock)
+        lock.release()
+    else:  # Windows removes no open file
+        lock.release()
+        _remove_file(lock)
+
+
+def _remove_file(lock: BaseFileLock) -> None:
+    with suppress(OSError):
+        os.unlink(lock.lock_file)

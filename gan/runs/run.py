@@ -1,190 +1,193 @@
-"""What a training leaves behind: a folder with its weights, pictures, figures and settings."""
+"""A run: its folder, lock and settings, and the callbacks that record it there."""
 
-import csv
-import io
+from __future__ import annotations
+
 import json
-import time
+import os
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from gan.runs import checkpoint as checkpoints
-from gan.images import gif_epochs, grid, save_curves, save_gif, save_picture
+from gan.folders import check_new, new_folder, unwritable, write_history
+from gan.runs.checkpoint import NAME, Checkpoint, CheckpointCallback, read_checkpoint
+from gan.runs.history import CurvesCallback, History, Measure
 from gan.runs.lock import RunLock
+from gan.runs.pictures import PicturesCallback
+from gan.runs.weights import WeightsCallback
 from gan.training.callback import Callback
+from gan.training.trainer import Trainer
 from gan.errors import RunError
-from nn import save_weights
 from nn.serialization.files import atomic_write, remove_temporaries
 
 CHECKPOINT_MINUTES = 2.0  # from one checkpoint to the next within an epoch
-CURVES_EVERY = 15  # seconds: drawing them takes half a second
-LOOK_EVERY = 4  # seconds, until the first epoch is over
 
 
-def check_new(path):
-    """Raise `RunError` if the path is there and is not an empty folder, or cannot be below what is there."""
-    try:
-        above = next(parent for parent in path.absolute().parents if parent.exists())
-        if not above.is_dir():
-            raise RunError(f"{path}: expected a folder at {above}, which is a file; name another with --out")
-        if path.exists() and any(path.iterdir()):
-            raise RunError(f"{path}: expected an empty or new folder, it holds files already; name another with --out")
-    except OSError as problem:
-        raise RunError(f"{path}: cannot be written ({problem.strerror}); name another folder with --out") from None
+class Run:
+    """The folder of a run; `Run.create` makes a new one, `Run.resume` opens one to continue.
 
+    ``trainer.fit(callbacks=run.callbacks)`` records training there, and ``run.finish(trainer)``
+    writes what is written once. Each file is complete or not there:
 
-def new_folder(path):
-    """Make the folder; `RunError` if it cannot be made or written, or holds anything already."""
-    path = Path(path)
-    check_new(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise RunError(f"{path}: cannot be written ({problem.strerror}); name another folder with --out") from None
-    return path
+    - config.json: the settings
+    - weights.npz, best.npz: see `WeightsCallback`
+    - samples/, progress.gif, fixed_samples.npz: see `PicturesCallback`
+    - history.csv, losses.png: see `CurvesCallback`
+    - checkpoint.npz: see `CheckpointCallback`
 
+    The folder is locked until `finish` or `release`.
 
-def write_history(folder, records):
-    """Write history.csv: a line for each record, dicts with the same keys."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, records[0].keys(), lineterminator="\n")
-    table.writeheader()
-    table.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in records)
-    with atomic_write(folder / "history.csv") as file:
-        file.write(text.getvalue().encode())
-
-
-def unwritable(folder, problem):
-    """The error for an `OSError` while a run writes into its folder."""
-    return RunError(f"{folder}: cannot be written ({problem.strerror}); what was saved before is whole")
-
-
-class RunFolder(Callback):
-    """Writes into a folder as training goes on, each file whole or not at all.
-
-    weights.npz (G and D, the newest), samples/epoch_001.png ..., with an epoch_000.png of how far the first one is for those
-    who wait for it, fixed_samples.npz (the fixed inputs as `noise`, the film's `epochs`, and the `images` made of those inputs
-    after each of these as uint8 (frames, 64, 28, 28)), history.csv (a line an epoch), losses.png, progress.gif, config.json, and
-    checkpoint.npz, from which `resumed` goes on: after each epoch, and every so many minutes.
-
-    fid: a `FIDCallback`, whose figures go into history.csv and losses.png; best.npz is then the weights with the lowest.
-    data_dir: where the images came from, for the checkpoint. The folder is locked until `finish`. Errors: `RunError` as soon
-    as a file cannot be written, and for a folder that holds files already or belongs to another run.
+    Attributes
+    ----------
+    path
+        The folder.
+    checkpoint
+        Of a resumed run: what it was when it stopped; else None.
+    history
+        The rows of history.csv so far.
+    callbacks
+        What records the run; empty for a resumed run until `start`.
     """
 
-    def __init__(self, path, config, fid=None, *, minutes=CHECKPOINT_MINUTES, data_dir=None):
-        path = new_folder(path)
-        self._open(path, RunLock(path), config, fid, minutes, data_dir)
-        check_new(path)  # another run may have come and gone before the lock was ours
-        new_folder(path / "samples")
-        self._write_config()
+    def __init__(self, path: Path, lock: RunLock, checkpoint: Checkpoint | None = None) -> None:
+        self.path, self.checkpoint = path, checkpoint
+        self._lock = lock
+        self.callbacks: list[Callback] = []
 
     @classmethod
-    def resumed(cls, path, lock, checkpoint, config, fid=None, *, minutes=CHECKPOINT_MINUTES, data_dir=None):
-        """A folder that goes on where a checkpoint of it was written; the lock is already held."""
-        folder = cls.__new__(cls)
-        folder._open(Path(path), lock, config, fid, minutes, data_dir)
-        column = {"fid": None} if fid else {}  # which epochs before an --evaluate-every lack
-        folder.history, folder.frames = [{**record, **column, **record} for record in checkpoint.history], list(checkpoint.frames)
-        folder.best = float("inf") if checkpoint.best is None else checkpoint.best
-        try:
-            (folder.path / "samples").mkdir(exist_ok=True)
-            remove_temporaries(folder.path)
-            remove_temporaries(folder.path / "samples")
-            if folder.history:  # epochs that are later than the checkpoint will come again
-                write_history(folder.path, folder.history)
-        except OSError as problem:
-            raise unwritable(folder.path, problem) from None
-        folder._write_config()
-        return folder
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        config: dict[str, Any],
+        fid: Measure | None = None,
+        *,
+        checkpoint_minutes: float = CHECKPOINT_MINUTES,
+        data_dir: str | None = None,
+    ) -> Run:
+        """Make the folder of a new run; the parameters are those of `start`.
 
-    def _open(self, path, lock, config, fid, minutes, data_dir):
-        self.path, self.config, self.fid, self.best = path, config, fid, float("inf")
-        self._lock, self._minutes, self._data_dir = lock, minutes, data_dir
-        self.history, self.frames = [], []
-        self._curves_drawn = self._looked = self._saved = time.monotonic()
-
-    def on_start(self, trainer):
+        Raises
+        ------
+        RunError
+            If the folder cannot be made, contains files already, or belongs to another run.
+        """
+        path = new_folder(path)
+        run = cls(path, RunLock(path))
         try:
-            self._save_checkpoint(trainer)
-        except OSError as problem:
-            raise unwritable(self.path, problem) from None
+            check_new(path)  # another run may have come and gone before the lock was ours
+            new_folder(path / "samples")
+            run.start(config, fid, checkpoint_minutes=checkpoint_minutes, data_dir=data_dir)
+        except RunError:
+            run.release()
+            raise
+        return run
 
-    def on_log(self, trainer, record):
-        try:
-            if not self.history and time.monotonic() - self._looked >= LOOK_EVERY:
-                save_picture(self.path / "samples" / "epoch_000.png", grid(trainer.fixed_samples()))
-                self._looked = time.monotonic()
-            ends = trainer.ended or trainer.step_count % trainer.steps_per_epoch == 0  # the history wants the epoch's record first
-            if not ends and time.monotonic() - self._saved >= 60 * self._minutes:
-                self._save_checkpoint(trainer)
-        except OSError as problem:
-            raise unwritable(self.path, problem) from None
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str]) -> Run:
+        """Open the folder of a run that is to continue; nothing in it changes before `start`.
 
-    def on_epoch(self, trainer, record):
-        images = trainer.fixed_samples()
-        sheet = grid(images)
-        if self.fid:
-            record["fid"] = self.fid(trainer, record["epoch"])
-        frames = dict(zip(gif_epochs(len(self.history)), self.frames))
-        if self.history and self.history[-1]["epoch"] == record["epoch"]:  # which an earlier end of training cut short
-            self.history.pop()
-        self.history.append(record)
-        frames[len(self.history)] = np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8)
-        self.frames = [frames[epoch] for epoch in gif_epochs(len(self.history))]
+        Raises
+        ------
+        RunError
+            If there is no such folder, no checkpoint in it, or another run holds it.
+        WeightsError
+            If the checkpoint cannot be read.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise RunError(
+                f"{path}: expected the folder of a run, there is none; "
+                "--resume takes the one that --out named"
+            )
+        if not (path / NAME).exists():
+            raise RunError(
+                f"{path}: expected a {NAME} in it, there is none: no run got so far; "
+                "start it anew with another --out"
+            )
+        lock = RunLock(path)
         try:
-            save_picture(self.path / "samples" / f"epoch_{len(self.history):03}.png", sheet)
-            self.save_weights(trainer)
-            if record.get("fid") is not None and record["fid"] < self.best:
-                self.best = record["fid"]
-                self.save_weights(trainer, "best.npz")
-            write_history(self.path, self.history)
-            if len(self.history) == 1 or time.monotonic() - self._curves_drawn > CURVES_EVERY:
-                save_curves(self.path / "losses.png", self.history)
-                self._curves_drawn = time.monotonic()
-            self._save_checkpoint(trainer)
-        except OSError as problem:
-            raise unwritable(self.path, problem) from None
+            return cls(path, lock, read_checkpoint(path / NAME))
+        except BaseException:
+            lock.release()
+            raise
 
-    def finish(self, trainer):
-        """Write what is made once, at the end: the curves, the film and the fixed samples; the folder is let go."""
+    def start(
+        self,
+        config: dict[str, Any],
+        fid: Measure | None = None,
+        *,
+        checkpoint_minutes: float = CHECKPOINT_MINUTES,
+        data_dir: str | None = None,
+    ) -> None:
+        """Write config.json, and make the callbacks.
+
+        Parameters
+        ----------
+        config
+            The settings of the run, for config.json, checkpoints and weights files.
+        fid
+            Called as fid(trainer, epoch) after each epoch: the FID, or None if none is due.
+        checkpoint_minutes
+            From one checkpoint to the next within an epoch.
+        data_dir
+            The folder of the training images, for checkpoints.
+        """
+        before = self.checkpoint
+        self._history = History(before.history if before else (), fid)
+        if before:
+            self._clean_up()
+        write_config(self.path, config)
+        self._pictures = PicturesCallback(
+            self.path, self._history, before.frames if before else None
+        )
+        best = before.best if before else None
+        self._weights = WeightsCallback(self.path, config, self._history, best)
+        self._curves = CurvesCallback(self.path, self._history)
+        checkpoints = CheckpointCallback(
+            self.path,
+            config,
+            self._history,
+            self._pictures,
+            self._weights,
+            minutes=checkpoint_minutes,
+            data_dir=data_dir,
+        )
+        recording = (self._history, self._pictures, self._weights, self._curves, checkpoints)
+        self.callbacks = list(recording)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return self._history.rows
+
+    def finish(self, trainer: Trainer) -> None:
+        """Write the weights, the curves, the GIF and the fixed samples; release the folder."""
         try:
-            self.save_weights(trainer)
-            if self.history:
-                save_curves(self.path / "losses.png", self.history)
-                save_gif(self.path / "progress.gif", [grid(frame / 255) for frame in self.frames])
-                with atomic_write(self.path / "fixed_samples.npz") as file:
-                    inputs, epochs = trainer.ops.to_host(trainer.fixed_inputs), gif_epochs(len(self.history))
-                    np.savez_compressed(file, noise=inputs, epochs=epochs, images=np.stack(self.frames))
+            self._weights.save(trainer)
+            self._curves.finish()
+            self._pictures.finish(trainer)
         except OSError as problem:
             raise unwritable(self.path, problem) from None
         finally:
-            self._lock.release()
+            self.release()
 
-    def save_weights(self, trainer, name="weights.npz"):
-        """Write both networks, G as it is to be drawn with, and what a reader needs for that."""
-        recipe = trainer.recipe
-        info = {
-            "recipe": recipe.name,
-            "latent": {"size": recipe.latent.size, "distribution": recipe.latent.distribution},
-            "classes": recipe.classes,
-            "shares": trainer.sampler.class_prior,
-            "image_range": recipe.image_range,
-            "training": {**self.config, "steps_done": trainer.step_count},
-        }
-        save_weights(self.path / name, {"G": trainer.generator_ema, "D": trainer.discriminator}, info)
+    def release(self) -> None:
+        """Let other runs have the folder."""
+        self._lock.release()
 
-    def _save_checkpoint(self, trainer):
-        arrays, rest = trainer.state_dict()
-        frames = np.stack(self.frames) if self.frames else np.empty((0, len(trainer.fixed_inputs), 28, 28), np.uint8)
-        best = None if self.best == float("inf") else self.best
-        held = checkpoints.Checkpoint(self.config, self._data_dir, arrays, rest, frames, trainer.cluster_ids, self.history, best)
-        checkpoints.write_checkpoint(self.path / checkpoints.NAME, held)
-        self._saved = time.monotonic()
-
-    def _write_config(self):
+    def _clean_up(self) -> None:
+        """Bring a folder to the state of its checkpoint."""
         try:
-            with atomic_write(self.path / "config.json") as file:
-                file.write((json.dumps(self.config, indent=2) + "\n").encode())
+            (self.path / "samples").mkdir(exist_ok=True)
+            remove_temporaries(self.path)
+            remove_temporaries(self.path / "samples")
+            if self.history:  # epochs later than the checkpoint will come again
+                write_history(self.path, self.history)
         except OSError as problem:
             raise unwritable(self.path, problem) from None
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write config.json."""
+    try:
+        with atomic_write(folder / "config.json") as file:
+            file.write((json.dumps(config, indent=2) + "\n").encode())
+    except OSError as problem:
+        raise unwritable(folder, problem) from None

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from benchmarks import quality
-from gan.runs.run import RunFolder
+from gan.runs.run import Run
 from tests.support.small import command, trainer  # noqa: F401
 
 METRICS = {
@@ -25,8 +25,8 @@ def finished(folder, recipe, seed):
 
 
 def trained(folder, recipe, seed):
-    t, run = trainer(), RunFolder(folder, {"recipe": recipe, "seed": seed, "images": 43})
-    t.fit(epochs=1, callbacks=[run])
+    t, run = trainer(), Run.create(folder, {"recipe": recipe, "seed": seed, "images": 43})
+    t.fit(epochs=1, callbacks=run.callbacks)
 
 
 def judged(folder):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nn.ops.threads import cores
-from nn.waiting import GNU_OPENMP, OPENBLAS, SAID_OTHERWISE
+from nn.waiting import GNU_OPENMP, OPENBLAS, USER_SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
 LOOK = """
@@ -72,7 +72,7 @@ def test_all_public_names_exist():
 WITHOUT = {
     key: value
     for key, value in os.environ.items()
-    if key not in SAID_OTHERWISE and "NUM_THREADS" not in key
+    if key not in USER_SETTINGS and "NUM_THREADS" not in key
 }
 
 

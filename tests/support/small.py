@@ -1,6 +1,6 @@
-"""Recipes and images so small that a training of them takes milliseconds."""
+"""Recipes and images so small that a run takes milliseconds."""
 
-import importlib.util
+import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,11 @@ from gan.training.trainer import Trainer
 from nn import BatchNorm, Dense, Dropout, LeakyReLU, Sequential, Tanh
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-N_IMAGES, BATCH, STEPS_PER_EPOCH = 43, 8, 5  # three images are left over in each epoch
+N_IMAGES, BATCH, STEPS_PER_EPOCH = 43, 8, 5  # an epoch leaves out three images
 
 
 def digits(n=N_IMAGES, pixels=784, seed=0):
-    """Random uint8 images; each begins with its own number, so that a batch tells what is in it."""
+    """Random uint8 images; the first pixel of each is its index, which tells it in a batch."""
     images = np.random.default_rng(seed).integers(0, 256, (n, pixels)).astype(np.uint8)
     images[:, 0] = np.arange(n)
     return images
@@ -52,7 +52,11 @@ def trainer(recipe=TINY, images=None, *, batch_size=None, learning_rate=None, **
 
 def held(*networks):
     """The bytes of the networks' weights and statistics."""
-    return b"".join(b.flat.tobytes() for net in networks for b in (net.parameters.value, net.parameters.statistics))
+    return b"".join(
+        b.flat.tobytes()
+        for net in networks
+        for b in (net.parameters.value, net.parameters.statistics)
+    )
 
 
 def weights(trained):
@@ -60,21 +64,31 @@ def weights(trained):
 
 
 def disk_is_full(*args):
-    """Stands in for what writes."""
+    """Replaces a function that writes."""
     raise OSError(28, "No space left on device")
 
 
+SCRIPTS = {  # in examples/, and the modules of gan.commands that they run
+    "classify": "classify",
+    "evaluate": "evaluate",
+    "predict": "predict",
+    "stacked_mnist": "stacked_mnist",
+    "train_mnist_classifier": "train_classifier",
+    "train_mnist_gan": "train",
+}
+
+
 def example(name):
-    """The module of a command line in examples/."""
-    spec = importlib.util.spec_from_file_location(name, CHECKOUT / "examples" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The module that a script in examples/ runs."""
+    return importlib.import_module(f"gan.commands.{SCRIPTS[name]}")
 
 
 @pytest.fixture
 def command(monkeypatch, capsys, tmp_path):
-    """Call a command line in this process, in an empty folder: command(module, "--steps", 2) -> status, stdout, stderr."""
+    """Run a command in this process, in an empty folder.
+
+    command(module, "--steps", 2) returns status, stdout and stderr.
+    """
     monkeypatch.chdir(tmp_path)
 
     def call(module, *words):
@@ -87,7 +101,7 @@ def command(monkeypatch, capsys, tmp_path):
 
 
 def assert_refused(result, *words):
-    """Exit status 2, nothing on stdout, and one line on stderr, an error with all these words in it."""
+    """Check for status 2, nothing on stdout, and one line on stderr: an error with these words."""
     status, out, err = result
     assert status == 2 and out == "" and "Traceback" not in err
     assert err.count("\n") == 1 and err.startswith("error: "), err

@@ -1,4 +1,4 @@
-"""What `run` makes of the errors that the commands' own tests do not come across."""
+"""How `run` reports errors that the tests of the commands do not raise."""
 
 import os
 import subprocess
@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from gan.commands.command_line import free_folder, run
+from gan.commands.command_line import run
+from gan.commands.outputs import free_folder
 from gan.errors import RunError
 from tests.support.small import CHECKOUT
 
@@ -23,7 +24,10 @@ def ended(capsys, error):
 def test_memory_that_does_not_suffice_is_one_line(capsys):
     status, out, err = ended(capsys, MemoryError("Unable to allocate 3.2 TiB"))
     assert (status, out) == (2, "")
-    assert err == "error: not enough memory (Unable to allocate 3.2 TiB); try a smaller batch size or count\n"
+    assert (
+        err == "error: not enough memory (Unable to allocate 3.2 TiB); "
+        "try a smaller batch size or count\n"
+    )
 
 
 def test_a_file_that_cannot_be_used_is_one_line(capsys):
@@ -35,9 +39,9 @@ def test_a_file_that_cannot_be_used_is_one_line(capsys):
 @pytest.mark.parametrize("words", ["x", 10_000 * "x"], ids=["within the buffer", "beyond it"])
 @pytest.mark.parametrize("end", ["return 0", "sys.exit(0)", "raise RunError('no')"])
 def test_a_reader_that_has_gone_is_told_nothing(words, end):
-    """As in  python examples/... | true : no traceback, and no complaint of the interpreter's when it ends.
+    """As in `byhand ... | true`: no traceback, and no complaint when the interpreter exits.
 
-    An error of the command's own is still said.
+    An error of the command itself is still reported.
     """
     code = (
         "import sys\nfrom gan.commands.command_line import run\nfrom gan.errors import RunError\n"
@@ -45,8 +49,12 @@ def test_a_reader_that_has_gone_is_told_nothing(words, end):
     )
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code],
-        cwd=CHECKOUT, env={**os.environ, "PYTHONUNBUFFERED": ""}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     process.stdout.close()
     assert process.communicate()[1] == (b"error: no\n" if "RunError" in end else b"")
     assert process.returncode == 2

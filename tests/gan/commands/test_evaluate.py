@@ -9,9 +9,17 @@ from gan.data.datasets import load
 from gan.evaluation import Evaluator, as_images, evaluate
 from gan.evaluation.metrics import ROWS
 from gan.evaluation.feature_extractor import SHA256
-from gan.runs.run import RunFolder
+from gan.runs.weights import save_trained
 from gan.sampling import load_sampler
-from tests.support.small import CHECKOUT, TINY_BATCHNORM, assert_refused, command, disk_is_full, example, trainer  # noqa: F401
+from tests.support.small import (  # noqa: F401
+    CHECKOUT,
+    TINY_BATCHNORM,
+    assert_refused,
+    command,
+    disk_is_full,
+    example,
+    trainer,
+)
 
 evaluate_command = example("evaluate")
 N_TRAIN, N_TEST, N_VALIDATION, LEAST = 500, 300, 60, 200
@@ -20,7 +28,10 @@ N_TRAIN, N_TEST, N_VALIDATION, LEAST = 500, 300, 60, 200
 @pytest.fixture(scope="module")
 def sample():
     """A little of the bundled sample: training and test images."""
-    return {"train": load("mnist-sample", "train")[0][:N_TRAIN], "test": load("mnist-sample", "test")[0][:N_TEST]}
+    return {
+        "train": load("mnist-sample", "train")[0][:N_TRAIN],
+        "test": load("mnist-sample", "test")[0][:N_TEST],
+    }
 
 
 @pytest.fixture
@@ -32,7 +43,13 @@ def run(command, sample, monkeypatch):  # noqa: F811
         loads.append((name, split, data_dir, quiet))
         return sample[split], None
 
-    for name, value in {"load": little, "N_VALIDATION": N_VALIDATION, "LEAST": LEAST, "COUNT": 400, "AT_ONCE": 150}.items():
+    for name, value in {
+        "load": little,
+        "N_VALIDATION": N_VALIDATION,
+        "LEAST": LEAST,
+        "COUNT": 400,
+        "AT_ONCE": 150,
+    }.items():
         monkeypatch.setattr(evaluate_command, name, value)
 
     def call(*words):
@@ -52,7 +69,9 @@ def samples(tmp_path_factory, sample):
 
 def told(err):
     """What is on stderr beside the bar."""
-    return [line for line in err.replace("\r", "\n").splitlines() if line.strip() and "|" not in line]
+    return [
+        line for line in err.replace("\r", "\n").splitlines() if line.strip() and "|" not in line
+    ]
 
 
 def test_the_table_and_the_file_hold_the_same_figures(run, samples, sample):
@@ -67,25 +86,40 @@ def test_the_table_and_the_file_hold_the_same_figures(run, samples, sample):
         assert report["metrics"][key] == report["floor"][key] == pytest.approx(value, rel=1e-4), key
     assert (report["images"], report["floor_images"], report["test_images"]) == (250, 250, N_TEST)
     assert (report["train_images"], report["validation_images"]) == (N_TRAIN, N_VALIDATION)
-    assert report["classifier"]["sha256"] == SHA256 and report["samples"] == str(samples) and report["weights"] is None
+    assert (
+        report["classifier"]["sha256"] == SHA256
+        and report["samples"] == str(samples)
+        and report["weights"] is None
+    )
     lines = out.splitlines()
-    assert lines[0] == f"{samples}: 250 images against 300 test images; floor: 250 of 500 training images"
+    assert (
+        lines[0]
+        == f"{samples}: 250 images against 300 test images; floor: 250 of 500 training images"
+    )
     assert lines[1].split() == ["metric", "images", "floor", "better"]
     for (key, label, form, better), line in zip(ROWS, lines[2:]):
         assert line.startswith(label.rstrip()) and line.endswith(better)
-        assert len(line.removesuffix(better).rstrip()) == lines[1].index("floor") + len("floor")  # the columns stand
-        assert line[len(label) :].split()[:2] == [form.format(report["metrics"][key]), form.format(report["floor"][key])]
-    assert lines[-2].split()[1:] == [f"{100 * share:.1f}" for share in report["floor"]["class_histogram"]]
+        assert len(line.removesuffix(better).rstrip()) == lines[1].index("floor") + len(
+            "floor"
+        )  # the columns stand
+        assert line[len(label) :].split()[:2] == [
+            form.format(report["metrics"][key]),
+            form.format(report["floor"][key]),
+        ]
+    assert lines[-2].split()[1:] == [
+        f"{100 * share:.1f}" for share in report["floor"]["class_histogram"]
+    ]
     assert lines[-1].startswith("metrics.json: ")
 
 
 def test_a_generators_digits_are_judged(run, tmp_path, tmp_path_factory, sample):
-    path = tmp_path_factory.mktemp("run") / "run"
-    t, folder = trainer(TINY_BATCHNORM), RunFolder(path, {})
-    folder.save_weights(t)
+    path = tmp_path_factory.mktemp("run")
+    save_trained(path / "weights.npz", trainer(TINY_BATCHNORM), {})
     figures = []
     for out, seed in (("a", []), ("b", ["--seed", 0]), ("c", ["--seed", 1])):
-        status, printed, err = run("--weights", path / "weights.npz", "--quiet", "--out", f"{out}.json", *seed)
+        status, printed, err = run(
+            "--weights", path / "weights.npz", "--quiet", "--out", f"{out}.json", *seed
+        )
         assert (status, printed, err) == (0, "", "")
         with open(f"{out}.json") as file:
             figures.append(json.load(file))
@@ -94,17 +128,27 @@ def test_a_generators_digits_are_judged(run, tmp_path, tmp_path_factory, sample)
     assert a["images"] == a["floor_images"] == 400 and a["weights"] == str(path / "weights.npz")
     sampler = load_sampler(path / "weights.npz")
     expected = Evaluator(sample["test"]).fid(sampler.images(sampler.inputs(400, 0)))
-    assert a["metrics"]["fid"] == pytest.approx(expected, rel=1e-4) and expected > 10 * a["floor"]["fid"]
+    assert (
+        a["metrics"]["fid"] == pytest.approx(expected, rel=1e-4)
+        and expected > 10 * a["floor"]["fid"]
+    )
     assert {p.name for p in tmp_path.iterdir()} == {"a.json", "b.json", "c.json"}
 
 
-def test_of_many_images_some_are_drawn_and_the_floor_keeps_clear_of_validation(run, tmp_path, sample):
-    np.save(tmp_path / "many.npy", np.concatenate([sample["train"][:400], np.zeros((150, 784), np.uint8)]))
+def test_of_many_images_some_are_drawn_and_the_floor_keeps_clear_of_validation(
+    run, tmp_path, sample
+):
+    np.save(
+        tmp_path / "many.npy",
+        np.concatenate([sample["train"][:400], np.zeros((150, 784), np.uint8)]),
+    )
     status, out, _ = run("--samples", "many.npy")
     assert status == 0 and "400 images, drawn from 550, against" in out
     with open("metrics.json") as file:
         report = json.load(file)
-    assert report["metrics"]["fid"] > 2 * report["floor"]["fid"] and report["images"] == 400  # the black ones at the end count too
+    assert (
+        report["metrics"]["fid"] > 2 * report["floor"]["fid"] and report["images"] == 400
+    )  # the black ones at the end count too
     np.save(tmp_path / "all.npy", sample["train"])
     evaluate_command.COUNT = 500  # the fixture puts the true one back
     status, out, _ = run("--samples", "all.npy", "--out", "all.json")
@@ -122,13 +166,20 @@ def test_parzens_sigma_comes_from_the_images_that_the_protocol_names(run, sample
     monkeypatch.setattr(evaluate_command, "VALIDATION", 300)
     assert run("--samples", samples)[0] == 0
     train = evaluate_command.load("mnist", "train", data_dir=None, quiet=False)[0]
-    assert len(seen) == 2 and all(np.array_equal(each, train[300 : 300 + N_VALIDATION]) for each in seen)
+    assert len(seen) == 2 and all(
+        np.array_equal(each, train[300 : 300 + N_VALIDATION]) for each in seen
+    )
     with open("metrics.json") as file:
         assert json.load(file)["floor_images"] == 250
 
 
 def test_options_reach_the_data(run, samples):
-    assert run("--samples", samples, "--data-dir", "somewhere", "--dataset", "mnist-sample", "--quiet")[0] == 0
+    assert (
+        run(
+            "--samples", samples, "--data-dir", "somewhere", "--dataset", "mnist-sample", "--quiet"
+        )[0]
+        == 0
+    )
     assert run.loads == [("mnist-sample", split, "somewhere", True) for split in ("train", "test")]
 
 
@@ -136,32 +187,40 @@ def test_figures_that_are_there_are_never_overwritten(run, samples, tmp_path):
     for name in ("metrics.json", "metrics-2.json"):
         assert run("--samples", samples)[0] == 0 and (tmp_path / name).exists()
     before = (tmp_path / "metrics.json").read_bytes()
-    assert_refused(run("--samples", samples, "--out", "metrics.json"), "metrics.json", "exists already")
+    assert_refused(
+        run("--samples", samples, "--out", "metrics.json"), "metrics.json", "exists already"
+    )
     assert (tmp_path / "metrics.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("words, told", [
-    ([], ["--weights", "--samples", "required"]),
-    (["--samples", "a.npz", "--weights", "b.npz"], ["not allowed with"]),
-    (["--samples", "a.npz", "--out", "a.txt"], ["a.txt", ".json"]),
-    (["--samples", "a.npz", "--out", "no/a.json"], ["no/a.json", "cannot be written"]),
-    (["--samples", "a.npz", "--seed", "-1"], ["--seed", "at least 0"]),
-    (["--samples", "a.npz", "--dataset", "kmnist"], ["--dataset", "kmnist", "mnist-sample"]),
-    (["--samples", "a.npz"], ["a.npz: ", "no such file"]),
-    (["--weights", "b.npz"], ["b.npz: ", "no such file"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ([], ["--weights", "--samples", "required"]),
+        (["--samples", "a.npz", "--weights", "b.npz"], ["not allowed with"]),
+        (["--samples", "a.npz", "--out", "a.txt"], ["a.txt", ".json"]),
+        (["--samples", "a.npz", "--out", "no/a.json"], ["no/a.json", "cannot be written"]),
+        (["--samples", "a.npz", "--seed", "-1"], ["--seed", "at least 0"]),
+        (["--samples", "a.npz", "--dataset", "kmnist"], ["--dataset", "kmnist", "mnist-sample"]),
+        (["--samples", "a.npz"], ["a.npz: ", "no such file"]),
+        (["--weights", "b.npz"], ["b.npz: ", "no such file"]),
+    ],
+)
 def test_an_argument_that_cannot_be_is_named(run, tmp_path, words, told):
     assert_refused(run(*words), *told)
     assert list(tmp_path.iterdir()) == [] and run.loads == []
 
 
-@pytest.mark.parametrize("images, told", [
-    (np.zeros((LEAST - 1, 28, 28), np.uint8), [f"at least {LEAST}", f"got {LEAST - 1}"]),
-    (np.zeros((LEAST, 32, 32), np.uint8), ["(N, 28, 28)", "(200, 32, 32)"]),
-    (np.full((LEAST, 784), np.nan), ["finite"]),
-    (np.full((LEAST, 784), -1.0), ["[0, 1]", "(x + 1) / 2"]),
-    (np.array([None] * LEAST), ["pickled"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "images, told",
+    [
+        (np.zeros((LEAST - 1, 28, 28), np.uint8), [f"at least {LEAST}", f"got {LEAST - 1}"]),
+        (np.zeros((LEAST, 32, 32), np.uint8), ["(N, 28, 28)", "(200, 32, 32)"]),
+        (np.full((LEAST, 784), np.nan), ["finite"]),
+        (np.full((LEAST, 784), -1.0), ["[0, 1]", "(x + 1) / 2"]),
+        (np.array([None] * LEAST), ["pickled"]),
+    ],
+)
 def test_samples_that_cannot_be_judged_are_named(run, tmp_path_factory, tmp_path, images, told):
     path = tmp_path_factory.mktemp("bad") / "bad.npz"
     np.savez(path, images=images)
@@ -171,7 +230,9 @@ def test_samples_that_cannot_be_judged_are_named(run, tmp_path_factory, tmp_path
 
 def test_a_disk_that_is_full_names_the_file(run, samples, tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", disk_is_full)
-    assert_refused(run("--samples", samples, "--out", "a.json", "--quiet"), "a.json: ", "No space left")
+    assert_refused(
+        run("--samples", samples, "--out", "a.json", "--quiet"), "a.json: ", "No space left"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -179,4 +240,6 @@ def test_the_command_for_real(tmp_path):
     np.savez(tmp_path / "few.npz", images=np.zeros((999, 784), np.uint8))
     words = [sys.executable, CHECKOUT / "examples" / "evaluate.py", "--samples", "few.npz"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert_refused((done.returncode, done.stdout, done.stderr), "few.npz", "at least 1,000", "got 999")
+    assert_refused(
+        (done.returncode, done.stdout, done.stderr), "few.npz", "at least 1,000", "got 999"
+    )

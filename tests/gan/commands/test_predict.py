@@ -8,11 +8,19 @@ from PIL import Image
 
 from gan.images import GAP, SCALE, grid
 from gan.recipes import DIGITS, recipes_for
-from gan.runs.run import RunFolder
+from gan.runs.weights import save_trained
 from gan.sampling import load_sampler
 from gan.training.trainer import Trainer
 from nn import Dense, Sequential, save_weights
-from tests.support.small import CHECKOUT, TINY_BATCHNORM, assert_refused, command, disk_is_full, example, trainer  # noqa: F401
+from tests.support.small import (  # noqa: F401
+    CHECKOUT,
+    TINY_BATCHNORM,
+    assert_refused,
+    command,
+    disk_is_full,
+    example,
+    trainer,
+)
 
 predict = example("predict")
 
@@ -29,12 +37,12 @@ def run(command):  # noqa: F811
 
 @pytest.fixture
 def weights(tmp_path_factory):
-    """The weights of a tiny training, in a folder of their own."""
-    path = tmp_path_factory.mktemp("run") / "run"
-    t, folder = trainer(TINY_BATCHNORM), RunFolder(path, {})
+    """The weights of a tiny run, in a folder of their own."""
+    path = tmp_path_factory.mktemp("run") / "weights.npz"
+    t = trainer(TINY_BATCHNORM)
     t.fit(steps=3)
-    folder.save_weights(t)
-    return path / "weights.npz"
+    save_trained(path, t, {})
+    return path
 
 
 def samples_of(path):
@@ -49,15 +57,21 @@ def picture_of(path):
         return np.array(picture)
 
 
-# ---- drawing -----------------------------------------------------------------------------------------------------
+# ---- drawing
 
 
 @pytest.mark.parametrize("name", recipes_for(DIGITS))
 def test_every_recipes_digits_are_drawn_from_the_file_alone(run, tmp_path_factory, tmp_path, name):
-    path = tmp_path_factory.mktemp("run") / "run"
-    t = Trainer(replace(recipes_for(DIGITS)[name], batch_size=2), np.zeros((2, 784), np.uint8), np.arange(2))
-    RunFolder(path, {}).save_weights(t)
-    status, out, err = run("--weights", path / "weights.npz", "--count", 3, "--seed", 1, "--save-samples", "s.npz")
+    path = tmp_path_factory.mktemp("run")
+    t = Trainer(
+        replace(recipes_for(DIGITS)[name], batch_size=2),
+        np.zeros((2, 784), np.uint8),
+        np.arange(2),
+    )
+    save_trained(path / "weights.npz", t, {})
+    status, out, err = run(
+        "--weights", path / "weights.npz", "--count", 3, "--seed", 1, "--save-samples", "s.npz"
+    )
     assert (status, err) == (0, "") and "digits.png: 3 digits; s.npz: 3 images" in out
     images = samples_of("s.npz")
     assert images.shape == (3, 28, 28) and images.dtype == np.float32
@@ -65,11 +79,17 @@ def test_every_recipes_digits_are_drawn_from_the_file_alone(run, tmp_path_factor
     sampler = load_sampler(path / "weights.npz")
     assert np.array_equal(images, sampler.images(sampler.inputs(3, 1)))
     low, high = recipes_for(DIGITS)[name].image_range
-    assert np.allclose(images, (t.generator(sampler.inputs(3, 1)).reshape(3, 28, 28) - low) / (high - low), atol=1e-6)
+    assert np.allclose(
+        images,
+        (t.generator(sampler.inputs(3, 1)).reshape(3, 28, 28) - low) / (high - low),
+        atol=1e-6,
+    )
 
 
 def test_the_picture_is_a_grid_of_the_samples(run, weights):
-    assert run("--weights", weights, "--count", 5, "--out", "a.png", "--save-samples", "a.npz")[0] == 0
+    assert (
+        run("--weights", weights, "--count", 5, "--out", "a.png", "--save-samples", "a.npz")[0] == 0
+    )
     assert np.array_equal(picture_of("a.png"), grid(samples_of("a.npz")))
 
 
@@ -83,7 +103,21 @@ def test_without_options_there_are_64_in_a_name_that_is_free(run, weights, tmp_p
 
 def test_equal_seeds_draw_equal_digits(run, weights):
     for out, seed in (("a", 7), ("b", 7), ("c", 8)):
-        assert run("--weights", weights, "--seed", seed, "--count", 4, "--out", f"{out}.png", "--save-samples", f"{out}.npz")[0] == 0
+        assert (
+            run(
+                "--weights",
+                weights,
+                "--seed",
+                seed,
+                "--count",
+                4,
+                "--out",
+                f"{out}.png",
+                "--save-samples",
+                f"{out}.npz",
+            )[0]
+            == 0
+        )
     a, b, c = (samples_of(f"{name}.npz") for name in "abc")
     assert np.array_equal(a, b) and not np.array_equal(a, c)
     assert np.array_equal(picture_of("a.png"), picture_of("b.png"))
@@ -101,7 +135,9 @@ def test_interpolate_walks_in_rows(run, weights):
 
 def test_a_picture_shows_no_more_than_fits_and_the_samples_are_all_there(run, weights, monkeypatch):
     monkeypatch.setattr(predict, "MOST_SHOWN", 9)
-    status, out, _ = run("--weights", weights, "--count", 20, "--out", "a.png", "--save-samples", "a.npz")
+    status, out, _ = run(
+        "--weights", weights, "--count", 20, "--out", "a.png", "--save-samples", "a.npz"
+    )
     assert status == 0 and "9 digits" in out and "20 images" in out
     assert picture_of("a.png").shape == size(3, 3)[::-1] and len(samples_of("a.npz")) == 20
 
@@ -114,29 +150,43 @@ def test_show_opens_the_picture(run, weights, monkeypatch):
 
 
 def test_the_command_for_real(weights, tmp_path):
-    words = [sys.executable, CHECKOUT / "examples" / "predict.py", "--weights", weights, "--out", "a.png", "--count", "2"]
+    words = [
+        sys.executable,
+        CHECKOUT / "examples" / "predict.py",
+        "--weights",
+        weights,
+        "--out",
+        "a.png",
+        "--count",
+        "2",
+    ]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "a.png: 2 digits\n", "")
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)  # a.png is there now
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )  # a.png is there now
     assert_refused((done.returncode, done.stdout, done.stderr), "a.png", "exists already")
 
 
-# ---- bad input ---------------------------------------------------------------------------------------------------
+# ---- bad input
 
 
-@pytest.mark.parametrize("words, told", [
-    (["--count", "0"], ["--count", "at least 1", "got 0"]),
-    (["--count", "many"], ["--count", "at least 1", "got many"]),
-    (["--count", "100001"], ["--count", "at most 100,000", "100,001"]),
-    (["--count", "90000", "--interpolate"], ["--count", "at most 8,333", "90,000"]),
-    (["--seed", "-1"], ["--seed", "at least 0", "got -1"]),
-    (["--device", "tpu"], ["--device", "tpu", "cuda"]),
-    (["--out", "a.jpg"], ["a.jpg", ".png"]),
-    (["--out", "no/a.png"], ["no/a.png: ", "cannot be written"]),
-    (["--out", "n" * 300 + ".png"], ["n" * 300 + ".png: ", "cannot be written"]),
-    (["--save-samples", "a.npy"], ["a.npy", ".npz"]),
-    (["--save-samples", "no/a.npz"], ["no/a.npz: ", "cannot be written"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--count", "0"], ["--count", "at least 1", "got 0"]),
+        (["--count", "many"], ["--count", "at least 1", "got many"]),
+        (["--count", "100001"], ["--count", "at most 100,000", "100,001"]),
+        (["--count", "90000", "--interpolate"], ["--count", "at most 8,333", "90,000"]),
+        (["--seed", "-1"], ["--seed", "at least 0", "got -1"]),
+        (["--device", "tpu"], ["--device", "tpu", "cuda"]),
+        (["--out", "a.jpg"], ["a.jpg", ".png"]),
+        (["--out", "no/a.png"], ["no/a.png: ", "cannot be written"]),
+        (["--out", "n" * 300 + ".png"], ["n" * 300 + ".png: ", "cannot be written"]),
+        (["--save-samples", "a.npy"], ["a.npy", ".npz"]),
+        (["--save-samples", "no/a.npz"], ["no/a.npz: ", "cannot be written"]),
+    ],
+)
 def test_an_argument_that_cannot_be_is_named(run, weights, tmp_path, words, told):
     assert_refused(run("--weights", weights, *words), *told)
     assert list(tmp_path.iterdir()) == []
@@ -146,7 +196,9 @@ def test_an_argument_that_cannot_be_is_named(run, weights, tmp_path, words, told
 def test_what_is_there_is_never_overwritten(run, weights, tmp_path, option, name):
     (tmp_path / name).write_bytes(b"mine")
     assert_refused(run("--weights", weights, option, name), name, "exists already")
-    assert [p.name for p in tmp_path.iterdir()] == [name] and (tmp_path / name).read_bytes() == b"mine"
+    assert [p.name for p in tmp_path.iterdir()] == [name] and (
+        tmp_path / name
+    ).read_bytes() == b"mine"
 
 
 def test_a_disk_that_is_full_names_the_file(run, weights, tmp_path, monkeypatch):
@@ -156,7 +208,7 @@ def test_a_disk_that_is_full_names_the_file(run, weights, tmp_path, monkeypatch)
 
 
 def damaged(kind, path, whole):
-    """Write a spoiled weights file; what the error must say."""
+    """Write a damaged weights file; returns what the error must say."""
     G = TINY_BATCHNORM.generator().build(seed=0)
     info = {"latent": {"size": 4, "distribution": "normal"}, "image_range": [-1, 1]}
     if kind == "not a zip":
@@ -187,9 +239,19 @@ def damaged(kind, path, whole):
     return ["no such file"]
 
 
-@pytest.mark.parametrize("kind", [
-    "missing", "not a zip", "truncated", "pickled", "not finite", "no generator", "of something else", "without a latent",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "missing",
+        "not a zip",
+        "truncated",
+        "pickled",
+        "not finite",
+        "no generator",
+        "of something else",
+        "without a latent",
+    ],
+)
 def test_a_damaged_weights_file_is_named(run, weights, tmp_path, tmp_path_factory, kind):
     path = tmp_path_factory.mktemp("damaged") / "w.npz"
     words = damaged(kind, path, weights.read_bytes())
@@ -207,7 +269,7 @@ def test_a_folder_is_no_weights_file(run, tmp_path, tmp_path_factory):
 
 @pytest.fixture
 def by_class(tmp_path_factory):
-    """Weights of a generator with classes: the ink of an image of class k is (k + 1) / 10, whatever the noise."""
+    """Weights of a generator with classes: all pixels of class k are (k + 1) / 10."""
     G = Sequential(Dense(14, 784)).build(seed=0)
     G[0].W[...], G[0].b[...] = 0, 0
     G[0].W[4:] = np.arange(1, 11)[:, None] / 10
@@ -222,12 +284,17 @@ def drawn(path):
     return list(np.rint(samples_of(path)[:, 0, 0] * 10).astype(int) - 1)
 
 
-@pytest.mark.parametrize("words, want, picture", [
-    (["--digit", 7, "--count", 3], [7, 7, 7], size(2, 2)), (["--digit", 0, "--count", 1], [0], size(1, 1)),
-    (["--digits", "314159"], [3, 1, 4, 1, 5, 9], size(1, 6)), (["--digits", "007"], [0, 0, 7], size(1, 3)),
-    (["--classes"], [k for k in range(10) for _ in range(10)], size(10, 10)),
-    (["--classes", "--count", 2], [k for k in range(10) for _ in range(2)], size(10, 2)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, want, picture",
+    [
+        (["--digit", 7, "--count", 3], [7, 7, 7], size(2, 2)),
+        (["--digit", 0, "--count", 1], [0], size(1, 1)),
+        (["--digits", "314159"], [3, 1, 4, 1, 5, 9], size(1, 6)),
+        (["--digits", "007"], [0, 0, 7], size(1, 3)),
+        (["--classes"], [k for k in range(10) for _ in range(10)], size(10, 10)),
+        (["--classes", "--count", 2], [k for k in range(10) for _ in range(2)], size(10, 2)),
+    ],
+)
 def test_the_digits_that_were_asked_for_are_drawn(run, by_class, words, want, picture):
     status, out, err = run("--weights", by_class, *words, "--save-samples", "s.npz")
     assert (status, err) == (0, "") and f"{len(want)} digits" in out
@@ -235,28 +302,51 @@ def test_the_digits_that_were_asked_for_are_drawn(run, by_class, words, want, pi
 
 
 def test_a_walk_can_be_of_one_digit(run, by_class):
-    assert run("--weights", by_class, "--interpolate", "--digit", 4, "--count", 2, "--save-samples", "s.npz")[0] == 0
+    assert (
+        run(
+            "--weights",
+            by_class,
+            "--interpolate",
+            "--digit",
+            4,
+            "--count",
+            2,
+            "--save-samples",
+            "s.npz",
+        )[0]
+        == 0
+    )
     assert drawn("s.npz") == [4] * 24
 
 
-@pytest.mark.parametrize("words, told", [
-    (["--digit", 10], "expected a digit, 0 to 9, got '10'"), (["--digit", "x"], "expected a digit"), (["--digits", "12a"], "'12a'"),
-    (["--digits", ""], "up to 100 digits"), (["--digits", "1" * 101], "up to 100 digits"),
-    (["--digits", "12", "--count", 2], "expected neither --count nor --interpolate"),
-    (["--digits", "12", "--interpolate"], "expected neither --count nor --interpolate"),
-    (["--classes", "--interpolate"], "expected no --interpolate"), (["--digit", 1, "--classes"], "not allowed with"),
-    (["--classes", "--count", 241], "at most 240"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--digit", 10], "expected a digit, 0 to 9, got '10'"),
+        (["--digit", "x"], "expected a digit"),
+        (["--digits", "12a"], "'12a'"),
+        (["--digits", ""], "up to 100 digits"),
+        (["--digits", "1" * 101], "up to 100 digits"),
+        (["--digits", "12", "--count", 2], "expected neither --count nor --interpolate"),
+        (["--digits", "12", "--interpolate"], "expected neither --count nor --interpolate"),
+        (["--classes", "--interpolate"], "expected no --interpolate"),
+        (["--digit", 1, "--classes"], "not allowed with"),
+        (["--classes", "--count", 241], "at most 240"),
+    ],
+)
 def test_what_cannot_be_drawn_is_one_line(run, by_class, words, told, tmp_path):
     assert_refused(run("--weights", by_class, *words), told)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_generator_without_classes_is_not_asked_for_a_digit(run, weights):
-    assert_refused(run("--weights", weights, "--digit", 3), "expected a generator trained with classes")
+    assert_refused(
+        run("--weights", weights, "--digit", 3),
+        "expected a generator trained with classes",
+    )
 
 
 def test_a_package_without_its_weights_says_so(run, monkeypatch, tmp_path):
     monkeypatch.setattr(predict, "PRETRAINED", tmp_path / "nowhere")
-    assert_refused(run(), "digits.npz", "name a training's weights with --weights")
+    assert_refused(run(), "digits.npz", "name a run's weights with --weights")
     assert_refused(run("--digit", 3), "digits-by-class.npz")

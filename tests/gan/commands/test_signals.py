@@ -1,8 +1,8 @@
-"""What ends a command from outside: SIGINT, SIGTERM and SIGHUP, at any time from its imports to its end."""
+"""SIGINT, SIGTERM and SIGHUP end a command at any time, from its imports to its exit."""
 
 import json
-import operator
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -11,8 +11,10 @@ import threading
 import numpy as np
 import pytest
 
-from gan.runs import run as run_folder
-from gan.commands.command_line import on_signals, run
+from gan.commands.command_line import run
+from gan.commands.signals import on_signals
+from gan.runs import pictures
+from gan.runs import run as run_module
 from gan.training.trainer import Trainer
 from nn import load_weights
 from nn.serialization.files import atomic_write
@@ -21,12 +23,19 @@ from tests.support.small import CHECKOUT, command, example  # noqa: F401
 train = example("train_mnist_gan")
 QUICK = "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--quiet"
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-EXAMPLES = "classify", "evaluate", "predict", "stacked_mnist", "train_mnist_classifier", "train_mnist_gan"
+EXAMPLES = (
+    "classify",
+    "evaluate",
+    "predict",
+    "stacked_mnist",
+    "train_mnist_classifier",
+    "train_mnist_gan",
+)
 
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """Those of a process that was started in the usual way; the test runner's come back after the test."""
+    """The handlers of a process started in the usual way; the test runner's come back later."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -40,13 +49,14 @@ def status(main):
     return end.value.code
 
 
-# ---- the imports -------------------------------------------------------------------------------------------------
+# ---- the imports
 
 
 @pytest.fixture
 def numpy_that_interrupts(tmp_path):
-    """A folder for PYTHONPATH: to import NumPy takes long, and Ctrl-C comes meanwhile."""
-    code = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.1)\nprint('imported')\nos._exit(0)\n"
+    """An environment in which Ctrl-C comes while NumPy is imported."""
+    code = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.1)\n"
+    code += "print('imported')\nos._exit(0)\n"
     (tmp_path / "numpy.py").write_text(code)
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)])}
 
@@ -54,23 +64,38 @@ def numpy_that_interrupts(tmp_path):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_interrupt_while_an_example_is_imported_is_no_traceback(numpy_that_interrupts, name):
     words = [sys.executable, CHECKOUT / "examples" / f"{name}.py", "--help"]
-    done = subprocess.run(words, env=numpy_that_interrupts, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")  # which a shell calls 130
+    done = subprocess.run(
+        words, env=numpy_that_interrupts, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        -signal.SIGINT,
+        "",
+        "",
+    )  # which a shell calls 130
 
 
 def test_an_ignored_interrupt_stays_ignored_while_an_example_is_imported(numpy_that_interrupts):
-    words = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, CHECKOUT / "examples" / "predict.py"]
-    done = subprocess.run(words, env=numpy_that_interrupts, capture_output=True, text=True, timeout=60)
+    words = [
+        "sh",
+        "-c",
+        "trap '' INT; exec \"$@\"",
+        "sh",
+        sys.executable,
+        CHECKOUT / "examples" / "predict.py",
+    ]
+    done = subprocess.run(
+        words, env=numpy_that_interrupts, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
 
 
 def test_to_import_an_example_from_a_program_changes_no_handler():
     for name in EXAMPLES:
-        example(name)
+        runpy.run_path(CHECKOUT / "examples" / f"{name}.py", run_name=name)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-# ---- on_signals --------------------------------------------------------------------------------------------------
+# ---- on_signals
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -78,7 +103,9 @@ def test_the_first_signal_is_handled_and_the_handlers_come_back(number):
     before, caught = [signal.getsignal(each) for each in SIGNALS], []
     with on_signals(caught.append):
         signal.raise_signal(number)
-        assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == [signal.SIG_DFL] * 2  # ends it at once
+        assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == [
+            signal.SIG_DFL
+        ] * 2  # ends it at once
         signal.raise_signal(signal.SIGHUP)  # which a closing terminal and its shell both send
     assert caught == [number] and [signal.getsignal(each) for each in SIGNALS] == before
 
@@ -111,11 +138,13 @@ def test_outside_the_main_thread_nothing_is_handled():
     assert results == [before, 3]
 
 
-# ---- run ---------------------------------------------------------------------------------------------------------
+# ---- run
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_ends_a_command_quietly_and_what_it_began_is_cleared_away(capsys, tmp_path, number):
+def test_a_signal_ends_a_command_quietly_and_what_it_began_is_cleared_away(
+    capsys, tmp_path, number
+):
     def main():
         with atomic_write(tmp_path / "a.bin") as file:
             file.write(b"half")
@@ -140,12 +169,15 @@ def test_an_interrupt_that_has_become_another_error_is_one_all_the_same(capsys, 
 
 
 def test_an_interrupt_while_main_imports_ends_it_at_once(tmp_path):
-    """Some imports wait until they are needed. An exception in one might be printed, dropped, or crash what is being loaded."""
-    code = "import signal\ntry:\n    signal.raise_signal(signal.SIGTERM)\nexcept BaseException:\n    print('raised')\n"
+    """An exception in a late import may be printed, dropped, or crash the module it loads."""
+    code = "import signal\ntry:\n    signal.raise_signal(signal.SIGTERM)\n"
+    code += "except BaseException:\n    print('raised')\n"
     (tmp_path / "slow.py").write_text(code)
     code = "from gan.commands.command_line import run\ndef main():\n    import slow\nrun(main)"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)])}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "")
 
 
@@ -156,12 +188,14 @@ def test_an_interrupt_is_one_where_python_itself_raises_it(capsys):
     assert status(main) == 130 and capsys.readouterr() == ("", "")
 
 
-# ---- a training --------------------------------------------------------------------------------------------------
+# ---- a run
 
 
 @pytest.fixture
 def quick(command, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    monkeypatch.setattr(
+        "gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves")
+    )
     return lambda *words: command(train, *QUICK, *words)
 
 
@@ -177,10 +211,12 @@ def raising(number, real):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("where", ["RunLock", "RunFolder._write_config"])
-def test_a_signal_while_the_folder_is_made_leaves_a_run_that_can_go_on(quick, monkeypatch, number, where):
+@pytest.mark.parametrize("where", ["RunLock", "write_config"])
+def test_a_signal_while_the_folder_is_made_leaves_a_run_that_can_go_on(
+    quick, monkeypatch, number, where
+):
     with monkeypatch.context() as patch:
-        patch.setattr(f"gan.runs.run.{where}", raising(number, operator.attrgetter(where)(run_folder)))
+        patch.setattr(f"gan.runs.run.{where}", raising(number, getattr(run_module, where)))
         assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
     assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 0
     assert quick("--resume", "here") == (0, "", "")
@@ -195,8 +231,10 @@ def test_a_signal_before_there_is_a_folder_leaves_nothing(quick, tmp_path, monke
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_while_the_last_files_are_written_leaves_them_whole(quick, tmp_path, monkeypatch, number):
-    monkeypatch.setattr("gan.runs.run.save_gif", raising(number, run_folder.save_gif))
+def test_a_signal_while_the_last_files_are_written_leaves_them_whole(
+    quick, tmp_path, monkeypatch, number
+):
+    monkeypatch.setattr(pictures, "save_gif", raising(number, pictures.save_gif))
     assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
     with np.load("here/fixed_samples.npz") as arrays:
         assert arrays["images"].shape == (1, 64, 28, 28)
@@ -218,11 +256,13 @@ def test_a_training_that_ignores_signals_goes_on(quick, monkeypatch):
 
 
 def test_a_training_in_another_thread_is_trained(quick, tmp_path, monkeypatch):
-    """Where `main` is called from a program of one's own."""
+    """As where a program of the user's calls `main`."""
     results = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [train.__file__, *QUICK, "--steps", "2", "--out", "here"])
     thread = threading.Thread(target=lambda: results.append(train.main()))
     thread.start()
     thread.join()
-    assert results == [0] and json.loads((tmp_path / "here" / "config.json").read_text())["steps"] == 2
+    assert (
+        results == [0] and json.loads((tmp_path / "here" / "config.json").read_text())["steps"] == 2
+    )

@@ -1,6 +1,6 @@
-"""What becomes of a command where stdin, stdout or stderr is closed, full, gone, or of an encoding that lacks a character.
+"""Commands whose stdin, stdout or stderr is closed, full, gone, or cannot encode a character.
 
-Most are a small command of a second's fraction that does what the real ones do; some are the real ones.
+Most tests run a small command that prints as the real ones do; some run the real ones.
 """
 
 import fcntl
@@ -43,16 +43,22 @@ CLOSED = [c for n in (1, 2, 3) for c in itertools.combinations(STREAMS, n)]
 
 
 def shell(redirections, *words, cwd, env=None, **more):
-    """Run Python with its streams redirected by a shell -> the process; what it still writes is caught."""
+    """Run Python with streams redirected by a shell; returns the process, with its output."""
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, *map(os.fsdecode, words)],
-        cwd=cwd, env={**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})}, capture_output=True, timeout=300, **more,
-    )  # fmt: skip
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})},
+        capture_output=True,
+        timeout=300,
+        **more,
+    )
 
 
 def small(redirections, tmp_path, name="data", *words, **more):
     done = shell(redirections, "-c", COMMAND, name, *words, cwd=tmp_path, **more)
-    assert (tmp_path / os.fsdecode(name)).read_text() == "0\n1\n2\n", "what was printed is in it, or it is cut short"
+    assert (tmp_path / os.fsdecode(name)).read_text() == "0\n1\n2\n", (
+        "what was printed is in it, or it is cut short"
+    )
     return done
 
 
@@ -67,13 +73,19 @@ def test_closed_streams_change_nothing(tmp_path, closed):
 def test_closed_streams_stay_closed_to_no_child(tmp_path):
     """A child finds them open as well: its data files are in no more danger."""
     code = "import subprocess, sys; from gan.commands.command_line import run\n"
-    code += "run(lambda: subprocess.call([sys.executable, '-c', 'import os; [os.fstat(n) for n in range(3)]']))"
+    code += "child = 'import os; [os.fstat(n) for n in range(3)]'\n"
+    code += "run(lambda: subprocess.call([sys.executable, '-c', child]))"
     assert shell("<&- >&- 2>&-", "-c", code, cwd=tmp_path).returncode == 0
 
 
 def test_a_training_with_all_streams_closed(tmp_path):
     words = "--recipe", "mlp-dropout", "--steps", "3", "--dataset", "mnist-sample", "--out", "run"
-    assert shell("<&- >&- 2>&-", CHECKOUT / "examples" / "train_mnist_gan.py", *words, cwd=tmp_path).returncode == 0
+    assert (
+        shell(
+            "<&- >&- 2>&-", CHECKOUT / "examples" / "train_mnist_gan.py", *words, cwd=tmp_path
+        ).returncode
+        == 0
+    )
     assert load_weights(tmp_path / "run" / "weights.npz")[1]["training"]["steps_done"] == 3
 
 
@@ -82,7 +94,11 @@ def test_a_full_device_ends_nothing_and_is_said_once(tmp_path, unbuffered):
     done = small(">/dev/full", tmp_path, env={"PYTHONUNBUFFERED": unbuffered})
     assert done.returncode == 2
     said = b"error: stdout: cannot be written (No space left on device); everything else is done\n"
-    assert done.stderr.endswith(said) and b"Traceback" not in done.stderr and done.stderr.count(b"error") == 1
+    assert (
+        done.stderr.endswith(said)
+        and b"Traceback" not in done.stderr
+        and done.stderr.count(b"error") == 1
+    )
 
 
 def test_a_full_device_for_warnings_and_bars_changes_nothing(tmp_path):
@@ -96,29 +112,40 @@ def test_a_status_of_its_own_is_not_replaced(tmp_path):
 
 def test_help_for_a_full_device_is_an_error(tmp_path):
     done = shell(">/dev/full", CHECKOUT / "examples" / "classify.py", "--help", cwd=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith(b"error: stdout: ") and done.stderr.count(b"\n") == 1
+    assert (
+        done.returncode == 2
+        and done.stderr.startswith(b"error: stdout: ")
+        and done.stderr.count(b"\n") == 1
+    )
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_goes_does_not_end_the_work(tmp_path, unbuffered):
     with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "data"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", COMMAND, "data"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": unbuffered},
-    ) as process:  # fmt: skip
+    ) as process:
         process.stdout.close()
         err = process.stderr.read()
     assert process.returncode == 2 and b"Traceback" not in err and b"rror" not in err
     assert (tmp_path / "data").read_text() == "0\n1\n2\n"
 
 
-@pytest.mark.parametrize("env", [
-    {"PYTHONIOENCODING": "ascii"},
-    {"PYTHONIOENCODING": "cp1252"},
-    {"PYTHONIOENCODING": "latin-1"},
-    {"PYTHONIOENCODING": "utf-8"},
-    {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-    {"LC_ALL": "C"},
-], ids=lambda env: "-".join(env.values()))  # fmt: skip
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "cp1252"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "utf-8"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"LC_ALL": "C"},
+    ],
+    ids=lambda env: "-".join(env.values()),
+)
 def test_what_an_encoding_lacks_is_escaped(tmp_path, env):
     done = small("", tmp_path, SURROGATE, env=env)
     encoding = env.get("PYTHONIOENCODING") or ("ascii" if "PYTHONUTF8" in env else "utf-8")
@@ -132,7 +159,9 @@ def test_names_of_any_bytes_and_an_encoding_of_few(tmp_path):
     words = predict, "--seed", "0", "--count", "1", "--device", "numpy", "--out"
     for name in (b"\xff.png", "Größe.png".encode()):
         done = shell("", *words, name, cwd=tmp_path, env=env)
-        assert (done.returncode, done.stderr) == (0, b"") and (tmp_path / os.fsdecode(name)).is_file()
+        assert (done.returncode, done.stderr) == (0, b"") and (
+            tmp_path / os.fsdecode(name)
+        ).is_file()
         assert done.stdout.endswith(b".png: 1 digits\n")
     done = shell("", *words, b"\xff.png", cwd=tmp_path, env=env)
     assert done.returncode == 2 and done.stderr.startswith(b"error: \\udcff.png: it exists already")
@@ -141,12 +170,27 @@ def test_names_of_any_bytes_and_an_encoding_of_few(tmp_path):
 def test_a_terminal_that_goes_costs_no_training(tmp_path):
     """Its hang-up is a signal, after which nothing can be printed any more."""
     ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))  # without a size, there is no room for a bar
-    words = ["--recipe", "mlp-dropout", "--epochs", "1000", "--dataset", "mnist-sample", "--out", "run"]
+    fcntl.ioctl(
+        theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0)
+    )  # without a size, there is no room for a bar
+    words = [
+        "--recipe",
+        "mlp-dropout",
+        "--epochs",
+        "1000",
+        "--dataset",
+        "mnist-sample",
+        "--out",
+        "run",
+    ]
     process = subprocess.Popen(
         [sys.executable, CHECKOUT / "examples" / "train_mnist_gan.py", *words],
-        cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
     os.close(theirs)
     try:
         while not (tmp_path / "run" / "history.csv").exists():
@@ -178,7 +222,9 @@ def test_a_pipe_that_does_not_block_gets_everything(tmp_path):
 
     reader = threading.Thread(target=read)
     reader.start()
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, stdout=theirs, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=CHECKOUT, stdout=theirs, stderr=subprocess.PIPE
+    )
     os.close(theirs)
     _, err = process.communicate()
     reader.join()

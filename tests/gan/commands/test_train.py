@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.commands import outputs
+from gan.commands.signals import on_signals
 from gan.data import datasets
-from gan.runs import run as run_folder
-from gan.runs.checkpoint import read_checkpoint
-from gan.commands.command_line import on_signals
 from gan.recipes import DEFAULT, DIGITS, RECIPES, recipes_for, table
+from gan.runs.checkpoint import read_checkpoint
 from gan.training.trainer import Trainer
 from nn import load_weights
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
@@ -23,14 +23,23 @@ train = example("train_mnist_gan")
 SAMPLE = "--dataset", "mnist-sample"
 QUICK = *SAMPLE, "--recipe", "mlp-leaky", "--quiet"
 EVERYTHING = {
-    "weights.npz", "checkpoint.npz", "samples", "fixed_samples.npz", "losses.png", "progress.gif", "history.csv", "config.json",
-}  # fmt: skip
+    "weights.npz",
+    "checkpoint.npz",
+    "samples",
+    "fixed_samples.npz",
+    "losses.png",
+    "progress.gif",
+    "history.csv",
+    "config.json",
+}
 
 
 @pytest.fixture
 def run(command, monkeypatch):  # noqa: F811
-    """Call the command; without curves, which are most of a short training's time."""
-    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
+    """Run the command without curves, which take most of the time of a short run."""
+    monkeypatch.setattr(
+        "gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves")
+    )
     monkeypatch.delenv("BYHAND_DATA_DIR", raising=False)
     return lambda *words: command(train, *words)
 
@@ -41,32 +50,58 @@ def few_images(monkeypatch):
     monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(43), None))
 
 
-# ---- a training --------------------------------------------------------------------------------------------------
+# ---- a run
 
 
 def test_the_default_recipe_leaves_everything(run, tmp_path):
     status, out, err = run(*SAMPLE, "--steps", 2, "--device", "cpu", "--seed", 5, "--out", "here")
     assert status == 0
     assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
-    assert "10,000 images of mnist-sample" in out and "predict.py --weights here/weights.npz" in out
+    assert (
+        "10,000 images of mnist-sample" in out
+        and "byhand predict --weights here/weights.npz" in out
+    )
     assert "images/s" in err and "2/2" in err  # the bar
     _, info = load_weights("here/weights.npz")
     assert info["recipe"] == DEFAULT and info["training"]["steps_done"] == 2
     config = json.loads((tmp_path / "here" / "config.json").read_text())
-    assert (config["recipe"], config["steps"], config["epochs"], config["seed"]) == (DEFAULT, 2, None, 5)
-    assert (config["dataset"], config["images"], config["device"]) == ("mnist-sample", 10_000, "cpu")
-    assert (config["batch_size"], config["learning_rate"]) == (RECIPES[DEFAULT].batch_size, RECIPES[DEFAULT].learning_rate)
+    assert (config["recipe"], config["steps"], config["epochs"], config["seed"]) == (
+        DEFAULT,
+        2,
+        None,
+        5,
+    )
+    assert (config["dataset"], config["images"], config["device"]) == (
+        "mnist-sample",
+        10_000,
+        "cpu",
+    )
+    assert (config["batch_size"], config["learning_rate"]) == (
+        RECIPES[DEFAULT].batch_size,
+        RECIPES[DEFAULT].learning_rate,
+    )
 
 
 def test_options_reach_the_training(run, few_images):
     words = "--batch-size", 10, "--learning-rate", 0.25, "--epochs", 1, "--out", "here"
     assert run(*QUICK, *words) == (0, "", "")  # quiet
     info = load_weights("here/weights.npz")[1]["training"]
-    assert (info["steps_done"], info["batch_size"], info["learning_rate"], info["epochs"]) == (4, 10, 0.25, 1)
+    assert (info["steps_done"], info["batch_size"], info["learning_rate"], info["epochs"]) == (
+        4,
+        10,
+        0.25,
+        1,
+    )
 
 
-def test_tf32_reaches_the_gpu_and_is_refused_without_one(run, few_images, emulated_cupy_ops, monkeypatch):
-    assert_refused(run(*QUICK, "--tf32", "--device", "cpu", "--out", "here"), "TF32: expected device 'cuda'", "got 'cpu'")
+def test_tf32_reaches_the_gpu_and_is_refused_without_one(
+    run, few_images, emulated_cupy_ops, monkeypatch
+):
+    assert_refused(
+        run(*QUICK, "--tf32", "--device", "cpu", "--out", "here"),
+        "TF32: expected device 'cuda'",
+        "got 'cpu'",
+    )
     monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", emulated_cupy_ops)
     status, out, err = run(*QUICK[:-1], "--tf32", "--batch-size", 10, "--steps", 1, "--out", "here")
     assert status == 0 and "TF32 products" in out
@@ -74,7 +109,11 @@ def test_tf32_reaches_the_gpu_and_is_refused_without_one(run, few_images, emulat
 
 @pytest.mark.parametrize("name", ["train_mnist_classifier", "stacked_mnist"])
 def test_other_trainings_take_tf32_too(command, name):  # noqa: F811
-    assert_refused(command(example(name), "--tf32", "--device", "cpu"), "TF32: expected device 'cuda'", "got 'cpu'")
+    assert_refused(
+        command(example(name), "--tf32", "--device", "cpu"),
+        "TF32: expected device 'cuda'",
+        "got 'cpu'",
+    )
 
 
 def test_without_out_the_folder_is_named_after_recipe_and_time(run, tmp_path):
@@ -83,8 +122,10 @@ def test_without_out_the_folder_is_named_after_recipe_and_time(run, tmp_path):
     time.strptime(folder.name, "mlp-leaky-%Y%m%d-%H%M%S")
 
 
-def test_a_folder_that_another_run_of_the_same_second_takes_is_left_to_it(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(train.time, "strftime", lambda form: "now")
+def test_a_folder_that_another_run_of_the_same_second_takes_is_left_to_it(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(outputs.time, "strftime", lambda form: "now")
     taken = tmp_path / "runs" / "mlp-leaky-now"
 
     def load(*args, **kwargs):
@@ -101,7 +142,9 @@ def test_a_folder_that_another_run_of_the_same_second_takes_is_left_to_it(run, t
 def test_equal_seeds_give_equal_weights_and_pictures(run, tmp_path):
     for out, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert run(*QUICK, "--steps", 2, "--seed", seed, "--out", out)[0] == 0
-    networks = [load_weights(f"{out}/weights.npz")[0]["G"].parameters.value.flat.tobytes() for out in "abc"]
+    networks = [
+        load_weights(f"{out}/weights.npz")[0]["G"].parameters.value.flat.tobytes() for out in "abc"
+    ]
     pictures = [(tmp_path / out / "samples" / "epoch_001.png").read_bytes() for out in "abc"]
     for a, b, c in (networks, pictures):
         assert a == b != c
@@ -115,7 +158,9 @@ def test_minutes_end_a_training(run):
 def test_data_dir_and_the_environment_say_where_the_files_are(run, tmp_path, monkeypatch):
     """fashion-mnist by the sample's hashes, so that the sample's files are what is looked for."""
     sample, fashion = datasets.SOURCES["mnist-sample"], datasets.SOURCES["fashion-mnist"]
-    monkeypatch.setitem(datasets.SOURCES, "fashion-mnist", datasets.Source("fashion-mnist", sample.files, ()))
+    monkeypatch.setitem(
+        datasets.SOURCES, "fashion-mnist", datasets.Source("fashion-mnist", sample.files, ())
+    )
     assert fashion.files != sample.files
     shutil.copytree(CHECKOUT / "data" / "mnist-sample", tmp_path / "mine")
     words = "--recipe", "mlp-leaky", "--quiet", "--dataset", "fashion-mnist", "--steps", 1
@@ -129,27 +174,30 @@ def test_list_recipes_is_the_table(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- bad input ---------------------------------------------------------------------------------------------------
+# ---- bad input
 
 
-@pytest.mark.parametrize("words, told", [
-    (["--recipe", "mlp"], ["recipe", "'mlp'", *recipes_for(DIGITS)]),
-    (["--dataset", "cifar"], ["data set", "'cifar'", "mnist", "fashion-mnist", "kmnist"]),
-    (["--epochs", "0"], ["--epochs", "at least 1", "got 0"]),
-    (["--epochs", "two"], ["--epochs", "at least 1", "got two"]),
-    (["--steps", "-3"], ["--steps", "at least 1", "got -3"]),
-    (["--steps", "1.5"], ["--steps", "whole number", "got 1.5"]),
-    (["--minutes", "0"], ["--minutes", "above 0", "got 0"]),
-    (["--minutes", "nan"], ["--minutes", "above 0", "got nan"]),
-    (["--batch-size", "0"], ["--batch-size", "at least 1", "got 0"]),
-    ([*SAMPLE, "--batch-size", "10001"], ["batch size", "10,000", "got 10001"]),
-    (["--learning-rate", "-1"], ["--learning-rate", "above 0", "got -1"]),
-    (["--learning-rate", "inf"], ["--learning-rate", "finite", "got inf"]),
-    (["--seed", "-1"], ["--seed", "at least 0", "got -1"]),
-    (["--device", "tpu"], ["--device", "tpu", "auto", "cpu", "cuda"]),
-    (["--reciep", "x"], ["--reciep", "--help"]),
-    (["--epochs"], ["--epochs", "expected one argument"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--recipe", "mlp"], ["recipe", "'mlp'", *recipes_for(DIGITS)]),
+        (["--dataset", "cifar"], ["data set", "'cifar'", "mnist", "fashion-mnist", "kmnist"]),
+        (["--epochs", "0"], ["--epochs", "at least 1", "got 0"]),
+        (["--epochs", "two"], ["--epochs", "at least 1", "got two"]),
+        (["--steps", "-3"], ["--steps", "at least 1", "got -3"]),
+        (["--steps", "1.5"], ["--steps", "whole number", "got 1.5"]),
+        (["--minutes", "0"], ["--minutes", "above 0", "got 0"]),
+        (["--minutes", "nan"], ["--minutes", "above 0", "got nan"]),
+        (["--batch-size", "0"], ["--batch-size", "at least 1", "got 0"]),
+        ([*SAMPLE, "--batch-size", "10001"], ["batch size", "10,000", "got 10001"]),
+        (["--learning-rate", "-1"], ["--learning-rate", "above 0", "got -1"]),
+        (["--learning-rate", "inf"], ["--learning-rate", "finite", "got inf"]),
+        (["--seed", "-1"], ["--seed", "at least 0", "got -1"]),
+        (["--device", "tpu"], ["--device", "tpu", "auto", "cpu", "cuda"]),
+        (["--reciep", "x"], ["--reciep", "--help"]),
+        (["--epochs"], ["--epochs", "expected one argument"]),
+    ],
+)
 def test_an_argument_that_cannot_be_is_named(run, tmp_path, words, told):
     assert_refused(run(*words), *told)
     assert list(tmp_path.iterdir()) == []
@@ -164,7 +212,9 @@ def test_cuda_without_cupy_says_what_to_install(run, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "missing", "file", "n" * 300])
 def test_a_data_folder_without_the_data_is_named(run, tmp_path, monkeypatch, name):
-    monkeypatch.setitem(datasets.SOURCES, "kmnist", datasets.Source("kmnist", datasets.SOURCES["kmnist"].files, ()))  # no mirror
+    monkeypatch.setitem(
+        datasets.SOURCES, "kmnist", datasets.Source("kmnist", datasets.SOURCES["kmnist"].files, ())
+    )  # no mirror
     (tmp_path / "file").write_bytes(b"mine")
     folder = tmp_path / name
     assert_refused(run("--dataset", "kmnist", "--data-dir", folder, "--out", "here"), folder)
@@ -172,10 +222,14 @@ def test_a_data_folder_without_the_data_is_named(run, tmp_path, monkeypatch, nam
 
 
 def test_a_damaged_data_file_is_named(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(datasets.SOURCES, "kmnist", datasets.Source("kmnist", datasets.SOURCES["kmnist"].files, ()))
+    monkeypatch.setitem(
+        datasets.SOURCES, "kmnist", datasets.Source("kmnist", datasets.SOURCES["kmnist"].files, ())
+    )
     file = tmp_path / "train-images-idx3-ubyte.gz"
     file.write_bytes(b"\x1f\x8b damaged")
-    assert_refused(run("--dataset", "kmnist", "--data-dir", tmp_path, "--out", "here"), file, "official")
+    assert_refused(
+        run("--dataset", "kmnist", "--data-dir", tmp_path, "--out", "here"), file, "official"
+    )
 
 
 def test_a_run_is_never_overwritten(run, tmp_path):
@@ -193,17 +247,24 @@ def test_a_folder_that_cannot_be_written_is_named(run, tmp_path, out):
 
 
 def test_a_disk_that_fills_up_is_an_error_and_not_a_traceback(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder, "write_history", disk_is_full)
+    monkeypatch.setattr("gan.runs.history.write_history", disk_is_full)
     assert_refused(run(*QUICK, "--steps", 1, "--out", "here"), "here", "No space left")
     load_weights("here/weights.npz")
 
 
 def test_a_loss_that_is_no_longer_finite_names_the_step_and_keeps_good_weights(run, tmp_path):
-    assert_refused(run(*QUICK, "--steps", 9, "--learning-rate", "1e30", "--out", "here"), "step ", "1e+30", "learning rate")
+    assert_refused(
+        run(*QUICK, "--steps", 9, "--learning-rate", "1e30", "--out", "here"),
+        "step ",
+        "1e+30",
+        "learning rate",
+    )
     networks, info = load_weights("here/weights.npz")  # which refuses what is not finite
     assert set(networks) == {"G", "D"}
     first = Trainer(RECIPES["mlp-leaky"], np.zeros((64, 784), np.uint8))
-    assert np.array_equal(networks["G"].parameters.value.flat, first.generator.parameters.value.flat)
+    assert np.array_equal(
+        networks["G"].parameters.value.flat, first.generator.parameters.value.flat
+    )
 
 
 def test_a_later_loss_that_is_not_finite_loses_no_epoch(run, tmp_path, monkeypatch, few_images):
@@ -215,18 +276,26 @@ def test_a_later_loss_that_is_not_finite_loses_no_epoch(run, tmp_path, monkeypat
         step(self)
 
     monkeypatch.setattr(Trainer, "step", poisoned)
-    assert_refused(run(*QUICK, "--batch-size", 10, "--epochs", 3, "--out", "here"), "step 6:", "weights are those of step 4,")
+    assert_refused(
+        run(*QUICK, "--batch-size", 10, "--epochs", 3, "--out", "here"),
+        "step 6:",
+        "weights are those of step 4,",
+    )
     assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
     assert len((tmp_path / "here" / "history.csv").read_text().splitlines()) == 2
     with Image.open("here/progress.gif") as film:
         assert film.n_frames == 1
 
 
-# ---- signals -----------------------------------------------------------------------------------------------------
+# ---- signals
 
 
-@pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_after_the_step_with_everything_saved(run, tmp_path, monkeypatch, number, expected):
+@pytest.mark.parametrize(
+    "number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_after_the_step_with_everything_saved(
+    run, tmp_path, monkeypatch, number, expected
+):
     step = Trainer.step
 
     def interrupted(self):
@@ -264,17 +333,30 @@ def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
 
 
 def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_path):
-    """The first one is being served, which takes longer than the second waits."""
-    slow = "import runpy, time, gan.runs.run as folder, sys\n"
-    slow += "folder.RunFolder.finish = lambda *_: (print('finishing', flush=True), time.sleep(3600))\n"
+    """The second comes while the first is handled."""
+    slow = "import runpy, time, gan.runs.run as module, sys\n"
+    slow += "module.Run.finish = lambda *_: (print('finishing', flush=True), time.sleep(3600))\n"
     slow += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
-    words = [CHECKOUT / "examples" / "train_mnist_gan.py", *SAMPLE, "--recipe", "mlp-leaky", "--quiet", "--checkpoint-minutes", 1e-9]
+    words = [
+        CHECKOUT / "examples" / "train_mnist_gan.py",
+        *SAMPLE,
+        "--recipe",
+        "mlp-leaky",
+        "--quiet",
+        "--checkpoint-minutes",
+        1e-9,
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-c", slow, *map(str, words), "--out", "here"], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", slow, *map(str, words), "--out", "here"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
-    )  # fmt: skip
+    )
     try:
-        while not (tmp_path / "here" / "history.csv").exists() and process.poll() is None:  # the first checkpoint is of no step
+        while (
+            not (tmp_path / "here" / "history.csv").exists() and process.poll() is None
+        ):  # the first checkpoint is of no step
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "finishing\n"
@@ -294,10 +376,27 @@ def test_warnings_are_lines_on_stderr(run, monkeypatch):
 
 
 def test_ctrl_c_for_real(tmp_path):
-    """The whole command in a process of its own, from another folder, interrupted in its second epoch."""
-    words = [sys.executable, CHECKOUT / "examples" / "train_mnist_gan.py", *SAMPLE, "--recipe", "mlp-leaky", "--batch-size", "500"]
-    words += ["--epochs", "100000"]  # it does not end before it is interrupted, however late that is
-    process = subprocess.Popen([*words, "--out", "here"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """The real command, started in another folder and interrupted in its second epoch."""
+    words = [
+        sys.executable,
+        CHECKOUT / "examples" / "train_mnist_gan.py",
+        *SAMPLE,
+        "--recipe",
+        "mlp-leaky",
+        "--batch-size",
+        "500",
+    ]
+    words += [
+        "--epochs",
+        "100000",
+    ]  # it does not end before it is interrupted, however late that is
+    process = subprocess.Popen(
+        [*words, "--out", "here"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         while not (tmp_path / "here" / "losses.png").exists() and process.poll() is None:
             time.sleep(0.02)
@@ -309,7 +408,10 @@ def test_ctrl_c_for_real(tmp_path):
     assert process.returncode == 130, err
     assert "Traceback" not in err and "Warning" not in err and "stopped after" in out
     assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
-    epochs = len(list((tmp_path / "here" / "samples").iterdir())) - (tmp_path / "here" / "samples" / "epoch_000.png").exists()
+    epochs = (
+        len(list((tmp_path / "here" / "samples").iterdir()))
+        - (tmp_path / "here" / "samples" / "epoch_000.png").exists()
+    )
     assert len((tmp_path / "here" / "history.csv").read_text().splitlines()) == 1 + epochs
     with Image.open(tmp_path / "here" / "progress.gif") as film:
         assert film.n_frames == epochs
@@ -322,10 +424,21 @@ def test_without_a_length_the_recipes_own_is_trained_and_written_down(run, tmp_p
     assert run(*QUICK, "--out", "here")[0] == 0
     recipe = RECIPES["mlp-leaky"]
     config = json.loads((tmp_path / "here" / "config.json").read_text())
-    assert (config["epochs"], config["steps"], config["minutes"]) == (recipe.epochs, recipe.steps, None)
-    assert (asked[0]["steps"], asked[0]["minutes"]) == (recipe.epochs * (10_000 // recipe.batch_size), None)
+    assert (config["epochs"], config["steps"], config["minutes"]) == (
+        recipe.epochs,
+        recipe.steps,
+        None,
+    )
+    assert (asked[0]["steps"], asked[0]["minutes"]) == (
+        recipe.epochs * (10_000 // recipe.batch_size),
+        None,
+    )
 
 
 def test_the_folder_is_looked_at_before_the_data(run, tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
-    assert_refused(run("--recipe", "mlp-leaky", "--dataset", "nope", "--out", "file/below"), "file/below", "--out")
+    assert_refused(
+        run("--recipe", "mlp-leaky", "--dataset", "nope", "--out", "file/below"),
+        "file/below",
+        "--out",
+    )

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.images import save_curves
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, fid_callback
 from gan.evaluation.fid_callback import FIDCallback
-from gan.runs import run as run_folder
-from gan.runs.run import RunFolder
+from gan.runs.run import Run
 from gan.sampling import Sampler, load_sampler
 from gan.training.callback import Callback
 from nn import load_weights
@@ -60,17 +60,15 @@ class Scripted:
 
 def test_the_best_weights_are_kept_and_fid_is_in_the_history(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        run_folder, "save_curves", lambda path, history: drawn.append([r["fid"] for r in history])
-    )
+    monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: drawn.append([r["fid"] for r in history]))
     t, kept = trainer(AVERAGED), []
-    folder = RunFolder(tmp_path / "run", {}, Scripted([None, 50.0, 30.0, 40.0, 30.0]))
+    folder = Run.create(tmp_path / "run", {}, Scripted([None, 50.0, 30.0, 40.0, 30.0]))
 
-    class Keep(run_folder.Callback):
+    class Keep(Callback):
         def on_epoch(self, trainer, record):
             kept.append(held(trainer.generator_ema, trainer.discriminator))
 
-    t.fit(epochs=5, callbacks=[folder, Keep()])
+    t.fit(epochs=5, callbacks=[*folder.callbacks, Keep()])
     folder.finish(t)
     with open(tmp_path / "run" / "history.csv", newline="") as file:
         assert [row["fid"] for row in csv.DictReader(file)] == ["", "50", "30", "40", "30"]
@@ -84,10 +82,8 @@ def test_the_best_weights_are_kept_and_fid_is_in_the_history(tmp_path, monkeypat
 
 def test_the_curves_get_a_third_panel(tmp_path):
     record = dict.fromkeys(("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 0.5)
-    run_folder.save_curves(tmp_path / "plain.png", [{"epoch": 1, **record}])
-    run_folder.save_curves(
-        tmp_path / "fid.png", [{"epoch": k, "fid": f, **record} for k, f in ((1, None), (2, 40.0))]
-    )
+    save_curves(tmp_path / "plain.png", [{"epoch": 1, **record}])
+    save_curves(tmp_path / "fid.png", [{"epoch": k, "fid": f, **record} for k, f in ((1, None), (2, 40.0))])
     with Image.open(tmp_path / "plain.png") as plain, Image.open(tmp_path / "fid.png") as fid:
         assert fid.width == 1.5 * plain.width
 

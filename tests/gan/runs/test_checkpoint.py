@@ -1,4 +1,4 @@
-"""A trainer that goes on from a checkpoint makes the bytes that one which never stopped makes."""
+"""A trainer that continues from a checkpoint makes the same bytes as one that never stopped."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
-from gan.objectives.objectives import Relativistic
-from gan.objectives.penalties import OneCentered, ZeroCentered
 from gan.data.clusters import ClusterIds
 from gan.data.stacked import StackedDigits, random_triples
-from gan.training.trainer import LOG_EVERY
 from gan.errors import RunError
+from gan.objectives.objectives import Relativistic
+from gan.objectives.penalties import OneCentered, ZeroCentered
+from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
+from gan.training.trainer import LOG_EVERY
 from nn import (
     Conv2d,
     Cutout,
@@ -38,7 +38,7 @@ from tests.support.small import (
 from tests.support.tools import assert_close
 
 
-def judge(n_out=1):
+def judge(n_out):
     return Sequential(Dense(784, 5), LeakyReLU(0.2), Dense(5, n_out))
 
 
@@ -93,7 +93,7 @@ def everything(t):
 
 
 def through_a_file(t, path):
-    """What a checkpoint of the trainer gives back."""
+    """The checkpoint of a trainer, written and read."""
     write_checkpoint(path, a_checkpoint(t))
     return read_checkpoint(path)
 
@@ -101,14 +101,7 @@ def through_a_file(t, path):
 def a_checkpoint(t):
     arrays, rest = t.state_dict()
     return Checkpoint(
-        {"seed": 3},
-        None,
-        arrays,
-        rest,
-        np.zeros((0, 64, 28, 28), np.uint8),
-        t.cluster_ids,
-        [],
-        None,
+        {"seed": 3}, None, arrays, rest, np.zeros((0, 64, 28, 28), np.uint8), t.cluster_ids, [], None
     )
 
 
@@ -187,7 +180,7 @@ def test_another_learning_rate_stays():
 
 
 def test_no_state_that_cannot_be_restored():
-    """A gradient so large that its square is infinite stops its weights, and leaves them and the losses finite."""
+    """A gradient whose square is infinite stops the weights; they and the losses stay finite."""
     t = trainer(learning_rate=1e13)
     with pytest.raises(RunError, match="no longer finite.*learning rate below 1e"):
         t.fit(steps=8)
@@ -204,31 +197,45 @@ def test_no_state_of_weights_that_are_not_finite():
     assert t.step_count == 2
 
 
-# ---- what does not fit -------------------------------------------------------------------------------------------
+# ---- what does not fit
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda arrays, rest: arrays.pop("G.value"), "'G.value' is missing"),
-    (lambda arrays, rest: arrays.update(more=np.zeros(3)), "'more' is extra"),
-    (lambda arrays, rest: arrays.update({"D.adam.m": np.zeros(3, "f4")}), "expected D.adam.m of float32"),
-    (lambda arrays, rest: arrays.update({"D.value": arrays["D.value"].astype("f8")}), "float32.*float64"),
-    (lambda arrays, rest: arrays["order.0"].fill(10**6), "order.0 as another order"),
-    (lambda arrays, rest: arrays["G.value"].fill(np.inf), "finite"),
-    (lambda arrays, rest: rest.pop("streams"), "KeyError"),
-    (lambda arrays, rest: rest["streams"].update({"0": []}), "AttributeError"),
-    (lambda arrays, rest: rest["streams"]["0"].update(state={"state": [1]}), "ValueError"),
-    (lambda arrays, rest: rest.update(step="many"), "ValueError"),
-    (lambda arrays, rest: rest.update(step=-1), "at least 0"),
-    (lambda arrays, rest: rest.update(step=float("inf")), "OverflowError"),
-    (lambda arrays, rest: rest.update(step=10**30), "at least 0"),
-    (lambda arrays, rest: rest.update(seconds=[float("inf"), 0.0]), "finite seconds"),
-    (lambda arrays, rest: rest.update(seconds=[0.0, float("nan")]), "finite seconds"),
-    (lambda arrays, rest: rest["log"].update(steps=10**400), "ValueError"),
-    (lambda arrays, rest: rest["log"].update(squares=[1.0, float("inf")]), "ValueError"),
-    (lambda arrays, rest: arrays["D.adam.v"].fill(np.nan), "finite numbers in D.adam.v"),
-    (lambda arrays, rest: rest.update(log={"sums": [1.0], "squares": [1.0, 1.0], "steps": 1}), "sums"),
-    (lambda arrays, rest: rest.update(seconds=None), "TypeError"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda arrays, rest: arrays.pop("G.value"), "'G.value' is missing"),
+        (lambda arrays, rest: arrays.update(more=np.zeros(3)), "'more' is extra"),
+        (
+            lambda arrays, rest: arrays.update({"D.adam.m": np.zeros(3, "f4")}),
+            "expected D.adam.m of float32",
+        ),
+        (
+            lambda arrays, rest: arrays.update({"D.value": arrays["D.value"].astype("f8")}),
+            "float32.*float64",
+        ),
+        (lambda arrays, rest: arrays["order.0"].fill(10**6), "order.0 as another order"),
+        (lambda arrays, rest: arrays["G.value"].fill(np.inf), "finite"),
+        (lambda arrays, rest: rest.pop("streams"), "KeyError"),
+        (lambda arrays, rest: rest["streams"].update({"0": []}), "AttributeError"),
+        (lambda arrays, rest: rest["streams"]["0"].update(state={"state": [1]}), "ValueError"),
+        (lambda arrays, rest: rest.update(step="many"), "ValueError"),
+        (lambda arrays, rest: rest.update(step=-1), "at least 0"),
+        (lambda arrays, rest: rest.update(step=float("inf")), "OverflowError"),
+        (lambda arrays, rest: rest.update(step=10**30), "at least 0"),
+        (lambda arrays, rest: rest.update(seconds=[float("inf"), 0.0]), "finite seconds"),
+        (lambda arrays, rest: rest.update(seconds=[0.0, float("nan")]), "finite seconds"),
+        (lambda arrays, rest: rest["log"].update(steps=10**400), "ValueError"),
+        (lambda arrays, rest: rest["log"].update(squares=[1.0, float("inf")]), "ValueError"),
+        (lambda arrays, rest: arrays["D.adam.v"].fill(np.nan), "finite numbers in D.adam.v"),
+        (
+            lambda arrays, rest: rest.update(
+                log={"sums": [1.0], "squares": [1.0, 1.0], "steps": 1}
+            ),
+            "sums",
+        ),
+        (lambda arrays, rest: rest.update(seconds=None), "TypeError"),
+    ],
+)
 def test_a_state_that_is_none_is_refused(change, words):
     t = trainer()
     t.fit(steps=2)
@@ -239,7 +246,7 @@ def test_a_state_that_is_none_is_refused(change, words):
 
 
 def test_a_run_of_version_0_1_goes_on():
-    """Its v lacks Adam's factor 1 - beta2. The weights three steps later are those that version 0.1 came to itself."""
+    """Its v lacks Adam's factor 1 - beta2; the weights three steps later are version 0.1's own."""
     checkpoint, later = (
         read_checkpoint(Path(oracles.__file__).with_name("checkpoint_format_1.npz")),
         oracles.load("checkpoint_format_1_later"),
@@ -253,11 +260,14 @@ def test_a_run_of_version_0_1_goes_on():
     assert weights(t) != before
 
 
-@pytest.mark.parametrize("number, told", [
-    (0, "it has format 0, this version reads formats 1 to 2; no version of byhand wrote that"),
-    (3, "it has format 3, this version reads formats 1 to 2; update byhand to read it"),
-    (1, "recipe"),  # the configuration of this one does not say which beta2 its v needs
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "number, told",
+    [
+        (0, "it has format 0, this version reads formats 1 to 2; no version of byhand wrote that"),
+        (3, "it has format 3, this version reads formats 1 to 2; update byhand to read it"),
+        (1, "recipe"),  # the configuration of this one does not say which beta2 its v needs
+    ],
+)
 def test_other_formats_are_refused(tmp_path, monkeypatch, number, told):
     path = tmp_path / "checkpoint.npz"
     monkeypatch.setattr("gan.runs.checkpoint.FORMAT", number)
@@ -280,17 +290,33 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("change", [
-    {"config": None}, {"data_dir": 3}, {"rest": []}, {"best": "low"}, {"history": [{"epoch": 1, "step": 1}]},
-    {"history": [{"step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)}, {"frames": np.zeros((0, 64, 28), np.uint8)},
-    {"frames": np.zeros((0, 64, 28, 28), np.float32)}, {"frames": np.zeros((0, 64, 27, 28), np.uint8)},
-    {"history": [{"epoch": 1, "step": np.nan}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [{3: 1, "epoch": 1, "step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [dict.fromkeys([*COLUMNS, "more"], 1)], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [dict.fromkeys(COLUMNS, 1) | {"g_loss": np.inf}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-    {"history": [dict.fromkeys(COLUMNS, 1)], "frames": np.zeros((1, 0, 28, 28), np.uint8)}, {"history": [{}], "frames": np.zeros(
-        (1, 64, 28, 28), np.uint8)}, {"data_dir": "a\0b"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": None},
+        {"data_dir": 3},
+        {"rest": []},
+        {"best": "low"},
+        {"history": [{"epoch": 1, "step": 1}]},
+        {"history": [{"step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {"frames": np.zeros((0, 64, 28), np.uint8)},
+        {"frames": np.zeros((0, 64, 28, 28), np.float32)},
+        {"frames": np.zeros((0, 64, 27, 28), np.uint8)},
+        {"history": [{"epoch": 1, "step": np.nan}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {"history": [{3: 1, "epoch": 1, "step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {
+            "history": [dict.fromkeys([*COLUMNS, "more"], 1)],
+            "frames": np.zeros((1, 64, 28, 28), np.uint8),
+        },
+        {
+            "history": [dict.fromkeys(COLUMNS, 1) | {"g_loss": np.inf}],
+            "frames": np.zeros((1, 64, 28, 28), np.uint8),
+        },
+        {"history": [dict.fromkeys(COLUMNS, 1)], "frames": np.zeros((1, 0, 28, 28), np.uint8)},
+        {"history": [{}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {"data_dir": "a\0b"},
+    ],
+)
 def test_a_file_of_something_else_is_refused(tmp_path, change):
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, replace(a_checkpoint(trainer()), **change))

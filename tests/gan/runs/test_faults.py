@@ -5,8 +5,7 @@ import random
 import pytest
 
 from benchmarks import faults
-from benchmarks.harness import fault_files
-from benchmarks.harness import fault_runs
+from benchmarks.harness import fault_files, fault_runs
 from nn import WeightsError
 from tests.support.small import command  # noqa: F401
 
@@ -22,7 +21,11 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path):
 
 
 def test_what_is_lost_is_counted_and_is_the_exit_status(command, monkeypatch):  # noqa: F811
-    monkeypatch.setitem(faults.FAULTS, "disk", ("a disk", lambda folder, count: (count, count - 1, "one is lost"), "times"))
+    monkeypatch.setitem(
+        faults.FAULTS,
+        "disk",
+        ("a disk", lambda folder, count: (count, count - 1, "one is lost"), "times"),
+    )
     status, out, _ = command(faults, "--only", "disk", "--times", 3)
     assert status == 1 and "3         2     1" in out
 
@@ -46,10 +49,17 @@ def a_refusal(error=WeightsError, text="it is damaged"):
     raise error(text)
 
 
-@pytest.mark.parametrize("read, fine", [
-    (lambda: b"right", True), (lambda: b"wrong", False), (a_bug, False), (a_refusal, True),
-    (lambda: a_refusal(ValueError, "two\nlines"), False), (lambda: (bytearray(fault_files.N_BYTES + 1), b"right")[1], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "read, fine",
+    [
+        (lambda: b"right", True),
+        (lambda: b"wrong", False),
+        (a_bug, False),
+        (a_refusal, True),
+        (lambda: a_refusal(ValueError, "two\nlines"), False),
+        (lambda: (bytearray(fault_files.N_BYTES + 1), b"right")[1], False),
+    ],
+)
 def test_what_survives(read, fine):
     assert fault_files.survives(read, b"right", (WeightsError, ValueError))[0] is fine
 

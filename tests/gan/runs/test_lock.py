@@ -1,22 +1,24 @@
-"""A folder's lock where the usual way is not open; test_resume_command.py has two runs that meet in one."""
+"""The lock on a run's folder; test_resume.py has two runs that meet in one."""
 
 import errno
+import fcntl
+import os
 
 import pytest
 
-from gan.runs import lock as run_lock
 from gan.runs.lock import RunLock
 from gan.errors import RunError
 
 
-def test_what_is_no_folder_cannot_be_held(tmp_path):
+def test_what_is_not_a_folder_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     for name, reason in (("file", "Not a directory"), ("none", "No such file or directory")):
-        with pytest.raises(RunError, match=f"{name}: cannot be used as a run's folder .{reason}.; name another"):
+        message = f"{name}: cannot be used as a run's folder .{reason}.; name another"
+        with pytest.raises(RunError, match=message):
             RunLock(tmp_path / name)
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, number):
     opened = []
 
@@ -24,15 +26,28 @@ def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, numb
         opened.append(handle)
         raise OSError(number, "no locks here")
 
-    monkeypatch.setattr(run_lock.fcntl, "flock", refuse)
-    lock = RunLock(tmp_path)
-    with pytest.raises(OSError):
-        run_lock.os.fstat(opened[0])  # closed: nobody waits for a lock that is none
-    lock.release()
-
-
-def test_a_system_without_fcntl_has_no_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_lock, "fcntl", None)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     first, second = RunLock(tmp_path), RunLock(tmp_path)
+    for handle in opened:
+        with pytest.raises(OSError):
+            os.fstat(handle)  # closed
+    assert opened and list(tmp_path.iterdir()) == []
     first.release()
     second.release()
+
+
+def test_a_lock_that_is_released_leaves_nothing_and_may_be_taken_again(tmp_path):
+    for _ in range(2):
+        lock = RunLock(tmp_path)
+        assert [p.name for p in tmp_path.iterdir()] == [".lock"]
+        with pytest.raises(RunError, match="another run is writing into it"):
+            RunLock(tmp_path)
+        lock.release()
+        lock.release()
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_nobody_refers_to_is_released(tmp_path):
+    RunLock(tmp_path)
+    RunLock(tmp_path).release()
+    assert list(tmp_path.iterdir()) == []

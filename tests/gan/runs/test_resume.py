@@ -1,4 +1,4 @@
-"""`--resume`: a run that was stopped, or killed, ends as one that was not."""
+"""`--resume`: a run that was stopped or killed ends like one that was not."""
 
 import json
 import os
@@ -13,43 +13,76 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.runs import run as run_folder
-from gan.runs.checkpoint import read_checkpoint, write_checkpoint
+from gan.runs.checkpoint import CheckpointCallback, read_checkpoint, write_checkpoint
+from gan.runs.history import History
 from gan.runs.lock import RunLock
+from gan.runs.run import Run
 from gan.training.trainer import Trainer
 from gan.errors import RunError
 from nn import load_weights
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
 
 train = example("train_mnist_gan")
-QUICK = "--dataset", "mnist-sample", "--recipe", "mlp-smoothed", "--batch-size", 10, "--quiet", "--device", "cpu"
+QUICK = (
+    "--dataset",
+    "mnist-sample",
+    "--recipe",
+    "mlp-smoothed",
+    "--batch-size",
+    10,
+    "--quiet",
+    "--device",
+    "cpu",
+)
 
 
 @pytest.fixture
 def run(command, monkeypatch):  # noqa: F811
-    """Call the command; four batches of ten an epoch, and no curves."""
-    monkeypatch.setattr("gan.runs.run.save_curves", lambda path, history: path.write_bytes(b"curves"))
-    monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(43).reshape(-1, 1, 28, 28), np.arange(43) % 10))
+    """Run the command with four batches of ten per epoch, and no curves."""
+    monkeypatch.setattr(
+        "gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves")
+    )
+    monkeypatch.setattr(
+        train,
+        "load",
+        lambda *args, **kwargs: (digits(43).reshape(-1, 1, 28, 28), np.arange(43) % 10),
+    )
     return lambda *words: command(train, *words)
 
 
 def rows(folder):
-    """history.csv without what the clock decides."""
+    """history.csv without its times."""
     lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
-    return [[cell for name, cell in zip(lines[0], line, strict=True) if name not in ("seconds", "images_per_second")] for line in lines]
+    return [
+        [
+            cell
+            for name, cell in zip(lines[0], line, strict=True)
+            if name not in ("seconds", "images_per_second")
+        ]
+        for line in lines
+    ]
+
+
+def stopping_at(stop, step=Trainer.step):
+    """A `Trainer.step` that stops training at that step."""
+    return lambda self: (step(self), self.step_count == stop and self.stop())
 
 
 def assert_same_run(a, b):
     assert (a / "weights.npz").read_bytes() == (b / "weights.npz").read_bytes()
     assert rows(a) == rows(b)
-    assert {p.name: p.read_bytes() for p in (a / "samples").iterdir()} == {p.name: p.read_bytes() for p in (b / "samples").iterdir()}
+    assert {p.name: p.read_bytes() for p in (a / "samples").iterdir()} == {
+        p.name: p.read_bytes() for p in (b / "samples").iterdir()
+    }
     for name in ("progress.gif", "fixed_samples.npz", "config.json"):
         assert (a / name).read_bytes() == (b / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("stop", [1, 4, 6, 11])
 @pytest.mark.parametrize("recipe", ["mlp-smoothed", "conv-r1r2-classes"])
-def test_a_run_that_was_interrupted_goes_on_to_the_same_files(run, tmp_path, monkeypatch, recipe, stop):
+def test_a_run_that_was_interrupted_goes_on_to_the_same_files(
+    run, tmp_path, monkeypatch, recipe, stop
+):
     words = *QUICK, "--recipe", recipe, "--steps", 13, "--seed", 7
     assert run(*words, "--out", "whole")[0] == 0
     step = Trainer.step
@@ -84,30 +117,49 @@ def test_a_longer_training(run, tmp_path):
     assert_same_run(tmp_path / "whole", tmp_path / "longer")
     assert run("--resume", "longer", "--steps", 13, "--learning-rate", 0.5, "--quiet")[0] == 0
     info = load_weights("longer/weights.npz")[1]["training"]
-    assert (info["steps_done"], info["steps"], info["epochs"], info["learning_rate"]) == (13, 13, None, 0.5)
+    assert (info["steps_done"], info["steps"], info["epochs"], info["learning_rate"]) == (
+        13,
+        13,
+        None,
+        0.5,
+    )
 
 
 def test_the_best_weights_are_those_of_a_run_that_never_stopped(run, tmp_path, monkeypatch):
     """FID is measured of whole epochs, and the lowest so far is kept in the checkpoint."""
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
-    monkeypatch.setattr(train, "load", lambda name, split, **how: (
-        digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28), None))  # fmt: skip
+    monkeypatch.setattr(
+        train,
+        "load",
+        lambda name, split, **how: (
+            digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28),
+            None,
+        ),
+    )
     words = *QUICK, "--epochs", 4, "--evaluate-every", 2
     assert run(*words, "--out", "whole")[0] == 0
     for stop in 6, 8, 9:
-        step, broken = Trainer.step, f"broken-{stop}"
+        broken = f"broken-{stop}"
         with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "step", lambda self: (step(self), self.step_count == stop and self.stop()))
+            patch.setattr(Trainer, "step", stopping_at(stop))
             assert run(*words, "--out", broken)[0] == 0
         assert run("--resume", broken, "--quiet")[0] == 0
         assert_same_run(tmp_path / "whole", tmp_path / broken)
-        assert (tmp_path / "whole" / "best.npz").read_bytes() == (tmp_path / broken / "best.npz").read_bytes()
+        assert (tmp_path / "whole" / "best.npz").read_bytes() == (
+            tmp_path / broken / "best.npz"
+        ).read_bytes()
 
 
 def test_fid_may_be_asked_for_later(run, tmp_path, monkeypatch):
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
-    monkeypatch.setattr(train, "load", lambda name, split, **how: (
-        digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28), None))  # fmt: skip
+    monkeypatch.setattr(
+        train,
+        "load",
+        lambda name, split, **how: (
+            digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28),
+            None,
+        ),
+    )
     assert run(*QUICK, "--epochs", 1, "--out", "here")[0] == 0
     assert run("--resume", "here", "--epochs", 2, "--evaluate-every", 1, "--quiet")[0] == 0
     header, first, second = rows(tmp_path / "here")
@@ -124,7 +176,12 @@ def test_minutes_are_those_of_the_whole_run(run, tmp_path):
 def test_minutes_that_ran_out_in_a_checkpoint_leave_a_line_in_the_history(run, tmp_path):
     assert run(*QUICK, "--steps", 6, "--out", "here")[0] == 0
     told = read_checkpoint(tmp_path / "here" / "checkpoint.npz")
-    rewritten(tmp_path / "here", config=told.config | {"steps": None, "minutes": 1e-9}, history=told.history[:1], frames=told.frames[:1])
+    rewritten(
+        tmp_path / "here",
+        config=told.config | {"steps": None, "minutes": 1e-9},
+        history=told.history[:1],
+        frames=told.frames[:1],
+    )
     assert run("--resume", "here", "--quiet") == (0, "", "")
     assert [row[:2] for row in rows(tmp_path / "here")[1:]] == [["1", "4"], ["2", "7"]]
     assert run("--resume", "here", "--quiet") == (0, "", "")
@@ -133,23 +190,31 @@ def test_minutes_that_ran_out_in_a_checkpoint_leave_a_line_in_the_history(run, t
 
 def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
     """Killed where it hurts: at the end of an epoch, before its record is written."""
-    monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(120).reshape(-1, 1, 28, 28), None))
+    monkeypatch.setattr(
+        train, "load", lambda *args, **kwargs: (digits(120).reshape(-1, 1, 28, 28), None)
+    )
     words = *QUICK, "--batch-size", 2, "--steps", 130
     assert run(*words, "--out", "whole")[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder.RunFolder, "on_epoch", lambda *args: disk_is_full())
-        patch.setattr(run_folder.RunFolder, "finish", lambda self, trainer: self._lock.release())
+        patch.setattr(History, "on_epoch", lambda *args: disk_is_full())
+        patch.setattr(Run, "finish", lambda self, trainer: self.release())
         assert run(*words, "--checkpoint-minutes", 1e-9, "--out", "broken")[0] == 2
     said = []
-    monkeypatch.setattr(Trainer, "fit", lambda self, fit=Trainer.fit, **how: (said.append(self.step_count), fit(self, **how)))
+    monkeypatch.setattr(
+        Trainer,
+        "fit",
+        lambda self, fit=Trainer.fit, **how: (said.append(self.step_count), fit(self, **how)),
+    )
     assert run("--resume", "broken", "--checkpoint-minutes", 2, "--quiet")[0] == 0
     assert said == [50]
     assert rows(tmp_path / "broken")[1:] == rows(tmp_path / "whole")[1:]
-    assert (tmp_path / "broken" / "weights.npz").read_bytes() == (tmp_path / "whole" / "weights.npz").read_bytes()
+    assert (tmp_path / "broken" / "weights.npz").read_bytes() == (
+        tmp_path / "whole" / "weights.npz"
+    ).read_bytes()
 
 
 def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeypatch):
-    """A kill leaves the folder as it was copied here; checkpoints come every third step, and the last epoch is cut short."""
+    """A kill leaves the folder as it is copied here; there is a checkpoint every third step."""
     monkeypatch.setattr("gan.training.trainer.LOG_EVERY", 3)
     copies, replace = [], os.replace
 
@@ -161,9 +226,25 @@ def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", copied)
-        assert run(*QUICK, "--batch-size", 5, "--steps", 20, "--checkpoint-minutes", 1e-9, "--out", "whole")[0] == 0
+        assert (
+            run(
+                *QUICK,
+                "--batch-size",
+                5,
+                "--steps",
+                20,
+                "--checkpoint-minutes",
+                1e-9,
+                "--out",
+                "whole",
+            )[0]
+            == 0
+        )
     resumable = [copy for copy in copies if (copy / "checkpoint.npz").exists()]
-    assert len(resumable) > 20 and len({(copy / "checkpoint.npz").read_bytes() for copy in resumable}) == 9
+    assert (
+        len(resumable) > 20
+        and len({(copy / "checkpoint.npz").read_bytes() for copy in resumable}) == 9
+    )
     for copy in resumable:
         assert run("--resume", copy, "--quiet") == (0, "", "")
         assert_same_run(tmp_path / "whole", copy)
@@ -181,23 +262,37 @@ def test_history_is_never_doubled_and_later_lines_come_again(run, tmp_path):
 
 def test_what_a_killed_process_left_goes_and_nothing_else(run, tmp_path):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
-    mine = {".hidden", ".a.b", "notes.txt.abcdefgh", ".weights.npz.short.tmp", ".config.json.original"}
-    for name in mine | {".weights.npz.0123456789abcdef.tmp", ".checkpoint.npz.0000000000000000.tmp"}:
+    mine = {".hidden", ".a.b", "notes.txt.abcdefgh", ".weights.npz.short"}
+    for name in mine | {
+        ".weights.npz.0123456789abcdef.tmp",
+        ".checkpoint.npz.0000000000000000.tmp",
+    }:
         (tmp_path / "here" / name).write_bytes(b"")
-    (tmp_path / "here" / "samples" / ".epoch_001.png.0123456789abcdef.tmp").write_bytes(b"")
+    (tmp_path / "here" / "samples" / ".epoch_001.png.fedcba9876543210.tmp").write_bytes(b"")
     assert run("--resume", "here", "--quiet")[0] == 0
-    left = {p.name for p in (tmp_path / "here").rglob("*") if p.name.startswith(".") or "." in p.name and p.suffix not in (
-        ".npz", ".csv", ".json", ".png", ".gif")}  # fmt: skip
+    left = {
+        p.name
+        for p in (tmp_path / "here").rglob("*")
+        if p.name.startswith(".")
+        or "." in p.name
+        and p.suffix not in (".npz", ".csv", ".json", ".png", ".gif")
+    }
     assert left == mine
 
 
-# ---- what cannot be ----------------------------------------------------------------------------------------------
+# ---- what cannot be
 
 
-@pytest.mark.parametrize("option, value, told", [
-    ("--recipe", "dcgan", "mlp-smoothed"), ("--dataset", "mnist", "mnist-sample"), ("--batch-size", 20, "10"),
-    ("--seed", 1, "0"), ("--out", "elsewhere", "here"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "option, value, told",
+    [
+        ("--recipe", "dcgan", "mlp-smoothed"),
+        ("--dataset", "mnist", "mnist-sample"),
+        ("--batch-size", 20, "10"),
+        ("--seed", 1, "0"),
+        ("--out", "elsewhere", "here"),
+    ],
+)
 def test_what_makes_another_run_is_refused(run, tmp_path, option, value, told):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     assert_refused(run("--resume", "here", option, value), option, told)
@@ -205,18 +300,26 @@ def test_what_makes_another_run_is_refused(run, tmp_path, option, value, told):
 
 def test_other_data_are_refused(run, monkeypatch):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
-    monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(43, seed=1).reshape(-1, 1, 28, 28), None))
+    monkeypatch.setattr(
+        train, "load", lambda *args, **kwargs: (digits(43, seed=1).reshape(-1, 1, 28, 28), None)
+    )
     assert_refused(run("--resume", "here"), "data", "43 images of mnist-sample", "--data-dir")
 
 
-def test_a_run_on_the_sample_goes_on_on_it_when_the_data_set_is_there_at_last(run, tmp_path, monkeypatch):
+def test_a_run_on_the_sample_goes_on_on_it_when_the_data_set_is_there_at_last(
+    run, tmp_path, monkeypatch
+):
     """Begun without a network, and resumed with one."""
     given = train.load
     words = *QUICK, "--dataset", "mnist"
     assert run(*words, "--steps", 9, "--out", "whole")[0] == 0
     assert run(*words, "--steps", 3, "--out", "broken")[0] == 0
     full = digits(60, seed=1).reshape(-1, 1, 28, 28)
-    monkeypatch.setattr(train, "load", lambda name, *args, **how: given(name) if name == "mnist-sample" else (full, None))
+    monkeypatch.setattr(
+        train,
+        "load",
+        lambda name, *args, **how: given(name) if name == "mnist-sample" else (full, None),
+    )
     assert run("--resume", "broken", "--steps", 9, "--quiet") == (0, "", "")
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 
@@ -227,7 +330,9 @@ def test_no_folder_and_no_checkpoint(run, tmp_path):
     assert_refused(run("--resume", "nowhere"), "nowhere", "--out")
     assert_refused(run("--resume", "file"), "file")
     assert_refused(run("--resume", "empty"), "empty", "checkpoint.npz", "--out")
-    assert_refused(run("--resume", ""), "expected a checkpoint.npz")  # of a shell's variable that is not set
+    assert_refused(
+        run("--resume", ""), "expected a checkpoint.npz"
+    )  # of a shell's variable that is not set
     assert list((tmp_path / "empty").iterdir()) == []
 
 
@@ -247,14 +352,18 @@ def test_two_runs_in_one_folder_the_second_is_refused(run, tmp_path):
     (tmp_path / "new").mkdir()
     lock = RunLock(tmp_path / "new")
     assert_refused(run(*QUICK, "--steps", 1, "--out", "new"), "new", "another run")
-    assert list((tmp_path / "new").iterdir()) == []
+    assert [p.name for p in (tmp_path / "new").iterdir()] == [".lock"]
     lock.release()
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_a_lock_dies_with_its_process(tmp_path):
-    hold = f"import sys, time; sys.path.insert(0, {str(CHECKOUT)!r}); from gan.runs.lock import RunLock\n"
+    hold = f"import sys, time; sys.path.insert(0, {str(CHECKOUT)!r})\n"
+    hold += "from gan.runs.lock import RunLock\n"
     hold += "lock = RunLock('.'); print('held', flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", hold], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout.readline() == "held\n"
         with pytest.raises(RunError, match="another run"):
@@ -265,16 +374,19 @@ def test_a_lock_dies_with_its_process(tmp_path):
     RunLock(tmp_path).release()
 
 
-@pytest.mark.parametrize("setting, value", [("recipe", 3), ("seed", "x"), ("images", None), ("epochs", "many"), ("batch_size", 1.5)])
+@pytest.mark.parametrize(
+    "setting, value",
+    [("recipe", 3), ("seed", "x"), ("images", None), ("epochs", "many"), ("batch_size", 1.5)],
+)
 def test_a_configuration_of_nonsense_is_refused(run, tmp_path, monkeypatch, setting, value):
-    write = run_folder.RunFolder._save_checkpoint
+    write = CheckpointCallback.save
 
     def poisoned(self, trainer):
         self.config = {**self.config, setting: value}
         write(self, trainer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder.RunFolder, "_save_checkpoint", poisoned)
+        patch.setattr(CheckpointCallback, "save", poisoned)
         assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     assert_refused(run("--resume", "here"), "here", setting)
 
@@ -286,16 +398,22 @@ def rewritten(folder, **change):
 
 
 def test_a_checkpoint_of_other_pictures_or_clusters_is_refused(run, tmp_path):
-    """Sound in itself, but for what the recipe makes of it: its film, and the clusters of its images."""
+    """Sound, but its frames or clusters do not fit the recipe."""
     assert run(*QUICK, "--recipe", "conv-clusters", "--steps", 5, "--out", "here")[0] == 0
     whole = (tmp_path / "here" / "checkpoint.npz").read_bytes()
     for change in (
-        {"frames": np.zeros((2, 3, 28, 28), np.uint8)}, {"clusters": np.zeros(42)}, {"clusters": np.full(43, 200)},
+        {"frames": np.zeros((2, 3, 28, 28), np.uint8)},
+        {"clusters": np.zeros(42)},
+        {"clusters": np.full(43, 200)},
         {"clusters": np.zeros((43, 1))},
-    ):  # fmt: skip
+    ):
         (tmp_path / "here" / "checkpoint.npz").write_bytes(whole)
         rewritten(tmp_path / "here", **change)
-        assert_refused(run("--resume", "here", "--steps", 9), "frames" if "frames" in change else "labels", "expected")
+        assert_refused(
+            run("--resume", "here", "--steps", 9),
+            "frames" if "frames" in change else "labels",
+            "expected",
+        )
     (tmp_path / "here" / "checkpoint.npz").write_bytes(whole)
     assert run("--resume", "here", "--steps", 9, "--quiet")[0] == 0
 
@@ -308,28 +426,55 @@ def test_a_data_folder_that_no_system_has(run, tmp_path, folder):
 
 
 def test_any_settings_in_a_checkpoint_go_on_or_are_refused(run, tmp_path, monkeypatch):
-    """Whatever a stranger's file says of its run, `--resume` ends as it should, or with one line."""
+    """Whatever an untrusted file says, `--resume` succeeds or reports one line."""
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
     assert run(*QUICK, "--steps", 5, "--out", "here")[0] == 0
-    whole, config = (tmp_path / "here" / "checkpoint.npz").read_bytes(), read_checkpoint(tmp_path / "here" / "checkpoint.npz").config
-    values = None, True, 0, 1, -1, 7, 10**30, 10**400, 0.5, float("nan"), float("inf"), "", "cpu", "dcgan", "\n\ud800", [], {}
+    whole, config = (
+        (tmp_path / "here" / "checkpoint.npz").read_bytes(),
+        read_checkpoint(tmp_path / "here" / "checkpoint.npz").config,
+    )
+    values = (
+        None,
+        True,
+        0,
+        1,
+        -1,
+        7,
+        10**30,
+        10**400,
+        0.5,
+        float("nan"),
+        float("inf"),
+        "",
+        "cpu",
+        "dcgan",
+        "\n\ud800",
+        [],
+        {},
+    )
     changes = [{"epochs": 10**400, "steps": 6}, {"minutes": 10**400, "steps": 6}, {}]
     changes += [{name: values[5 * k % len(values)]} for k, name in enumerate(sorted(config))]
     for each in changes:
         (tmp_path / "here" / "checkpoint.npz").write_bytes(whole)
         rewritten(tmp_path / "here", config=config | each)
-        status, out, err = run("--resume", "here", "--quiet", *([] if len(each) == 2 else ["--steps", "6"]))
-        assert (status, err) == (0, "") or (status == 2 and err.count("\n") == 1 and err.startswith("error: ")), (each, err)
+        status, out, err = run(
+            "--resume", "here", "--quiet", *([] if len(each) == 2 else ["--steps", "6"])
+        )
+        assert (status, err) == (0, "") or (
+            status == 2 and err.count("\n") == 1 and err.startswith("error: ")
+        ), (each, err)
 
 
-# ---- the folder goes, or fills, while training -------------------------------------------------------------------
+# ---- the folder goes, or fills, while training
 
 
 def test_a_folder_that_is_removed_while_training(run, tmp_path, monkeypatch):
     import shutil
 
     step = Trainer.step
-    monkeypatch.setattr(Trainer, "step", lambda self: (step(self), self.step_count == 6 and shutil.rmtree("here")))
+    monkeypatch.setattr(
+        Trainer, "step", lambda self: (step(self), self.step_count == 6 and shutil.rmtree("here"))
+    )
     assert_refused(run(*QUICK, "--steps", 13, "--out", "here"), "here", "No such file")
 
 
@@ -343,17 +488,42 @@ def test_the_clock_may_be_set_back(run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("n_bytes", [200_000])
 def test_a_disk_that_fills_up_in_a_checkpoint(tmp_path, n_bytes):
-    """A limit on the size of a file, which the system enforces; the run goes on when there is room."""
-    words = [sys.executable, CHECKOUT / "examples" / "train_mnist_gan.py", *map(str, QUICK), "--steps", "2600"]
+    """By a limit on the size of files; the run continues when there is room."""
+    words = [
+        sys.executable,
+        CHECKOUT / "examples" / "train_mnist_gan.py",
+        *map(str, QUICK),
+        "--steps",
+        "2600",
+    ]
     words = [word for word in words if word != "--quiet"]
-    limited = f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({n_bytes},) * 2); os.execv(sys.argv[1], sys.argv[1:])"
+    limited = "import resource, os, sys\n"
+    limited += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({n_bytes},) * 2)\n"
+    limited += "os.execv(sys.argv[1], sys.argv[1:])"
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([*words[:-1], "2", "--out", "here"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*words[:-1], "2", "--out", "here"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     before = (tmp_path / "here" / "checkpoint.npz").read_bytes()
     resume = [*words[:2], "--resume", "here", "--steps", "4", "--quiet"]
-    done = subprocess.run([sys.executable, "-c", limited, *resume], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert_refused((done.returncode, done.stdout, done.stderr), "here", "File too large", "saved before is whole")
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *resume],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert_refused(
+        (done.returncode, done.stdout, done.stderr),
+        "here",
+        "File too large",
+        "saved before is whole",
+    )
     assert (tmp_path / "here" / "checkpoint.npz").read_bytes() == before
     done = subprocess.run(resume, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

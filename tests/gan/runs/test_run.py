@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.runs import run as run_folder
-from gan.runs.checkpoint import read_checkpoint
+from gan.folders import new_folder, write_history
 from gan.images import GAP, SCALE
-from gan.runs.run import RunFolder, new_folder
+from gan.runs import pictures
+from gan.runs.checkpoint import read_checkpoint
+from gan.runs.run import Run
+from gan.training.callback import Callback
 from gan.training.setup import N_FIXED
 from gan.errors import RunError
 from nn import load_weights
@@ -24,8 +26,10 @@ SHEET = SCALE * (8 * (28 + GAP) + GAP)  # 8 x 8 digits
 def run(tmp_path_factory):
     """A folder after two epochs and two steps of a third, its trainer, and the history."""
     path = tmp_path_factory.mktemp("runs") / "a" / "run"
-    t, folder = trainer(TINY_BATCHNORM), RunFolder(path, CONFIG)
-    history = t.fit(steps=12, callbacks=[folder])
+    t, folder = trainer(TINY_BATCHNORM), Run.create(path, CONFIG)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "LOOK_EVERY", 3600)  # no epoch_000.png, however slow the machine is
+        history = t.fit(steps=12, callbacks=folder.callbacks)
     folder.finish(t)
     return path, t, history
 
@@ -33,13 +37,19 @@ def run(tmp_path_factory):
 @pytest.fixture
 def no_curves(monkeypatch):
     """For tests of something else: drawing curves is most of their time."""
-    monkeypatch.setattr(run_folder, "save_curves", lambda path, history: None)
+    monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: None)
 
 
 def test_everything_is_there_and_nothing_else(run):
     path, _, _ = run
     pictures = {"samples", "losses.png", "progress.gif"}
-    names = pictures | {"weights.npz", "checkpoint.npz", "fixed_samples.npz", "history.csv", "config.json"}
+    names = pictures | {
+        "weights.npz",
+        "checkpoint.npz",
+        "fixed_samples.npz",
+        "history.csv",
+        "config.json",
+    }
     assert {p.name for p in path.iterdir()} == names
     assert {p.name for p in (path / "samples").iterdir()} == {f"epoch_00{k}.png" for k in (1, 2, 3)}
 
@@ -84,7 +94,9 @@ def test_the_history_has_a_line_an_epoch(run):
         assert list(line) == list(record)
         for name, value in record.items():
             assert np.isclose(float(line[name]), value, rtol=1e-5)
-    assert [line["epoch"] for line in lines] == ["1", "2", "3"] and [line["step"] for line in lines] == ["5", "10", "12"]
+    assert [line["epoch"] for line in lines] == ["1", "2", "3"] and [
+        line["step"] for line in lines
+    ] == ["5", "10", "12"]
 
 
 def test_the_config_is_what_was_given(run):
@@ -95,41 +107,60 @@ def test_the_config_is_what_was_given(run):
 
 
 def test_all_but_the_film_is_there_after_the_first_epoch(tmp_path):
-    t, folder = trainer(), RunFolder(tmp_path / "run", CONFIG)
-    t.fit(epochs=1, callbacks=[folder])
-    for name in ("weights.npz", "samples/epoch_001.png", "losses.png", "history.csv", "config.json"):
+    t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
+    t.fit(epochs=1, callbacks=folder.callbacks)
+    for name in (
+        "weights.npz",
+        "samples/epoch_001.png",
+        "losses.png",
+        "history.csv",
+        "config.json",
+    ):
         assert (tmp_path / "run" / name).stat().st_size > 0, name
 
 
 def test_a_training_that_ended_before_its_first_record_leaves_its_weights(tmp_path):
-    t, folder = trainer(), RunFolder(tmp_path / "run", CONFIG)
+    t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     folder.finish(t)
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.json", "samples", "weights.npz"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "config.json",
+        "samples",
+        "weights.npz",
+    }
 
 
-# ---- what must not happen -----------------------------------------------------------------------------------------
+# ---- what must not happen
 
 
 def test_saving_changes_nothing(tmp_path, no_curves):
     plain, saved = trainer(TINY_BATCHNORM), trainer(TINY_BATCHNORM)
-    folder = RunFolder(tmp_path / "run", CONFIG)
+    folder = Run.create(tmp_path / "run", CONFIG)
     buffers = [net.parameters.value.flat for net in (saved.generator, saved.discriminator)]
     plain.fit(epochs=3)
-    saved.fit(epochs=1, callbacks=[folder])
+    saved.fit(epochs=1, callbacks=folder.callbacks)
     folder.finish(saved)
-    saved.fit(epochs=2, callbacks=[folder])
+    saved.fit(epochs=2, callbacks=folder.callbacks)
     assert weights(saved) == weights(plain)
-    assert all(a is net.parameters.value.flat for a, net in zip(buffers, (saved.generator, saved.discriminator)))
+    assert all(
+        a is net.parameters.value.flat
+        for a, net in zip(buffers, (saved.generator, saved.discriminator))
+    )
     assert saved.generator.dtype == np.float32 and saved.generator.ops.device == "cpu"
 
 
-def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(tmp_path, monkeypatch, no_curves):
+def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(
+    tmp_path, monkeypatch, no_curves
+):
     monkeypatch.setattr("gan.images.MAX_GIF_FRAMES", 3)
     shown, made = [], []
-    monkeypatch.setattr(run_folder, "save_gif", lambda path, sheets: shown.extend(sheets))
-    t, folder = trainer(replace(TINY, epochs=8)), RunFolder(tmp_path / "run", CONFIG)
-    monkeypatch.setattr(run_folder, "grid", lambda images, grid=run_folder.grid: (made.append(grid(images)), made[-1])[1])
-    t.fit(callbacks=[folder])
+    monkeypatch.setattr(pictures, "save_gif", lambda path, sheets: shown.extend(sheets))
+    t, folder = trainer(replace(TINY, epochs=8)), Run.create(tmp_path / "run", CONFIG)
+    monkeypatch.setattr(
+        pictures,
+        "grid",
+        lambda images, grid=pictures.grid: (made.append(grid(images)), made[-1])[1],
+    )
+    t.fit(callbacks=folder.callbacks)
     assert len(read_checkpoint(tmp_path / "run" / "checkpoint.npz").frames) == 3
     folder.finish(t)
     assert np.array_equal(shown, [made[k - 1] for k in (1, 5, 8)])
@@ -140,15 +171,17 @@ def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(tmp_path
 def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path):
     (tmp_path / "weights.npz").write_bytes(b"mine")
     with pytest.raises(RunError, match="holds files already.*--out") as error:
-        RunFolder(tmp_path, CONFIG)
+        Run.create(tmp_path, CONFIG)
     assert str(tmp_path) in str(error.value)
-    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"] and (tmp_path / "weights.npz").read_bytes() == b"mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"] and (
+        tmp_path / "weights.npz"
+    ).read_bytes() == b"mine"
 
 
 def test_an_empty_folder_and_a_new_one_in_new_ones_will_do(tmp_path):
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", tmp_path / "a" / "b" / "c"):
-        assert RunFolder(path, CONFIG).path == path and (path / "samples").is_dir()
+        assert Run.create(path, CONFIG).path == path and (path / "samples").is_dir()
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "n" * 300])
@@ -160,33 +193,42 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, name):
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is_whole(tmp_path, monkeypatch, no_curves):
+def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is_whole(
+    tmp_path, monkeypatch, no_curves
+):
     """Looked at each time that a file is about to be moved, and has been moved, into its place."""
     path, seen, replace = tmp_path / "run", [], os.replace
 
     def look():
         history, checkpoint = path / "history.csv", path / "checkpoint.npz"
         lines = history.read_text() if history.exists() else ""
-        seen.append((lines, len(read_checkpoint(checkpoint).history) if checkpoint.exists() else None))
+        seen.append(
+            (lines, len(read_checkpoint(checkpoint).history) if checkpoint.exists() else None)
+        )
 
     monkeypatch.setattr(os, "replace", lambda a, b: (look(), replace(a, b), look()))
-    t, folder = trainer(), RunFolder(path, CONFIG)
-    t.fit(steps=12, callbacks=[folder])
+    t, folder = trainer(), Run.create(path, CONFIG)
+    t.fit(steps=12, callbacks=folder.callbacks)
     final = (path / "history.csv").read_text()
     assert final.count("\n") == 4 and len(seen) > 20
     wholes = ["", *("".join(final.splitlines(True)[:n]) for n in (2, 3, 4))]
     for lines, n_epochs in seen:
         assert lines in wholes
-        assert n_epochs is None or n_epochs in (wholes.index(lines), wholes.index(lines) - 1)  # the history comes first
+        assert n_epochs is None or n_epochs in (
+            wholes.index(lines),
+            wholes.index(lines) - 1,
+        )  # the history comes first
     assert [n for _, n in seen][-1] == 3
 
 
 def test_a_history_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
-    run_folder.write_history(tmp_path, [{"epoch": 1}])
+    write_history(tmp_path, [{"epoch": 1}])
     monkeypatch.setattr("os.fsync", disk_is_full)
     with pytest.raises(OSError):
-        run_folder.write_history(tmp_path, [{"epoch": 1}, {"epoch": 2}])
-    assert (tmp_path / "history.csv").read_text() == "epoch\n1\n" and [p.name for p in tmp_path.iterdir()] == ["history.csv"]
+        write_history(tmp_path, [{"epoch": 1}, {"epoch": 2}])
+    assert (tmp_path / "history.csv").read_text() == "epoch\n1\n" and [
+        p.name for p in tmp_path.iterdir()
+    ] == ["history.csv"]
 
 
 def test_a_disk_without_room_for_the_folder_itself(tmp_path, monkeypatch):
@@ -196,33 +238,38 @@ def test_a_disk_without_room_for_the_folder_itself(tmp_path, monkeypatch):
             new_folder(tmp_path / "run")
     monkeypatch.setattr("os.fsync", disk_is_full)
     with pytest.raises(RunError, match="cannot be written .No space left on device"):
-        RunFolder(tmp_path / "run", CONFIG)
+        Run.create(tmp_path / "run", CONFIG)
     assert not (tmp_path / "run" / "config.json").exists()
 
 
 @pytest.mark.parametrize("when", ["on_start", "on_epoch", "finish"])
-def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(tmp_path, monkeypatch, no_curves, when):
-    t, folder = trainer(), RunFolder(tmp_path / "run", CONFIG)
-    history = t.fit(epochs=1, callbacks=[folder])
+def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(
+    tmp_path, monkeypatch, no_curves, when
+):
+    t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
+    history = t.fit(epochs=1, callbacks=folder.callbacks)
     before = (tmp_path / "run" / "weights.npz").read_bytes()
 
     monkeypatch.setattr("os.fsync", disk_is_full)
     with pytest.raises(RunError, match="cannot be written .No space left on device") as error:
-        {"on_start": folder.on_start, "on_epoch": lambda t: folder.on_epoch(t, history[0]), "finish": folder.finish}[when](t)
+        if when == "finish":
+            folder.finish(t)
+        for callback in folder.callbacks:
+            callback.on_start(t) if when == "on_start" else callback.on_epoch(t, history[0])
     assert str(tmp_path / "run") in str(error.value)
     assert (tmp_path / "run" / "weights.npz").read_bytes() == before
-    assert not list((tmp_path / "run").rglob(".*"))  # no temporary files
+    assert {p.name for p in (tmp_path / "run").rglob(".*")} <= {".lock"}  # no temporary files
 
 
 def test_who_waits_for_the_first_epoch_can_look(tmp_path, monkeypatch, no_curves):
-    monkeypatch.setattr(run_folder, "LOOK_EVERY", 0)
-    t, folder = trainer(), RunFolder(tmp_path / "run", CONFIG)
+    monkeypatch.setattr(pictures, "LOOK_EVERY", 0)
+    t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     look, seen = tmp_path / "run" / "samples" / "epoch_000.png", []
 
-    class Watch(run_folder.Callback):
+    class Watch(Callback):
         def on_log(self, trainer, record):
             seen.append(look.read_bytes())
 
-    t.fit(epochs=2, callbacks=[folder, Watch()])
+    t.fit(epochs=2, callbacks=[*folder.callbacks, Watch()])
     assert len(seen) == 2 and seen[0] == seen[1]  # one look an epoch here, and none after the first
     assert seen[0] == (look.parent / "epoch_001.png").read_bytes()

@@ -1,0 +1,68 @@
+"""The command `byhand`, and the scripts in examples/.
+
+Until a command is running, Ctrl-C ends the process without a traceback. So nothing is imported here
+before that is arranged, and least of all NumPy.
+"""
+
+# Built in, unlike `signal`, which imports for some milliseconds; typeshed does not know it.
+import _signal as signal  # type: ignore[import-not-found]
+import sys
+
+COMMANDS = {
+    "train": "train a GAN and watch digits appear",
+    "predict": "draw new digits with a trained generator",
+    "evaluate": "measure generated digits against real ones",
+    "classify": "name the digits in pictures",
+    "recipes": "list the recipes",
+    "version": "print the version",
+}
+
+
+def main() -> None:
+    """Run a subcommand of `byhand`, and exit with its status."""
+    end_quietly_on_interrupt()
+    from gan.commands.command_line import run
+
+    run(_subcommand)
+
+
+def run_script(module: str) -> None:
+    """Run a module of this package as a script, and exit with its status."""
+    end_quietly_on_interrupt()
+    from importlib import import_module
+
+    from gan.commands.command_line import run
+
+    run(import_module(f"gan.commands.{module}").main)
+
+
+def end_quietly_on_interrupt() -> None:
+    """Without a traceback, until `run` handles signals; an ignored SIGINT stays ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        except ValueError:  # not in the main thread
+            pass
+
+
+def _subcommand() -> int:
+    """Parse the name of the subcommand, and let that parse the rest."""
+    from importlib import import_module
+
+    from gan.commands.command_line import Parser
+    from nn.version import __version__
+
+    width = max(map(len, COMMANDS)) + 2
+    parser = Parser(
+        prog="byhand",
+        usage="byhand COMMAND [options]",
+        description="Neural networks and GANs with every gradient written by hand.",
+        epilog="commands:\n"
+        + "\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items())
+        + "\n\n`byhand COMMAND --help` lists the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"byhand {__version__}")
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of those below")
+    command = parser.parse_known_args(sys.argv[1:2])[0].command
+    sys.argv = [f"byhand {command}", *sys.argv[2:]]  # the usage line names the subcommand
+    return import_module(f"gan.commands.{command}").main()

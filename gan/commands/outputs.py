@@ -1,0 +1,72 @@
+"""The files and folders that commands write: named by the user, or by the first free name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gan.errors import RunError
+
+RUNS = "runs"  # the folder of all runs, in the working folder
+
+
+def checked(name: str, suffix: str) -> Path:
+    """A path that may be written: it has this suffix, and overwrites nothing."""
+    path = Path(name)
+    if path.suffix != suffix:
+        raise RunError(f"{path}: expected a name that ends in {suffix}")
+    with named(path):
+        path.parent.stat()  # a missing folder is reported now, not after the work
+        if path.exists():
+            raise RunError(f"{path}: it exists already; name another file, or remove it first")
+    return path
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Turn an `OSError` in the block into a `RunError` that names the path."""
+    try:
+        yield
+    except OSError as problem:
+        raise RunError(
+            f"{path}: cannot be written ({problem.strerror}); name another file"
+        ) from None
+
+
+def run_folder(name: str) -> Path:
+    """runs/NAME-TIME, where a run goes if the user names no folder."""
+    return Path(RUNS, f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+
+
+def free_name(path: Path) -> Path:
+    """The path, or the first of path-2, path-3 ... that does not exist."""
+    name, k = path, 1
+    while name.exists():
+        k += 1
+        name = path.with_stem(f"{path.stem}-{k}")
+    return name
+
+
+def free_folder(path: Path) -> Path:
+    """Make the folder, or the first of path-2, path-3 ... that does not exist, and return its path.
+
+    Other processes may look for a free name at the same time.
+
+    Raises
+    ------
+    RunError
+        If it cannot be made.
+    """
+    while True:
+        name = free_name(path)
+        try:
+            name.mkdir(parents=True)
+            return name
+        except OSError as problem:
+            if not name.exists():  # otherwise another process was faster
+                raise RunError(
+                    f"{name}: cannot be written ({problem.strerror}); "
+                    "name another folder with --out"
+                ) from None

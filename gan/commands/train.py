@@ -1,0 +1,169 @@
+"""Train a GAN on handwritten digits and watch them appear.
+
+For example:
+
+    byhand train
+    byhand train --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
+    byhand train --resume runs/NAME
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from gan.commands.command_line import Parser, positive_float, positive_int, to_paste
+from gan.commands.options import (
+    DIGIT_DATASETS,
+    add_data,
+    add_device,
+    add_lengths,
+    add_out,
+    add_quiet,
+    add_seed,
+)
+from gan.commands.outputs import free_folder, free_name, run_folder
+from gan.commands.progress import ProgressBar, Stopper, printer
+from gan.commands.signals import on_signals
+from gan.data.clusters import ClusterIds
+from gan.data.datasets import load
+from gan.errors import RunError
+from gan.evaluation.collapse import CollapseWarning, digit_counter
+from gan.evaluation.fid_callback import FIDCallback
+from gan.folders import check_new
+from gan.recipes import DEFAULT, DIGITS, get_recipe, table
+from gan.runs.checkpoint import Checkpoint, digest
+from gan.runs.resume import check_data, fallback_dataset, length_left, restore, settings
+from gan.runs.run import Run
+from gan.training.trainer import Trainer
+from nn.ops import get_ops
+
+
+def arguments() -> Namespace:
+    parser = Parser(description=__doc__)
+    add = parser.add_argument
+    add("--recipe", help=f"networks and settings; see --list-recipes (default: {DEFAULT})")
+    add("--list-recipes", action="store_true", help="print the recipes and exit")
+    add_lengths(parser)
+    add("--batch-size", type=positive_int, help="images per step (default: the recipe's)")
+    add(
+        "--learning-rate",
+        type=positive_float,
+        help="of Adam, for both networks (default: the recipe's)",
+    )
+    add_data(parser, None)
+    add_device(parser, None, tf32=True)
+    add(
+        "--evaluate-every",
+        type=positive_int,
+        metavar="N",
+        help="measure FID every N epochs, and keep the best weights in best.npz",
+    )
+    add_seed(parser, "equal seeds give equal results", None)
+    add_out(parser, "folder for the results", "runs/RECIPE-TIME")
+    add(
+        "--resume",
+        metavar="RUN",
+        help="continue the run in this folder; other options, such as a length, override its own",
+    )
+    add(
+        "--checkpoint-minutes",
+        type=positive_float,
+        metavar="M",
+        help="minutes from one checkpoint, which --resume needs, to the next (default: 2)",
+    )
+    add_quiet(parser)
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    if args.list_recipes:
+        print(table())
+        return 0
+    say = printer(args.quiet)
+    run = None if args.resume is None else Run.resume(args.resume)
+    checkpoint = run.checkpoint if run else None
+    config = settings(args, checkpoint)
+    recipe, ops = get_recipe(config["recipe"], DIGITS), get_ops(config["device"], config["tf32"])
+    out = Path(args.out) if args.out else run_folder(recipe.name)
+    if not run:
+        check_new(out if args.out else free_name(out))  # before the data are fetched
+    is_digits = config["dataset"] in DIGIT_DATASETS
+    if config["evaluate_every"] and not is_digits:
+        raise RunError(
+            "--evaluate-every: expected a dataset of digits, the only ones FID is measured on, "
+            f"got {config['dataset']}"
+        )
+    data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
+    images, labels = training_images(config["dataset"], data_dir, args.quiet, checkpoint)
+    overrides = {
+        name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None
+    }
+    targets = labels
+    if checkpoint and checkpoint.clusters is not None:
+        targets = ClusterIds(checkpoint.clusters)
+    trainer = Trainer(replace(recipe, **overrides), images, targets, seed=config["seed"], device=ops)
+    config |= {
+        "images": len(images),
+        "data": digest(images),
+        "batch_size": trainer.batch_size,
+        "learning_rate": trainer.learning_rate,
+        "device": ops.device if config["device"] == "auto" else config["device"],
+    }
+    recording: dict[str, Any] = {
+        "checkpoint_minutes": config["checkpoint_minutes"],
+        "data_dir": data_dir and str(Path(data_dir).absolute()),
+    }
+    if config["evaluate_every"]:
+        test_images, _ = load(
+            config["dataset"], "test", data_dir=data_dir, flat=False, quiet=args.quiet
+        )
+        recording["fid"] = FIDCallback(test_images, config["evaluate_every"], ops)
+    if run and checkpoint:
+        restore(trainer, checkpoint, run.path)
+    stopper = Stopper()
+    with on_signals(stopper.stopping(trainer.stop)):  # now a folder appears, for --resume
+        if run:
+            run.start(config, **recording)
+        else:
+            run = Run.create(out if args.out else free_folder(out), config, **recording)
+        say(
+            f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; "
+            f"pictures in {run.path}/samples"
+        )
+        standstill = CollapseWarning(
+            partial(tqdm.write, file=sys.stderr), digit_counter() if is_digits else None
+        )
+        try:
+            with tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
+                if left := length_left(config, trainer, run.history):
+                    callbacks = [*run.callbacks, ProgressBar(bar), standstill]
+                    trainer.fit(**left, callbacks=callbacks)
+        finally:
+            run.finish(trainer)
+    if stopper.caught:
+        say(f"stopped after {trainer.step_count:,} steps; continue with")
+        say(f"  {to_paste('train', '--resume', run.path)}")
+    else:
+        say(f"done after {trainer.step_count:,} steps; draw digits with")
+        say(f"  {to_paste('predict', '--weights', run.path / 'weights.npz')}")
+    return stopper.status
+
+
+def training_images(
+    dataset: str, data_dir: str | None, quiet: bool, checkpoint: Checkpoint | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels: for a resumed run, those that it was trained on."""
+    images, labels = load(dataset, "train", data_dir=data_dir, flat=False, quiet=quiet)
+    if sample := fallback_dataset(checkpoint, digest(images)):
+        images, labels = load(sample, "train", flat=False)
+    check_data(checkpoint, digest(images))
+    return images, labels

@@ -1,0 +1,103 @@
+"""Train a classifier of handwritten digits.
+
+For example:
+
+    python examples/train_mnist_classifier.py
+    python examples/train_mnist_classifier.py --epochs 3 --dataset mnist-sample
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gan.classifier.run import ClassifierRun
+from gan.classifier.training import BATCH_SIZE, EPOCHS, ClassifierTrainer
+from gan.commands.command_line import Parser, positive_int, to_paste
+from gan.commands.options import add_data, add_device, add_out, add_quiet, add_seed
+from gan.commands.outputs import run_folder
+from gan.commands.progress import Stopper, printer
+from gan.commands.signals import on_signals
+from gan.data.datasets import load
+from gan.folders import check_new
+from nn.ops import get_ops
+
+
+def arguments() -> Namespace:
+    parser = Parser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--epochs",
+        type=positive_int,
+        default=EPOCHS,
+        help="passes over the training images (default: %(default)s)",
+    )
+    add(
+        "--batch-size",
+        type=positive_int,
+        default=BATCH_SIZE,
+        help="images per step (default: %(default)s)",
+    )
+    add_data(parser)
+    add_device(parser, tf32=True)
+    add_seed(parser, "equal seeds give equal results")
+    add_out(parser, "folder for the results", "runs/classifier-TIME")
+    add_quiet(parser)
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    say = printer(args.quiet, tqdm.write)
+    ops = get_ops(args.device, args.tf32)
+    out = Path(args.out) if args.out else run_folder("classifier")
+    check_new(out)  # before the data are fetched
+    images, labels = load(
+        args.dataset, "train", data_dir=args.data_dir, flat=False, quiet=args.quiet
+    )
+    test_images, test_labels = load(
+        args.dataset, "test", data_dir=args.data_dir, flat=False, quiet=args.quiet
+    )
+    trainer = ClassifierTrainer(
+        images, labels, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed, device=ops
+    )
+    config = {
+        "dataset": args.dataset,
+        "images": len(images),
+        "epochs": args.epochs,
+        "batch_size": args.batch_size,
+        "seed": args.seed,
+        "device": ops.device,
+    }
+    folder = ClassifierRun(out, test_images, test_labels, config)
+    say(
+        f"{trainer.network.n_parameters:,} parameters, {len(images):,} images, on {ops!r}; "
+        f"results go to {folder.path}"
+    )
+    stopper = Stopper()
+    with (
+        on_signals(stopper.stopping(trainer.stop)),
+        tqdm(total=trainer.total_steps, unit="step", disable=args.quiet) as bar,
+    ):
+
+        def show(step: int, loss: float) -> None:
+            bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+            bar.update(step - bar.n)
+
+        try:
+            while not trainer.finished:
+                record = folder.add(trainer, trainer.epoch(show))
+                say(
+                    f"epoch {record['epoch']:2}: loss {record['loss']:.4f}, "
+                    f"{100 * record['accuracy']:.2f}% of the test images right, "
+                    f"{record['mistakes']} wrong, {record['seconds']:.0f} s"
+                )
+        finally:
+            folder.finish()
+    ended = "stopped" if stopper.caught else "done"
+    say(f"{ended} after {trainer.step_count:,} steps; name digits in pictures with")
+    weights = folder.path / "classifier.npz"
+    say(f"  {to_paste('classify', '--weights', weights, 'PICTURE.png')} ...")
+    return stopper.status

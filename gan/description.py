@@ -1,0 +1,101 @@
+"""What a weights file says about its generator, beside the architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gan.latent import Latent
+from nn import WeightsError
+
+# Bounds on what a weights file may ask for
+MAX_CLASSES = 1000
+MAX_LATENT_SIZE = 10_000
+MAX_RANGE = 1e30  # of pixels, far beyond any in use
+
+
+@dataclass(frozen=True)
+class Description:
+    """The `info` of a weights file with a generator: how to draw with it, and how it was trained.
+
+    Parameters
+    ----------
+    latent
+        The noise that the generator takes.
+    image_range
+        (low, high) of its output.
+    classes
+        Number of labelled classes that it is conditional on, or 0.
+    class_prior
+        For a generator trained with clusters: the probability of each, summing to 1.
+    recipe
+        The name of the recipe, if the file tells it.
+    training
+        The settings of the run, and its number of steps so far.
+    """
+
+    latent: Latent
+    image_range: tuple[float, float]
+    classes: int = 0
+    class_prior: tuple[float, ...] | None = None
+    recipe: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_in(self) -> int:
+        """Inputs of the generator: noise and one-hot classes or clusters."""
+        return self.latent.size + (self.classes or len(self.class_prior or ()))
+
+    def to_info(self) -> dict[str, Any]:
+        """The dict that `save_weights` writes as `info`."""
+        return {
+            "recipe": self.recipe,
+            "latent": {"size": self.latent.size, "distribution": self.latent.distribution},
+            "classes": self.classes,
+            "shares": self.class_prior,
+            "image_range": self.image_range,
+            "training": dict(self.training),
+        }
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, Any]) -> Description:
+        """Read what `to_info` wrote, from an untrusted file.
+
+        Raises
+        ------
+        WeightsError
+            If a value is missing, of another type, or out of bounds.
+        """
+        try:
+            latent = Latent(info["latent"]["size"], info["latent"]["distribution"])
+            low, high = map(float, info["image_range"])
+            classes, prior = info.get("classes", 0), info.get("shares")
+            prior = None if prior is None else tuple(map(float, prior))
+            sums_to_1 = prior is None or (min(prior) >= 0 and abs(sum(prior) - 1) < 1e-9)
+        except (KeyError, OverflowError, TypeError, ValueError) as problem:
+            raise WeightsError(str(problem)) from None
+        if latent.size > MAX_LATENT_SIZE:
+            raise WeightsError(
+                f"expected a latent of at most {MAX_LATENT_SIZE:,} numbers, got {latent.size:,}"
+            )
+        if not isinstance(classes, int) or not 0 <= classes <= MAX_CLASSES:
+            raise WeightsError(f"expected a number of classes up to {MAX_CLASSES}, got {classes!r}")
+        if prior is not None and (classes or len(prior) > MAX_CLASSES or not sums_to_1):
+            raise WeightsError(
+                f"expected shares of up to {MAX_CLASSES} clusters that sum to 1, and no classes "
+                "beside them"
+            )
+        if not -MAX_RANGE < low < high < MAX_RANGE:
+            raise WeightsError(
+                f"expected an image range of two rising, finite numbers, got [{low}, {high}]"
+            )
+        recipe, training = info.get("recipe"), info.get("training")
+        return cls(
+            latent,
+            (low, high),
+            classes,
+            prior,
+            recipe if isinstance(recipe, str) else None,
+            training if isinstance(training, dict) else {},
+        )
