@@ -709,8 +709,8 @@ def test_what_predict_and_classify_ask_for_is_within_their_bounds():
     """For every recipe, and the classifier that measures."""
     for recipe in recipes_for(DIGITS).values():
         assert (
-            2 * pass_size(recipe.generator(), (recipe.latent.size + recipe.kinds,))
-            < sampling.MOST_NUMBERS
+            2 * pass_size(recipe.generator(), (recipe.latent.size + recipe.num_classes,))
+            < sampling.MAX_PASS_SIZE
         ), recipe.name
     assert 2 * pass_size(digit_classifier(), (1, 28, 28)) < classifier.MOST_NUMBERS
 
