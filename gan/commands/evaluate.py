@@ -34,7 +34,7 @@ from nn.serialization.files import atomic_write
 COUNT = 10_000  # images evaluated, as many as there are test images
 LEAST = 1_000  # far more than the classifier's 128 features, whose covariance needs them
 N_VALIDATION = 1_000  # training images that choose Parzen's sigma
-VALIDATION = 50_000  # the first of them, if there are so many
+VALIDATION = 50_000  # the first of them, where there are that many
 
 
 def arguments() -> Namespace:
