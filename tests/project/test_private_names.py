@@ -1,0 +1,124 @@
+"""No module or test uses a private name of another module.
+
+A private name begins with an underscore. A file may use those that it defines, and a class those
+that it inherits: `self._x`, `cls._x`, `super()._x`. `getattr(layer, "_x")` and
+`monkeypatch.setattr(module, "_x", ...)` count like `layer._x`.
+"""
+
+import ast
+
+from tests.support.source_tree import modules
+
+# Names of other libraries that are used all the same. File: (names, reason)
+ALLOWED = {
+    "benchmarks/harness/primitive_contenders.py": (
+        "_C _nn _fused_adam_",
+        "PyTorch's kernels, which have no public function with out= or in place",
+    ),
+    "benchmarks/harness/torch_steps.py": (
+        "_foreach_lerp_",
+        "what torch.optim.swa_utils calls for a moving average",
+    ),
+    "gan/commands/command_line.py": (
+        "_exit",
+        "os._exit is documented; its underscore is a warning",
+    ),
+    "gan/commands/main.py": (
+        "_signal",
+        "built in; signal itself takes milliseconds to import, in which Ctrl-C shows a traceback",
+    ),
+    "nn/ops/blas.py": (
+        "_umath_linalg",
+        "NumPy's extension module, through which its BLAS library is found",
+    ),
+    "nn/ops/cuda/ops.py": (
+        "_size",
+        "the size in CuPy's OutOfMemoryError, which has no public attribute",
+    ),
+    "nn/ops/numba/cache.py": (
+        "_rebuild _reduce",
+        "Numba's own way to store compiled code",
+    ),
+    "nn/ops/numba/compiling.py": (
+        "_cache",
+        "Numba has no public way to set a cache",
+    ),
+    "tests/gan/test_pictures.py": (
+        "_find_best_position",
+        "Matplotlib's slow search, which must not run",
+    ),
+    "tests/nn/ops/test_cuda.py": (
+        "_core _carray _kernel _scalar _ArgInfo _TypeMap _get_elementwise_kernel_code "
+        "_cupy_header_list _size",
+        "CuPy's generator of elementwise kernels, run without a GPU",
+    ),
+    "tests/nn/ops/test_numba_cache.py": (
+        "_locator_classes",
+        "Numba's candidates for the folder of its cache",
+    ),
+    "tests/oracles/make_spectral_oracles.py": (
+        "_u _v",
+        "PyTorch's vectors of the power iteration",
+    ),
+}
+NAMEDTUPLE_METHODS = {"_asdict", "_fields", "_make", "_replace"}  # public
+TAKES_A_NAME = {"getattr", "setattr", "hasattr", "delattr", "patch", "object"}  # patch.object
+
+
+def is_private(name):
+    return name.startswith("_") and not name.endswith("__") and name.strip("_") != ""
+
+
+def is_own(node):
+    """Whether an expression is self, cls or super()."""
+    node = node.func if isinstance(node, ast.Call) else node
+    return isinstance(node, ast.Name) and node.id in ("self", "cls", "super")
+
+
+def names_of_others(node):
+    """The names in an import, `x.name` or `getattr(x, "name")`; x is not self, cls or super()."""
+    if isinstance(node, ast.Import):
+        paths = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        paths = [node.module or "", *(alias.name for alias in node.names)]
+    elif isinstance(node, ast.Attribute) and not is_own(node.value):
+        paths = {node.attr} - NAMEDTUPLE_METHODS
+    elif isinstance(node, ast.Call) and node.args and not is_own(node.args[0]):
+        function = getattr(node.func, "attr", getattr(node.func, "id", None))
+        words = node.args[:2] if function in TAKES_A_NAME else []
+        paths = [str(word.value) for word in words if isinstance(word, ast.Constant)]
+    else:
+        paths = []
+    return {name for path in paths for name in path.split(".")}
+
+
+def names_defined(node):
+    """The functions, classes, variables and attributes of self that a node defines."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and is_own(node.value):
+        yield node.attr
+    if isinstance(node, ast.Module | ast.ClassDef):  # not the variables of a function
+        for statement in node.body:
+            if isinstance(statement, ast.Assign | ast.AnnAssign):
+                names = (each for each in ast.walk(statement) if isinstance(each, ast.Name))
+                yield from (name.id for name in names if isinstance(name.ctx, ast.Store))
+
+
+def test_no_private_name_of_another_module_is_used():
+    wrong, excused = [], {}
+    for module in modules().values():
+        path = module.path.as_posix()
+        allowed = ALLOWED.get(path, ("", ""))[0].split()
+        own = {name for node in ast.walk(module.tree) for name in names_defined(node)}
+        for node in ast.walk(module.tree):
+            for name in filter(is_private, names_of_others(node) - own):
+                if name in allowed:
+                    excused.setdefault(path, set()).add(name)
+                else:
+                    wrong.append(f"{path}:{node.lineno}: {name} in `{ast.unparse(node)}`")
+    assert not wrong, "\n".join(
+        ["expected no private name of another module; make these public, or do without:", *wrong]
+    )
+    listed = {path: set(names.split()) for path, (names, _) in ALLOWED.items()}
+    assert listed == excused, "ALLOWED lists names that are not used any more"
