@@ -7,7 +7,7 @@ that it inherits: `self._x`, `cls._x`, `super()._x`. `getattr(layer, "_x")` and
 
 import ast
 
-from tests.support.source_tree import modules
+from tests.support.source_tree import called, modules
 
 # Names of other libraries that are used all the same. File: (names, reason)
 ALLOWED = {
@@ -84,8 +84,7 @@ def names_of_others(node):
     elif isinstance(node, ast.Attribute) and not is_own(node.value):
         paths = {node.attr} - NAMEDTUPLE_METHODS
     elif isinstance(node, ast.Call) and node.args and not is_own(node.args[0]):
-        function = getattr(node.func, "attr", getattr(node.func, "id", None))
-        words = node.args[:2] if function in TAKES_A_NAME else []
+        words = node.args[:2] if called(node) in TAKES_A_NAME else []
         paths = [str(word.value) for word in words if isinstance(word, ast.Constant)]
     else:
         paths = []

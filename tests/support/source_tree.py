@@ -109,6 +109,11 @@ def targets(module: Module, node: ast.AST) -> set[str]:
         submodules = {f"{base}.{alias.name}" for alias in node.names} & modules().keys()
         plain = len(submodules) < len(node.names)
         return submodules | ({base} if plain else set())
-    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+    if isinstance(node, ast.Call) and called(node) == "import_module":
         return {word.value for word in node.args if isinstance(word, ast.Constant)}
     return set()
+
+
+def called(node: ast.Call) -> str:
+    """The last name of what is called: "f" for `f()` and `x.f()`; "" where there is none."""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
