@@ -127,7 +127,8 @@ def shell_commands(page):
     """Yield (line number, words) of each command, in blocks and in inline code; && separates."""
     text = page.read_text()
     for first, lines in blocks(page, "sh"):
-        for number, line in enumerate(lines, first):
+        joined = "\n".join(lines).replace("\\\n", " ")
+        for number, line in enumerate(joined.splitlines(), first):
             yield from ((number, words) for words in split(line))
     prose = re.sub(
         r"^\s*```.*?^\s*```$",
