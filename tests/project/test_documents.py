@@ -300,3 +300,18 @@ def test_links_to_files_are_right(page):
 def test_the_readme_is_short():
     text = (ROOT / "README.md").read_text()
     assert len(text.split()) <= 1_200 and len(text.splitlines()) <= 150
+
+
+def test_the_new_names_in_the_changelog_exist():
+    """Those of modules, and of what is defined at the top of one."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    renamed = text.split("### Renamed")[1].split("## 0.1.0")[0]
+    columns = [row.rsplit(" | ", 1)[1] for row in renamed.splitlines() if row.startswith("| `")]
+    names = re.findall(r"`((?:nn|gan|benchmarks)(?:\.\w+)+)[`(]", "\n".join(columns))
+    assert len(names) > 100
+    for dotted in names:
+        path = ROOT / dotted.replace(".", "/")
+        if path.is_dir() or path.with_suffix(".py").is_file():
+            continue
+        source = path.parent / "__init__.py" if path.parent.is_dir() else f"{path.parent}.py"
+        assert re.search(rf"\b{path.name}\b", Path(source).read_text()), dotted
