@@ -1,4 +1,4 @@
-"""Every Python block of the documents runs, and every shell line is one that its command accepts."""
+"""Every Python block of the documents runs, and every shell line parses."""
 
 import argparse
 import configparser
@@ -13,20 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from gan.commands.main import main
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LANGUAGES = {"python", "sh", "text", "{literalinclude}", "{toctree}", "{eval-rst}"}
 SHELL_STARTS = ("byhand ", "python ", "python3 ", "pip ", "pytest ", "ruff ", "sphinx-build ")
-READER = r'"(\w+)": \(|name == "(\w+)"'  # of benchmarks/fuzz.py, which imports atheris and cannot be imported here
-
-# Until setup.cfg declares the entry point `byhand`, its subcommands are these scripts. Delete this table then.
-BEFORE_BYHAND = {
-    "train": ("examples/train_mnist_gan.py",),
-    "predict": ("examples/predict.py",),
-    "evaluate": ("examples/evaluate.py",),
-    "classify": ("examples/classify.py",),
-    "recipes": ("examples/train_mnist_gan.py", "--list-recipes"),
-}
+# Of benchmarks/fuzz.py, which imports atheris, so that it cannot be imported here.
+READER = r'"(\w+)": \(|name == "(\w+)"'
 
 
 def name(page):
@@ -57,7 +51,10 @@ def needs_torch(lines):
 
 
 def python_source(page, *, torch):
-    """The page's Python blocks as one program whose line numbers are the page's; without torch, those before its import."""
+    """The page's Python blocks as one program with the page's line numbers.
+
+    Without torch, only the blocks before the first that imports it.
+    """
     source = []
     for first, lines in blocks(page, "python"):
         if needs_torch(lines) and not torch:
@@ -104,7 +101,7 @@ def test_the_pages_are_found():
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_block_is_of_a_known_kind(page):
-    """So that no block escapes the tests below by the name of its language."""
+    """A block in another language would escape the tests below."""
     assert {kind for kind, _, _ in fences(page)} <= LANGUAGES
 
 
@@ -119,18 +116,19 @@ def test_blocks_that_use_pytorch_run(page, tmp_path):
     run_python(python_source(page, torch=True), page, tmp_path)
 
 
-# ---- shell lines ------------------------------------------------------------------------------------------------------
+# ---- shell lines ----------------------------------------------------------------------------
 
 
 class Parsed(BaseException):
-    """The options were accepted; raised in place of running the command."""
+    """Raised once the options are accepted, in place of running the command."""
 
 
 def shell_commands(page):
-    """Yield (line number, words) of each command: in blocks, joined by && or not, and in inline code."""
+    """Yield (line number, words) of each command, in blocks and in inline code; && separates."""
     text = page.read_text()
     for first, lines in blocks(page, "sh"):
-        for number, line in enumerate(lines, first):
+        joined = "\n".join(lines).replace("\\\n", " ")
+        for number, line in enumerate(joined.splitlines(), first):
             yield from ((number, words) for words in split(line))
     prose = re.sub(
         r"^\s*```.*?^\s*```$",
@@ -161,16 +159,8 @@ def extras():
     return set(settings["options.extras_require"])
 
 
-def entry_point():
-    """(module, function) of the command `byhand` as setup.cfg declares it, or None."""
-    found = re.search(
-        r"^\s*byhand\s*=\s*([\w.]+):(\w+)\s*$", (ROOT / "setup.cfg").read_text(), re.MULTILINE
-    )
-    return found and found.groups()
-
-
 def call(function, words, monkeypatch, capsys):
-    """Let a command parse its options, and stop it there."""
+    """Run a command until it has parsed its options."""
     parse_args = argparse.ArgumentParser.parse_args
 
     def parse_and_stop(self, args=None, namespace=None):
@@ -199,11 +189,7 @@ def run_script(path):
 
 
 def check_byhand(words, *patches):
-    if point := entry_point():
-        return call(getattr(importlib.import_module(point[0]), point[1]), words, *patches)
-    assert len(words) > 1 and words[1] in BEFORE_BYHAND, f"byhand has no command {words[1:]}"
-    script, *options = BEFORE_BYHAND[words[1]]
-    return call(lambda: run_script(script), [script, *options, *words[2:]], *patches)
+    call(main, words, *patches)
 
 
 def check_python(words, *patches):
@@ -256,7 +242,7 @@ def check_sphinx(words, *_):
 
 
 def accept(words, *_):
-    """A program of others, without anything of ours in its arguments."""
+    """A program whose arguments name nothing of this project."""
 
 
 CHECKS = {
@@ -289,7 +275,7 @@ def test_every_shell_line_is_one_that_its_command_accepts(page, monkeypatch, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_option_is_seen(monkeypatch, capsys):
+def test_a_wrong_option_is_caught(monkeypatch, capsys):
     for line in (
         "byhand train --epoch-count 3",
         "byhand paint",
@@ -305,7 +291,27 @@ def test_a_wrong_option_is_seen(monkeypatch, capsys):
     "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=name
 )
 def test_links_to_files_are_right(page):
-    """Those of docs/ are checked by Sphinx."""
+    """Sphinx checks those of docs/."""
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{name(page)}: no such file: {target}"
+
+
+def test_the_readme_is_short():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.split()) <= 1_200 and len(text.splitlines()) <= 150
+
+
+def test_the_new_names_in_the_changelog_exist():
+    """Those of modules, and of what is defined at the top of one."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    renamed = text.split("### Renamed")[1].split("## 0.1.0")[0]
+    columns = [row.rsplit(" | ", 1)[1] for row in renamed.splitlines() if row.startswith("| `")]
+    names = re.findall(r"`((?:nn|gan|benchmarks)(?:\.\w+)+)[`(]", "\n".join(columns))
+    assert len(names) > 100
+    for dotted in names:
+        path = ROOT / dotted.replace(".", "/")
+        if path.is_dir() or path.with_suffix(".py").is_file():
+            continue
+        source = path.parent / "__init__.py" if path.parent.is_dir() else f"{path.parent}.py"
+        assert re.search(rf"\b{path.name}\b", Path(source).read_text()), dotted
