@@ -7,8 +7,9 @@ import pytest
 
 from gan import sampling
 from gan.errors import RunError
+from gan.generator_file import load_sampler
 from gan.latent import Latent
-from gan.sampling import Sampler, load_sampler, make_images
+from gan.sampling import Sampler, make_images
 from nn import Dense, Sequential, Tanh, WeightsError, save_weights
 from tests.support.small import TINY, TINY_BATCHNORM, trainer
 

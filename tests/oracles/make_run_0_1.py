@@ -30,7 +30,7 @@ from nn import (
 )
 
 OUT = Path(__file__).with_name("run_0_1")
-STEPS, MORE = 5, 9  # the next epoch of one, the next penalty of the other
+STEPS, MORE = 5, 9  # MORE reaches the next epoch of mlp-dropout, and penalty of conv-clusters
 N_IMAGES = 400  # that it trains on
 COUNT, SEED = 2, 1  # images drawn
 

@@ -16,7 +16,6 @@ from gan.classifier.network import load_classifier, logits, save_classifier
 from gan.classifier.pictures import read_digits
 from gan.classifier.training import ClassifierTrainer
 from nn import Dense, Flatten, Sequential
-
 from tests.support.small import assert_refused, disk_is_full, example
 
 CLASSIFY, TRAIN = example("classify"), example("train_mnist_classifier")

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from gan.commands.command_line import run
-from gan.commands.outputs import free_folder
+from gan.commands.shared.command_line import run
+from gan.commands.shared.outputs import free_folder
 from gan.errors import RunError
 from tests.support.small import CHECKOUT
 
@@ -44,7 +44,7 @@ def test_a_reader_that_has_gone_is_told_nothing(words, end):
     An error of the command itself is still reported.
     """
     code = (
-        "import sys\nfrom gan.commands.command_line import run\nfrom gan.errors import RunError\n"
+        "import sys\nfrom gan.commands.shared.command_line import run\nfrom gan.errors import RunError\n"
         f"def main():\n    sys.stdin.read()\n    print({words!r})\n    {end}\nrun(main)"
     )
     process = subprocess.Popen(

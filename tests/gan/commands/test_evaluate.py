@@ -7,10 +7,10 @@ import pytest
 
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, as_images, evaluate
-from gan.evaluation.metrics import ROWS
 from gan.evaluation.feature_extractor import SHA256
+from gan.evaluation.metrics import ROWS
+from gan.generator_file import load_sampler
 from gan.runs.weights import save_trained
-from gan.sampling import load_sampler
 from tests.support.small import (  # noqa: F401
     CHECKOUT,
     TINY_BATCHNORM,

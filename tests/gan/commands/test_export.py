@@ -3,8 +3,8 @@
 import numpy as np
 
 from gan.commands import export
+from gan.generator_file import load_sampler
 from gan.runs.weights import save_trained
-from gan.sampling import load_sampler
 from nn import load_weights
 from tests.support.small import (
     CHECKOUT,

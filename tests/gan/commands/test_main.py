@@ -11,7 +11,7 @@ import pytest
 import gan
 import nn
 from gan.commands import main as byhand
-from gan.commands.command_line import to_paste
+from gan.commands.shared.command_line import to_paste
 from nn.waiting import USER_SETTINGS
 from tests.support.small import CHECKOUT, SCRIPTS, assert_refused
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.generator_file import load_sampler
 from gan.images import GAP, SCALE, grid
 from gan.recipes import DIGITS, recipes_for
 from gan.runs.weights import save_trained
-from gan.sampling import load_sampler
 from gan.training.trainer import Trainer
 from nn import Dense, Sequential, save_weights
 from tests.support.small import (  # noqa: F401

@@ -11,8 +11,8 @@ import threading
 import numpy as np
 import pytest
 
-from gan.commands.command_line import run
-from gan.commands.signals import on_signals
+from gan.commands.shared.command_line import run
+from gan.commands.shared.signals import on_signals
 from gan.runs import pictures
 from gan.runs import run as run_module
 from gan.training.trainer import Trainer
@@ -173,7 +173,7 @@ def test_an_interrupt_while_main_imports_ends_it_at_once(tmp_path):
     code = "import signal\ntry:\n    signal.raise_signal(signal.SIGTERM)\n"
     code += "except BaseException:\n    print('raised')\n"
     (tmp_path / "slow.py").write_text(code)
-    code = "from gan.commands.command_line import run\ndef main():\n    import slow\nrun(main)"
+    code = "from gan.commands.shared.command_line import run\ndef main():\n    import slow\nrun(main)"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)])}
     done = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60

@@ -22,7 +22,7 @@ from tests.support.small import CHECKOUT
 COMMAND = """
 import os, sys
 from tqdm import tqdm
-from gan.commands.command_line import run
+from gan.commands.shared.command_line import run
 
 def main():
     with open(sys.argv[1], "w") as data:
@@ -72,7 +72,7 @@ def test_closed_streams_change_nothing(tmp_path, closed):
 
 def test_closed_streams_stay_closed_to_no_child(tmp_path):
     """A child finds them open as well: its data files are in no more danger."""
-    code = "import subprocess, sys; from gan.commands.command_line import run\n"
+    code = "import subprocess, sys; from gan.commands.shared.command_line import run\n"
     code += "child = 'import os; [os.fstat(n) for n in range(3)]'\n"
     code += "run(lambda: subprocess.call([sys.executable, '-c', child]))"
     assert shell("<&- >&- 2>&-", "-c", code, cwd=tmp_path).returncode == 0
@@ -210,7 +210,7 @@ def test_a_terminal_that_goes_costs_no_training(tmp_path):
 
 def test_a_pipe_that_does_not_block_gets_everything(tmp_path):
     """Another process that shares the terminal or pipe may have set it so."""
-    code = "from gan.commands.command_line import run\nrun(lambda: print('x' * 1_000_000))"
+    code = "from gan.commands.shared.command_line import run\nrun(lambda: print('x' * 1_000_000))"
     ours, theirs = os.pipe()
     fcntl.fcntl(theirs, fcntl.F_SETFL, os.O_NONBLOCK)
     parts = []

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.commands import outputs
-from gan.commands.signals import on_signals
+from gan.commands.shared import outputs
+from gan.commands.shared.signals import on_signals
 from gan.data import datasets
 from gan.recipes import DEFAULT, DIGITS, RECIPES, recipes_for, table
 from gan.runs.checkpoint import read_checkpoint

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.images import save_curves
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, fid_callback
 from gan.evaluation.fid_callback import FIDCallback
+from gan.generator_file import load_sampler
+from gan.images import save_curves
 from gan.runs.run import Run
-from gan.sampling import Sampler, load_sampler
+from gan.sampling import Sampler
 from gan.training.callback import Callback
 from nn import load_weights
 from tests.gan.training.test_step_options import AVERAGED

@@ -11,7 +11,8 @@ from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import RunError
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import OneCentered, ZeroCentered
-from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
+from gan.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
+from gan.runs.resume import digest
 from gan.training.trainer import LOG_EVERY
 from nn import (
     Conv2d,

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from gan.runs.lock import RunLock
 from gan.errors import RunError
+from gan.runs.lock import RunLock
 
 
 def test_what_is_not_a_folder_is_refused(tmp_path):

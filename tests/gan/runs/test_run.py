@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.errors import RunError
 from gan.folders import new_folder, write_history
 from gan.images import GAP, SCALE
 from gan.runs import pictures
@@ -14,7 +15,6 @@ from gan.runs.checkpoint import read_checkpoint
 from gan.runs.run import Run
 from gan.training.callback import Callback
 from gan.training.setup import N_FIXED
-from gan.errors import RunError
 from nn import load_weights
 from tests.support.small import TINY, TINY_BATCHNORM, disk_is_full, held, trainer, weights
 
