@@ -1,4 +1,4 @@
-"""What a weights file says about its generator."""
+"""The description of a generator in a weights file."""
 
 import math
 
@@ -18,7 +18,7 @@ INFO = {
 }
 
 
-def test_what_is_written_is_read():
+def test_a_description_is_read_as_written():
     description = Description(Latent(3), (-1.0, 1.0), 10, None, "tiny", {"seed": 0})
     assert Description.from_info(description.to_info()) == description
     assert description.n_in == 13
@@ -31,13 +31,13 @@ def test_the_names_in_a_file_are_those_of_version_0_1():
     assert description.to_info() == INFO | {"shares": (0.25, 0.75), "image_range": (-1.0, 1.0)}
 
 
-def test_what_is_optional_may_be_missing():
+def test_optional_values_may_be_missing():
     info = {"latent": INFO["latent"], "image_range": [0, 1]}
     assert Description.from_info(info) == Description(Latent(4), (0.0, 1.0))
 
 
 @pytest.mark.parametrize(
-    "change, told",
+    "change, message",
     [
         ({"latent": None}, "subscriptable"),
         ({"latent": {"size": 4}}, "distribution"),
@@ -54,6 +54,6 @@ def test_what_is_optional_may_be_missing():
         ({"shares": []}, "empty"),
     ],
 )
-def test_what_is_out_of_bounds_is_refused(change, told):
-    with pytest.raises(WeightsError, match=told):
+def test_values_out_of_bounds_are_refused(change, message):
+    with pytest.raises(WeightsError, match=message):
         Description.from_info(INFO | change)

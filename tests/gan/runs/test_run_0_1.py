@@ -12,16 +12,7 @@ from gan import recipes
 from gan.data.datasets import load
 from gan.images import grid
 from nn import load_weights
-from tests.oracles.make_run_0_1 import (
-    CLUSTERS,
-    COUNT,
-    MORE,
-    N_IMAGES,
-    NETWORKS,
-    OUT,
-    SEED,
-    STEPS,
-)
+from tests.oracles.make_run_0_1 import CLUSTERS, COUNT, MORE, N_IMAGES, NETWORKS, OUT, SEED, STEPS
 from tests.support.small import command, example  # noqa: F401
 from tests.support.tools import assert_close
 
