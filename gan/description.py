@@ -82,17 +82,14 @@ class Description:
                 f"expected a latent of at most {MAX_LATENT_SIZE:,} numbers, got {latent.size:,}"
             )
         if not isinstance(classes, int) or not 0 <= classes <= MAX_CLASSES:
-            raise WeightsError(
-                f"expected at most {MAX_CLASSES} classes, as an integer, got {classes!r}"
-            )
+            raise WeightsError(f"expected a number of classes up to {MAX_CLASSES}, got {classes!r}")
         if prior is not None and (classes or len(prior) > MAX_CLASSES or not sums_to_1):
             raise WeightsError(
                 f"expected shares of at most {MAX_CLASSES} clusters that sum to 1, without classes"
             )
         if not -MAX_RANGE < low < high < MAX_RANGE:
             raise WeightsError(
-                f"expected an image range of two finite numbers, the lower first, got [{low}, "
-                f"{high}]"
+                f"expected an image range of two rising, finite numbers, got [{low}, {high}]"
             )
         recipe, training = info.get("recipe"), info.get("training")
         return cls(

@@ -111,7 +111,7 @@ class Sampler:
         """
         if digits is not None and not self.classes:
             raise RunError(
-                "digits: expected a generator trained with classes, got an unconditional one"
+                "digits: expected a generator trained with classes; this one is unconditional"
             )
         sequence = (
             seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
