@@ -20,7 +20,7 @@ from importlib.metadata import version
 
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio
-from gan.commands.command_line import Parser, positive_int, run, seed
+from gan.commands.shared.command_line import Parser, positive_int, run, seed
 from gan.recipes import get_recipe
 from gan.errors import RunError
 

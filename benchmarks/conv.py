@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio, timed
-from gan.commands.command_line import Parser, positive_int, run
+from gan.commands.shared.command_line import Parser, positive_int, run
 from gan.recipes import get_recipe
 from gan.errors import RunError
 from nn import Conv2d, ConvTranspose2d

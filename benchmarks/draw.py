@@ -15,7 +15,7 @@ import sys
 
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
-from gan.commands.command_line import Parser, positive_int, run
+from gan.commands.shared.command_line import Parser, positive_int, run
 from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.sampling import AT_ONCE, Sampler
 

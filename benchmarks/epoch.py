@@ -23,7 +23,7 @@ import sys
 from benchmarks.harness.epoch_contenders import FULL
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
-from gan.commands.command_line import Parser, positive_int, run
+from gan.commands.shared.command_line import Parser, positive_int, run
 from gan.recipes import get_recipe
 from gan.errors import RunError
 

@@ -15,7 +15,7 @@ import time
 from benchmarks.harness import fault_files
 from benchmarks.harness import fault_runs
 from benchmarks.harness.tables import machine, render
-from gan.commands.command_line import Parser, positive_int, run
+from gan.commands.shared.command_line import Parser, positive_int, run
 
 
 def arguments():

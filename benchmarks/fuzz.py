@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=WATCHED):
     from gan.classifier.pictures import read_digit
     from gan.data.idx import read_idx, write_idx
     from gan.evaluation.samples import read_images
-    from gan.sampling import load_sampler
+    from gan.generator_file import load_sampler
     from gan.errors import DataError
     from nn import ByhandError, Conv2d, Dense, Flatten, Sequential, WeightsError, load_weights, save_weights
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.harness.contenders import images
 from benchmarks.harness.tables import render
-from gan.commands.command_line import Parser, run
+from gan.commands.shared.command_line import Parser, run
 from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.training.trainer import Trainer
 from nn import get_ops

@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio
-from gan.commands.command_line import Parser, positive_float, positive_int, run
+from gan.commands.shared.command_line import Parser, positive_float, positive_int, run
 from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.errors import RunError
 

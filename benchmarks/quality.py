@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.harness.tables import machine, render
-from gan.commands.command_line import Parser, positive_float, run, seed
+from gan.commands.shared.command_line import Parser, positive_float, run, seed
 from gan.errors import RunError
 from gan.evaluation.metrics import ROWS
 from gan.recipes import DIGITS, get_recipe, recipes_for

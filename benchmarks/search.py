@@ -15,7 +15,7 @@ from dataclasses import replace
 from tqdm import tqdm
 
 from benchmarks.harness.tables import machine, render
-from gan.commands.command_line import Parser, positive_int, run, seed
+from gan.commands.shared.command_line import Parser, positive_int, run, seed
 from gan.data.datasets import load
 from gan.latent import Latent
 from gan.evaluation.fid_callback import FIDCallback

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio
-from gan.commands.command_line import Parser, positive_int, run
+from gan.commands.shared.command_line import Parser, positive_int, run
 from gan.errors import RunError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -6,7 +6,7 @@ For example:
     python examples/evaluate.py --samples images.npz
 """
 
-from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly
+from gan.commands.main import run_script  # handles Ctrl-C before NumPy loads
 
 if __name__ == "__main__":
     run_script("evaluate")

@@ -1,6 +1,6 @@
-"""A GAN in forty lines, with nothing but `nn`: the generator learns points on a circle.
+"""A GAN in forty lines of `nn`: the generator learns to draw points on a circle.
 
-Run it: python examples/gan_in_40_lines.py
+Run it with python examples/gan_in_40_lines.py.
 """
 
 import numpy as np
@@ -30,20 +30,20 @@ def real_points() -> np.ndarray:
 
 
 for step in range(4001):
-    # D learns to tell real from generated: both passes are alive, each in a cache of its own.
+    # D learns to tell real from generated points. Each pass has a cache of its own.
     d_real, d_dreal = loss(D.forward(real_points(), real_cache, train=True), 1.0, real_cache)
     d_fake, d_dfake = loss(D.forward(G(noise()), fake_cache, train=True), 0.0, fake_cache)
     D.backward(d_dreal, real_cache, grads="write", need_dx=False)
     D.backward(d_dfake, fake_cache, grads="add", need_dx=False)
     d_optimizer.step()
 
-    # G learns to be taken for real: the gradient passes through the frozen D into G.
+    # G learns to make D say "real". The gradient passes through the frozen D into G.
     fake = G.forward(noise(), g_cache, train=True)
     g_loss, dlogits = loss(D.forward(fake, frozen_cache, train=True), 1.0, frozen_cache)
     G.backward(D.backward(dlogits, frozen_cache, grads="skip"), g_cache, need_dx=False)
     g_optimizer.step()
 
     if step % 500 == 0:
-        radius = np.linalg.norm(G(noise()), axis=1)
+        radius = np.linalg.norm(np.asarray(G(noise())), axis=1)
         print(f"step {step:4}  D {d_real[0] + d_fake[0]:.3f}  G {g_loss[0]:.3f}", end="  ")
         print(f"radius {radius.mean():.2f} +- {radius.std():.2f}")

@@ -6,7 +6,7 @@ For example:
     python examples/stacked_mnist.py --epochs 50    # the whole protocol
 """
 
-from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly
+from gan.commands.main import run_script  # handles Ctrl-C before NumPy loads
 
 if __name__ == "__main__":
     run_script("stacked_mnist")

@@ -6,7 +6,7 @@ For example:
     python examples/train_mnist_classifier.py --epochs 3 --dataset mnist-sample
 """
 
-from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly
+from gan.commands.main import run_script  # handles Ctrl-C before NumPy loads
 
 if __name__ == "__main__":
     run_script("train_classifier")

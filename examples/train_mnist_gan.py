@@ -2,12 +2,12 @@
 
 For example:
 
-python examples/train_mnist_gan.py
-python examples/train_mnist_gan.py --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
-python examples/train_mnist_gan.py --resume runs/NAME
+    python examples/train_mnist_gan.py
+    python examples/train_mnist_gan.py --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
+    python examples/train_mnist_gan.py --resume runs/NAME
 """
 
-from gan.commands.main import run_script  # imports nothing, so that Ctrl-C ends the rest quietly
+from gan.commands.main import run_script  # handles Ctrl-C before NumPy loads
 
 if __name__ == "__main__":
     run_script("train")

@@ -1,4 +1,4 @@
-"""What a weights file says about its generator, beside the architecture."""
+"""What a weights file says about its generator besides the architecture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from gan.latent import Latent
 from nn import WeightsError
 
-# Bounds on what a weights file may ask for
+# Bounds on the values in a weights file
 MAX_CLASSES = 1000
 MAX_LATENT_SIZE = 10_000
 MAX_RANGE = 1e30  # of pixels, far beyond any in use
@@ -17,7 +17,7 @@ MAX_RANGE = 1e30  # of pixels, far beyond any in use
 
 @dataclass(frozen=True)
 class Description:
-    """The `info` of a weights file with a generator: how to draw with it, and how it was trained.
+    """The `info` of a weights file with a generator: how to draw with it and how it was trained.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class Description:
     class_prior
         For a generator trained with clusters: the probability of each, summing to 1.
     recipe
-        The name of the recipe, if the file tells it.
+        The name of the recipe, or None if the file does not name it.
     training
-        The settings of the run, and its number of steps so far.
+        The settings of the run, and how many steps it has done.
     """
 
     latent: Latent
@@ -44,7 +44,7 @@ class Description:
 
     @property
     def n_in(self) -> int:
-        """Inputs of the generator: noise and one-hot classes or clusters."""
+        """The size of the generator's input: noise and one-hot classes or clusters."""
         return self.latent.size + (self.classes or len(self.class_prior or ()))
 
     def to_info(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Description:
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> Description:
-        """Read what `to_info` wrote, from an untrusted file.
+        """Read the result of `to_info` from an untrusted file.
 
         Raises
         ------
@@ -73,7 +73,9 @@ class Description:
             classes, prior = info.get("classes", 0), info.get("shares")
             prior = None if prior is None else tuple(map(float, prior))
             sums_to_1 = prior is None or (min(prior) >= 0 and abs(sum(prior) - 1) < 1e-9)
-        except (KeyError, OverflowError, TypeError, ValueError) as problem:
+        except KeyError as key:
+            raise WeightsError(f"{key} is missing") from None
+        except (OverflowError, TypeError, ValueError) as problem:
             raise WeightsError(str(problem)) from None
         if latent.size > MAX_LATENT_SIZE:
             raise WeightsError(
@@ -83,8 +85,7 @@ class Description:
             raise WeightsError(f"expected a number of classes up to {MAX_CLASSES}, got {classes!r}")
         if prior is not None and (classes or len(prior) > MAX_CLASSES or not sums_to_1):
             raise WeightsError(
-                f"expected shares of up to {MAX_CLASSES} clusters that sum to 1, and no classes "
-                "beside them"
+                f"expected shares of at most {MAX_CLASSES} clusters that sum to 1, without classes"
             )
         if not -MAX_RANGE < low < high < MAX_RANGE:
             raise WeightsError(

@@ -1,4 +1,4 @@
-"""Folders for results: new ones are made, old ones are never overwritten."""
+"""Folders for results, which never overwrite older results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOCK = ".lock"  # in the folder of a run; see gan/runs/lock.py
 
 
 def check_new(path: Path) -> None:
-    """Raise `RunError` unless the folder is new or empty, and can be made."""
+    """Raise `RunError` unless the folder is new or empty and can be made."""
     try:
         above = next(parent for parent in path.absolute().parents if parent.exists())
         if not above.is_dir():
@@ -25,7 +25,7 @@ def check_new(path: Path) -> None:
             )
         if path.exists() and any(each.name != LOCK for each in path.iterdir()):
             raise RunError(
-                f"{path}: expected an empty or new folder, it holds files already; "
+                f"{path}: expected an empty or new folder, got one that holds files already; "
                 "name another with --out"
             )
     except OSError as problem:
@@ -38,7 +38,7 @@ def new_folder(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     RunError
-        If it cannot be made or written, or holds anything already.
+        If the folder cannot be made or written, or contains anything already.
     """
     path = Path(path)
     check_new(path)
@@ -50,7 +50,7 @@ def new_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def write_history(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write history.csv: a line per record; all records have the same keys."""
+    """Write history.csv, a line per record; all records have the same keys."""
     text = io.StringIO()
     table = csv.DictWriter(text, list(records[0]), lineterminator="\n")
     table.writeheader()
@@ -62,13 +62,14 @@ def write_history(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def unwritable(folder: Path, problem: OSError) -> RunError:
-    """The error for an `OSError` while results are written into the folder."""
+    """The `RunError` for an `OSError` raised while results were written into the folder."""
     return RunError(
         f"{folder}: cannot be written ({problem.strerror}); what was saved before is whole"
     )
 
 
 def _cannot_be_made(path: Path, problem: OSError) -> RunError:
+    """The error for a folder that cannot be made."""
     return RunError(
         f"{path}: cannot be written ({problem.strerror}); name another folder with --out"
     )

@@ -29,16 +29,20 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 
     Parameters
     ----------
-    images : floats in [0, 1], (N, 28, 28), (N, 1, 28, 28) or (N, 784)
-    columns : images per row; None for about as many as there are rows
+    images
+        Floats in [0, 1], (N, 28, 28), (N, 1, 28, 28) or (N, 784).
+    columns
+        Images per row. None makes the grid about square.
 
     Returns
     -------
-    uint8 (H, W)
+    ndarray
+        uint8 (H, W).
 
     Raises
     ------
-    ShapeError : the images are not 28 x 28
+    ShapeError
+        If the images are not 28 x 28.
     """
     images = np.asarray(images)
     if images.ndim < 2 or images[0].size != 784:
@@ -62,10 +66,11 @@ def save_picture(path: str | PathLike[str], picture: np.ndarray) -> None:
 
 
 def gif_epochs(n_epochs: int) -> list[int]:
-    """The epochs a run's GIF shows: all, or every second, fourth, ... of a long run, and the last.
+    """The epochs that a run's GIF shows.
 
-    A run that is one epoch longer shows no others but that one: a frame once dropped is never
-    needed again.
+    These are all epochs of a short run, every second, fourth, eighth ... of a longer run, and
+    always the last. A frame that is dropped is never needed again: the epochs for n + 1 are among
+    those for n, plus n + 1 itself.
     """
     every = 1
     while n_epochs > MAX_GIF_FRAMES * every:
@@ -82,21 +87,25 @@ def save_gif(path: str | PathLike[str], frames: Iterable[np.ndarray]) -> None:
 
 
 def save_curves(path: str | PathLike[str], history: Sequence[dict[str, Any]]) -> None:
-    """Plot each epoch's losses, D's mean outputs, and FID where it was measured, as a PNG.
+    """Plot the losses, D's mean outputs and any FID of each epoch, as a PNG.
 
     Parameters
     ----------
-    path : of the PNG
-    history : a record per epoch, as `Trainer.fit` returns them
+    path
+        The PNG.
+    history
+        A record per epoch, as `Trainer.fit` returns them.
     """
     png = _draw_curves(history)
-    gc.collect()  # figures are circular: about twenty, 35 MiB, pile up before Python collects them
+    # Figures contain reference cycles: about twenty, 35 MiB, pile up until Python collects them.
+    gc.collect()
     with atomic_write(path) as file:
         file.write(png)
 
 
 def _draw_curves(history: Sequence[dict[str, Any]]) -> bytes:
-    # Imported here because it takes half a second, and digits should appear at once.
+    """The curves as a PNG."""
+    # Importing Matplotlib takes half a second, which would delay the first digits.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -114,7 +123,7 @@ def _draw_curves(history: Sequence[dict[str, Any]]) -> bytes:
             axes.plot(*zip(*points), label=label, marker=marker)
         axes.set(xlabel="epoch", title=title)
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right")  # "best" is slow, and Matplotlib warns that it is
+        axes.legend(loc="upper right")  # loc="best" is slow, and warns of it
     png = io.BytesIO()
     FigureCanvasAgg(figure).print_png(png)
     return png.getvalue()

@@ -22,12 +22,15 @@ class Latent:
 
     Parameters
     ----------
-    size : elements per image
-    distribution : of each element: "normal" for N(0, 1), "uniform" for U(-1, 1)
+    size
+        Elements of z per image.
+    distribution
+        Of each element: "normal" for N(0, 1), "uniform" for U(-1, 1).
 
     Raises
     ------
-    ShapeError : a setting is not one of these
+    ShapeError
+        If the size is not a positive integer, or the distribution is another.
     """
 
     size: int = 100
@@ -43,7 +46,7 @@ class Latent:
             raise ShapeError(f"latent: expected a size of at least 1, got {self.size!r}")
 
     def draw_(self, out: Array, stream: Any) -> Array:
-        """Fill an array with noise from a stream of its device, and return it."""
+        """Fill an array (N, size) with noise from a stream of its device, and return it."""
         if self.distribution == "normal":
             return stream.normal_(out)
         return stream.uniform_(out, -1.0, 1.0)
@@ -52,17 +55,20 @@ class Latent:
         """Interpolate between two points without leaving the region where the noise is likely.
 
         Uniform noise is interpolated linearly. Normal noise, whose norm hardly varies, follows the
-        great circle, with a the angle between the points:
+        great circle, where a is the angle between the points:
         sin((1 - t) a) / sin(a) start + sin(t a) / sin(a) end.
 
         Parameters
         ----------
-        start, end : (size,), on the host
-        steps : number of points, including both ends
+        start, end
+            Points (size,), on the host.
+        steps
+            Number of points, including both ends.
 
         Returns
         -------
-        (steps, size), in the dtype of `start`
+        ndarray
+            (steps, size), in the dtype of `start`.
 
         References
         ----------

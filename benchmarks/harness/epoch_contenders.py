@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.harness import contenders as sides
-from gan.commands.progress import ProgressBar
+from gan.commands.shared.progress import ProgressBar
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.recipes import get_recipe

@@ -1,1 +1,1 @@
-"""The command `byhand`: one module per subcommand, and what they share."""
+"""The command `byhand`: a module per command; `shared` has what several of them use."""

@@ -1,11 +1,11 @@
-"""Measure generated digits against MNIST's test images: a trained generator's, or any file's.
+"""Measure generated digits against MNIST's test images: those of a trained generator or of a file.
 
     byhand evaluate --weights runs/conv-r1r2-20260101-120000/weights.npz
     byhand evaluate --samples images.npz
 
-prints a table and writes metrics.json. Beside each figure is its floor: what real training images
-get. The file of samples holds one array, or one named images: (N, 28, 28), (N, 1, 28, 28) or
-(N, 784), floats in [0, 1] or uint8, with a background of 0.
+prints a table and writes metrics.json. Beside each figure is its floor: the same figure of real
+training images. The file of samples contains one array, or one named images: (N, 28, 28),
+(N, 1, 28, 28) or (N, 784), floats in [0, 1] or uint8, with a background of 0.
 """
 
 from __future__ import annotations
@@ -14,35 +14,39 @@ import json
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from gan.commands.command_line import Parser
-from gan.commands.options import add_data, add_device, add_out, add_quiet, add_seed
-from gan.commands.outputs import checked, free_name, named
-from gan.commands.progress import printer
+from gan.commands.shared.command_line import Parser
+from gan.commands.shared.options import add_data, add_device, add_out, add_quiet, add_seed
+from gan.commands.shared.outputs import checked, free_name, named
+from gan.commands.shared.progress import printer
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, evaluate, n_rows, read_images
-from gan.evaluation.metrics import table
 from gan.evaluation.feature_extractor import ACCURACY, SHA256
-from gan.sampling import AT_ONCE, Sampler, load_sampler
+from gan.evaluation.metrics import table
+from gan.generator_file import load_sampler
+from gan.sampling import AT_ONCE, Sampler
 from nn.ops import get_ops
 from nn.serialization.files import atomic_write
 
-COUNT = 10_000  # images evaluated, as many as there are test images
-LEAST = 1_000  # far more than the classifier's 128 features, whose covariance needs them
+COUNT = 10_000  # images to evaluate: as many as there are test images
+LEAST = 1_000  # far more than the classifier's 128 features, as their covariance requires
 N_VALIDATION = 1_000  # training images that choose Parzen's sigma
-VALIDATION = 50_000  # the first of them, where there are that many
+VALIDATION = 50_000  # the index of the first of them, if there are that many
+
+Progress = Callable[[int], object]
 
 
 def arguments() -> Namespace:
     parser = Parser(description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--weights", help="weights.npz of a run")
-    what.add_argument("--samples", help="an .npz of images")
-    add_seed(parser, "of the images drawn; equal seeds evaluate equal images")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--weights", help="weights.npz of a run")
+    source.add_argument("--samples", help="an .npz of images")
+    add_seed(parser, "seed of the images; equal seeds evaluate equal images")
     add_out(parser, "file to write, a .json", "metrics.json, metrics-2.json ...")
     add_data(parser)
     add_device(parser)
@@ -55,13 +59,13 @@ def main() -> int:
     say = printer(args.quiet)
     began, ops = time.monotonic(), get_ops(args.device)
     out = free_name(Path("metrics.json")) if args.out is None else checked(args.out, ".json")
-    sampler = load_sampler(args.weights, ops) if args.weights else None
-    given, chosen = read_images(args.samples, LEAST) if args.samples else None, ""
-    if given is not None and len(given) > COUNT:  # at random: a file may be sorted
-        chosen = f", drawn from {len(given):,},"
-        rows = np.random.default_rng(args.seed).choice(len(given), COUNT, replace=False)
-        given = given[rows]
-    count = COUNT if given is None else len(given)
+    images: Callable[[Progress], np.ndarray]
+    if args.weights is None:
+        given, chosen = samples_in(args.samples, args.seed)
+        images, count, n_drawn = (lambda progress: given), len(given), 0
+    else:
+        images = partial(samples_of, load_sampler(args.weights, ops), args.seed)
+        chosen, count, n_drawn = "", COUNT, COUNT
     train, _ = load(args.dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
     test, _ = load(args.dataset, "test", data_dir=args.data_dir, quiet=args.quiet)
     has_validation = len(train) > VALIDATION
@@ -71,13 +75,13 @@ def main() -> int:
         f"{args.weights or args.samples}: {count:,} images{chosen} against {len(test):,} test "
         f"images; floor: {len(floor):,} of {len(train):,} training images"
     )
-    total = (count if sampler else 0) + len(test)
+    total = n_drawn + len(test)
     total += sum(n_rows(n, len(validation), len(test)) for n in (count, len(floor)))
     form = "{l_bar}{bar}| {elapsed}<{remaining}"
     with tqdm(total=total, bar_format=form, disable=args.quiet, leave=False) as bar:
-        images = samples_of(sampler, args.seed, bar.update) if sampler else given
+        sets = images(bar.update), floor
         evaluator = Evaluator(test, ops, bar.update)
-        ours, real = (evaluate(x, evaluator, validation, bar.update) for x in (images, floor))
+        ours, real = (evaluate(each, evaluator, validation, bar.update) for each in sets)
     report = {
         "weights": args.weights,
         "samples": args.samples,
@@ -99,7 +103,17 @@ def main() -> int:
     return 0
 
 
-def samples_of(sampler: Sampler, seed: int, progress: Callable[[int], object]) -> np.ndarray:
+def samples_in(path: str, seed: int) -> tuple[np.ndarray, str]:
+    """At most COUNT images of a file, and a remark if there are more."""
+    images = read_images(path, LEAST)
+    if len(images) <= COUNT:
+        return images, ""
+    # At random, since a file may be sorted
+    rows = np.random.default_rng(seed).choice(len(images), COUNT, replace=False)
+    return images[rows], f", drawn from {len(images):,},"
+
+
+def samples_of(sampler: Sampler, seed: int, progress: Progress) -> np.ndarray:
     """COUNT images of the generator: float32 (COUNT, 28, 28) in [0, 1]."""
     inputs, parts = sampler.inputs(COUNT, seed), []
     for i in range(0, COUNT, AT_ONCE):

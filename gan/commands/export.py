@@ -1,23 +1,24 @@
-"""Make a pretrained generator of this package from the weights of a run.
+"""Export the generator of a run as a pretrained one of this package.
 
     python -m gan.commands.export runs/NAME/weights.npz gan/pretrained/digits.npz
 
-keeps G only, rounded to float16: a quarter of the file. Reading widens it to float32.
+keeps only G and rounds it to float16, which makes the file four times smaller. Reading converts it
+to float32.
 """
 
 from __future__ import annotations
 
 import os
 
-from gan.commands.command_line import Parser, run
-from gan.commands.outputs import checked
-from gan.sampling import load_sampler
+from gan.commands.shared.command_line import Parser, run
+from gan.commands.shared.outputs import checked
+from gan.generator_file import load_sampler
 from nn import load_weights, save_weights
 
 
 def export(weights: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
-    """Write the generator of a run's weights file, and its description, to `out`."""
-    load_sampler(weights)  # checks that it can draw
+    """Write the generator of a run's weights file and its description to `out`."""
+    load_sampler(weights)  # raises if it cannot draw
     networks, info = load_weights(weights)
     save_weights(out, {"G": networks["G"]}, info, dtype="float16")
 

@@ -1,10 +1,10 @@
-"""The command `byhand`, and the scripts in examples/.
+"""The command `byhand`, and the entry point of the scripts in examples/.
 
-Until a command is running, Ctrl-C ends the process without a traceback. So nothing is imported here
-before that is arranged, and least of all NumPy.
+Ctrl-C must end the process without a traceback even while modules are imported. So this module
+arranges that first, and imports everything else, above all NumPy, inside functions.
 """
 
-# Built in, unlike `signal`, which imports for some milliseconds; typeshed does not know it.
+# Built in, while importing `signal` takes milliseconds; typeshed does not know it
 import _signal as signal  # type: ignore[import-not-found]
 import sys
 
@@ -19,25 +19,25 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run a subcommand of `byhand`, and exit with its status."""
+    """Run a subcommand of `byhand` and exit with its status."""
     end_quietly_on_interrupt()
-    from gan.commands.command_line import run
+    from gan.commands.shared.command_line import run
 
     run(_subcommand)
 
 
 def run_script(module: str) -> None:
-    """Run a module of this package as a script, and exit with its status."""
+    """Run a module of this package as a script and exit with its status."""
     end_quietly_on_interrupt()
     from importlib import import_module
 
-    from gan.commands.command_line import run
+    from gan.commands.shared.command_line import run
 
     run(import_module(f"gan.commands.{module}").main)
 
 
 def end_quietly_on_interrupt() -> None:
-    """Without a traceback, until `run` handles signals; an ignored SIGINT stays ignored."""
+    """Let Ctrl-C end the process without a traceback, unless SIGINT is ignored."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         try:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -46,10 +46,10 @@ def end_quietly_on_interrupt() -> None:
 
 
 def _subcommand() -> int:
-    """Parse the name of the subcommand, and let that parse the rest."""
+    """Parse the name of the subcommand, and run it on the remaining arguments."""
     from importlib import import_module
 
-    from gan.commands.command_line import Parser
+    from gan.commands.shared.command_line import Parser
     from nn.version import __version__
 
     width = max(map(len, COMMANDS)) + 2
@@ -64,5 +64,5 @@ def _subcommand() -> int:
     parser.add_argument("--version", action="version", version=f"byhand {__version__}")
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of those below")
     command = parser.parse_known_args(sys.argv[1:2])[0].command
-    sys.argv = [f"byhand {command}", *sys.argv[2:]]  # the usage line names the subcommand
+    sys.argv = [f"byhand {command}", *sys.argv[2:]]  # as the usage line shows it
     return import_module(f"gan.commands.{command}").main()

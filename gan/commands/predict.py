@@ -17,22 +17,22 @@ import numpy as np
 from PIL import Image
 
 import gan
-from gan.commands.command_line import Parser, positive_int
-from gan.commands.options import add_device, add_out, add_seed
-from gan.commands.outputs import checked, free_name, named
-from gan.images import grid, save_picture
-from gan.sampling import load_sampler
+from gan.commands.shared.command_line import Parser, positive_int
+from gan.commands.shared.options import add_device, add_out, add_seed
+from gan.commands.shared.outputs import checked, free_name, named
 from gan.errors import RunError
+from gan.generator_file import load_sampler
+from gan.images import grid, save_picture
 from nn.ops import get_ops
 from nn.serialization.files import atomic_write
 
 MOST = 100_000  # images in one call: 300 MB
-MOST_SHOWN = 2_400  # images in one picture: whole rows of STEPS too
+MOST_SHOWN = 2_400  # images in one picture; a multiple of STEPS
 COUNT = 64
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
 MOST_DIGITS = 100  # of --digits
 COLUMNS = 10  # of --classes
-PRETRAINED = Path(gan.__file__).parent / "pretrained"  # made by gan/commands/export.py
+PRETRAINED = Path(gan.__file__).parent / "pretrained"  # written by gan/commands/export.py
 
 
 def arguments() -> argparse.Namespace:
@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     add(
         "--count",
         type=positive_int,
-        help=f"number of digits (default: {COUNT}); with --interpolate, of walks "
+        help=f"number of digits (default: {COUNT}), or of walks with --interpolate "
         f"(default: {WALKS})",
     )
     which = parser.add_mutually_exclusive_group()
@@ -50,28 +50,28 @@ def arguments() -> argparse.Namespace:
         "--digit",
         type=digit,
         metavar="D",
-        help="draw this digit only; this option and the next two need weights of a recipe with "
+        help="draw only this digit; like the next two options, this needs weights of a recipe with "
         "classes",
     )
     which.add_argument(
-        "--digits", type=number, metavar="NUMBER", help="draw a number, such as 314159, in a row"
+        "--digits", type=number, metavar="NUMBER", help="draw a row of digits, such as 314159"
     )
     which.add_argument(
         "--classes",
         action="store_true",
-        help=f"draw a row of each digit, of {COLUMNS} or --count images",
+        help=f"draw a row of each digit, with {COLUMNS} or --count images",
     )
-    add_seed(parser, "equal seeds give equal digits", None, "a new one each time")
+    add_seed(parser, "seed; equal seeds give equal digits", None, "a new one each time")
     add_out(parser, "picture to write, a .png", "digits.png, digits-2.png ...")
     add(
         "--save-samples",
         metavar="FILE",
-        help="write the images, float32 (N, 28, 28) in [0, 1], to an .npz",
+        help="also write the images to an .npz, as float32 (N, 28, 28) in [0, 1]",
     )
     add(
         "--interpolate",
         action="store_true",
-        help="make each row a walk between two points of the latent space",
+        help="make each row a walk from one point of the latent space to another",
     )
     add("--show", action="store_true", help="open the picture in a window")
     add_device(parser)
@@ -111,12 +111,12 @@ def main() -> int:
 
 
 def requested_digits(args: argparse.Namespace, count: int) -> tuple[np.ndarray | None, int | None]:
-    """The digit of each image, or None for any, and the grid's columns, or None for a square."""
+    """Return the digit of each image, or None for any, and the grid's columns, or None."""
     if args.digits:
         if args.count or args.interpolate:
             raise RunError(
-                "--digits: expected neither --count nor --interpolate beside it; "
-                "the number tells how many"
+                "--digits: expected neither --count nor --interpolate with it; "
+                "the number says how many digits to draw"
             )
         return np.array([int(each) for each in args.digits]), len(args.digits)
     if args.digit is not None:
@@ -124,7 +124,7 @@ def requested_digits(args: argparse.Namespace, count: int) -> tuple[np.ndarray |
     if args.classes:
         if args.interpolate:
             raise RunError(
-                "--classes: expected no --interpolate beside it; each of its rows is of one digit"
+                "--classes: expected no --interpolate with it; use --interpolate without --classes"
             )
         return np.arange(10).repeat(count), count
     return None, None
@@ -135,8 +135,8 @@ def pretrained(with_classes: bool) -> Path:
     path = PRETRAINED / ("digits-by-class.npz" if with_classes else "digits.npz")
     if not path.exists():
         raise RunError(
-            f"{path}: it is missing from this copy of the package; "
-            "name a run's weights with --weights"
+            f"{path}: expected a file of this package, got none; "
+            "name a run's weights with --weights, or reinstall byhand"
         )
     return path
 
@@ -149,7 +149,7 @@ def digit(text: str) -> int:
 
 
 def number(text: str) -> str:
-    """An argparse type: up to MOST_DIGITS digits, as text, which may begin with 0."""
+    """An argparse type: a text of up to MOST_DIGITS digits, which may begin with 0."""
     if not 1 <= len(text) <= MOST_DIGITS or set(text) - set("0123456789"):
         raise argparse.ArgumentTypeError(f"expected up to {MOST_DIGITS} digits, got {text!r}")
     return text

@@ -1,8 +1,8 @@
-"""List the recipes: networks, settings and lengths of training, by name."""
+"""List the recipes: the networks and settings that can be trained, by name."""
 
 from __future__ import annotations
 
-from gan.commands.command_line import Parser
+from gan.commands.shared.command_line import Parser
 from gan.recipes import table
 
 

@@ -3,10 +3,10 @@
     python examples/stacked_mnist.py                # ours and a plain DCGAN, 15 minutes each
     python examples/stacked_mnist.py --epochs 50    # the whole protocol
 
-The protocol is that of PacGAN: 128,000 random triples of digits, 28 x 28 in three colours, 50
-epochs in batches of 64; then a classifier names the digits in 26,000 samples. The reverse KL is
-that of the distribution of triples to the uniform one. The first row of the table is its floor: as
-many of the training triples, by their labels.
+The protocol is PacGAN's. The images are 128,000 random triples of digits, 28 x 28 in three colours,
+trained on for 50 epochs in batches of 64. Then a classifier names the digits in 26,000 samples. The
+reverse KL compares the distribution of triples with the uniform one. The first row of the table is
+the floor: the same number of training triples, with their true labels.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gan.commands.command_line import Parser, positive_int
-from gan.commands.options import (
+from gan.commands.shared.command_line import Parser, positive_int
+from gan.commands.shared.options import (
     add_data,
     add_device,
     add_lengths,
@@ -29,13 +29,13 @@ from gan.commands.options import (
     add_quiet,
     add_seed,
 )
-from gan.commands.outputs import named, run_folder
-from gan.commands.progress import ProgressBar, Stopper, printer
-from gan.commands.signals import on_signals
+from gan.commands.shared.outputs import named, run_folder
+from gan.commands.shared.progress import ProgressBar, printer
+from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.datasets import load
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
 from gan.evaluation.feature_extractor import ACCURACY, SHA256, load_feature_extractor
-from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, sample_triples, modes, table
+from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, modes, sample_triples, table
 from gan.folders import check_new, new_folder
 from gan.images import save_picture
 from gan.recipes import STACKED_DIGITS, get_recipe, recipes_for
@@ -58,19 +58,19 @@ def arguments() -> Namespace:
         default=list(recipes),
         choices=recipes,
         metavar="NAME",
-        help=f"one or more of {', '.join(recipes)} (default: all)",
+        help=f"recipes to compare: {', '.join(recipes)} (default: all)",
     )
-    add_lengths(parser, "train each", f"{MINUTES:g} minutes, if no length is given")
+    add_lengths(parser, "train each recipe", f"{MINUTES:g} minutes")
     add(
         "--samples",
         type=positive_int,
         default=N_SAMPLES,
-        help="images to classify (default: %(default)s)",
+        help="number of generated images to classify (default: %(default)s)",
     )
     add_data(parser)
     add_device(parser, tf32=True)
-    add_seed(parser, "equal seeds and numbers of steps give equal results")
-    add_out(parser, "folder for modes.json, and each recipe's weights", "runs/stacked-TIME")
+    add_seed(parser, "seed of the runs; equal seeds and numbers of steps give equal results")
+    add_out(parser, "folder for modes.json and the weights of each recipe", "runs/stacked-TIME")
     add_quiet(parser)
     return parser.parse_args()
 
@@ -114,7 +114,7 @@ def main() -> int:
             try:
                 with tqdm(desc=name, unit="step", disable=args.quiet) as bar:
                     trainer.fit(**length, callbacks=[ProgressBar(bar)])
-            finally:  # also where a loss is no longer finite
+            finally:  # also if a loss is no longer finite
                 seconds = time.monotonic() - began
                 save(trainer, out, config)
             done = count_modes(trainer, classifier, args.samples, args.seed, args.quiet)
@@ -124,14 +124,14 @@ def main() -> int:
         with named(out / "modes.json"), atomic_write(out / "modes.json") as file:
             file.write((json.dumps(report, indent=2) + "\n").encode())
         if stopper.caught:
-            say(f"{name}: stopped after {trainer.step_count:,} steps, and evaluated as it was")
+            say(f"{name}: stopped after {trainer.step_count:,} steps and evaluated as it was")
             break
     say(table(rows))
     return stopper.status
 
 
 def save(trainer: Trainer, out: Path, config: dict[str, Any]) -> None:
-    """Write the recipe's weights, and a picture of its fixed samples."""
+    """Write the weights of the recipe and a picture of its fixed samples."""
     name = trainer.recipe.name
     with named(out):
         save_trained(out / f"{name}.npz", trainer, config)
@@ -141,7 +141,7 @@ def save(trainer: Trainer, out: Path, config: dict[str, Any]) -> None:
 def count_modes(
     trainer: Trainer, classifier: Sequential, count: int, seed: int, quiet: bool
 ) -> dict[str, Any]:
-    """A row of the table: what the classifier finds in `count` samples."""
+    """Classify `count` samples, and return their row of the table."""
     recipe = trainer.recipe
     sampler = Sampler(trainer.generator_ema, recipe.latent, recipe.image_range)
     with tqdm(desc="classifying", total=count, unit="image", disable=quiet, leave=False) as bar:
@@ -150,6 +150,7 @@ def count_modes(
 
 
 def row(name: str, images_seen: int, triples: np.ndarray) -> dict[str, Any]:
+    """A row of the table, from triples of digits (N, 3)."""
     n_modes, reverse_kl = modes(triples)
     return {
         "recipe": name,

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gan.commands.command_line import Parser, positive_float, positive_int, to_paste
-from gan.commands.options import (
+from gan.commands.shared.command_line import Parser, positive_float, positive_int, to_paste
+from gan.commands.shared.options import (
     DIGIT_DATASETS,
     add_data,
     add_device,
@@ -29,9 +29,9 @@ from gan.commands.options import (
     add_quiet,
     add_seed,
 )
-from gan.commands.outputs import free_folder, free_name, run_folder
-from gan.commands.progress import ProgressBar, Stopper, printer
-from gan.commands.signals import on_signals
+from gan.commands.shared.outputs import free_folder, free_name, run_folder
+from gan.commands.shared.progress import ProgressBar, printer
+from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.errors import RunError
@@ -39,9 +39,10 @@ from gan.evaluation.collapse import CollapseWarning, digit_counter
 from gan.evaluation.fid_callback import FIDCallback
 from gan.folders import check_new
 from gan.recipes import DEFAULT, DIGITS, get_recipe, table
-from gan.runs.checkpoint import Checkpoint, digest
-from gan.runs.resume import check_data, fallback_dataset, length_left, restore, settings
-from gan.runs.run import Run
+from gan.runs.checkpoint import Checkpoint
+from gan.runs.resume import check_data, digest, fallback_dataset, length_left, restore
+from gan.runs.run import CHECKPOINT_MINUTES, Run
+from gan.runs.settings import settings
 from gan.training.trainer import Trainer
 from nn.ops import get_ops
 
@@ -49,14 +50,14 @@ from nn.ops import get_ops
 def arguments() -> Namespace:
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("--recipe", help=f"networks and settings; see --list-recipes (default: {DEFAULT})")
+    add("--recipe", help=f"recipe to train; see --list-recipes (default: {DEFAULT})")
     add("--list-recipes", action="store_true", help="print the recipes and exit")
     add_lengths(parser)
     add("--batch-size", type=positive_int, help="images per step (default: the recipe's)")
     add(
         "--learning-rate",
         type=positive_float,
-        help="of Adam, for both networks (default: the recipe's)",
+        help="learning rate of Adam for both networks (default: the recipe's)",
     )
     add_data(parser, None)
     add_device(parser, None, tf32=True)
@@ -64,20 +65,20 @@ def arguments() -> Namespace:
         "--evaluate-every",
         type=positive_int,
         metavar="N",
-        help="measure FID every N epochs, and keep the best weights in best.npz",
+        help="measure FID every N epochs and keep the best weights in best.npz",
     )
-    add_seed(parser, "equal seeds give equal results", None)
+    add_seed(parser, "seed of the run; equal seeds give equal results", None)
     add_out(parser, "folder for the results", "runs/RECIPE-TIME")
     add(
         "--resume",
         metavar="RUN",
-        help="continue the run in this folder; other options, such as a length, override its own",
+        help="continue the run in this folder; its settings stay unless an option changes them",
     )
     add(
         "--checkpoint-minutes",
         type=positive_float,
         metavar="M",
-        help="minutes from one checkpoint, which --resume needs, to the next (default: 2)",
+        help=f"write a checkpoint for --resume every M minutes (default: {CHECKPOINT_MINUTES:g})",
     )
     add_quiet(parser)
     return parser.parse_args()
@@ -91,7 +92,7 @@ def main() -> int:
     say = printer(args.quiet)
     run = None if args.resume is None else Run.resume(args.resume)
     checkpoint = run.checkpoint if run else None
-    config = settings(args, checkpoint)
+    config = settings(vars(args), checkpoint)
     recipe, ops = get_recipe(config["recipe"], DIGITS), get_ops(config["device"], config["tf32"])
     out = Path(args.out) if args.out else run_folder(recipe.name)
     if not run:
@@ -99,18 +100,19 @@ def main() -> int:
     is_digits = config["dataset"] in DIGIT_DATASETS
     if config["evaluate_every"] and not is_digits:
         raise RunError(
-            "--evaluate-every: expected a dataset of digits, the only ones FID is measured on, "
+            "--evaluate-every: expected a dataset of digits, which FID needs, "
             f"got {config['dataset']}"
         )
     data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
     images, labels = training_images(config["dataset"], data_dir, args.quiet, checkpoint)
-    overrides = {
-        name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None
-    }
-    targets = labels
+    targets: np.ndarray | ClusterIds = labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
-    trainer = Trainer(replace(recipe, **overrides), images, targets, seed=config["seed"], device=ops)
+    given = {
+        name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None
+    }
+    recipe = replace(recipe, **given)
+    trainer = Trainer(recipe, images, targets, seed=config["seed"], device=ops)
     config |= {
         "images": len(images),
         "data": digest(images),
@@ -130,7 +132,7 @@ def main() -> int:
     if run and checkpoint:
         restore(trainer, checkpoint, run.path)
     stopper = Stopper()
-    with on_signals(stopper.stopping(trainer.stop)):  # now a folder appears, for --resume
+    with on_signals(stopper.stopping(trainer.stop)):  # from here on, there is a folder to resume
         if run:
             run.start(config, **recording)
         else:
@@ -139,14 +141,13 @@ def main() -> int:
             f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; "
             f"pictures in {run.path}/samples"
         )
-        standstill = CollapseWarning(
+        collapse = CollapseWarning(
             partial(tqdm.write, file=sys.stderr), digit_counter() if is_digits else None
         )
         try:
             with tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
                 if left := length_left(config, trainer, run.history):
-                    callbacks = [*run.callbacks, ProgressBar(bar), standstill]
-                    trainer.fit(**left, callbacks=callbacks)
+                    trainer.fit(**left, callbacks=[*run.callbacks, ProgressBar(bar), collapse])
         finally:
             run.finish(trainer)
     if stopper.caught:
@@ -161,7 +162,7 @@ def main() -> int:
 def training_images(
     dataset: str, data_dir: str | None, quiet: bool, checkpoint: Checkpoint | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels: for a resumed run, those that it was trained on."""
+    """Load images and labels; for a resumed run, those that it was trained on."""
     images, labels = load(dataset, "train", data_dir=data_dir, flat=False, quiet=quiet)
     if sample := fallback_dataset(checkpoint, digest(images)):
         images, labels = load(sample, "train", flat=False)

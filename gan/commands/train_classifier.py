@@ -15,11 +15,11 @@ from tqdm import tqdm
 
 from gan.classifier.run import ClassifierRun
 from gan.classifier.training import BATCH_SIZE, EPOCHS, ClassifierTrainer
-from gan.commands.command_line import Parser, positive_int, to_paste
-from gan.commands.options import add_data, add_device, add_out, add_quiet, add_seed
-from gan.commands.outputs import run_folder
-from gan.commands.progress import Stopper, printer
-from gan.commands.signals import on_signals
+from gan.commands.shared.command_line import Parser, positive_int, to_paste
+from gan.commands.shared.options import add_data, add_device, add_out, add_quiet, add_seed
+from gan.commands.shared.outputs import run_folder
+from gan.commands.shared.progress import printer
+from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.datasets import load
 from gan.folders import check_new
 from nn.ops import get_ops
@@ -32,7 +32,7 @@ def arguments() -> Namespace:
         "--epochs",
         type=positive_int,
         default=EPOCHS,
-        help="passes over the training images (default: %(default)s)",
+        help="train for this many epochs (default: %(default)s)",
     )
     add(
         "--batch-size",
@@ -42,7 +42,7 @@ def arguments() -> Namespace:
     )
     add_data(parser)
     add_device(parser, tf32=True)
-    add_seed(parser, "equal seeds give equal results")
+    add_seed(parser, "seed of the run; equal seeds give equal results")
     add_out(parser, "folder for the results", "runs/classifier-TIME")
     add_quiet(parser)
     return parser.parse_args()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gan.commands.command_line import Parser
+from gan.commands.shared.command_line import Parser
 from nn.version import __version__
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gan.evaluation.rows import check_rows
 from gan.errors import DataError
+from gan.evaluation.rows import check_rows
 from nn.underflow import quiet
 
 DRAWN = 0.01  # a digit counts as drawn above this share of the images

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gan.evaluation.rows import check_rows
 from gan.errors import DataError
+from gan.evaluation.rows import check_rows
 
 Moments = tuple[np.ndarray, np.ndarray]  # mean (F,) and covariance (F, F), float64
 

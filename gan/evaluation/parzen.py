@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gan.evaluation.rows import check_rows, distance_blocks
 from gan.errors import DataError
+from gan.evaluation.rows import check_rows, distance_blocks
 from nn.underflow import quiet
 
 SIGMAS = np.logspace(-1, 0, 10)

@@ -1,4 +1,4 @@
-"""The history of a run: a row per epoch, in history.csv and as curves."""
+"""The history of a run: a row per epoch, written as history.csv and as curves."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from gan.images import save_curves
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 
-CURVES_EVERY = 15  # seconds: drawing them takes half a second
+CURVES_EVERY = 15  # seconds, since drawing them takes half a second
 
 Measure = Callable[[Trainer, int], float | None]
 
 
 class History(Callback):
-    """Collects a row per epoch: the trainer's record, and FID where it was measured.
+    """Collects a row per epoch: the trainer's record, and the FID if it was measured.
 
     Parameters
     ----------
     rows
         The rows of a resumed run.
     fid
-        Called as fid(trainer, epoch) after each epoch: the FID, or None if none is due.
+        Called as fid(trainer, epoch) after each epoch. It returns the FID, or None if none is due.
     """
 
     def __init__(self, rows: Iterable[dict[str, Any]] = (), fid: Measure | None = None) -> None:
-        column = {"fid": None} if fid else {}  # of rows from before --evaluate-every
+        column = {"fid": None} if fid else {}  # for rows from before FID was measured
         self.rows = [{**row, **column, **row} for row in rows]
         self._fid = fid
 
@@ -37,13 +37,13 @@ class History(Callback):
         row = dict(record)
         if self._fid:
             row["fid"] = self._fid(trainer, record["epoch"])
-        if self.rows and self.rows[-1]["epoch"] == row["epoch"]:  # it was interrupted before
+        if self.rows and self.rows[-1]["epoch"] == row["epoch"]:  # interrupted, and now complete
             self.rows.pop()
         self.rows.append(row)
 
 
 class CurvesCallback(Callback):
-    """Writes history.csv after each epoch, and losses.png now and then and at the end."""
+    """Writes history.csv after each epoch, and losses.png at most every CURVES_EVERY seconds."""
 
     def __init__(self, folder: Path, history: History) -> None:
         self._folder, self._history = folder, history

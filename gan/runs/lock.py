@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan.folders import LOCK
 from gan.errors import RunError
+from gan.folders import LOCK
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -19,10 +19,10 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class RunLock:
-    """Holds a folder until `release`, or until the process ends, by whatever cause.
+    """Locks a folder until `release`, or until the process ends for any reason.
 
-    It is a lock of the operating system on a hidden file in the folder, which `release` removes. On
-    a file system without locks, there is none.
+    The operating system locks a hidden file in the folder, which `release` removes. On a file
+    system without locks, the folder is not locked.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class RunLock:
     Raises
     ------
     RunError
-        If another run holds it, or it is not a folder that can be written.
+        If another run has locked the folder, or it cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -41,7 +41,7 @@ class RunLock:
         folder = Path(path)
         try:
             os.listdir(folder)
-            # A soft lock, which is only a file, would outlive a killed process.
+            # A soft lock is a mere file and would outlive a killed process.
             lock = FileLock(folder / LOCK, timeout=0, thread_local=False, fallback_to_soft=False)
             self._release = weakref.finalize(self, _release, lock)
             lock.acquire()
@@ -58,17 +58,18 @@ class RunLock:
             _remove_file(lock)
 
     def release(self) -> None:
-        """Let other runs have the folder."""
+        """Unlock the folder."""
         self._release()
 
 
 def _release(lock: BaseFileLock) -> None:
+    """Unlock, and remove the file."""
     if not lock.is_locked:
         return
-    if os.name == "posix":  # first: who waits for this file sees that it is gone
+    if os.name == "posix":  # unlink first: once it is unlocked, the file may be another run's
         _remove_file(lock)
         lock.release()
-    else:  # Windows removes no open file
+    else:  # Windows cannot remove an open file
         lock.release()
         _remove_file(lock)
 

@@ -1,4 +1,4 @@
-"""The pictures of a run: a grid of the fixed samples after each epoch, and a GIF of all."""
+"""The pictures of a run: a grid of the fixed samples after each epoch, and their GIF."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn.serialization.files import atomic_write
 
-LOOK_EVERY = 4  # seconds from one picture to the next until the first epoch is over
+LOOK_EVERY = 4  # seconds from one epoch_000.png to the next
 
 
 class PicturesCallback(Callback):
     """Writes samples/epoch_001.png ... and, at the end, progress.gif and fixed_samples.npz.
 
-    samples/epoch_000.png shows the state of the first epoch while it lasts. `frames` are the frames
-    of the GIF, uint8 (N, 28, 28) each.
+    During the first epoch, samples/epoch_000.png shows the latest state. `frames` are the frames of
+    the GIF, each uint8 (N, 28, 28).
 
     Parameters
     ----------
     folder
         The folder of the run.
     history
-        Its history. This callback stands after it in the trainer's list.
+        Its history, which must come before this callback.
     frames
-        Those of a resumed run.
+        The frames of a resumed run so far.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class PicturesCallback(Callback):
     ) -> None:
         self._folder, self._history = folder, history
         self.frames: list[np.ndarray] = [] if frames is None else list(frames)
-        self._epochs = gif_epochs(len(history.rows))  # of the frames
+        self._epochs = gif_epochs(len(history.rows))  # one for each frame
         self._looked = time.monotonic()
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
@@ -55,7 +55,8 @@ class PicturesCallback(Callback):
         frame = np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8)
         frames = {**dict(zip(self._epochs, self.frames)), epoch: frame}
         self._epochs = gif_epochs(epoch)
-        self.frames = [frames.get(each, frame) for each in self._epochs]  # none after an error
+        # A frame is missing if writing failed in its epoch
+        self.frames = [frames.get(each, frame) for each in self._epochs]
         self._save_grid(epoch, picture)
 
     def finish(self, trainer: Trainer) -> None:
@@ -70,6 +71,7 @@ class PicturesCallback(Callback):
             )
 
     def _save_grid(self, epoch: int, picture: np.ndarray) -> None:
+        """Write samples/epoch_NNN.png."""
         try:
             save_picture(self._folder / "samples" / f"epoch_{epoch:03}.png", picture)
         except OSError as problem:

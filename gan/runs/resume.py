@@ -1,118 +1,65 @@
-"""What a resumed run continues with: its settings, its data, and how much of it is left."""
+"""Resuming a run: its images, the trainer's state, and the length that is left."""
 
 from __future__ import annotations
 
-from argparse import Namespace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gan.data.sources import SOURCES
-from gan.recipes import DEFAULT, DIGITS, get_recipe
-from gan.runs.checkpoint import NAME, Checkpoint
-from gan.runs.run import CHECKPOINT_MINUTES
-from gan.training.trainer import Trainer
 from gan.errors import RunError
-from nn import WeightsError
+from gan.runs.checkpoint import NAME, Checkpoint
+from gan.training.trainer import Trainer
 
-LENGTHS = ("epochs", "steps", "minutes")
-DEFAULTS = {
-    "recipe": DEFAULT,
-    "dataset": "mnist",
-    "batch_size": None,
-    "learning_rate": None,
-    "seed": 0,
-    "device": "auto",
-    "tf32": False,
-    "evaluate_every": None,
-    "checkpoint_minutes": CHECKPOINT_MINUTES,
-}
-NUMBER = int | float
-TYPES: dict[str, Any] = {
-    "recipe": str,
-    "dataset": str,
-    "batch_size": int,
-    "learning_rate": NUMBER,
-    "seed": int,
-    "device": str,
-    "tf32": bool,
-    "evaluate_every": int | None,
-    "checkpoint_minutes": NUMBER,
-    "epochs": int | None,
-    "steps": int | None,
-    "minutes": NUMBER | None,
-    "images": int,
-    "data": str,
-}
-ONE_STEP = 1e-9  # minutes that pass within one step
-MAX_NUMBER = 1e300  # which a float still holds
-FIXED = ("recipe", "dataset", "batch_size", "seed", "out")  # changing one makes another run
+ONE_STEP = 1e-9  # minutes: so little that one step uses it up
 
 
-def settings(args: Namespace, checkpoint: Checkpoint | None) -> dict[str, Any]:
-    """The configuration of a run: from the options, else the checkpoint, else the defaults.
-
-    Raises
-    ------
-    RunError
-        For an option that a resumed run cannot change.
-    WeightsError
-        For a checkpoint that lacks a setting.
-    """
-    given = {name: value for name, value in vars(args).items() if value is not None}
-    length = {name: given.get(name) for name in LENGTHS}
-    if checkpoint is None:
-        config = {name: given.get(name, default) for name, default in DEFAULTS.items()}
-        if not any(length.values()):
-            recipe = get_recipe(config["recipe"], DIGITS)
-            length |= {"epochs": recipe.epochs, "steps": recipe.steps}
-        return config | length
-    config = checkpoint.config
-    _check_types(config, args.resume)
-    for name in FIXED:
-        if name in given and given[name] != config.get(name):
-            option = f"--{name.replace('_', '-')}"
-            raise RunError(
-                f"{option}: a resumed run keeps its {name}, {config.get(name, args.resume)}; "
-                "start another run for that"
-            )
-    config = {
-        name: given.get(name, value) if name in DEFAULTS else value
-        for name, value in config.items()
-    }
-    return config | (length if any(length.values()) else {})
-
-
-def _check_types(config: dict[str, Any], folder: str) -> None:
-    """Raise `WeightsError` unless every setting is there and of its type."""
-    for name, kind in TYPES.items():
-        value = config.get(name, "none")
-        is_huge = isinstance(value, NUMBER) and not 0 <= value < MAX_NUMBER
-        if name not in config or not isinstance(value, kind) or is_huge:
-            raise WeightsError(
-                f"{folder}/{NAME}: expected the run's {name}, got {value!r:.80}; "
-                "no run wrote this file"
-            )
+def digest(*arrays: np.ndarray) -> str:
+    """A short hash of arrays, with their shapes and dtypes."""
+    whole = sha256()
+    for array in arrays:
+        whole.update(f"{array.dtype} {array.shape}".encode())
+        whole.update(np.ascontiguousarray(array).data)
+    return whole.hexdigest()[:16]
 
 
 def fallback_dataset(checkpoint: Checkpoint | None, data: str) -> str | None:
-    """The sample that an offline run used in place of its dataset, available now; else None."""
+    """The dataset to load instead, if these are not the images that the run was trained on.
+
+    An offline run is trained on a bundled sample; its dataset may have become available since.
+
+    Parameters
+    ----------
+    checkpoint
+        Of the run to resume; None for a new run.
+    data
+        The `digest` of the images that its dataset has now.
+    """
     if checkpoint is None or data == checkpoint.config["data"]:
         return None
     return SOURCES[checkpoint.config["dataset"]].fallback or None
 
 
 def check_data(checkpoint: Checkpoint | None, data: str) -> None:
-    """Raise `RunError` unless the images are those that the run was trained on."""
+    """Raise `RunError` unless the run was trained on the images with this `digest`."""
     if checkpoint and data != checkpoint.config["data"]:
         config = checkpoint.config
         raise RunError(
             f"data: expected the {config['images']} images of {config['dataset']} that the run "
-            "was trained on, got others; name the folder that holds them with --data-dir"
+            "was trained on, got others; name their folder with --data-dir"
         )
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint, folder: Path) -> None:
-    """Load a checkpoint's state into the trainer; `RunError` names the file."""
+    """Load a checkpoint's state into the trainer.
+
+    Raises
+    ------
+    RunError
+        If the checkpoint does not fit the trainer. The message names the file.
+    """
     try:
         trainer.load_state_dict((checkpoint.arrays, checkpoint.rest))
         expected, got = len(trainer.fixed_inputs), checkpoint.frames.shape[1]
@@ -127,8 +74,8 @@ def length_left(
 ) -> dict[str, Any] | None:
     """Arguments of `fit` for the rest of the run; None if it has reached its length.
 
-    A run whose time ran out while a checkpoint was written, before its history had the last steps,
-    takes one more.
+    If the minutes ran out while a checkpoint was written, the history lacks the last steps. One
+    more step then adds them.
     """
     epochs = config["epochs"] and config["epochs"] * trainer.steps_per_epoch
     steps = min((end for end in (config["steps"], epochs) if end), default=None)

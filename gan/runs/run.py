@@ -1,4 +1,4 @@
-"""A run: its folder, lock and settings, and the callbacks that record it there."""
+"""A run: its folder and lock, and the callbacks that record it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import os
 from pathlib import Path
 from typing import Any
 
+from gan.errors import RunError
 from gan.folders import check_new, new_folder, unwritable, write_history
-from gan.runs.checkpoint import NAME, Checkpoint, CheckpointCallback, read_checkpoint
+from gan.runs.checkpoint import NAME, Checkpoint, read_checkpoint
+from gan.runs.checkpoint_callback import CheckpointCallback
 from gan.runs.history import CurvesCallback, History, Measure
 from gan.runs.lock import RunLock
 from gan.runs.pictures import PicturesCallback
 from gan.runs.weights import WeightsCallback
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
-from gan.errors import RunError
 from nn.serialization.files import atomic_write, remove_temporaries
 
 CHECKPOINT_MINUTES = 2.0  # from one checkpoint to the next within an epoch
 
 
 class Run:
-    """The folder of a run; `Run.create` makes a new one, `Run.resume` opens one to continue.
+    """The folder of a run: `Run.create` makes a new one, `Run.resume` opens one to continue.
 
-    ``trainer.fit(callbacks=run.callbacks)`` records training there, and ``run.finish(trainer)``
-    writes what is written once. Each file is complete or not there:
+    ``trainer.fit(callbacks=run.callbacks)`` records training in it, and ``run.finish(trainer)``
+    writes the rest. Each file is either complete or absent:
 
     - config.json: the settings
     - weights.npz, best.npz: see `WeightsCallback`
@@ -40,11 +41,9 @@ class Run:
     path
         The folder.
     checkpoint
-        Of a resumed run: what it was when it stopped; else None.
-    history
-        The rows of history.csv so far.
+        The state of a resumed run when it stopped; None for a new run.
     callbacks
-        What records the run; empty for a resumed run until `start`.
+        They record the run. A resumed run has none until `start`.
     """
 
     def __init__(self, path: Path, lock: RunLock, checkpoint: Checkpoint | None = None) -> None:
@@ -72,7 +71,7 @@ class Run:
         path = new_folder(path)
         run = cls(path, RunLock(path))
         try:
-            check_new(path)  # another run may have come and gone before the lock was ours
+            check_new(path)  # another run may have used it before we got the lock
             new_folder(path / "samples")
             run.start(config, fid, checkpoint_minutes=checkpoint_minutes, data_dir=data_dir)
         except RunError:
@@ -82,25 +81,24 @@ class Run:
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str]) -> Run:
-        """Open the folder of a run that is to continue; nothing in it changes before `start`.
+        """Open the folder of a run to continue it. Nothing in it changes before `start`.
 
         Raises
         ------
         RunError
-            If there is no such folder, no checkpoint in it, or another run holds it.
+            If the folder is missing, has no checkpoint, or is locked by another run.
         WeightsError
             If the checkpoint cannot be read.
         """
         path = Path(path)
         if not path.is_dir():
             raise RunError(
-                f"{path}: expected the folder of a run, there is none; "
+                f"{path}: expected the folder of a run, got no folder; "
                 "--resume takes the one that --out named"
             )
         if not (path / NAME).exists():
             raise RunError(
-                f"{path}: expected a {NAME} in it, there is none: no run got so far; "
-                "start it anew with another --out"
+                f"{path}: expected a {NAME} in it, got none; start a new run with another --out"
             )
         lock = RunLock(path)
         try:
@@ -117,18 +115,19 @@ class Run:
         checkpoint_minutes: float = CHECKPOINT_MINUTES,
         data_dir: str | None = None,
     ) -> None:
-        """Write config.json, and make the callbacks.
+        """Write config.json and make the callbacks.
 
         Parameters
         ----------
         config
             The settings of the run, for config.json, checkpoints and weights files.
         fid
-            Called as fid(trainer, epoch) after each epoch: the FID, or None if none is due.
+            Called as fid(trainer, epoch) after each epoch. It returns the FID, or None if none is
+            due.
         checkpoint_minutes
             From one checkpoint to the next within an epoch.
         data_dir
-            The folder of the training images, for checkpoints.
+            The folder of the training images, which a resumed run looks in.
         """
         before = self.checkpoint
         self._history = History(before.history if before else (), fid)
@@ -155,6 +154,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
+        """The rows of history.csv so far."""
         return self._history.rows
 
     def finish(self, trainer: Trainer) -> None:
@@ -169,16 +169,16 @@ class Run:
             self.release()
 
     def release(self) -> None:
-        """Let other runs have the folder."""
+        """Unlock the folder."""
         self._lock.release()
 
     def _clean_up(self) -> None:
-        """Bring a folder to the state of its checkpoint."""
+        """Restore the folder to the state of its checkpoint."""
         try:
             (self.path / "samples").mkdir(exist_ok=True)
             remove_temporaries(self.path)
             remove_temporaries(self.path / "samples")
-            if self.history:  # epochs later than the checkpoint will come again
+            if self.history:  # it may have epochs after the checkpoint, which will be repeated
                 write_history(self.path, self.history)
         except OSError as problem:
             raise unwritable(self.path, problem) from None

@@ -1,4 +1,4 @@
-"""The weights of a run: the latest, and those with the lowest FID."""
+"""The weights of a run: the latest, and the best by FID."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from nn import save_weights
 
 
 def save_trained(path: Path, trainer: Trainer, config: Mapping[str, Any]) -> None:
-    """Write both networks, G as it is to be drawn with, and their `Description`.
+    """Write both networks and their `Description`; G is the moving average if there is one.
 
     Parameters
     ----------
     path
         The .npz.
     trainer
-        Holds the networks.
+        The trainer of the networks.
     config
         The settings of the run.
     """
@@ -41,7 +41,7 @@ def save_trained(path: Path, trainer: Trainer, config: Mapping[str, Any]) -> Non
 
 
 class WeightsCallback(Callback):
-    """Writes weights.npz after each epoch, and best.npz whenever FID is lower than ever.
+    """Writes weights.npz after each epoch, and best.npz whenever FID reaches a new minimum.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ class WeightsCallback(Callback):
     config
         Its settings.
     history
-        Its history. This callback stands after it in the trainer's list.
+        Its history, which must come before this callback.
     best
-        The lowest FID of a resumed run.
+        The lowest FID of a resumed run so far.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a weights file says about its generator."""
+"""The description of a generator in a weights file."""
 
 import math
 
@@ -18,7 +18,7 @@ INFO = {
 }
 
 
-def test_what_is_written_is_read():
+def test_a_description_is_read_as_written():
     description = Description(Latent(3), (-1.0, 1.0), 10, None, "tiny", {"seed": 0})
     assert Description.from_info(description.to_info()) == description
     assert description.n_in == 13
@@ -31,13 +31,13 @@ def test_the_names_in_a_file_are_those_of_version_0_1():
     assert description.to_info() == INFO | {"shares": (0.25, 0.75), "image_range": (-1.0, 1.0)}
 
 
-def test_what_is_optional_may_be_missing():
+def test_optional_values_may_be_missing():
     info = {"latent": INFO["latent"], "image_range": [0, 1]}
     assert Description.from_info(info) == Description(Latent(4), (0.0, 1.0))
 
 
 @pytest.mark.parametrize(
-    "change, told",
+    "change, message",
     [
         ({"latent": None}, "subscriptable"),
         ({"latent": {"size": 4}}, "distribution"),
@@ -48,12 +48,12 @@ def test_what_is_optional_may_be_missing():
         ({"image_range": [1]}, "unpack"),
         ({"classes": MAX_CLASSES + 1, "shares": None}, "classes up to 1000"),
         ({"classes": "many", "shares": None}, "classes up to 1000"),
-        ({"classes": 2}, "no classes beside them"),
+        ({"classes": 2}, "without classes"),
         ({"shares": [1.5, -0.5]}, "sum to 1"),
         ({"shares": [math.nan]}, "sum to 1"),
         ({"shares": []}, "empty"),
     ],
 )
-def test_what_is_out_of_bounds_is_refused(change, told):
-    with pytest.raises(WeightsError, match=told):
+def test_values_out_of_bounds_are_refused(change, message):
+    with pytest.raises(WeightsError, match=message):
         Description.from_info(INFO | change)

@@ -1,3 +1,5 @@
+"""The latent noise."""
+
 import numpy as np
 import pytest
 
@@ -45,10 +47,8 @@ def test_a_walk_between_normal_points_stays_on_the_great_circle():
     points = Latent(50).walk(start, end, 9)
     assert points.shape == (9, 50)
     assert np.allclose(np.linalg.norm(points, axis=1), 7, rtol=1e-12)
-    turns = (
-        np.sum(points[:-1] * points[1:], axis=1) / 49
-    )  # equal angles from each point to the next
-    assert np.allclose(turns, turns[0], rtol=1e-12) and turns[0] < 1
+    cosines = np.sum(points[:-1] * points[1:], axis=1) / 49  # from each point to the next
+    assert np.allclose(cosines, cosines[0], rtol=1e-12) and cosines[0] < 1
     assert np.linalg.matrix_rank(points, tol=1e-9) == 2
 
 
@@ -85,6 +85,5 @@ def test_a_walk_between_opposite_points_is_finite():
 def test_invalid_latent_is_refused(size, distribution):
     with pytest.raises(ShapeError) as error:
         Latent(size, distribution)
-    assert "latent" in str(error.value) and repr(distribution if size == 9 else size) in str(
-        error.value
-    )
+    bad = distribution if size == 9 else size
+    assert "latent" in str(error.value) and repr(bad) in str(error.value)

@@ -1,3 +1,5 @@
+"""Drawing images from a generator, and reading one from a weights file."""
+
 import copy
 import pickle
 from dataclasses import replace
@@ -7,8 +9,9 @@ import pytest
 
 from gan import sampling
 from gan.errors import RunError
+from gan.generator_file import load_sampler
 from gan.latent import Latent
-from gan.sampling import Sampler, load_sampler, make_images
+from gan.sampling import Sampler, make_images
 from nn import Dense, Sequential, Tanh, WeightsError, save_weights
 from tests.support.small import TINY, TINY_BATCHNORM, trainer
 
@@ -86,7 +89,7 @@ def test_a_walk_begins_and_ends_with_the_images_of_its_noise(distribution):
     assert np.allclose(walks[:, 0], ends[0::2], atol=1e-5)
     assert np.allclose(walks[:, -1], ends[1::2], atol=1e-5)
     steps = np.abs(np.diff(walks, axis=1)).max(axis=(2, 3))
-    assert steps.min() > 0  # each image is a new one
+    assert steps.min() > 0  # each image differs from the next
 
 
 def test_load_sampler_needs_only_the_file(tmp_path):
@@ -139,7 +142,7 @@ def test_a_file_without_a_generator_is_refused(tmp_path):
 
 
 def class_sampler(classes=3):
-    """A generator whose images show its input: the noise at pixel 0, the class from pixel 100."""
+    """A generator whose images show its input: noise at pixel 0, the one-hot class from 100 on."""
     G = Sequential(Dense(4 + classes, 784)).build(seed=0)
     G[0].W[...], G[0].b[...] = 0, 0
     G[0].W[0, 0] = 0.1
@@ -148,7 +151,7 @@ def class_sampler(classes=3):
     return Sampler(G, Latent(4), (-1, 1), classes)
 
 
-def named(images):
+def class_of(images):
     """The class that each image shows."""
     flat = images.reshape(len(images), -1)
     return flat[:, 100:110].argmax(axis=1)
@@ -157,22 +160,22 @@ def named(images):
 def test_requested_digits_use_the_same_noise():
     s = class_sampler()
     chosen = s.images(s.inputs(5, 1, [2, 0, 1, 1, 2]))
-    assert list(named(chosen)) == [2, 0, 1, 1, 2]
+    assert list(class_of(chosen)) == [2, 0, 1, 1, 2]
     free = s.images(s.inputs(5, 1))
     assert np.array_equal(chosen[:, 0, 0], free[:, 0, 0]) and len(np.unique(chosen[:, 0, 0])) == 5
 
 
 def test_digits_are_drawn_uniformly_from_the_seed_by_default():
     s = class_sampler()
-    a, b, c = (named(s.images(s.inputs(900, seed))) for seed in (1, 1, 2))
+    a, b, c = (class_of(s.images(s.inputs(900, seed))) for seed in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
     assert np.abs(np.bincount(a, minlength=3) - 300).max() < 5 * 15
 
 
 def test_a_walk_stays_with_its_digit():
     s = class_sampler()
-    assert list(named(s.walks(5, 4, 7))) == [k for k in (0, 1, 2, 0, 1) for _ in range(4)]
-    assert list(named(s.walks(2, 3, 7, [2, 1]))) == [2, 2, 2, 1, 1, 1]
+    assert list(class_of(s.walks(5, 4, 7))) == [k for k in (0, 1, 2, 0, 1) for _ in range(4)]
+    assert list(class_of(s.walks(2, 3, 7, [2, 1]))) == [2, 2, 2, 1, 1, 1]
 
 
 def test_unknown_digits_are_refused():
@@ -185,7 +188,10 @@ def test_unknown_digits_are_refused():
 def test_classes_come_from_the_file(tmp_path):
     save_weights(tmp_path / "w.npz", {"G": class_sampler().generator}, {**INFO, "classes": 3})
     loaded = load_sampler(tmp_path / "w.npz")
-    assert loaded.classes == 3 and list(named(loaded.images(loaded.inputs(2, 0, [2, 1])))) == [2, 1]
+    assert loaded.classes == 3 and list(class_of(loaded.images(loaded.inputs(2, 0, [2, 1])))) == [
+        2,
+        1,
+    ]
 
 
 @pytest.mark.parametrize("classes", [-1, "3", 3.0, None, 10**9, 2])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.commands import command_line
+from gan.commands.shared import command_line
 from gan.latent import Latent
 from gan.recipes import Recipe
 from gan.training.trainer import Trainer

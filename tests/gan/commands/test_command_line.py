@@ -1,4 +1,4 @@
-"""How `run` reports errors that the tests of the commands do not raise."""
+"""Errors that the tests of the commands do not raise, as `run` reports them."""
 
 import os
 import subprocess
@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from gan.commands.command_line import run
-from gan.commands.outputs import free_folder
+from gan.commands.shared.command_line import run
+from gan.commands.shared.outputs import free_folder
 from gan.errors import RunError
 from tests.support.small import CHECKOUT
 
@@ -21,7 +21,7 @@ def ended(capsys, error):
     return end.value.code, *capsys.readouterr()
 
 
-def test_memory_that_does_not_suffice_is_one_line(capsys):
+def test_a_memory_error_is_one_line(capsys):
     status, out, err = ended(capsys, MemoryError("Unable to allocate 3.2 TiB"))
     assert (status, out) == (2, "")
     assert (
@@ -30,7 +30,7 @@ def test_memory_that_does_not_suffice_is_one_line(capsys):
     )
 
 
-def test_a_file_that_cannot_be_used_is_one_line(capsys):
+def test_an_os_error_is_one_line(capsys):
     status, out, err = ended(capsys, PermissionError(13, "Permission denied", "a.npz"))
     assert (status, out) == (2, "")
     assert err == "error: [Errno 13] Permission denied: 'a.npz'; name another file or folder\n"
@@ -38,13 +38,14 @@ def test_a_file_that_cannot_be_used_is_one_line(capsys):
 
 @pytest.mark.parametrize("words", ["x", 10_000 * "x"], ids=["within the buffer", "beyond it"])
 @pytest.mark.parametrize("end", ["return 0", "sys.exit(0)", "raise RunError('no')"])
-def test_a_reader_that_has_gone_is_told_nothing(words, end):
-    """As in `byhand ... | true`: no traceback, and no complaint when the interpreter exits.
+def test_a_closed_pipe_is_not_reported(words, end):
+    """As in `byhand ... | true`: no traceback, and no warning when the interpreter exits.
 
     An error of the command itself is still reported.
     """
     code = (
-        "import sys\nfrom gan.commands.command_line import run\nfrom gan.errors import RunError\n"
+        "import sys\nfrom gan.commands.shared.command_line import run\n"
+        "from gan.errors import RunError\n"
         f"def main():\n    sys.stdin.read()\n    print({words!r})\n    {end}\nrun(main)"
     )
     process = subprocess.Popen(
@@ -60,7 +61,7 @@ def test_a_reader_that_has_gone_is_told_nothing(words, end):
     assert process.returncode == 2
 
 
-def test_a_folder_below_a_link_to_nowhere_is_an_error(tmp_path):
+def test_a_folder_below_a_broken_link_is_an_error(tmp_path):
     (tmp_path / "runs").symlink_to(tmp_path / "gone")
     with pytest.raises(RunError, match="cannot be written"):
         free_folder(tmp_path / "runs" / "x")

@@ -1,3 +1,5 @@
+"""`byhand evaluate`."""
+
 import json
 import subprocess
 import sys
@@ -7,10 +9,10 @@ import pytest
 
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, as_images, evaluate
-from gan.evaluation.metrics import ROWS
 from gan.evaluation.feature_extractor import SHA256
+from gan.evaluation.metrics import ROWS
+from gan.generator_file import load_sampler
 from gan.runs.weights import save_trained
-from gan.sampling import load_sampler
 from tests.support.small import (  # noqa: F401
     CHECKOUT,
     TINY_BATCHNORM,
@@ -27,7 +29,7 @@ N_TRAIN, N_TEST, N_VALIDATION, LEAST = 500, 300, 60, 200
 
 @pytest.fixture(scope="module")
 def sample():
-    """A little of the bundled sample: training and test images."""
+    """A small part of the bundled sample: training and test images."""
     return {
         "train": load("mnist-sample", "train")[0][:N_TRAIN],
         "test": load("mnist-sample", "test")[0][:N_TEST],
@@ -36,7 +38,7 @@ def sample():
 
 @pytest.fixture
 def run(command, sample, monkeypatch):  # noqa: F811
-    """The command with little data; run.loads tells how each was asked for."""
+    """Run the command with little data; run.loads lists the arguments of each load."""
     loads = []
 
     def little(name, split, *, data_dir, quiet):
@@ -61,14 +63,14 @@ def run(command, sample, monkeypatch):  # noqa: F811
 
 @pytest.fixture
 def samples(tmp_path_factory, sample):
-    """A file of real images, in a folder of their own."""
+    """A file of real images, in a folder of its own."""
     path = tmp_path_factory.mktemp("made") / "samples.npz"
     np.savez(path, images=sample["train"][:250].reshape(-1, 28, 28))
     return path
 
 
-def told(err):
-    """What is on stderr beside the bar."""
+def lines_besides_the_bar(err):
+    """What a command printed on stderr, without its progress bar."""
     return [
         line for line in err.replace("\r", "\n").splitlines() if line.strip() and "|" not in line
     ]
@@ -76,13 +78,13 @@ def told(err):
 
 def test_the_table_and_the_file_hold_the_same_figures(run, samples, sample):
     status, out, err = run("--samples", samples)
-    assert status == 0 and told(err) == [] and "%|" in err
+    assert status == 0 and lines_besides_the_bar(err) == [] and "%|" in err
     with open("metrics.json") as file:
         report = json.load(file)
-    judge = Evaluator(sample["test"])
+    evaluator = Evaluator(sample["test"])
     validation = sample["train"][-N_VALIDATION:]
-    expected = evaluate(as_images(sample["train"][:250]), judge, validation)
-    for key, value in expected.items():  # the floor is of as many images, the same ones
+    expected = evaluate(as_images(sample["train"][:250]), evaluator, validation)
+    for key, value in expected.items():  # the floor is of the same images
         assert report["metrics"][key] == report["floor"][key] == pytest.approx(value, rel=1e-4), key
     assert (report["images"], report["floor_images"], report["test_images"]) == (250, 250, N_TEST)
     assert (report["train_images"], report["validation_images"]) == (N_TRAIN, N_VALIDATION)
@@ -112,7 +114,7 @@ def test_the_table_and_the_file_hold_the_same_figures(run, samples, sample):
     assert lines[-1].startswith("metrics.json: ")
 
 
-def test_a_generators_digits_are_judged(run, tmp_path, tmp_path_factory, sample):
+def test_a_generators_digits_are_evaluated(run, tmp_path, tmp_path_factory, sample):
     path = tmp_path_factory.mktemp("run")
     save_trained(path / "weights.npz", trainer(TINY_BATCHNORM), {})
     figures = []
@@ -135,9 +137,7 @@ def test_a_generators_digits_are_judged(run, tmp_path, tmp_path_factory, sample)
     assert {p.name for p in tmp_path.iterdir()} == {"a.json", "b.json", "c.json"}
 
 
-def test_of_many_images_some_are_drawn_and_the_floor_keeps_clear_of_validation(
-    run, tmp_path, sample
-):
+def test_many_images_are_sampled_and_the_floor_excludes_validation_images(run, tmp_path, sample):
     np.save(
         tmp_path / "many.npy",
         np.concatenate([sample["train"][:400], np.zeros((150, 784), np.uint8)]),
@@ -150,17 +150,17 @@ def test_of_many_images_some_are_drawn_and_the_floor_keeps_clear_of_validation(
         report["metrics"]["fid"] > 2 * report["floor"]["fid"] and report["images"] == 400
     )  # the black ones at the end count too
     np.save(tmp_path / "all.npy", sample["train"])
-    evaluate_command.COUNT = 500  # the fixture puts the true one back
+    evaluate_command.COUNT = 500  # the fixture restores it
     status, out, _ = run("--samples", "all.npy", "--out", "all.json")
     assert status == 0 and "500 images against" in out and "floor: 440 of 500" in out
 
 
-def test_parzens_sigma_comes_from_the_images_that_the_protocol_names(run, samples, monkeypatch):
+def test_parzens_sigma_comes_from_the_protocols_validation_images(run, samples, monkeypatch):
     seen = []
 
-    def look(images, judge, validation, progress):
+    def look(images, evaluator, validation, progress):
         seen.append(validation)
-        return evaluate(images, judge, validation, progress)
+        return evaluate(images, evaluator, validation, progress)
 
     monkeypatch.setattr(evaluate_command, "evaluate", look)
     monkeypatch.setattr(evaluate_command, "VALIDATION", 300)
@@ -183,7 +183,7 @@ def test_options_reach_the_data(run, samples):
     assert run.loads == [("mnist-sample", split, "somewhere", True) for split in ("train", "test")]
 
 
-def test_figures_that_are_there_are_never_overwritten(run, samples, tmp_path):
+def test_results_are_never_overwritten(run, samples, tmp_path):
     for name in ("metrics.json", "metrics-2.json"):
         assert run("--samples", samples)[0] == 0 and (tmp_path / name).exists()
     before = (tmp_path / "metrics.json").read_bytes()
@@ -194,7 +194,7 @@ def test_figures_that_are_there_are_never_overwritten(run, samples, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         ([], ["--weights", "--samples", "required"]),
         (["--samples", "a.npz", "--weights", "b.npz"], ["not allowed with"]),
@@ -206,13 +206,13 @@ def test_figures_that_are_there_are_never_overwritten(run, samples, tmp_path):
         (["--weights", "b.npz"], ["b.npz: ", "no such file"]),
     ],
 )
-def test_an_argument_that_cannot_be_is_named(run, tmp_path, words, told):
-    assert_refused(run(*words), *told)
+def test_an_invalid_argument_is_named(run, tmp_path, words, message):
+    assert_refused(run(*words), *message)
     assert list(tmp_path.iterdir()) == [] and run.loads == []
 
 
 @pytest.mark.parametrize(
-    "images, told",
+    "images, message",
     [
         (np.zeros((LEAST - 1, 28, 28), np.uint8), [f"at least {LEAST}", f"got {LEAST - 1}"]),
         (np.zeros((LEAST, 32, 32), np.uint8), ["(N, 28, 28)", "(200, 32, 32)"]),
@@ -221,14 +221,14 @@ def test_an_argument_that_cannot_be_is_named(run, tmp_path, words, told):
         (np.array([None] * LEAST), ["pickled"]),
     ],
 )
-def test_samples_that_cannot_be_judged_are_named(run, tmp_path_factory, tmp_path, images, told):
+def test_invalid_samples_are_named(run, tmp_path_factory, tmp_path, images, message):
     path = tmp_path_factory.mktemp("bad") / "bad.npz"
     np.savez(path, images=images)
-    assert_refused(run("--samples", path), path, *told)
+    assert_refused(run("--samples", path), path, *message)
     assert list(tmp_path.iterdir()) == [] and run.loads == []
 
 
-def test_a_disk_that_is_full_names_the_file(run, samples, tmp_path, monkeypatch):
+def test_a_full_disk_error_names_the_file(run, samples, tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", disk_is_full)
     assert_refused(
         run("--samples", samples, "--out", "a.json", "--quiet"), "a.json: ", "No space left"
@@ -236,7 +236,7 @@ def test_a_disk_that_is_full_names_the_file(run, samples, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_for_real(tmp_path):
+def test_the_command_in_a_real_process(tmp_path):
     np.savez(tmp_path / "few.npz", images=np.zeros((999, 784), np.uint8))
     words = [sys.executable, CHECKOUT / "examples" / "evaluate.py", "--samples", "few.npz"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from gan.commands import export
+from gan.generator_file import load_sampler
 from gan.runs.weights import save_trained
-from gan.sampling import load_sampler
 from nn import load_weights
 from tests.support.small import (
     CHECKOUT,
@@ -34,7 +34,7 @@ def test_an_exported_generator_draws_as_before(command, tmp_path):  # noqa: F811
     )
 
 
-def test_the_command_needs_two_names(command):  # noqa: F811
+def test_the_command_needs_two_paths(command):  # noqa: F811
     assert_refused(command(export), "required: WEIGHTS, OUT")
 
 
@@ -54,10 +54,10 @@ def test_the_pretrained_generator_knows_its_digits():
     from gan.data.datasets import load
     from gan.evaluation import Evaluator
 
-    judge = Evaluator(load("mnist-sample", "test", flat=False)[0][:100])
+    evaluator = Evaluator(load("mnist-sample", "test", flat=False)[0][:100])
     sampler = load_sampler(CHECKOUT / "gan" / "pretrained" / "digits-by-class.npz")
     digits = np.arange(300) % 10
-    named = judge.probabilities(
-        judge.features(sampler.images(sampler.inputs(300, 1, digits)))
+    predicted = evaluator.probabilities(
+        evaluator.features(sampler.images(sampler.inputs(300, 1, digits)))
     ).argmax(axis=1)
-    assert np.mean(named == digits) > 0.8
+    assert np.mean(predicted == digits) > 0.8

@@ -11,7 +11,7 @@ import pytest
 import gan
 import nn
 from gan.commands import main as byhand
-from gan.commands.command_line import to_paste
+from gan.commands.shared.command_line import to_paste
 from nn.waiting import USER_SETTINGS
 from tests.support.small import CHECKOUT, SCRIPTS, assert_refused
 
@@ -20,7 +20,7 @@ BYHAND = "from gan.commands.main import main; main()"
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    """Run `byhand` in this process, in an empty folder: status, stdout, stderr."""
+    """Run `byhand` in this process, in an empty folder; return status, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(byhand, "end_quietly_on_interrupt", lambda: None)
 
@@ -40,14 +40,14 @@ def test_the_package_declares_the_command():
     assert "byhand = gan.commands.main:main" in scripts and callable(byhand.main)
 
 
-def test_the_version_is_told(call):
+def test_the_version_is_printed(call):
     assert nn.__version__ == gan.__version__
     for words in (["--version"], ["version"]):
         assert call(*words) == (0, f"byhand {nn.__version__}\n", "")
 
 
 @pytest.mark.parametrize("name", byhand.COMMANDS)
-def test_each_command_has_options_of_its_own(call, name):
+def test_each_command_prints_its_own_help(call, name):
     status, out, err = call(name, "--help")
     assert status == 0 and err == "" and out.startswith(f"usage: byhand {name} ")
 
@@ -58,7 +58,7 @@ def test_help_lists_the_commands(call):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         ([], "COMMAND"),
         (["paint"], "paint"),
@@ -66,16 +66,16 @@ def test_help_lists_the_commands(call):
         (["train", "--paint"], "--paint"),
     ],
 )
-def test_an_unknown_command_is_one_line(call, words, told):
-    assert_refused(call(*words), told)
+def test_an_unknown_command_is_one_line(call, words, message):
+    assert_refused(call(*words), message)
 
 
-def test_recipes_are_those_of_the_option(call):
+def test_recipes_prints_what_list_recipes_prints(call):
     assert call("recipes") == call("train", "--list-recipes")
 
 
-def test_a_run_in_a_folder_of_the_users(call, tmp_path):
-    """Trained, resumed and drawn with the very lines that the command prints."""
+def test_printed_commands_work_in_the_users_folder(call, tmp_path):
+    """Train, resume and draw, with the command lines that the command prints."""
     sample = "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--batch-size", 500
     status, out, _ = call("train", *sample, "--steps", 2)
     assert status == 0
@@ -96,7 +96,7 @@ def test_a_run_in_a_folder_of_the_users(call, tmp_path):
         ("byhand train", "byhand predict"),
     ],
 )
-def test_a_printed_command_works_where_the_user_is(monkeypatch, argv0, start):
+def test_a_printed_command_starts_with_byhand_or_the_script(monkeypatch, argv0, start):
     monkeypatch.setattr(sys, "argv", [argv0])
     assert to_paste("predict", "--weights", "a b/w.npz") == f"{start} --weights 'a b/w.npz'"
 
@@ -136,7 +136,7 @@ MODULES = sorted(
 
 
 def test_every_module_loads_nn_before_numpy():
-    """Each alone: then the settings of `nn.waiting` reach OpenBLAS."""
+    """Each module alone, since the settings of `nn.waiting` must reach OpenBLAS."""
     env = {key: value for key, value in os.environ.items() if key not in USER_SETTINGS}
     code = (
         "import importlib, os, sys\n"

@@ -1,3 +1,5 @@
+"""`byhand predict`."""
+
 import subprocess
 import sys
 from dataclasses import replace
@@ -6,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.generator_file import load_sampler
 from gan.images import GAP, SCALE, grid
 from gan.recipes import DIGITS, recipes_for
 from gan.runs.weights import save_trained
-from gan.sampling import load_sampler
 from gan.training.trainer import Trainer
 from nn import Dense, Sequential, save_weights
 from tests.support.small import (  # noqa: F401
@@ -37,7 +39,7 @@ def run(command):  # noqa: F811
 
 @pytest.fixture
 def weights(tmp_path_factory):
-    """The weights of a tiny run, in a folder of their own."""
+    """The weights file of a tiny run, in a folder of its own."""
     path = tmp_path_factory.mktemp("run") / "weights.npz"
     t = trainer(TINY_BATCHNORM)
     t.fit(steps=3)
@@ -64,9 +66,7 @@ def picture_of(path):
 def test_every_recipes_digits_are_drawn_from_the_file_alone(run, tmp_path_factory, tmp_path, name):
     path = tmp_path_factory.mktemp("run")
     t = Trainer(
-        replace(recipes_for(DIGITS)[name], batch_size=2),
-        np.zeros((2, 784), np.uint8),
-        np.arange(2),
+        replace(recipes_for(DIGITS)[name], batch_size=2), np.zeros((2, 784), np.uint8), np.arange(2)
     )
     save_trained(path / "weights.npz", t, {})
     status, out, err = run(
@@ -93,7 +93,7 @@ def test_the_picture_is_a_grid_of_the_samples(run, weights):
     assert np.array_equal(picture_of("a.png"), grid(samples_of("a.npz")))
 
 
-def test_without_options_there_are_64_in_a_name_that_is_free(run, weights, tmp_path):
+def test_by_default_64_digits_go_to_a_free_name(run, weights, tmp_path):
     for name in ("digits.png", "digits-2.png", "digits-3.png"):
         status, out, err = run("--weights", weights)
         assert (status, err) == (0, "") and out == f"{name}: 64 digits\n"
@@ -133,7 +133,7 @@ def test_interpolate_walks_in_rows(run, weights):
         assert picture.size == size(2, predict.STEPS)
 
 
-def test_a_picture_shows_no_more_than_fits_and_the_samples_are_all_there(run, weights, monkeypatch):
+def test_a_picture_is_limited_and_the_samples_are_complete(run, weights, monkeypatch):
     monkeypatch.setattr(predict, "MOST_SHOWN", 9)
     status, out, _ = run(
         "--weights", weights, "--count", 20, "--out", "a.png", "--save-samples", "a.npz"
@@ -149,7 +149,7 @@ def test_show_opens_the_picture(run, weights, monkeypatch):
     assert shown == [size(2, 2)]
 
 
-def test_the_command_for_real(weights, tmp_path):
+def test_the_command_in_a_real_process(weights, tmp_path):
     words = [
         sys.executable,
         CHECKOUT / "examples" / "predict.py",
@@ -164,7 +164,7 @@ def test_the_command_for_real(weights, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "a.png: 2 digits\n", "")
     done = subprocess.run(
         words, cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )  # a.png is there now
+    )  # a.png exists now
     assert_refused((done.returncode, done.stdout, done.stderr), "a.png", "exists already")
 
 
@@ -172,7 +172,7 @@ def test_the_command_for_real(weights, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         (["--count", "0"], ["--count", "at least 1", "got 0"]),
         (["--count", "many"], ["--count", "at least 1", "got many"]),
@@ -187,13 +187,13 @@ def test_the_command_for_real(weights, tmp_path):
         (["--save-samples", "no/a.npz"], ["no/a.npz: ", "cannot be written"]),
     ],
 )
-def test_an_argument_that_cannot_be_is_named(run, weights, tmp_path, words, told):
-    assert_refused(run("--weights", weights, *words), *told)
+def test_an_invalid_argument_is_named(run, weights, tmp_path, words, message):
+    assert_refused(run("--weights", weights, *words), *message)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("option, name", [("--out", "a.png"), ("--save-samples", "a.npz")])
-def test_what_is_there_is_never_overwritten(run, weights, tmp_path, option, name):
+def test_files_are_never_overwritten(run, weights, tmp_path, option, name):
     (tmp_path / name).write_bytes(b"mine")
     assert_refused(run("--weights", weights, option, name), name, "exists already")
     assert [p.name for p in tmp_path.iterdir()] == [name] and (
@@ -201,14 +201,14 @@ def test_what_is_there_is_never_overwritten(run, weights, tmp_path, option, name
     ).read_bytes() == b"mine"
 
 
-def test_a_disk_that_is_full_names_the_file(run, weights, tmp_path, monkeypatch):
+def test_a_full_disk_error_names_the_file(run, weights, tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", disk_is_full)
     assert_refused(run("--weights", weights, "--out", "a.png"), "a.png: ", "No space left")
     assert list(tmp_path.iterdir()) == []
 
 
 def damaged(kind, path, whole):
-    """Write a damaged weights file; returns what the error must say."""
+    """Write a damaged weights file; return what the error must say."""
     G = TINY_BATCHNORM.generator().build(seed=0)
     info = {"latent": {"size": 4, "distribution": "normal"}, "image_range": [-1, 1]}
     if kind == "not a zip":
@@ -259,12 +259,12 @@ def test_a_damaged_weights_file_is_named(run, weights, tmp_path, tmp_path_factor
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_no_weights_file(run, tmp_path, tmp_path_factory):
+def test_a_folder_as_weights_file_is_refused(run, tmp_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("folder")
     assert_refused(run("--weights", folder), folder)
 
 
-# ---- digits on demand
+# ---- requested digits
 
 
 @pytest.fixture
@@ -295,7 +295,7 @@ def drawn(path):
         (["--classes", "--count", 2], [k for k in range(10) for _ in range(2)], size(10, 2)),
     ],
 )
-def test_the_digits_that_were_asked_for_are_drawn(run, by_class, words, want, picture):
+def test_the_requested_digits_are_drawn(run, by_class, words, want, picture):
     status, out, err = run("--weights", by_class, *words, "--save-samples", "s.npz")
     assert (status, err) == (0, "") and f"{len(want)} digits" in out
     assert drawn("s.npz") == want and picture_of("digits.png").shape == picture[::-1]
@@ -320,7 +320,7 @@ def test_a_walk_can_be_of_one_digit(run, by_class):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         (["--digit", 10], "expected a digit, 0 to 9, got '10'"),
         (["--digit", "x"], "expected a digit"),
@@ -334,19 +334,18 @@ def test_a_walk_can_be_of_one_digit(run, by_class):
         (["--classes", "--count", 241], "at most 240"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line(run, by_class, words, told, tmp_path):
-    assert_refused(run("--weights", by_class, *words), told)
+def test_invalid_requests_are_refused_in_one_line(run, by_class, words, message, tmp_path):
+    assert_refused(run("--weights", by_class, *words), message)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_generator_without_classes_is_not_asked_for_a_digit(run, weights):
+def test_an_unconditional_generator_refuses_a_digit(run, weights):
     assert_refused(
-        run("--weights", weights, "--digit", 3),
-        "expected a generator trained with classes",
+        run("--weights", weights, "--digit", 3), "expected a generator trained with classes"
     )
 
 
-def test_a_package_without_its_weights_says_so(run, monkeypatch, tmp_path):
+def test_missing_pretrained_weights_are_reported(run, monkeypatch, tmp_path):
     monkeypatch.setattr(predict, "PRETRAINED", tmp_path / "nowhere")
     assert_refused(run(), "digits.npz", "name a run's weights with --weights")
     assert_refused(run("--digit", 3), "digits-by-class.npz")

@@ -11,8 +11,8 @@ import threading
 import numpy as np
 import pytest
 
-from gan.commands.command_line import run
-from gan.commands.signals import on_signals
+from gan.commands.shared.command_line import run
+from gan.commands.shared.signals import on_signals
 from gan.runs import pictures
 from gan.runs import run as run_module
 from gan.training.trainer import Trainer
@@ -35,7 +35,7 @@ EXAMPLES = (
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """The handlers of a process started in the usual way; the test runner's come back later."""
+    """The handlers of an ordinary process; those of the test runner are restored afterwards."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -54,7 +54,7 @@ def status(main):
 
 @pytest.fixture
 def numpy_that_interrupts(tmp_path):
-    """An environment in which Ctrl-C comes while NumPy is imported."""
+    """An environment in which SIGINT arrives while NumPy is imported."""
     code = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.1)\n"
     code += "print('imported')\nos._exit(0)\n"
     (tmp_path / "numpy.py").write_text(code)
@@ -67,11 +67,7 @@ def test_an_interrupt_while_an_example_is_imported_is_no_traceback(numpy_that_in
     done = subprocess.run(
         words, env=numpy_that_interrupts, capture_output=True, text=True, timeout=60
     )
-    assert (done.returncode, done.stdout, done.stderr) == (
-        -signal.SIGINT,
-        "",
-        "",
-    )  # which a shell calls 130
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")  # 130 in a shell
 
 
 def test_an_ignored_interrupt_stays_ignored_while_an_example_is_imported(numpy_that_interrupts):
@@ -89,7 +85,7 @@ def test_an_ignored_interrupt_stays_ignored_while_an_example_is_imported(numpy_t
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
 
 
-def test_to_import_an_example_from_a_program_changes_no_handler():
+def test_importing_an_example_changes_no_handler():
     for name in EXAMPLES:
         runpy.run_path(CHECKOUT / "examples" / f"{name}.py", run_name=name)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -99,20 +95,20 @@ def test_to_import_an_example_from_a_program_changes_no_handler():
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_signal_is_handled_and_the_handlers_come_back(number):
+def test_the_first_signal_is_handled_and_the_handlers_are_restored(number):
     before, caught = [signal.getsignal(each) for each in SIGNALS], []
     with on_signals(caught.append):
         signal.raise_signal(number)
         assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == [
             signal.SIG_DFL
-        ] * 2  # ends it at once
-        signal.raise_signal(signal.SIGHUP)  # which a closing terminal and its shell both send
+        ] * 2  # the next one ends the process at once
+        signal.raise_signal(signal.SIGHUP)  # a closing terminal and its shell both send it
     assert caught == [number] and [signal.getsignal(each) for each in SIGNALS] == before
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_is_ignored_stays_ignored(number):
-    """As after nohup, after  trap '' INT , and in a shell script's background jobs."""
+    """As after `nohup`, after `trap '' INT`, and in background jobs of a shell script."""
     signal.signal(number, signal.SIG_IGN)
     caught = []
     with on_signals(caught.append):
@@ -142,9 +138,7 @@ def test_outside_the_main_thread_nothing_is_handled():
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_ends_a_command_quietly_and_what_it_began_is_cleared_away(
-    capsys, tmp_path, number
-):
+def test_a_signal_ends_a_command_quietly_and_removes_partial_files(capsys, tmp_path, number):
     def main():
         with atomic_write(tmp_path / "a.bin") as file:
             file.write(b"half")
@@ -155,8 +149,8 @@ def test_a_signal_ends_a_command_quietly_and_what_it_began_is_cleared_away(
 
 
 @pytest.mark.parametrize("became", [ImportError, SystemError, OSError, MemoryError])
-def test_an_interrupt_that_has_become_another_error_is_one_all_the_same(capsys, became):
-    """As in the middle of an import, where code in C may replace it."""
+def test_an_interrupt_that_became_another_error_still_counts(capsys, became):
+    """During an import, C code may replace the exception."""
 
     def main():
         try:
@@ -169,11 +163,12 @@ def test_an_interrupt_that_has_become_another_error_is_one_all_the_same(capsys, 
 
 
 def test_an_interrupt_while_main_imports_ends_it_at_once(tmp_path):
-    """An exception in a late import may be printed, dropped, or crash the module it loads."""
+    """An exception during an import may be printed or dropped, or crash the module."""
     code = "import signal\ntry:\n    signal.raise_signal(signal.SIGTERM)\n"
     code += "except BaseException:\n    print('raised')\n"
     (tmp_path / "slow.py").write_text(code)
-    code = "from gan.commands.command_line import run\ndef main():\n    import slow\nrun(main)"
+    code = "from gan.commands.shared.command_line import run\n"
+    code += "def main():\n    import slow\nrun(main)"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)])}
     done = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60
@@ -181,7 +176,7 @@ def test_an_interrupt_while_main_imports_ends_it_at_once(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "")
 
 
-def test_an_interrupt_is_one_where_python_itself_raises_it(capsys):
+def test_a_keyboard_interrupt_raised_by_python_counts(capsys):
     def main():
         raise KeyboardInterrupt
 
@@ -200,7 +195,7 @@ def quick(command, monkeypatch):  # noqa: F811
 
 
 def raising(number, real):
-    """`real`, with the signal right after it."""
+    """Call `real` and then raise the signal."""
 
     def wrapped(*args, **kwargs):
         result = real(*args, **kwargs)
@@ -212,7 +207,7 @@ def raising(number, real):
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("where", ["RunLock", "write_config"])
-def test_a_signal_while_the_folder_is_made_leaves_a_run_that_can_go_on(
+def test_a_signal_while_the_folder_is_made_leaves_a_resumable_run(
     quick, monkeypatch, number, where
 ):
     with monkeypatch.context() as patch:
@@ -231,7 +226,7 @@ def test_a_signal_before_there_is_a_folder_leaves_nothing(quick, tmp_path, monke
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_while_the_last_files_are_written_leaves_them_whole(
+def test_a_signal_while_the_last_files_are_written_leaves_them_complete(
     quick, tmp_path, monkeypatch, number
 ):
     monkeypatch.setattr(pictures, "save_gif", raising(number, pictures.save_gif))
@@ -240,7 +235,7 @@ def test_a_signal_while_the_last_files_are_written_leaves_them_whole(
         assert arrays["images"].shape == (1, 64, 28, 28)
 
 
-def test_a_training_that_ignores_signals_goes_on(quick, monkeypatch):
+def test_a_run_that_ignores_signals_continues(quick, monkeypatch):
     step = Trainer.step
 
     def interrupted(self):
@@ -255,8 +250,8 @@ def test_a_training_that_ignores_signals_goes_on(quick, monkeypatch):
     assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 3
 
 
-def test_a_training_in_another_thread_is_trained(quick, tmp_path, monkeypatch):
-    """As where a program of the user's calls `main`."""
+def test_a_run_in_another_thread_completes(quick, tmp_path, monkeypatch):
+    """A program may call `main` from a thread."""
     results = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [train.__file__, *QUICK, "--steps", "2", "--out", "here"])

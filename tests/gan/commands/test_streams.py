@@ -1,4 +1,4 @@
-"""Commands whose stdin, stdout or stderr is closed, full, gone, or cannot encode a character.
+"""Commands whose stdin, stdout or stderr is closed, full or cannot encode a character.
 
 Most tests run a small command that prints as the real ones do; some run the real ones.
 """
@@ -22,7 +22,7 @@ from tests.support.small import CHECKOUT
 COMMAND = """
 import os, sys
 from tqdm import tqdm
-from gan.commands.command_line import run
+from gan.commands.shared.command_line import run
 
 def main():
     with open(sys.argv[1], "w") as data:
@@ -43,7 +43,7 @@ CLOSED = [c for n in (1, 2, 3) for c in itertools.combinations(STREAMS, n)]
 
 
 def shell(redirections, *words, cwd, env=None, **more):
-    """Run Python with streams redirected by a shell; returns the process, with its output."""
+    """Run Python with streams redirected by a shell; return the completed process."""
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, *map(os.fsdecode, words)],
         cwd=cwd,
@@ -57,7 +57,7 @@ def shell(redirections, *words, cwd, env=None, **more):
 def small(redirections, tmp_path, name="data", *words, **more):
     done = shell(redirections, "-c", COMMAND, name, *words, cwd=tmp_path, **more)
     assert (tmp_path / os.fsdecode(name)).read_text() == "0\n1\n2\n", (
-        "what was printed is in it, or it is cut short"
+        "the data file contains printed text, or is incomplete"
     )
     return done
 
@@ -70,15 +70,15 @@ def test_closed_streams_change_nothing(tmp_path, closed):
     assert (b"a line of each step" in done.stdout) == (1 not in closed)
 
 
-def test_closed_streams_stay_closed_to_no_child(tmp_path):
-    """A child finds them open as well: its data files are in no more danger."""
-    code = "import subprocess, sys; from gan.commands.command_line import run\n"
+def test_closed_streams_are_open_in_child_processes(tmp_path):
+    """The data files of a child are safe too."""
+    code = "import subprocess, sys\nfrom gan.commands.shared.command_line import run\n"
     code += "child = 'import os; [os.fstat(n) for n in range(3)]'\n"
     code += "run(lambda: subprocess.call([sys.executable, '-c', child]))"
     assert shell("<&- >&- 2>&-", "-c", code, cwd=tmp_path).returncode == 0
 
 
-def test_a_training_with_all_streams_closed(tmp_path):
+def test_a_run_with_all_streams_closed(tmp_path):
     words = "--recipe", "mlp-dropout", "--steps", "3", "--dataset", "mnist-sample", "--out", "run"
     assert (
         shell(
@@ -90,27 +90,29 @@ def test_a_training_with_all_streams_closed(tmp_path):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_full_device_ends_nothing_and_is_said_once(tmp_path, unbuffered):
+def test_a_full_device_is_reported_once_and_ends_nothing(tmp_path, unbuffered):
     done = small(">/dev/full", tmp_path, env={"PYTHONUNBUFFERED": unbuffered})
     assert done.returncode == 2
-    said = b"error: stdout: cannot be written (No space left on device); everything else is done\n"
+    message = (
+        b"error: stdout: cannot be written (No space left on device); everything else is done\n"
+    )
     assert (
-        done.stderr.endswith(said)
+        done.stderr.endswith(message)
         and b"Traceback" not in done.stderr
         and done.stderr.count(b"error") == 1
     )
 
 
-def test_a_full_device_for_warnings_and_bars_changes_nothing(tmp_path):
+def test_a_full_device_behind_stderr_changes_nothing(tmp_path):
     done = small("2>/dev/full", tmp_path)
     assert (done.returncode, done.stderr) == (0, b"") and b"a line of each step" in done.stdout
 
 
-def test_a_status_of_its_own_is_not_replaced(tmp_path):
+def test_an_error_status_is_not_replaced(tmp_path):
     assert small(">/dev/full", tmp_path, "data", "7").returncode == 7
 
 
-def test_help_for_a_full_device_is_an_error(tmp_path):
+def test_help_printed_to_a_full_device_is_an_error(tmp_path):
     done = shell(">/dev/full", CHECKOUT / "examples" / "classify.py", "--help", cwd=tmp_path)
     assert (
         done.returncode == 2
@@ -120,7 +122,7 @@ def test_help_for_a_full_device_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_goes_does_not_end_the_work(tmp_path, unbuffered):
+def test_a_closed_pipe_does_not_end_the_command(tmp_path, unbuffered):
     with subprocess.Popen(
         [sys.executable, "-c", COMMAND, "data"],
         cwd=tmp_path,
@@ -146,15 +148,15 @@ def test_a_reader_that_goes_does_not_end_the_work(tmp_path, unbuffered):
     ],
     ids=lambda env: "-".join(env.values()),
 )
-def test_what_an_encoding_lacks_is_escaped(tmp_path, env):
+def test_characters_that_the_encoding_lacks_are_escaped(tmp_path, env):
     done = small("", tmp_path, SURROGATE, env=env)
     encoding = env.get("PYTHONIOENCODING") or ("ascii" if "PYTHONUTF8" in env else "utf-8")
     assert done.returncode == 0 and b"Traceback" not in done.stderr
     assert "Größe 数 odd-\udcff.txt\n".encode(encoding, "backslashreplace") in done.stdout
 
 
-def test_names_of_any_bytes_and_an_encoding_of_few(tmp_path):
-    """As files to write, in what is printed, and in errors."""
+def test_file_names_of_any_bytes_with_an_ascii_encoding(tmp_path):
+    """As files to write, in printed lines, and in errors."""
     predict, env = CHECKOUT / "examples" / "predict.py", {"PYTHONIOENCODING": "ascii"}
     words = predict, "--seed", "0", "--count", "1", "--device", "numpy", "--out"
     for name in (b"\xff.png", "Größe.png".encode()):
@@ -168,11 +170,11 @@ def test_names_of_any_bytes_and_an_encoding_of_few(tmp_path):
 
 
 def test_a_terminal_that_goes_costs_no_training(tmp_path):
-    """Its hang-up is a signal, after which nothing can be printed any more."""
+    """It sends SIGHUP, and from then on nothing can be printed."""
     ours, theirs = os.openpty()
     fcntl.ioctl(
         theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0)
-    )  # without a size, there is no room for a bar
+    )  # without a size, tqdm has no room for its bar
     words = [
         "--recipe",
         "mlp-dropout",
@@ -197,7 +199,7 @@ def test_a_terminal_that_goes_costs_no_training(tmp_path):
             assert os.read(ours, 10_000)  # the bar moves
         os.close(ours)
         process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGHUP)  # from the shell as well
+        process.send_signal(signal.SIGHUP)  # as the shell does, too
         assert process.wait(timeout=300) == 128 + signal.SIGHUP
     finally:
         process.kill()
@@ -208,9 +210,9 @@ def test_a_terminal_that_goes_costs_no_training(tmp_path):
     assert (tmp_path / "run" / "progress.gif").is_file()
 
 
-def test_a_pipe_that_does_not_block_gets_everything(tmp_path):
-    """Another process that shares the terminal or pipe may have set it so."""
-    code = "from gan.commands.command_line import run\nrun(lambda: print('x' * 1_000_000))"
+def test_a_nonblocking_pipe_gets_everything(tmp_path):
+    """Another process that shares a terminal or pipe may have made it nonblocking."""
+    code = "from gan.commands.shared.command_line import run\nrun(lambda: print('x' * 1_000_000))"
     ours, theirs = os.pipe()
     fcntl.fcntl(theirs, fcntl.F_SETFL, os.O_NONBLOCK)
     parts = []

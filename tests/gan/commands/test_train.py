@@ -1,3 +1,5 @@
+"""`byhand train`."""
+
 import json
 import os
 import shutil
@@ -10,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.commands import outputs
-from gan.commands.signals import on_signals
+from gan.commands.shared import outputs
+from gan.commands.shared.signals import on_signals
 from gan.data import datasets
 from gan.recipes import DEFAULT, DIGITS, RECIPES, recipes_for, table
 from gan.runs.checkpoint import read_checkpoint
@@ -46,14 +48,14 @@ def run(command, monkeypatch):  # noqa: F811
 
 @pytest.fixture
 def few_images(monkeypatch):
-    """An epoch of four batches of ten."""
+    """43 images: an epoch is four batches of ten."""
     monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(43), None))
 
 
 # ---- a run
 
 
-def test_the_default_recipe_leaves_everything(run, tmp_path):
+def test_the_default_recipe_writes_all_files(run, tmp_path):
     status, out, err = run(*SAMPLE, "--steps", 2, "--device", "cpu", "--seed", 5, "--out", "here")
     assert status == 0
     assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
@@ -82,7 +84,7 @@ def test_the_default_recipe_leaves_everything(run, tmp_path):
     )
 
 
-def test_options_reach_the_training(run, few_images):
+def test_options_reach_the_trainer(run, few_images):
     words = "--batch-size", 10, "--learning-rate", 0.25, "--epochs", 1, "--out", "here"
     assert run(*QUICK, *words) == (0, "", "")  # quiet
     info = load_weights("here/weights.npz")[1]["training"]
@@ -108,7 +110,7 @@ def test_tf32_reaches_the_gpu_and_is_refused_without_one(
 
 
 @pytest.mark.parametrize("name", ["train_mnist_classifier", "stacked_mnist"])
-def test_other_trainings_take_tf32_too(command, name):  # noqa: F811
+def test_other_training_commands_take_tf32_too(command, name):  # noqa: F811
     assert_refused(
         command(example(name), "--tf32", "--device", "cpu"),
         "TF32: expected device 'cuda'",
@@ -122,9 +124,7 @@ def test_without_out_the_folder_is_named_after_recipe_and_time(run, tmp_path):
     time.strptime(folder.name, "mlp-leaky-%Y%m%d-%H%M%S")
 
 
-def test_a_folder_that_another_run_of_the_same_second_takes_is_left_to_it(
-    run, tmp_path, monkeypatch
-):
+def test_a_run_started_in_the_same_second_keeps_its_folder(run, tmp_path, monkeypatch):
     monkeypatch.setattr(outputs.time, "strftime", lambda form: "now")
     taken = tmp_path / "runs" / "mlp-leaky-now"
 
@@ -150,13 +150,13 @@ def test_equal_seeds_give_equal_weights_and_pictures(run, tmp_path):
         assert a == b != c
 
 
-def test_minutes_end_a_training(run):
+def test_minutes_end_a_run(run):
     assert run(*QUICK, "--minutes", 0.0005, "--out", "here")[0] == 0
     assert 1 <= load_weights("here/weights.npz")[1]["training"]["steps_done"] < 156
 
 
-def test_data_dir_and_the_environment_say_where_the_files_are(run, tmp_path, monkeypatch):
-    """fashion-mnist by the sample's hashes, so that the sample's files are what is looked for."""
+def test_data_dir_and_the_environment_name_the_data_folder(run, tmp_path, monkeypatch):
+    """The files of fashion-mnist are those of the sample here."""
     sample, fashion = datasets.SOURCES["mnist-sample"], datasets.SOURCES["fashion-mnist"]
     monkeypatch.setitem(
         datasets.SOURCES, "fashion-mnist", datasets.Source("fashion-mnist", sample.files, ())
@@ -178,7 +178,7 @@ def test_list_recipes_is_the_table(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         (["--recipe", "mlp"], ["recipe", "'mlp'", *recipes_for(DIGITS)]),
         (["--dataset", "cifar"], ["data set", "'cifar'", "mnist", "fashion-mnist", "kmnist"]),
@@ -198,8 +198,8 @@ def test_list_recipes_is_the_table(run, tmp_path):
         (["--epochs"], ["--epochs", "expected one argument"]),
     ],
 )
-def test_an_argument_that_cannot_be_is_named(run, tmp_path, words, told):
-    assert_refused(run(*words), *told)
+def test_an_invalid_argument_is_named(run, tmp_path, words, message):
+    assert_refused(run(*words), *message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -246,20 +246,20 @@ def test_a_folder_that_cannot_be_written_is_named(run, tmp_path, out):
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-def test_a_disk_that_fills_up_is_an_error_and_not_a_traceback(run, tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_without_a_traceback(run, tmp_path, monkeypatch):
     monkeypatch.setattr("gan.runs.history.write_history", disk_is_full)
     assert_refused(run(*QUICK, "--steps", 1, "--out", "here"), "here", "No space left")
     load_weights("here/weights.npz")
 
 
-def test_a_loss_that_is_no_longer_finite_names_the_step_and_keeps_good_weights(run, tmp_path):
+def test_a_loss_that_is_not_finite_names_the_step_and_keeps_good_weights(run, tmp_path):
     assert_refused(
         run(*QUICK, "--steps", 9, "--learning-rate", "1e30", "--out", "here"),
         "step ",
         "1e+30",
         "learning rate",
     )
-    networks, info = load_weights("here/weights.npz")  # which refuses what is not finite
+    networks, info = load_weights("here/weights.npz")  # refuses weights that are not finite
     assert set(networks) == {"G", "D"}
     first = Trainer(RECIPES["mlp-leaky"], np.zeros((64, 784), np.uint8))
     assert np.array_equal(
@@ -283,8 +283,8 @@ def test_a_later_loss_that_is_not_finite_loses_no_epoch(run, tmp_path, monkeypat
     )
     assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
     assert len((tmp_path / "here" / "history.csv").read_text().splitlines()) == 2
-    with Image.open("here/progress.gif") as film:
-        assert film.n_frames == 1
+    with Image.open("here/progress.gif") as gif:
+        assert gif.n_frames == 1
 
 
 # ---- signals
@@ -310,7 +310,7 @@ def test_a_signal_ends_after_the_step_with_everything_saved(
     assert (tmp_path / "here" / "samples" / "epoch_001.png").exists()
 
 
-def test_only_the_first_signal_is_held_back():
+def test_only_the_first_signal_is_caught():
     caught, inside = [], []
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -333,7 +333,7 @@ def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
 
 
 def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_path):
-    """The second comes while the first is handled."""
+    """The second signal arrives while the first is handled."""
     slow = "import runpy, time, gan.runs.run as module, sys\n"
     slow += "module.Run.finish = lambda *_: (print('finishing', flush=True), time.sleep(3600))\n"
     slow += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -356,12 +356,12 @@ def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_pa
     try:
         while (
             not (tmp_path / "here" / "history.csv").exists() and process.poll() is None
-        ):  # the first checkpoint is of no step
+        ):  # the first checkpoint has no step
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "finishing\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=300) == -signal.SIGINT  # which a shell calls 130
+        assert process.wait(timeout=300) == -signal.SIGINT  # 130 in a shell
     finally:
         process.kill()
         process.communicate()
@@ -375,8 +375,8 @@ def test_warnings_are_lines_on_stderr(run, monkeypatch):
     assert status == 0 and out == "" and err.count("\n") == err.count("warning: epoch 1: the ") == 2
 
 
-def test_ctrl_c_for_real(tmp_path):
-    """The real command, started in another folder and interrupted in its second epoch."""
+def test_ctrl_c_in_a_real_process(tmp_path):
+    """Started in another folder, and interrupted after its first epoch."""
     words = [
         sys.executable,
         CHECKOUT / "examples" / "train_mnist_gan.py",
@@ -386,10 +386,7 @@ def test_ctrl_c_for_real(tmp_path):
         "--batch-size",
         "500",
     ]
-    words += [
-        "--epochs",
-        "100000",
-    ]  # it does not end before it is interrupted, however late that is
+    words += ["--epochs", "100000"]  # more than it can train before it is interrupted
     process = subprocess.Popen(
         [*words, "--out", "here"],
         cwd=tmp_path,
@@ -413,14 +410,14 @@ def test_ctrl_c_for_real(tmp_path):
         - (tmp_path / "here" / "samples" / "epoch_000.png").exists()
     )
     assert len((tmp_path / "here" / "history.csv").read_text().splitlines()) == 1 + epochs
-    with Image.open(tmp_path / "here" / "progress.gif") as film:
-        assert film.n_frames == epochs
+    with Image.open(tmp_path / "here" / "progress.gif") as gif:
+        assert gif.n_frames == epochs
     load_weights(tmp_path / "here" / "weights.npz")
 
 
-def test_without_a_length_the_recipes_own_is_trained_and_written_down(run, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(Trainer, "fit", lambda self, **length: asked.append(length))
+def test_the_default_length_is_the_recipes_and_is_recorded(run, tmp_path, monkeypatch):
+    lengths = []
+    monkeypatch.setattr(Trainer, "fit", lambda self, **length: lengths.append(length))
     assert run(*QUICK, "--out", "here")[0] == 0
     recipe = RECIPES["mlp-leaky"]
     config = json.loads((tmp_path / "here" / "config.json").read_text())
@@ -429,13 +426,13 @@ def test_without_a_length_the_recipes_own_is_trained_and_written_down(run, tmp_p
         recipe.steps,
         None,
     )
-    assert (asked[0]["steps"], asked[0]["minutes"]) == (
+    assert (lengths[0]["steps"], lengths[0]["minutes"]) == (
         recipe.epochs * (10_000 // recipe.batch_size),
         None,
     )
 
 
-def test_the_folder_is_looked_at_before_the_data(run, tmp_path):
+def test_the_folder_is_checked_before_the_data(run, tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
     assert_refused(
         run("--recipe", "mlp-leaky", "--dataset", "nope", "--out", "file/below"),

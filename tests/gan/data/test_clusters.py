@@ -7,7 +7,8 @@ from gan.data.clusters import ROUNDS, ClusterIds, find_clusters, principal_compo
 from gan.errors import RunError
 from gan.latent import Latent
 from gan.recipes import RECIPES
-from gan.sampling import Sampler, load_sampler
+from gan.generator_file import load_sampler
+from gan.sampling import Sampler
 from gan.training.trainer import Trainer
 from nn import Dense, Sequential, WeightsError, save_weights
 from tests.support.small import TINY, digits

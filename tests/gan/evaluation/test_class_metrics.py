@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gan.evaluation import class_histogram, digits_drawn, kl_to_uniform, mnist_score
 from gan.errors import DataError
+from gan.evaluation import class_histogram, digits_drawn, kl_to_uniform, mnist_score
 
 
 def some_probabilities(n=50, sharpness=2.0):

@@ -14,20 +14,19 @@ LONG = {"images": digits(60), "batch_size": 2}  # 30 steps an epoch
 
 
 def test_a_run_that_learns_gives_no_warning():
-    said = []
-    trainer(**LONG).fit(epochs=3, callbacks=[CollapseWarning(said.append)])
-    assert said == []
+    warnings = []
+    trainer(**LONG).fit(epochs=3, callbacks=[CollapseWarning(warnings.append)])
+    assert warnings == []
 
 
 def test_a_discriminator_that_says_the_same_of_everything_is_told_once():
     """The weights are zero, and the learning rate too small to change a loss."""
-    said = []
-    t = trainer(
-        replace(TINY, make_discriminator=lambda n_out: Sequential(Dense(784, n_out))), learning_rate=1e-12, **LONG
-    )
+    warnings = []
+    recipe = replace(TINY, make_discriminator=lambda n_out: Sequential(Dense(784, n_out)))
+    t = trainer(recipe, learning_rate=1e-12, **LONG)
     t.discriminator.parameters.value.flat[:] = 0
-    t.fit(epochs=3, callbacks=[CollapseWarning(said.append)])
-    assert sorted(said) == [
+    t.fit(epochs=3, callbacks=[CollapseWarning(warnings.append)])
+    assert sorted(warnings) == [
         "warning: epoch 1: the discriminator's loss is stuck at 1.3863; "
         "try another --seed or a lower --learning-rate",
         "warning: epoch 1: the generator's loss is stuck at 0.6931; "
@@ -39,9 +38,9 @@ def test_a_discriminator_that_says_the_same_of_everything_is_told_once():
     "counts, epochs", [((1, 1, 3, 0, 1, 1), [2, 5]), ((3, 2, 10, 2), []), ((1, 2, 1, 2, 1), [])]
 )
 def test_one_digit_in_two_consecutive_looks_gives_a_warning(counts, epochs):
-    said, left, t = [], iter(counts), trainer()
+    warnings, left, t = [], iter(counts), trainer()
     t.spread = {"d_loss": 1.0, "g_loss": 1.0}
-    callback = CollapseWarning(said.append, lambda images: next(left))
+    callback = CollapseWarning(warnings.append, lambda images: next(left))
     # Too early, as is every second call below
     callback.on_epoch(t, {"epoch": 0, "d_loss": 0.0, "g_loss": 0.0})
     for epoch in range(1, len(counts) + 1):
@@ -49,8 +48,8 @@ def test_one_digit_in_two_consecutive_looks_gives_a_warning(counts, epochs):
         for step_count in (look, look + t.steps_per_epoch):
             t.step_count = step_count
             callback.on_epoch(t, {"epoch": epoch, "d_loss": 0.0, "g_loss": 0.0})
-    assert [int(line.split()[2].rstrip(":")) for line in said] == epochs
-    assert all("one digit only" in line and "\n" not in line for line in said)
+    assert [int(line.split()[2].rstrip(":")) for line in warnings] == epochs
+    assert all("one digit only" in line and "\n" not in line for line in warnings)
 
 
 def test_different_digits_are_counted():
@@ -88,14 +87,14 @@ def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypa
 
 
 def test_an_incomplete_epoch_gives_no_warning():
-    said, t = [], trainer()
+    warnings, t = [], trainer()
     t.step_count, t.spread, t.steps_per_epoch = 29, {"d_loss": 0.0, "g_loss": 0.0}, 30
     record = {"epoch": 1, "d_loss": 0.0, "g_loss": 0.0}
-    CollapseWarning(said.append).on_epoch(t, record)
-    assert said == []
+    CollapseWarning(warnings.append).on_epoch(t, record)
+    assert warnings == []
     t.step_count = 30
-    CollapseWarning(said.append).on_epoch(t, record)
-    assert len(said) == 2
+    CollapseWarning(warnings.append).on_epoch(t, record)
+    assert len(warnings) == 2
 
 
 def test_the_spread_is_the_standard_deviation_of_an_epochs_losses(monkeypatch):

@@ -17,6 +17,7 @@ from gan.classifier.network import (
     save_classifier,
 )
 from gan.data.datasets import load
+from gan.errors import DataError
 from gan.evaluation import (
     Evaluator,
     as_images,
@@ -28,7 +29,6 @@ from gan.evaluation import (
     parzen,
     precision_recall,
 )
-from gan.errors import DataError
 from gan.evaluation.export import main
 from nn import WeightsError
 from tests.support.strict import StrictOps

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gan.evaluation import fid, frechet_distance, moments
 from gan.errors import DataError
+from gan.evaluation import fid, frechet_distance, moments
 
 
 def some_covariance(rng, n):

@@ -6,20 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.images import save_curves
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, fid_callback
 from gan.evaluation.fid_callback import FIDCallback
+from gan.generator_file import load_sampler
+from gan.images import save_curves
 from gan.runs.run import Run
-from gan.sampling import Sampler, load_sampler
+from gan.sampling import Sampler
 from gan.training.callback import Callback
 from nn import load_weights
 from tests.gan.training.test_step_options import AVERAGED
-from tests.support.small import (
-    example,
-    held,
-    trainer,
-)
+from tests.support.small import example, held, trainer
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +57,11 @@ class Scripted:
 
 def test_the_best_weights_are_kept_and_fid_is_in_the_history(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: drawn.append([r["fid"] for r in history]))
+
+    def save_curves(path, history):
+        drawn.append([row["fid"] for row in history])
+
+    monkeypatch.setattr("gan.runs.history.save_curves", save_curves)
     t, kept = trainer(AVERAGED), []
     folder = Run.create(tmp_path / "run", {}, Scripted([None, 50.0, 30.0, 40.0, 30.0]))
 
@@ -83,7 +84,8 @@ def test_the_best_weights_are_kept_and_fid_is_in_the_history(tmp_path, monkeypat
 def test_the_curves_get_a_third_panel(tmp_path):
     record = dict.fromkeys(("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 0.5)
     save_curves(tmp_path / "plain.png", [{"epoch": 1, **record}])
-    save_curves(tmp_path / "fid.png", [{"epoch": k, "fid": f, **record} for k, f in ((1, None), (2, 40.0))])
+    measured = [{"epoch": k, "fid": fid, **record} for k, fid in ((1, None), (2, 40.0))]
+    save_curves(tmp_path / "fid.png", measured)
     with Image.open(tmp_path / "plain.png") as plain, Image.open(tmp_path / "fid.png") as fid:
         assert fid.width == 1.5 * plain.width
 

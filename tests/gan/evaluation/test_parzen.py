@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from gan.errors import DataError
 from gan.evaluation import parzen, parzen_log_likelihoods
 from gan.evaluation import rows as rows_module
 from gan.evaluation.parzen import SIGMAS
-from gan.errors import DataError
 
 
 def by_loops(images, point, sigma):

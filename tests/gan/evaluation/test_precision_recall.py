@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from gan.errors import DataError
 from gan.evaluation import precision_recall
 from gan.evaluation import rows as rows_module
 from gan.evaluation.rows import distance_blocks
-from gan.errors import DataError
 
 
 def column(*values):

@@ -5,8 +5,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from gan.evaluation import as_images, read_images
 from gan.errors import DataError
+from gan.evaluation import as_images, read_images
 
 BYTES = np.random.default_rng(0).integers(0, 256, (6, 28, 28)).astype(np.uint8)
 FLOATS = (BYTES / 255).astype(np.float32)

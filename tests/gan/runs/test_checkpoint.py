@@ -1,4 +1,4 @@
-"""A trainer that continues from a checkpoint makes the same bytes as one that never stopped."""
+"""A trainer that continues from a checkpoint gets the same bytes as an uninterrupted one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,8 @@ from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import RunError
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import OneCentered, ZeroCentered
-from gan.runs.checkpoint import COLUMNS, Checkpoint, digest, read_checkpoint, write_checkpoint
+from gan.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
+from gan.runs.resume import digest
 from gan.training.trainer import LOG_EVERY
 from nn import (
     Conv2d,
@@ -38,7 +39,7 @@ from tests.support.small import (
 from tests.support.tools import assert_close
 
 
-def judge(n_out):
+def discriminator(n_out):
     return Sequential(Dense(784, 5), LeakyReLU(0.2), Dense(5, n_out))
 
 
@@ -47,7 +48,7 @@ def augmented(n_out):
     return Sequential(*first, Flatten(), Dense(98, n_out), input_shape=(1, 28, 28))
 
 
-def drawer(n_in):
+def generator(n_in):
     return Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dense(6, 784))
 
 
@@ -55,15 +56,23 @@ RECIPES = {
     "dropout": TINY,
     "batch norm, average": replace(TINY_BATCHNORM, ema_decay=0.9),
     "lazy penalty": replace(
-        TINY, make_discriminator=judge, penalty=ZeroCentered(1.0, every=3), fresh_noise=False
+        TINY,
+        make_discriminator=discriminator,
+        penalty=ZeroCentered(1.0, every=3),
+        fresh_noise=False,
     ),
     "penalty with its own draws": replace(
-        TINY, make_discriminator=judge, penalty=OneCentered(every=2), objective=Relativistic()
+        TINY,
+        make_discriminator=discriminator,
+        penalty=OneCentered(every=2),
+        objective=Relativistic(),
     ),
     "classes": replace(
-        TINY, make_generator=drawer, make_discriminator=judge, classes=10, ema_decay=0.99
+        TINY, make_generator=generator, make_discriminator=discriminator, classes=10, ema_decay=0.99
     ),
-    "clusters": replace(TINY, make_generator=drawer, make_discriminator=judge, clusters=7),
+    "clusters": replace(
+        TINY, make_generator=generator, make_discriminator=discriminator, clusters=7
+    ),
     "augmentation, spectral norm": replace(
         TINY,
         make_generator=lambda n_in: Sequential(
@@ -86,30 +95,29 @@ def new(recipe, clusters=None):
 
 
 def everything(t):
-    """The bytes of a whole state."""
+    """A whole state: bytes of the arrays, the rest, and bytes of the moving average."""
     arrays, rest = t.state_dict()
     rest.pop("seconds")
     return {name: array.tobytes() for name, array in arrays.items()}, rest, held(t.generator_ema)
 
 
 def through_a_file(t, path):
-    """The checkpoint of a trainer, written and read."""
+    """The checkpoint of a trainer, written to a file and read again."""
     write_checkpoint(path, a_checkpoint(t))
     return read_checkpoint(path)
 
 
 def a_checkpoint(t):
     arrays, rest = t.state_dict()
-    return Checkpoint(
-        {"seed": 3}, None, arrays, rest, np.zeros((0, 64, 28, 28), np.uint8), t.cluster_ids, [], None
-    )
+    frames = np.zeros((0, 64, 28, 28), np.uint8)
+    return Checkpoint({"seed": 3}, None, arrays, rest, frames, t.cluster_ids, [], None)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize(
     "first", [1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 2, 2 * STEPS_PER_EPOCH + 4]
 )
-def test_the_bytes_are_those_of_a_training_that_never_stopped(tmp_path, name, first):
+def test_the_bytes_equal_those_of_an_uninterrupted_run(tmp_path, name, first):
     once, before = new(RECIPES[name]), new(RECIPES[name])
     once.fit(steps=17)
     before.fit(steps=first)
@@ -129,10 +137,10 @@ def test_the_bytes_are_those_of_a_training_that_never_stopped(tmp_path, name, fi
 
 
 @pytest.mark.parametrize("first", [1, LOG_EVERY - 1, LOG_EVERY, LOG_EVERY + 7])
-def test_within_a_window_of_the_log_the_epochs_means_go_on(first):
+def test_the_means_of_an_epoch_continue_within_a_log_window(first):
     once, before, after = (trainer(images=digits(60), batch_size=1) for _ in range(3))
     (whole,) = once.fit(steps=60)
-    for _ in range(first):  # without the end of a `fit`, which reads the log
+    for _ in range(first):  # `fit` would read the log at its end
         before.step()
     after.load_state_dict(before.state_dict())
     (record,) = after.fit(steps=60 - first)
@@ -141,7 +149,7 @@ def test_within_a_window_of_the_log_the_epochs_means_go_on(first):
     assert weights(after) == weights(once)
 
 
-def test_stacked_digits_go_on_too():
+def test_stacked_digits_continue_too():
     digit = digits(40)
     recipe = replace(
         TINY,
@@ -157,7 +165,7 @@ def test_stacked_digits_go_on_too():
     assert weights(after) == weights(once)
 
 
-def test_a_state_is_a_copy_and_to_take_it_changes_nothing():
+def test_a_state_is_a_copy_and_taking_it_changes_nothing():
     t, plain = trainer(), trainer()
     t.fit(steps=3)
     plain.fit(steps=3)
@@ -172,22 +180,22 @@ def test_a_state_is_a_copy_and_to_take_it_changes_nothing():
     )
 
 
-def test_another_learning_rate_stays():
+def test_a_trainer_keeps_its_own_learning_rate():
     t, other = trainer(), trainer(learning_rate=0.5)
     t.fit(steps=2)
     other.load_state_dict(t.state_dict())
     assert other.adversarial_step.g_optimizer.step_state.tolist() == [2, 0.5]
 
 
-def test_no_state_that_cannot_be_restored():
-    """A gradient whose square is infinite stops the weights; they and the losses stay finite."""
+def test_every_state_can_be_restored():
+    """A gradient whose square is infinite stops the weights, which stay finite like the losses."""
     t = trainer(learning_rate=1e13)
     with pytest.raises(RunError, match="no longer finite.*learning rate below 1e"):
         t.fit(steps=8)
     trainer(learning_rate=1e13).load_state_dict(t.state_dict())
 
 
-def test_no_state_of_weights_that_are_not_finite():
+def test_weights_that_are_not_finite_have_no_state():
     t = trainer()
     t.fit(steps=2)
     t.step()
@@ -197,7 +205,7 @@ def test_no_state_of_weights_that_are_not_finite():
     assert t.step_count == 2
 
 
-# ---- what does not fit
+# ---- checkpoints that do not fit
 
 
 @pytest.mark.parametrize(
@@ -236,7 +244,7 @@ def test_no_state_of_weights_that_are_not_finite():
         (lambda arrays, rest: rest.update(seconds=None), "TypeError"),
     ],
 )
-def test_a_state_that_is_none_is_refused(change, words):
+def test_an_invalid_state_is_refused(change, words):
     t = trainer()
     t.fit(steps=2)
     arrays, rest = t.state_dict()
@@ -245,8 +253,8 @@ def test_a_state_that_is_none_is_refused(change, words):
         trainer().load_state_dict((arrays, rest))
 
 
-def test_a_run_of_version_0_1_goes_on():
-    """Its v lacks Adam's factor 1 - beta2; the weights three steps later are version 0.1's own."""
+def test_a_checkpoint_of_version_0_1_continues():
+    """Its v lacks Adam's factor 1 - beta2. Version 0.1 computed the weights three steps later."""
     checkpoint, later = (
         read_checkpoint(Path(oracles.__file__).with_name("checkpoint_format_1.npz")),
         oracles.load("checkpoint_format_1_later"),
@@ -261,19 +269,19 @@ def test_a_run_of_version_0_1_goes_on():
 
 
 @pytest.mark.parametrize(
-    "number, told",
+    "number, message",
     [
         (0, "it has format 0, this version reads formats 1 to 2; no version of byhand wrote that"),
         (3, "it has format 3, this version reads formats 1 to 2; update byhand to read it"),
-        (1, "recipe"),  # the configuration of this one does not say which beta2 its v needs
+        (1, "recipe"),  # its configuration lacks the recipe, whose beta2 is needed for v
     ],
 )
-def test_other_formats_are_refused(tmp_path, monkeypatch, number, told):
+def test_other_formats_are_refused(tmp_path, monkeypatch, number, message):
     path = tmp_path / "checkpoint.npz"
     monkeypatch.setattr("gan.runs.checkpoint.FORMAT", number)
     write_checkpoint(path, a_checkpoint(trainer()))
     monkeypatch.undo()
-    with pytest.raises(WeightsError, match=f"checkpoint.npz: .*{told}"):
+    with pytest.raises(WeightsError, match=f"checkpoint.npz: .*{message}"):
         read_checkpoint(path)
 
 
@@ -317,20 +325,20 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
         {"data_dir": "a\0b"},
     ],
 )
-def test_a_file_of_something_else_is_refused(tmp_path, change):
+def test_an_archive_that_is_not_a_checkpoint_is_refused(tmp_path, change):
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, replace(a_checkpoint(trainer()), **change))
     with pytest.raises(WeightsError, match="checkpoint.npz: it is not a checkpoint"):
         read_checkpoint(path)
 
 
-def test_data_have_a_name_of_their_own():
+def test_the_digest_depends_on_values_shape_and_dtype():
     a = np.arange(6, dtype=np.uint8)
     names = [digest(a), digest(a.reshape(2, 3)), digest(a.astype(np.int64)), digest(a + 1)]
     assert len(set(names)) == 4 and digest(a) == digest(a.copy())
 
 
-def test_the_history_comes_back_as_it_was(tmp_path):
+def test_the_history_is_read_as_written(tmp_path):
     figures = {name: 0.1 / 3 * k for k, name in enumerate(COLUMNS[2:])}
     rows = [
         {"epoch": k, "step": 5 * k, **figures, "fid": fid} for k, fid in ((1, None), (2, 1 / 7))

@@ -1,4 +1,4 @@
-"""benchmarks/faults.py, scaled down; and that its judges see what is lost."""
+"""benchmarks/faults.py, scaled down, and its detection of losses."""
 
 import random
 
@@ -10,7 +10,7 @@ from nn import WeightsError
 from tests.support.small import command  # noqa: F401
 
 
-def test_changed_files_in_a_table(command):  # noqa: F811
+def test_changed_files_are_counted_in_a_table(command):  # noqa: F811
     status, out, _ = command(faults, "--only", "weights", "data", "--files", 200)
     assert status == 0 and out.count("200       200     0") == 2
 
@@ -20,7 +20,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path):
     assert (tried, survived) == (2, 2) and "inside the write" in remark
 
 
-def test_what_is_lost_is_counted_and_is_the_exit_status(command, monkeypatch):  # noqa: F811
+def test_losses_are_counted_and_set_the_exit_status(command, monkeypatch):  # noqa: F811
     monkeypatch.setitem(
         faults.FAULTS,
         "disk",
@@ -60,18 +60,18 @@ def a_refusal(error=WeightsError, text="it is damaged"):
         (lambda: (bytearray(fault_files.N_BYTES + 1), b"right")[1], False),
     ],
 )
-def test_what_survives(read, fine):
+def test_which_reads_survive(read, fine):
     assert fault_files.survives(read, b"right", (WeightsError, ValueError))[0] is fine
 
 
-def test_a_reader_that_takes_too_long_is_lost(monkeypatch):
+def test_a_reader_that_takes_too_long_counts_as_lost(monkeypatch):
     now = iter([0.0, fault_files.SECONDS + 0.1])
     monkeypatch.setattr(fault_files.time, "process_time", lambda: next(now))
     assert not fault_files.survives(lambda: 1, 1, ())[0]
 
 
-def test_a_resume_that_ends_elsewhere_is_lost(tmp_path, monkeypatch):
-    """Of a run whose history is another, and of one that is not there."""
+def test_a_resume_with_another_result_counts_as_lost(tmp_path, monkeypatch):
+    """A run with another history, and a run that is missing."""
     runs = fault_runs.Runs(tmp_path)
     assert runs.went_on("whole")
     runs.history[-1][-1] = "0.5"

@@ -1,4 +1,4 @@
-"""The lock on a run's folder; test_resume.py has two runs that meet in one."""
+"""The lock on a run's folder; test_resume.py has two runs in one folder."""
 
 import errno
 import fcntl
@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from gan.runs.lock import RunLock
 from gan.errors import RunError
+from gan.runs.lock import RunLock
 
 
-def test_what_is_not_a_folder_is_refused(tmp_path):
+def test_a_path_that_is_not_a_folder_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     for name, reason in (("file", "Not a directory"), ("none", "No such file or directory")):
         message = f"{name}: cannot be used as a run's folder .{reason}.; name another"
@@ -19,7 +19,7 @@ def test_what_is_not_a_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, number):
+def test_a_file_system_without_locks_is_accepted(tmp_path, monkeypatch, number):
     opened = []
 
     def refuse(handle, operation):
@@ -36,7 +36,7 @@ def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, numb
     second.release()
 
 
-def test_a_lock_that_is_released_leaves_nothing_and_may_be_taken_again(tmp_path):
+def test_a_released_lock_leaves_nothing_and_can_be_acquired_again(tmp_path):
     for _ in range(2):
         lock = RunLock(tmp_path)
         assert [p.name for p in tmp_path.iterdir()] == [".lock"]
@@ -47,7 +47,7 @@ def test_a_lock_that_is_released_leaves_nothing_and_may_be_taken_again(tmp_path)
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lock_that_nobody_refers_to_is_released(tmp_path):
+def test_an_unreferenced_lock_is_released(tmp_path):
     RunLock(tmp_path)
     RunLock(tmp_path).release()
     assert list(tmp_path.iterdir()) == []

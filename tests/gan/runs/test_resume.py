@@ -1,4 +1,4 @@
-"""`--resume`: a run that was stopped or killed ends like one that was not."""
+"""`--resume`: a run that was stopped or killed ends with the files of an uninterrupted one."""
 
 import json
 import os
@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.runs.checkpoint import CheckpointCallback, read_checkpoint, write_checkpoint
+from gan.errors import RunError
+from gan.runs.checkpoint import read_checkpoint, write_checkpoint
+from gan.runs.checkpoint_callback import CheckpointCallback
 from gan.runs.history import History
 from gan.runs.lock import RunLock
 from gan.runs.run import Run
 from gan.training.trainer import Trainer
-from gan.errors import RunError
 from nn import load_weights
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
 
@@ -38,7 +39,7 @@ QUICK = (
 
 @pytest.fixture
 def run(command, monkeypatch):  # noqa: F811
-    """Run the command with four batches of ten per epoch, and no curves."""
+    """Run the command with four batches of ten per epoch and without curves."""
     monkeypatch.setattr(
         "gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves")
     )
@@ -51,7 +52,7 @@ def run(command, monkeypatch):  # noqa: F811
 
 
 def rows(folder):
-    """history.csv without its times."""
+    """The cells of history.csv, without times."""
     lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
     return [
         [
@@ -97,12 +98,12 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_files(
         assert run(*words, "--out", "broken")[0] == 143
     assert run("--resume", "broken", "--quiet") == (0, "", "")
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
-    assert run("--resume", "broken", "--quiet") == (0, "", "")  # there is nothing left to do
+    assert run("--resume", "broken", "--quiet") == (0, "", "")  # nothing is left to do
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 
 
-def test_a_run_on_numpy_alone_goes_on_on_numpy_alone(run, tmp_path):
-    """Numba's sums are others, in their last digits."""
+def test_a_numpy_run_is_resumed_on_numpy(run, tmp_path):
+    """Numba's sums differ in their last digits."""
     words = *QUICK[:-1], "numpy"
     assert run(*words, "--steps", 12, "--out", "whole")[0] == 0
     assert run(*words, "--steps", 3, "--out", "broken")[0] == 0
@@ -125,8 +126,8 @@ def test_a_longer_training(run, tmp_path):
     )
 
 
-def test_the_best_weights_are_those_of_a_run_that_never_stopped(run, tmp_path, monkeypatch):
-    """FID is measured of whole epochs, and the lowest so far is kept in the checkpoint."""
+def test_the_best_weights_equal_those_of_an_uninterrupted_run(run, tmp_path, monkeypatch):
+    """FID is measured after complete epochs; the checkpoint contains the lowest."""
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
     monkeypatch.setattr(
         train,
@@ -150,7 +151,7 @@ def test_the_best_weights_are_those_of_a_run_that_never_stopped(run, tmp_path, m
         ).read_bytes()
 
 
-def test_fid_may_be_asked_for_later(run, tmp_path, monkeypatch):
+def test_fid_can_be_requested_on_resume(run, tmp_path, monkeypatch):
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
     monkeypatch.setattr(
         train,
@@ -173,14 +174,14 @@ def test_minutes_are_those_of_the_whole_run(run, tmp_path):
     assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == done
 
 
-def test_minutes_that_ran_out_in_a_checkpoint_leave_a_line_in_the_history(run, tmp_path):
+def test_minutes_that_run_out_in_a_checkpoint_leave_a_line_in_the_history(run, tmp_path):
     assert run(*QUICK, "--steps", 6, "--out", "here")[0] == 0
-    told = read_checkpoint(tmp_path / "here" / "checkpoint.npz")
+    checkpoint = read_checkpoint(tmp_path / "here" / "checkpoint.npz")
     rewritten(
         tmp_path / "here",
-        config=told.config | {"steps": None, "minutes": 1e-9},
-        history=told.history[:1],
-        frames=told.frames[:1],
+        config=checkpoint.config | {"steps": None, "minutes": 1e-9},
+        history=checkpoint.history[:1],
+        frames=checkpoint.frames[:1],
     )
     assert run("--resume", "here", "--quiet") == (0, "", "")
     assert [row[:2] for row in rows(tmp_path / "here")[1:]] == [["1", "4"], ["2", "7"]]
@@ -189,7 +190,7 @@ def test_minutes_that_ran_out_in_a_checkpoint_leave_a_line_in_the_history(run, t
 
 
 def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
-    """Killed where it hurts: at the end of an epoch, before its record is written."""
+    """The run is killed at the end of an epoch, before its row is written."""
     monkeypatch.setattr(
         train, "load", lambda *args, **kwargs: (digits(120).reshape(-1, 1, 28, 28), None)
     )
@@ -199,14 +200,17 @@ def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
         patch.setattr(History, "on_epoch", lambda *args: disk_is_full())
         patch.setattr(Run, "finish", lambda self, trainer: self.release())
         assert run(*words, "--checkpoint-minutes", 1e-9, "--out", "broken")[0] == 2
-    said = []
+    first_steps = []
     monkeypatch.setattr(
         Trainer,
         "fit",
-        lambda self, fit=Trainer.fit, **how: (said.append(self.step_count), fit(self, **how)),
+        lambda self, fit=Trainer.fit, **how: (
+            first_steps.append(self.step_count),
+            fit(self, **how),
+        ),
     )
     assert run("--resume", "broken", "--checkpoint-minutes", 2, "--quiet")[0] == 0
-    assert said == [50]
+    assert first_steps == [50]
     assert rows(tmp_path / "broken")[1:] == rows(tmp_path / "whole")[1:]
     assert (tmp_path / "broken" / "weights.npz").read_bytes() == (
         tmp_path / "whole" / "weights.npz"
@@ -214,13 +218,13 @@ def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
 
 
 def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeypatch):
-    """A kill leaves the folder as it is copied here; there is a checkpoint every third step."""
+    """A kill leaves the folder as it is copied here. There is a checkpoint every third step."""
     monkeypatch.setattr("gan.training.trainer.LOG_EVERY", 3)
     copies, replace = [], os.replace
 
     def copied(temporary, path):
         replace(temporary, path)
-        if "whole" in Path(path).parts:  # and not of Numba's machine code
+        if "whole" in Path(path).parts:  # not Numba's cache
             copies.append(tmp_path / f"copy-{len(copies)}")
             shutil.copytree("whole", copies[-1])
 
@@ -251,7 +255,7 @@ def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeyp
 
 
 def test_history_is_never_doubled_and_later_lines_come_again(run, tmp_path):
-    """A kill between history.csv and the checkpoint leaves a line too many."""
+    """A kill between writing history.csv and the checkpoint leaves an extra line."""
     assert run(*QUICK, "--steps", 8, "--out", "here")[0] == 0
     history = tmp_path / "here" / "history.csv"
     before = history.read_text()
@@ -260,7 +264,7 @@ def test_history_is_never_doubled_and_later_lines_come_again(run, tmp_path):
     assert history.read_text() == before
 
 
-def test_what_a_killed_process_left_goes_and_nothing_else(run, tmp_path):
+def test_only_temporary_files_of_a_killed_process_are_removed(run, tmp_path):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     mine = {".hidden", ".a.b", "notes.txt.abcdefgh", ".weights.npz.short"}
     for name in mine | {
@@ -280,11 +284,11 @@ def test_what_a_killed_process_left_goes_and_nothing_else(run, tmp_path):
     assert left == mine
 
 
-# ---- what cannot be
+# ---- invalid requests and files
 
 
 @pytest.mark.parametrize(
-    "option, value, told",
+    "option, value, message",
     [
         ("--recipe", "dcgan", "mlp-smoothed"),
         ("--dataset", "mnist", "mnist-sample"),
@@ -293,12 +297,12 @@ def test_what_a_killed_process_left_goes_and_nothing_else(run, tmp_path):
         ("--out", "elsewhere", "here"),
     ],
 )
-def test_what_makes_another_run_is_refused(run, tmp_path, option, value, told):
+def test_options_that_would_make_another_run_are_refused(run, tmp_path, option, value, message):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
-    assert_refused(run("--resume", "here", option, value), option, told)
+    assert_refused(run("--resume", "here", option, value), option, message)
 
 
-def test_other_data_are_refused(run, monkeypatch):
+def test_other_images_are_refused(run, monkeypatch):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     monkeypatch.setattr(
         train, "load", lambda *args, **kwargs: (digits(43, seed=1).reshape(-1, 1, 28, 28), None)
@@ -306,10 +310,10 @@ def test_other_data_are_refused(run, monkeypatch):
     assert_refused(run("--resume", "here"), "data", "43 images of mnist-sample", "--data-dir")
 
 
-def test_a_run_on_the_sample_goes_on_on_it_when_the_data_set_is_there_at_last(
+def test_a_run_on_the_sample_stays_on_it_when_the_dataset_becomes_available(
     run, tmp_path, monkeypatch
 ):
-    """Begun without a network, and resumed with one."""
+    """The run started offline, and is resumed online."""
     given = train.load
     words = *QUICK, "--dataset", "mnist"
     assert run(*words, "--steps", 9, "--out", "whole")[0] == 0
@@ -324,15 +328,13 @@ def test_a_run_on_the_sample_goes_on_on_it_when_the_data_set_is_there_at_last(
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 
 
-def test_no_folder_and_no_checkpoint(run, tmp_path):
+def test_a_missing_folder_or_checkpoint_is_refused(run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_bytes(b"")
     assert_refused(run("--resume", "nowhere"), "nowhere", "--out")
     assert_refused(run("--resume", "file"), "file")
     assert_refused(run("--resume", "empty"), "empty", "checkpoint.npz", "--out")
-    assert_refused(
-        run("--resume", ""), "expected a checkpoint.npz"
-    )  # of a shell's variable that is not set
+    assert_refused(run("--resume", ""), "expected a checkpoint.npz")  # from an unset shell variable
     assert list((tmp_path / "empty").iterdir()) == []
 
 
@@ -378,7 +380,7 @@ def test_a_lock_dies_with_its_process(tmp_path):
     "setting, value",
     [("recipe", 3), ("seed", "x"), ("images", None), ("epochs", "many"), ("batch_size", 1.5)],
 )
-def test_a_configuration_of_nonsense_is_refused(run, tmp_path, monkeypatch, setting, value):
+def test_an_invalid_configuration_is_refused(run, tmp_path, monkeypatch, setting, value):
     write = CheckpointCallback.save
 
     def poisoned(self, trainer):
@@ -392,13 +394,13 @@ def test_a_configuration_of_nonsense_is_refused(run, tmp_path, monkeypatch, sett
 
 
 def rewritten(folder, **change):
-    """Put another checkpoint into the place of a run's own."""
+    """Replace a run's checkpoint by one with these changes."""
     path = folder / "checkpoint.npz"
     write_checkpoint(path, replace(read_checkpoint(path), **change))
 
 
-def test_a_checkpoint_of_other_pictures_or_clusters_is_refused(run, tmp_path):
-    """Sound, but its frames or clusters do not fit the recipe."""
+def test_a_checkpoint_with_other_frames_or_clusters_is_refused(run, tmp_path):
+    """The file is valid, but its frames or clusters do not fit the recipe."""
     assert run(*QUICK, "--recipe", "conv-clusters", "--steps", 5, "--out", "here")[0] == 0
     whole = (tmp_path / "here" / "checkpoint.npz").read_bytes()
     for change in (
@@ -419,14 +421,14 @@ def test_a_checkpoint_of_other_pictures_or_clusters_is_refused(run, tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["a\0b", "\ud800"])
-def test_a_data_folder_that_no_system_has(run, tmp_path, folder):
+def test_an_impossible_data_folder_is_refused(run, tmp_path, folder):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     rewritten(tmp_path / "here", data_dir=folder)
     assert_refused(run("--resume", "here"), "here", "not a checkpoint")
 
 
-def test_any_settings_in_a_checkpoint_go_on_or_are_refused(run, tmp_path, monkeypatch):
-    """Whatever an untrusted file says, `--resume` succeeds or reports one line."""
+def test_any_settings_in_a_checkpoint_are_used_or_refused(run, tmp_path, monkeypatch):
+    """For any untrusted file, `--resume` succeeds or prints one line."""
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
     assert run(*QUICK, "--steps", 5, "--out", "here")[0] == 0
     whole, config = (
@@ -465,10 +467,10 @@ def test_any_settings_in_a_checkpoint_go_on_or_are_refused(run, tmp_path, monkey
         ), (each, err)
 
 
-# ---- the folder goes, or fills, while training
+# ---- the folder is removed, or the disk fills up, during training
 
 
-def test_a_folder_that_is_removed_while_training(run, tmp_path, monkeypatch):
+def test_a_folder_removed_during_training_is_an_error(run, tmp_path, monkeypatch):
     import shutil
 
     step = Trainer.step
@@ -478,7 +480,7 @@ def test_a_folder_that_is_removed_while_training(run, tmp_path, monkeypatch):
     assert_refused(run(*QUICK, "--steps", 13, "--out", "here"), "here", "No such file")
 
 
-def test_the_clock_may_be_set_back(run, tmp_path, monkeypatch):
+def test_setting_the_clock_back_is_harmless(run, tmp_path, monkeypatch):
     now = iter(range(2_000_000_000, 0, -3600))
     monkeypatch.setattr(time, "time", lambda: next(now))
     assert run(*QUICK, "--steps", 9, "--out", "here")[0] == 0
@@ -488,7 +490,7 @@ def test_the_clock_may_be_set_back(run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("n_bytes", [200_000])
 def test_a_disk_that_fills_up_in_a_checkpoint(tmp_path, n_bytes):
-    """By a limit on the size of files; the run continues when there is room."""
+    """A limit on the size of files stands in. The run can be resumed when there is room."""
     words = [
         sys.executable,
         CHECKOUT / "examples" / "train_mnist_gan.py",

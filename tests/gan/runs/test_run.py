@@ -1,3 +1,5 @@
+"""What a run writes into its folder."""
+
 import csv
 import json
 import os
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.errors import RunError
 from gan.folders import new_folder, write_history
 from gan.images import GAP, SCALE
 from gan.runs import pictures
@@ -14,12 +17,11 @@ from gan.runs.checkpoint import read_checkpoint
 from gan.runs.run import Run
 from gan.training.callback import Callback
 from gan.training.setup import N_FIXED
-from gan.errors import RunError
 from nn import load_weights
 from tests.support.small import TINY, TINY_BATCHNORM, disk_is_full, held, trainer, weights
 
 CONFIG = {"recipe": "tiny", "seed": 0, "epochs": 2}
-SHEET = SCALE * (8 * (28 + GAP) + GAP)  # 8 x 8 digits
+GRID_SIDE = SCALE * (8 * (28 + GAP) + GAP)  # pixels, for 8 x 8 digits
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "a" / "run"
     t, folder = trainer(TINY_BATCHNORM), Run.create(path, CONFIG)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "LOOK_EVERY", 3600)  # no epoch_000.png, however slow the machine is
+        patch.setattr(pictures, "LOOK_EVERY", 3600)  # no epoch_000.png, even on a slow machine
         history = t.fit(steps=12, callbacks=folder.callbacks)
     folder.finish(t)
     return path, t, history
@@ -36,11 +38,11 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def no_curves(monkeypatch):
-    """For tests of something else: drawing curves is most of their time."""
+    """Without curves, which would take most of the time of a test."""
     monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: None)
 
 
-def test_everything_is_there_and_nothing_else(run):
+def test_exactly_the_documented_files_are_written(run):
     path, _, _ = run
     pictures = {"samples", "losses.png", "progress.gif"}
     names = pictures | {
@@ -54,7 +56,7 @@ def test_everything_is_there_and_nothing_else(run):
     assert {p.name for p in (path / "samples").iterdir()} == {f"epoch_00{k}.png" for k in (1, 2, 3)}
 
 
-def test_the_weights_are_the_trainers_and_tell_how_to_draw(run):
+def test_the_weights_are_the_trainers_and_describe_how_to_draw(run):
     path, t, _ = run
     networks, info = load_weights(path / "weights.npz")
     assert held(networks["G"], networks["D"]) == weights(t)
@@ -73,19 +75,19 @@ def test_the_pictures_are_of_the_fixed_inputs(run):
     assert not np.array_equal(images[0], images[1])
     for k, frame in enumerate(images, 1):
         with Image.open(path / "samples" / f"epoch_00{k}.png") as picture:
-            assert picture.size == (SHEET, SHEET)
-            sheet = np.array(picture)[::SCALE, ::SCALE]
-        assert np.array_equal(sheet[GAP : GAP + 28, GAP : GAP + 28], frame[0])
-        assert np.array_equal(sheet[-GAP - 28 : -GAP, -GAP - 28 : -GAP], frame[-1])
+            assert picture.size == (GRID_SIDE, GRID_SIDE)
+            pixels = np.array(picture)[::SCALE, ::SCALE]
+        assert np.array_equal(pixels[GAP : GAP + 28, GAP : GAP + 28], frame[0])
+        assert np.array_equal(pixels[-GAP - 28 : -GAP, -GAP - 28 : -GAP], frame[-1])
 
 
-def test_the_film_has_a_frame_an_epoch(run):
+def test_the_gif_has_a_frame_per_epoch(run):
     path, _, _ = run
-    with Image.open(path / "progress.gif") as film:
-        assert film.n_frames == 3 and film.size == (SHEET, SHEET)
+    with Image.open(path / "progress.gif") as gif:
+        assert gif.n_frames == 3 and gif.size == (GRID_SIDE, GRID_SIDE)
 
 
-def test_the_history_has_a_line_an_epoch(run):
+def test_the_history_has_a_line_per_epoch(run):
     path, _, history = run
     with open(path / "history.csv", newline="") as file:
         lines = list(csv.DictReader(file))
@@ -106,7 +108,7 @@ def test_the_config_is_what_was_given(run):
         assert picture.format == "PNG"
 
 
-def test_all_but_the_film_is_there_after_the_first_epoch(tmp_path):
+def test_all_files_but_the_gif_exist_after_the_first_epoch(tmp_path):
     t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     t.fit(epochs=1, callbacks=folder.callbacks)
     for name in (
@@ -119,7 +121,7 @@ def test_all_but_the_film_is_there_after_the_first_epoch(tmp_path):
         assert (tmp_path / "run" / name).stat().st_size > 0, name
 
 
-def test_a_training_that_ended_before_its_first_record_leaves_its_weights(tmp_path):
+def test_a_run_without_steps_leaves_its_weights(tmp_path):
     t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     folder.finish(t)
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
@@ -129,10 +131,10 @@ def test_a_training_that_ended_before_its_first_record_leaves_its_weights(tmp_pa
     }
 
 
-# ---- what must not happen
+# ---- side effects and errors
 
 
-def test_saving_changes_nothing(tmp_path, no_curves):
+def test_saving_does_not_change_training(tmp_path, no_curves):
     plain, saved = trainer(TINY_BATCHNORM), trainer(TINY_BATCHNORM)
     folder = Run.create(tmp_path / "run", CONFIG)
     buffers = [net.parameters.value.flat for net in (saved.generator, saved.discriminator)]
@@ -148,9 +150,7 @@ def test_saving_changes_nothing(tmp_path, no_curves):
     assert saved.generator.dtype == np.float32 and saved.generator.ops.device == "cpu"
 
 
-def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(
-    tmp_path, monkeypatch, no_curves
-):
+def test_a_long_gif_drops_frames_in_checkpoints_too(tmp_path, monkeypatch, no_curves):
     monkeypatch.setattr("gan.images.MAX_GIF_FRAMES", 3)
     shown, made = [], []
     monkeypatch.setattr(pictures, "save_gif", lambda path, sheets: shown.extend(sheets))
@@ -168,7 +168,7 @@ def test_a_long_films_frames_are_thinned_out_and_so_are_the_checkpoints(
         assert fixed["epochs"].tolist() == [1, 5, 8] and len(fixed["images"]) == 3
 
 
-def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path):
+def test_a_folder_with_files_is_refused_and_unchanged(tmp_path):
     (tmp_path / "weights.npz").write_bytes(b"mine")
     with pytest.raises(RunError, match="holds files already.*--out") as error:
         Run.create(tmp_path, CONFIG)
@@ -178,7 +178,7 @@ def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path):
     ).read_bytes() == b"mine"
 
 
-def test_an_empty_folder_and_a_new_one_in_new_ones_will_do(tmp_path):
+def test_an_empty_folder_or_a_new_path_is_accepted(tmp_path):
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", tmp_path / "a" / "b" / "c"):
         assert Run.create(path, CONFIG).path == path and (path / "samples").is_dir()
@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, name):
 def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is_whole(
     tmp_path, monkeypatch, no_curves
 ):
-    """Looked at each time that a file is about to be moved, and has been moved, into its place."""
+    """Both are read each time before and after a file is moved into place."""
     path, seen, replace = tmp_path / "run", [], os.replace
 
     def look():
@@ -217,7 +217,7 @@ def test_whenever_a_kill_comes_the_history_has_whole_lines_and_the_checkpoint_is
         assert n_epochs is None or n_epochs in (
             wholes.index(lines),
             wholes.index(lines) - 1,
-        )  # the history comes first
+        )  # the history is written first
     assert [n for _, n in seen][-1] == 3
 
 
@@ -231,7 +231,7 @@ def test_a_history_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypat
     ] == ["history.csv"]
 
 
-def test_a_disk_without_room_for_the_folder_itself(tmp_path, monkeypatch):
+def test_a_full_disk_while_the_folder_is_made_is_an_error(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("pathlib.Path.mkdir", lambda *args, **how: disk_is_full())
         with pytest.raises(RunError, match="cannot be written .No space left on device.*--out"):
@@ -243,9 +243,7 @@ def test_a_disk_without_room_for_the_folder_itself(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("when", ["on_start", "on_epoch", "finish"])
-def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(
-    tmp_path, monkeypatch, no_curves, when
-):
+def test_a_full_disk_is_an_error_and_leaves_complete_files(tmp_path, monkeypatch, no_curves, when):
     t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     history = t.fit(epochs=1, callbacks=folder.callbacks)
     before = (tmp_path / "run" / "weights.npz").read_bytes()
@@ -261,7 +259,7 @@ def test_a_disk_that_is_full_is_an_error_and_leaves_whole_files(
     assert {p.name for p in (tmp_path / "run").rglob(".*")} <= {".lock"}  # no temporary files
 
 
-def test_who_waits_for_the_first_epoch_can_look(tmp_path, monkeypatch, no_curves):
+def test_a_picture_is_written_during_the_first_epoch(tmp_path, monkeypatch, no_curves):
     monkeypatch.setattr(pictures, "LOOK_EVERY", 0)
     t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     look, seen = tmp_path / "run" / "samples" / "epoch_000.png", []
@@ -271,5 +269,5 @@ def test_who_waits_for_the_first_epoch_can_look(tmp_path, monkeypatch, no_curves
             seen.append(look.read_bytes())
 
     t.fit(epochs=2, callbacks=[*folder.callbacks, Watch()])
-    assert len(seen) == 2 and seen[0] == seen[1]  # one look an epoch here, and none after the first
+    assert len(seen) == 2 and seen[0] == seen[1]  # one picture in the first epoch, and none later
     assert seen[0] == (look.parent / "epoch_001.png").read_bytes()

@@ -32,7 +32,7 @@ from gan.classifier.network import (
 from gan.evaluation import read_images
 from gan.recipes import DIGITS, recipes_for
 from gan.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from gan.sampling import load_sampler
+from gan.generator_file import MAX_PASS_SIZE, load_sampler
 from gan.errors import DataError
 from nn import (
     AvgPool2d,
@@ -710,7 +710,7 @@ def test_what_predict_and_classify_ask_for_is_within_their_bounds():
     for recipe in recipes_for(DIGITS).values():
         assert (
             2 * pass_size(recipe.generator(), (recipe.latent.size + recipe.num_classes,))
-            < sampling.MAX_PASS_SIZE
+            < MAX_PASS_SIZE
         ), recipe.name
     assert 2 * pass_size(digit_classifier(), (1, 28, 28)) < classifier.MOST_NUMBERS
 

@@ -1,3 +1,5 @@
+"""Grids, GIFs and curves."""
+
 import gc
 
 import numpy as np
@@ -41,19 +43,16 @@ def test_the_grid_has_the_size_of_its_rows_and_columns(n, columns, rows_columns)
     assert canvas.shape == tuple(SCALE * (k * CELL + GAP) for k in rows_columns)
 
 
-def test_each_image_lies_in_its_place_row_by_row():
+def test_images_are_placed_row_by_row():
     canvas = grid(ramps(6), 3)
     for k in range(6):
         assert np.all(tile(canvas, k // 3, k % 3) == round(255 * k / 6)), k
 
 
-def test_between_images_there_is_black():
+def test_the_gaps_between_images_are_black():
     canvas = grid(np.ones((4, 28, 28), np.float32))
-    assert (
-        canvas[: SCALE * GAP].max() == 0
-        and canvas[:, : SCALE * GAP].max() == 0
-        and canvas[-1].max() == 0
-    )
+    gaps = canvas[: SCALE * GAP], canvas[:, : SCALE * GAP], canvas[-1]
+    assert all(gap.max() == 0 for gap in gaps)
     assert canvas.sum() == 255 * 4 * (28 * SCALE) ** 2
 
 
@@ -74,7 +73,7 @@ def test_images_of_all_three_shapes_make_the_same_grid():
 
 
 @pytest.mark.parametrize("shape", [(5, 27, 28), (784,), (3, 100)])
-def test_other_shapes_are_named(shape):
+def test_other_shapes_are_refused(shape):
     with pytest.raises(ShapeError, match="grid: expected images of 28 x 28"):
         grid(np.zeros(shape))
 
@@ -135,7 +134,7 @@ def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):
 
 
 def test_legend_placement_is_fixed(tmp_path, monkeypatch):
-    """Matplotlib's search for the best place is slow, and warns after a second."""
+    """Matplotlib's search for the best location is slow, and warns after a second."""
     import matplotlib.legend
 
     monkeypatch.setattr(matplotlib.legend.Legend, "_find_best_position", None)

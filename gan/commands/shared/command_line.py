@@ -1,4 +1,4 @@
-"""How commands run: argument types, and errors as one line with exit status 2."""
+"""The command line: parsing arguments, exit statuses, and errors in one line."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from gan.commands.signals import on_signals
-from gan.commands.streams import prepare_streams
+from gan.commands.shared.signals import on_signals
+from gan.commands.shared.streams import prepare_streams
 from nn import ByhandError
 
 ERROR = 2
@@ -29,16 +29,17 @@ Number = TypeVar("Number", int, float)
 def run(main: Callable[[], Any]) -> NoReturn:
     """Call ``main()`` and exit with the status it returns.
 
-    A `ByhandError` is one line on stderr, with status 2. A signal ends ``main()`` by an exception,
-    so that no partial file remains, with status 128 + its number. Output that cannot be delivered
-    does not end ``main()``, whose files are its work; if stdout lost any, status 0 becomes 2.
+    A `ByhandError` is printed as one line on stderr and exits with status 2. A signal ends
+    ``main()`` by an exception, so that no partial file remains, and exits with status 128 + its
+    number. Output that cannot be written does not end ``main()``, which may have files to write; if
+    it was to stdout, status 0 becomes 2.
     """
     lost = prepare_streams()
     status = _status(main)
     sys.stdout.flush()
     if lost and not status:
         status = ERROR
-        for number in lost - {errno.EPIPE}:  # the reader of a closed pipe wanted no more
+        for number in lost - {errno.EPIPE}:  # a reader that closes its pipe wants no more
             print(
                 f"error: stdout: cannot be written ({os.strerror(number)}); "
                 "everything else is done",
@@ -48,11 +49,11 @@ def run(main: Callable[[], Any]) -> NoReturn:
 
 
 def _status(main: Callable[[], Any]) -> Any:
-    """What main() returns, or the status of what ended it, which is reported on stderr."""
+    """Call main() and return its exit status; print an error that it raises."""
     caught: list[int] = []
 
     def interrupt(signum: int) -> None:
-        # Compiled modules print, drop or crash over an exception while they are imported.
+        # During an import, compiled modules may print or drop the exception, or crash.
         frames = (frame for frame, _ in traceback.walk_stack(None))
         if any(frame.f_code.co_filename.startswith("<frozen importlib") for frame in frames):
             os._exit(128 + signum)
@@ -64,7 +65,7 @@ def _status(main: Callable[[], Any]) -> Any:
             with on_signals(interrupt):
                 return main()
         except BaseException:
-            if caught:  # whatever the interrupt has become on its way
+            if caught:  # the interrupt may have become another exception
                 return 128 + caught[0]
             raise
     except SystemExit as end:
@@ -84,7 +85,7 @@ def _status(main: Callable[[], Any]) -> Any:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose descriptions keep their lines, and whose errors are one line."""
+    """A parser that keeps the lines of its description and prints errors in one line."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **settings})
@@ -111,6 +112,7 @@ def positive_float(text: str) -> float:
 def _number(
     kind: Callable[[str], Number], text: str, fits: Callable[[Number], bool], what: str
 ) -> Number:
+    """The number in `text` if it fits; an argparse error otherwise."""
     try:
         value = kind(text)
     except ValueError:
@@ -122,7 +124,10 @@ def _number(
 
 
 def to_paste(command: str, *words: object) -> str:
-    """A command line that works in the user's folder: of `byhand`, or of the script beside ours."""
+    """A command line to paste into a shell.
+
+    It starts with `byhand`, or if a script of examples/ is running, with the script for `command`.
+    """
     script = Path(sys.argv[0])
     if script.name in SCRIPTS.values():
         start = ["python", str(script.with_name(SCRIPTS[command]))]

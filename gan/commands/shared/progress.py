@@ -1,4 +1,4 @@
-"""What a command shows while it trains."""
+"""What a command prints while it works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gan.training.trainer import Trainer
 
 
 class ProgressBar(Callback):
-    """Advances a progress bar, with the losses and the images per second beside it."""
+    """Advances a progress bar that shows the losses and the images per second."""
 
     def __init__(self, bar: tqdm) -> None:
         self.bar = bar
@@ -28,30 +28,6 @@ class ProgressBar(Callback):
         self.bar.update(trainer.step_count - self.bar.n)
 
 
-class Stopper:
-    """Handles signals for a command that trains: each asks the trainer to stop after its step.
-
-    `caught` holds the numbers of the signals.
-    """
-
-    def __init__(self) -> None:
-        self.caught: list[int] = []
-
-    def stopping(self, stop: Callable[[], object]) -> Callable[[int], None]:
-        """A handler for `on_signals` that calls ``stop()``."""
-
-        def handler(signum: int) -> None:
-            self.caught.append(signum)
-            stop()
-
-        return handler
-
-    @property
-    def status(self) -> int:
-        """Exit status: 0, or 128 + the number of the first signal."""
-        return 128 + self.caught[0] if self.caught else 0
-
-
 def printer(quiet: bool, say: Callable[..., object] = print) -> Callable[..., object]:
-    """`say`, or a function that prints nothing."""
+    """Return `say`, or if quiet, a function that does nothing."""
     return (lambda *words: None) if quiet else say

@@ -1,4 +1,4 @@
-"""Standard streams that end no command because of what it prints."""
+"""Standard streams that accept all output, so that printing never ends a command."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 
 
 class Output(io.RawIOBase):
-    """Writes to another raw stream and drops what that stream does not take.
+    """Writes to another raw stream, and drops what that stream rejects.
 
-    It may be a terminal that has gone, a full disk or a closed pipe.
+    The stream may be a closed terminal, a full disk or a closed pipe.
 
     Parameters
     ----------
@@ -48,20 +48,20 @@ class Output(io.RawIOBase):
 def prepare_streams() -> set[int]:
     """Make stdout and stderr accept everything that is printed.
 
-    A closed stream is opened on os.devnull: otherwise a data file would get its number, and what
-    is printed to that number. A character that the encoding lacks is escaped. What cannot be
-    written is dropped. Streams that a program has replaced are left alone.
+    A closed stream is opened on os.devnull: otherwise a data file would get its file descriptor,
+    and the text printed to it. A character that the encoding lacks is escaped. Output that cannot
+    be written is dropped. Streams that a program has replaced are left alone.
 
     Returns
     -------
     set of int
-        Gets the errno of each failed write to stdout.
+        Collects the errno of each failed write to stdout, now and later.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
             os.set_inheritable(number, True)
     lost: set[int] = set()
     for name, errors in (("stdout", lost), ("stderr", set())):

@@ -1,4 +1,4 @@
-"""The files and folders that commands write: named by the user, or by the first free name."""
+"""The files and folders that commands write: the names a user gives, or free ones."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ RUNS = "runs"  # the folder of all runs, in the working folder
 
 
 def checked(name: str, suffix: str) -> Path:
-    """A path that may be written: it has this suffix, and overwrites nothing."""
+    """The path of a file to write; `RunError` for another suffix, or a file that exists."""
     path = Path(name)
     if path.suffix != suffix:
         raise RunError(f"{path}: expected a name that ends in {suffix}")
     with named(path):
-        path.parent.stat()  # a missing folder is reported now, not after the work
+        path.parent.stat()  # report a missing folder now, not after the work
         if path.exists():
             raise RunError(f"{path}: it exists already; name another file, or remove it first")
     return path
@@ -36,12 +36,12 @@ def named(path: Path) -> Iterator[None]:
 
 
 def run_folder(name: str) -> Path:
-    """runs/NAME-TIME, where a run goes if the user names no folder."""
+    """The default folder of a run: runs/NAME-TIME."""
     return Path(RUNS, f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
 def free_name(path: Path) -> Path:
-    """The path, or the first of path-2, path-3 ... that does not exist."""
+    """The first of path, path-2, path-3 ... that does not exist."""
     name, k = path, 1
     while name.exists():
         k += 1
@@ -50,9 +50,14 @@ def free_name(path: Path) -> Path:
 
 
 def free_folder(path: Path) -> Path:
-    """Make the folder, or the first of path-2, path-3 ... that does not exist, and return its path.
+    """Make the first of the folders path, path-2, path-3 ... that does not exist.
 
-    Other processes may look for a free name at the same time.
+    Other processes may do the same at the same time.
+
+    Returns
+    -------
+    Path
+        The new folder.
 
     Raises
     ------
