@@ -3,10 +3,10 @@
 By default, threads of OpenBLAS and GNU OpenMP spin between tasks, for milliseconds. Where other
 programs want the cores, a spinning thread uses up the time that its partner needs, and each loop
 takes a full time slice of the scheduler. A sleeping thread is woken within microseconds and
-scheduled before those programs: beside two busy processes on two cores, steps take 2.4 times as
-long as alone instead of 4 times and more (`python -m benchmarks.busy`). OpenBLAS's threads also
-spin inside a product, which no setting changes: without Numba, steps take 3 to 5 times as long
-there.
+scheduled before those programs. With Numba, `nn/ops/numba/contention.py` then leaves the work to
+one thread; it recognizes such programs by threads that wait, not by threads that spin. OpenBLAS's
+threads also spin inside a product, which no setting changes: without Numba, steps take 3 to 9
+times as long beside two busy processes on two cores (`python -m benchmarks.busy`).
 
 The libraries read these variables once, when they are loaded. They are set only for that time:
 other libraries and child processes do not see them.
@@ -23,8 +23,9 @@ from contextlib import contextmanager
 # 2^20 clock ticks, half a millisecond; OpenBLAS's default is 2^26. With 2^4, products of 60 us take
 # 90: threads must be woken.
 OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "20"}
-# Iterations, a few microseconds; with 0, a step on a quiet machine takes twice as long.
-GNU_OPENMP = {"GOMP_SPINCOUNT": "1000"}
+# Iterations, some 0.1 ms. With 1000, a step on a quiet machine takes up to a fifth longer, with 0
+# twice as long.
+GNU_OPENMP = {"GOMP_SPINCOUNT": "5000"}
 USER_SETTINGS = ("OMP_WAIT_POLICY", *OPENBLAS, *GNU_OPENMP)  # a user's own choice stays
 
 OPENBLAS_IS_LATE = "numpy" in sys.modules  # nn imports this module before NumPy

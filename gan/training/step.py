@@ -13,6 +13,7 @@ from gan.uncopyable import Uncopyable
 from nn import Adam, Sequential
 from nn.cache import Cache
 from nn.ops.base import Array
+from nn.underflow import quiet
 
 BOTH = slice(None)  # rows of real and of generated images
 
@@ -89,6 +90,7 @@ class AdversarialStep(Uncopyable):
         if penalty is not None and penalty.own_pass:
             self.penalty_cache = D.cache(tracks_statistics=False, double_backward=True)
 
+    @quiet
     def __call__(self, log: dict[str, Array], step_number: int = 0) -> None:
         """One step on the images in `real_rows` and, with classes, `conditioning.labels`.
 

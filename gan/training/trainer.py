@@ -158,7 +158,7 @@ class Trainer(Uncopyable):
         if self.log.is_full:
             self._read_log()
         step = self.adversarial_step
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # found in `_read_log`
+        with np.errstate(over="ignore", invalid="ignore"):  # found in `_read_log`
             onehot = step.conditioning.labels if self.recipe.num_classes else None
             self.batches.gather(self.step_count, out=step.real_rows, class_onehot=onehot)
             try:

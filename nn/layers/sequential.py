@@ -15,6 +15,8 @@ from nn.parameters import Parameters, Part
 from nn.settings import Shape, sample_shape
 from nn.underflow import quiet
 
+GRADS = get_args(Grads)
+
 
 class Sequential(Layer):
     """y = layer_n(... layer_1(x)): a network, which is itself a layer and can stand inside another.
@@ -67,8 +69,8 @@ class Sequential(Layer):
     def backward(
         self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
     ) -> MaybeArray:
-        if grads not in get_args(Grads):
-            allowed = ", ".join(get_args(Grads))
+        if grads not in GRADS:
+            allowed = ", ".join(GRADS)
             raise ShapeError(f"{self.label}: expected grads to be one of {allowed}, got {grads!r}")
         self._check_cache(cache)
         self.check_dy(dy, cache.y_shape)

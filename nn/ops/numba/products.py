@@ -212,43 +212,56 @@ class NumbaProducts(NumpyProducts):
         bias: np.ndarray = NO_BIAS,
     ) -> np.ndarray:
         """out = a b + bias, or out += a b + bias with add."""
-        if multiply(a, b, out, add, bias):
+        if multiply(a, b, out, add, bias) or multiply_stacks(a, b, out, add, bias):
             return out
         super().product(a, b, out=out, add=add)
         return np.add(out, bias, out=out) if bias.size else out
 
 
+# Both return False where they have done nothing: the arrays are NumPy's to multiply or to refuse.
+
+
 def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool, bias: np.ndarray) -> bool:
-    """out = a b + bias, or out += a b + bias.
-
-    False: nothing was done, the arrays are NumPy's to multiply or refuse.
-
-    Takes float32 matrices, or stacks of them without add and bias, C-contiguous or transposed.
-    """
-    if not (BLAS and out.dtype == FLOAT32 and a.dtype == FLOAT32 and b.dtype == FLOAT32):
+    """out = a b + bias, or out += a b + bias, for float32 matrices, C-contiguous or transposed."""
+    if not (a.ndim == b.ndim == out.ndim == 2 and are_float32(a, b, out)):
         return False
-    a, trans_a = in_memory_order(a)
-    b, trans_b = in_memory_order(b)
-    k, m = a.shape[-2:] if trans_a else a.shape[:-3:-1]
-    n, k_of_b = b.shape[-2:] if trans_b else b.shape[:-3:-1]
-    if not (k_of_b == k > 1 and m and n and a.shape[:-2] == b.shape[:-2]):
+    (m, k), (k_of_b, n) = a.shape, b.shape
+    left, right = in_memory_order(a), in_memory_order(b)
+    if not (left and right and k == k_of_b > 1 and m and n and out.shape == (m, n)):
         return False
-    if out.shape != (*a.shape[:-2], m, n):
-        return False
-    if not (a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous):
-        return False
-    if out.ndim > 2 and (out.ndim > 3 or add or bias.size):
-        return False
+    worth = m * n * k // WORTH_A_CORE
+    parts = POOL.parts if worth > POOL.parts else worth or 1
+    run = product_together if parts > 1 and POOL.ready() else product_alone
     with IN_BLAS.lock:
-        if out.ndim > 2:
-            products(a, trans_a, b, trans_b, out, calls)
-        else:
-            parts = max(1, min(POOL.parts, m * n * k // WORTH_A_CORE))
-            run = product_together if parts > 1 and POOL.ready() else product_alone
-            run(a, trans_a, b, trans_b, add, bias, out, parts, calls)
+        run(*left, *right, add, bias, out, parts, calls)
     return True
 
 
-def in_memory_order(x: np.ndarray) -> tuple[np.ndarray, bool]:
-    """(x, False), or (its transpose, True) where x is not C-contiguous."""
-    return (x, False) if x.flags.c_contiguous else (x.swapaxes(-1, -2), True)
+def multiply_stacks(
+    a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool, bias: np.ndarray
+) -> bool:
+    """out[e] = a[e] b[e] for stacks of such matrices."""
+    if add or bias.size or not (a.ndim == b.ndim == out.ndim == 3 and are_float32(a, b, out)):
+        return False
+    (e, m, k), (e_of_b, k_of_b, n) = a.shape, b.shape
+    left, right = in_memory_order(a), in_memory_order(b)
+    if not (left and right and e == e_of_b and k == k_of_b > 1 and m and n):
+        return False
+    if out.shape != (e, m, n):
+        return False
+    with IN_BLAS.lock:
+        products(*left, *right, out, calls)
+    return True
+
+
+def are_float32(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> bool:
+    """Whether BLAS takes numbers of these arrays, and writes `out` as it lies in memory."""
+    return bool(BLAS) and a.dtype == b.dtype == out.dtype == FLOAT32 and out.flags.c_contiguous
+
+
+def in_memory_order(x: np.ndarray) -> tuple[np.ndarray, bool] | None:
+    """(x, False), (its transpose, True), or None if neither is C-contiguous."""
+    if x.flags.c_contiguous:
+        return x, False
+    x = x.swapaxes(-1, -2)
+    return (x, True) if x.flags.c_contiguous else None

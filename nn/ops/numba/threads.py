@@ -12,6 +12,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from nn import waiting
 from nn.ops.blas import find_blas, threads_of
 from nn.ops.fork import hold_during_fork
+from nn.ops.numba.contention import Contention
 from nn.ops.threads import cores, in_words
 
 DEFAULT_PRIORITY = ["tbb", "omp", "workqueue"]  # Numba's own
@@ -26,7 +27,9 @@ class Pool:
         How many parts work is cut into where the cut affects rounding. Constant in a process and
         its forked children, so that all of them give the same bytes.
     threads : int
-        How many threads take the parts: `parts`, or 1.
+        How many threads may take the parts: `parts`, or 1.
+    contention : Contention
+        Whether other programs want the cores; one thread takes all parts then.
     reason : str
         Why there are fewer threads than cores, or "".
     note : str
@@ -36,16 +39,17 @@ class Pool:
     def __init__(self, threads: int, reason: str, note: str = "") -> None:
         self.parts = self.threads = threads
         self.reason, self.note = reason, note
+        self.contention = Contention(threads)
         self._started = False
 
     def __repr__(self) -> str:
         return in_words(self.threads, self.reason, self.note)
 
     def ready(self) -> bool:
-        """Whether loops are shared between threads; the first call starts them."""
+        """Whether a loop is to be shared between threads; the first call starts them."""
         if self.threads > 1 and not self._started:
             self._start()
-        return self.threads > 1
+        return self.threads > 1 and not self.contention.is_present()
 
     def limit(self, reason: str) -> None:
         """Let one thread take all parts from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,7 @@ class NumpyStream:
         return words
 
 
+@cache
 def threshold(p: float) -> tuple[int, int]:
     """(bits, k), k / 2^bits close to p: 8 bits if that is within `TOLERANCE`, or 16, or 32."""
     for bits in (8, 16):

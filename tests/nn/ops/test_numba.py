@@ -222,9 +222,15 @@ def note_threads(ids):
 
 
 @pytest.mark.skipif(POOL.threads == 1, reason="one thread here; test_two_threads_do_the_same runs it with two")
-def test_threads_share_what_is_large():
+def test_threads_share_what_is_large(monkeypatch):
     """Both ways of a kernel are compiled, and kept apart on disk, where the next process finds them."""
-    for n, threads in ((1000, POOL.threads), (99, 1)):  # the first starts the threads
+    monkeypatch.setattr(POOL.contention, "next", float("inf"))  # whatever other programs do
+    for present, n, threads in (  # the first starts the threads
+        (False, 1000, POOL.threads),
+        (True, 1000, 1),
+        (False, 99, 1),
+    ):
+        monkeypatch.setattr(POOL.contention, "present", present)
         ids = np.full(n, -1)
         note_threads(ids)
         assert len(set(ids.tolist())) == threads
@@ -271,7 +277,7 @@ def test_two_threads_do_the_same():
     code = "from nn.ops.numba.threads import POOL; assert POOL.threads == 2, POOL"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **two}, check=True)
     left_out = "two_threads or plain_python or emulated or strict or import or trainings"
-    tests = ["tests/nn/ops/test_numba.py", "tests/nn/ops/test_ops.py", "tests/nn/ops/test_threads.py", "-k", f"not ({left_out})"]
+    tests = ["tests/nn/ops/test_numba.py", "tests/nn/ops/test_ops.py", "tests/nn/ops/test_threads.py", "tests/nn/ops/test_contention.py", "-k", f"not ({left_out})"]
     command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **two}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
