@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gan.data import fetch
+from gan.data import fetch, probe
 from gan.data.datasets import load
 from gan.errors import DataError
 from tests.support import mirror as behave
@@ -103,7 +103,7 @@ def test_a_network_that_swallows_everything_costs_one_deadline(tmp_path, monkeyp
         end.wait(20)
         raise OSError("timed out at last")
 
-    monkeypatch.setattr(fetch.socket, "create_connection", hang)
+    monkeypatch.setattr(probe.socket, "create_connection", hang)
     start = time.monotonic()
     with pytest.raises(DataError, match="one.invalid: no answer; two.invalid: no answer"):
         load(

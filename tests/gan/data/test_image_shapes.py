@@ -146,7 +146,7 @@ def test_as_many_pixels_of_another_shape_are_refused(shape):
 
 def test_shape_is_checked_before_clusters_are_searched(monkeypatch):
     monkeypatch.setattr(
-        "gan.training.trainer.cluster_ids", lambda *args: pytest.fail("clusters were looked for")
+        "gan.training.trainable.cluster_ids", lambda *args: pytest.fail("clusters were looked for")
     )
     with pytest.raises(RunError, match="images: expected shape"):
         Trainer(RECIPES["conv-clusters"], np.zeros((200, 28, 28, 3), np.uint8))

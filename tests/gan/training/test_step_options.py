@@ -93,7 +93,7 @@ def test_a_penalty_adds_its_value_and_its_gradient(D, penalty, weights):
     grad[...] = 0.25
     penalty.add(
         step.D,
-        step.penalty_cache,
+        step.penalty.cache,
         real=step.d_real,
         fake=step.d_fake,
         class_onehot=step.conditioning.class_onehot,
