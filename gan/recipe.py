@@ -76,7 +76,7 @@ class Recipe:
 
     @property
     def length(self) -> str:
-        """The length of a run, for people."""
+        """The length of a run as text."""
         return f"{self.epochs} epochs" if self.epochs else f"{self.steps:,} steps"
 
     def generator(self) -> Sequential:

@@ -11,7 +11,7 @@ import threading
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
-SOCKS_PORT = 1080  # of a proxy that is neither
+SOCKS_PORT = 1080  # of a proxy with another scheme
 
 
 class ConnectionProbe(threading.Thread):

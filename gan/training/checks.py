@@ -32,7 +32,7 @@ def check_learning_rate(rate: Any) -> float:
 
 def has_batchnorm(network: Sequential) -> bool:
     """Whether a layer of the network lets the images of a batch affect each other."""
-    return any(isinstance(leaf, BatchNorm) for _, leaf in network.modules())
+    return any(isinstance(layer, BatchNorm) for _, layer in network.modules())
 
 
 def check_networks(generator: Sequential, discriminator: Sequential, recipe: Recipe) -> None:
@@ -72,11 +72,11 @@ def check_networks(generator: Sequential, discriminator: Sequential, recipe: Rec
         k = recipe.num_classes
         wanted = f"{k} outputs per image, one for each class" if k else "one output per image"
         raise RunError(f"discriminator: expected {wanted}, got shape {outputs}")
-    for _, leaf in D.modules() if recipe.penalty else ():
-        if type(leaf).double_backward is Layer.double_backward:
+    for _, layer in D.modules() if recipe.penalty else ():
+        if type(layer).double_backward is Layer.double_backward:
             raise RunError(
                 "penalty: expected a discriminator whose layers all have double_backward, "
-                f"{leaf.label} does not; train it without a penalty, or without that layer"
+                f"{layer.label} does not; train it without a penalty, or without that layer"
             )
 
 

@@ -18,12 +18,12 @@ class Length(NamedTuple):
     minutes: float | None
 
     def last_step(self, step_count: int, steps_per_epoch: int) -> float:
-        """The number of the last step, or infinity; `step_count` is that of the steps so far."""
+        """The step count at which `fit` ends, or infinity, from the steps so far."""
         limits = [self.steps, self.epochs and self.epochs * steps_per_epoch]
         return min((step_count + n for n in limits if n is not None), default=inf)
 
     def end_seconds(self, seconds: float) -> float:
-        """The run's seconds after which no step starts, or infinity; given its seconds so far."""
+        """The seconds of the run after which no step starts, or infinity, from those so far."""
         return inf if self.minutes is None else seconds + 60 * self.minutes
 
 

@@ -22,7 +22,7 @@ class LossLog(Uncopyable):
     Parameters
     ----------
     ops, dtype : of the networks
-    length : number of rows; the log must be read before it is full
+    length : number of rows; a full log must be read before the next row
     """
 
     def __init__(self, ops: Any, length: int, dtype: Any) -> None:

@@ -134,7 +134,7 @@ class StatefulParts:
 
     def _streams(self) -> dict[str, Any]:
         """Every random stream by name; the layers of a network share one, for dropout."""
-        of_layers = [leaf.stream for network in self.networks for _, leaf in network.modules()]
+        of_layers = [layer.stream for network in self.networks for _, layer in network.modules()]
         streams = [self.noise_stream, *self.batches.orders()[1], *of_layers]
         distinct = {id(stream): stream for stream in streams}
         return {str(k): stream for k, stream in enumerate(distinct.values())}
