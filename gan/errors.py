@@ -1,11 +1,11 @@
-"""Errors of data sets and runs; those of layers, devices and weights files are in `nn.errors`."""
+"""Errors of data sets and runs; `nn.errors` has those of layers, devices and weights files."""
 
 from nn.errors import ByhandError
 
 
 class DataError(ByhandError, ValueError):
-    """A data file or data set is unavailable or does not hold what it must."""
+    """A data file or data set is missing or invalid."""
 
 
 class RunError(ByhandError, RuntimeError):
-    """A run cannot start or continue: its settings, its folder, or a loss that is not finite."""
+    """A run cannot start or continue: bad settings, a bad folder, or a loss that is not finite."""

@@ -17,6 +17,7 @@ from nn import (
     GlorotNormal,
     Layer,
     LeakyReLU,
+    Normal,
     ReLU,
     Reshape,
     Sequential,
@@ -32,14 +33,17 @@ def mlp(
 
     Parameters
     ----------
-    sizes : width of the input and of every Dense layer's output
-    hidden : makes the layers that follow each Dense layer but the last, given its width
+    sizes : width of the input, then of each Dense layer's output
+    hidden : given its width, returns the layers that follow a Dense layer, except after the last
     last : layers that follow the last Dense layer
     """
     layers: list[Layer] = []
     for n_in, n_out in zip(sizes[:-2], sizes[1:-1]):
         layers += [Dense(n_in, n_out), *hidden(n_out)]
     return Sequential(*layers, Dense(sizes[-2], sizes[-1]), *last)
+
+
+# ---- what follows a layer of n units or channels
 
 
 def leaky(n: int) -> list[Layer]:
@@ -58,12 +62,29 @@ def batchnorm_leaky(n: int) -> list[Layer]:
     return [BatchNorm(n), LeakyReLU(0.2)]
 
 
+# ---- networks
+
+
+def two_layer_generator(n_in: int) -> Sequential:
+    """z -> 512 -> 784."""
+    init = Normal(0.02)
+    return Sequential(
+        Dense(n_in, 512, init=init), LeakyReLU(0.01), Dense(512, 784, init=init), Sigmoid()
+    )
+
+
+def two_layer_discriminator(n_out: int) -> Sequential:
+    """784 -> 512 -> probabilities."""
+    init = Normal(0.02)
+    return Sequential(Dense(784, 512, init=init), ReLU(), Dense(512, n_out, init=init), Sigmoid())
+
+
 def dcgan_generator(
     n_in: int = 100, channels: Sequence[int] = (256, 128, 64, 32), image_channels: int = 1
 ) -> Sequential:
     """z -> 7x7 -> 7x7 -> 14x14 -> 14x14 -> 28x28.
 
-    A kernel of 4 doubles the size with an even overlap.
+    With stride 2, a kernel of 4 covers all output pixels evenly.
     """
     a, b, c, d = channels
     xavier = GlorotNormal()

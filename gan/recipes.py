@@ -1,4 +1,4 @@
-"""Recipes: networks and settings that train together. To add one, add an entry to ALL.
+"""The recipes, as data. To add one, add an entry to ALL.
 
 Five of them follow projects that people learn GANs from and keep their settings exactly; the
 default is measured against them.
@@ -6,8 +6,7 @@ default is measured against them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from gan.errors import RunError
@@ -22,102 +21,17 @@ from gan.networks import (
     mlp,
     small_discriminator,
     small_generator,
+    two_layer_discriminator,
+    two_layer_generator,
 )
-from gan.objectives.objectives import NonSaturating, Objective, Relativistic
-from gan.objectives.penalties import OneCentered, ZeroCentered
-from nn import Dense, LeakyReLU, Normal, ReLU, Sequential, Sigmoid, Tanh
+from gan.objectives.objectives import NonSaturating, Relativistic
+from gan.objectives.penalties import ZeroCentered
+from gan.recipe import DIGITS, Recipe
+from nn import Sigmoid, Tanh
 
+STACKED_DIGITS = (3, 28, 28)  # the image shape of Stacked MNIST
 MINUS_ONE_TO_ONE = (-1.0, 1.0)
 ZERO_TO_ONE = (0.0, 1.0)
-DIGITS = (1, 28, 28)  # image shapes
-STACKED_DIGITS = (3, 28, 28)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything a run needs besides images; `dataclasses.replace` changes a setting.
-
-    Parameters
-    ----------
-    name : what `get_recipe` and `--recipe` call it
-    origin : where it comes from, for the table
-    make_generator : returns an unbuilt generator, given the size of its input (`n_in`)
-    make_discriminator : returns an unbuilt discriminator, given the number of its outputs (`n_out`)
-    latent : the noise
-    image_range : (low, high) of the generated images, and of the training images as D sees them
-    image_shape : (C, H, W) of the images
-    objective : the losses of D and G
-    penalty : on the slope of D, or None
-    learning_rate, beta1, beta2 : of both Adam optimizers
-    ema_decay : decay per step of G's moving average, which is saved and sampled; None for none
-    fresh_noise : whether G's update generates new images instead of reusing those of D's update
-    pack : number of images that D scores at once, stacked as channels (PacGAN)
-    classes : number of labelled classes, if the networks are conditional on them, else 0
-    clusters : the same without labels: number of clusters that k-means finds, else 0
-    batch_size : images per step
-    epochs, steps : length of the run; exactly one is given
-    """
-
-    name: str
-    origin: str
-    make_generator: Callable[[int], Sequential]
-    make_discriminator: Callable[[int], Sequential]
-    latent: Latent
-    image_range: tuple[float, float]
-    image_shape: tuple[int, int, int] = DIGITS
-    objective: Objective = NonSaturating()
-    penalty: ZeroCentered | OneCentered | None = None
-    learning_rate: float = 2e-4
-    beta1: float = 0.9
-    beta2: float = 0.999
-    ema_decay: float | None = None
-    fresh_noise: bool = True
-    pack: int = 1
-    classes: int = 0
-    clusters: int = 0
-    batch_size: int = 64
-    epochs: int | None = None
-    steps: int | None = None
-
-    @property
-    def num_classes(self) -> int:
-        """The number of labelled classes or of clusters; 0 if unconditional."""
-        return self.classes or self.clusters
-
-    @property
-    def n_in(self) -> int:
-        """The size of G's input: the noise and a one-hot class."""
-        return self.latent.size + self.num_classes
-
-    @property
-    def n_out(self) -> int:
-        """The number of D's outputs: one per class."""
-        return self.num_classes or 1
-
-    @property
-    def length(self) -> str:
-        return f"{self.epochs} epochs" if self.epochs else f"{self.steps:,} steps"
-
-    def generator(self) -> Sequential:
-        """A new, unbuilt generator."""
-        return self.make_generator(self.n_in)
-
-    def discriminator(self) -> Sequential:
-        """A new, unbuilt discriminator."""
-        return self.make_discriminator(self.n_out)
-
-
-def two_layer_generator(n_in: int) -> Sequential:
-    init = Normal(0.02)
-    return Sequential(
-        Dense(n_in, 512, init=init), LeakyReLU(0.01), Dense(512, 784, init=init), Sigmoid()
-    )
-
-
-def two_layer_discriminator(n_out: int) -> Sequential:
-    init = Normal(0.02)
-    return Sequential(Dense(784, 512, init=init), ReLU(), Dense(512, n_out, init=init), Sigmoid())
-
 
 CONV_R1R2 = Recipe(
     name="conv-r1r2",
@@ -146,12 +60,13 @@ CONV_CLUSTERS = replace(
     steps=12_000,
 )
 
-# Both keep to PacGAN's protocol for Stacked MNIST (gan/data/stacked.py): noise, batches, epochs.
+# Noise, batch size and epochs are those of PacGAN's protocol for Stacked MNIST; see
+# gan/data/stacked.py.
 STACKED_DCGAN = Recipe(
     name="stacked-dcgan",
     origin="the plain baseline: dcgan with the protocol's noise and Adam",
-    make_generator=partial(dcgan_generator, image_channels=3),
-    make_discriminator=partial(dcgan_discriminator, image_channels=3),
+    make_generator=partial(dcgan_generator, image_channels=STACKED_DIGITS[0]),
+    make_discriminator=partial(dcgan_discriminator, image_channels=STACKED_DIGITS[0]),
     latent=Latent(100, "uniform"),
     image_range=MINUS_ONE_TO_ONE,
     image_shape=STACKED_DIGITS,
@@ -251,8 +166,8 @@ ALL = [
         name="stacked-ours",
         origin="ours; objective and penalty after Huang et al. 2024, whose ablation on Stacked "
         "MNIST keeps all modes with them",
-        make_generator=partial(small_generator, image_channels=3),
-        make_discriminator=partial(small_discriminator, image_channels=3),
+        make_generator=partial(small_generator, image_channels=STACKED_DIGITS[0]),
+        make_discriminator=partial(small_discriminator, image_channels=STACKED_DIGITS[0]),
         objective=Relativistic(),
         penalty=ZeroCentered(1.0, every=8),
         learning_rate=1e-3,
@@ -281,7 +196,7 @@ def get_recipe(name: str, image_shape: tuple[int, int, int] | None = None) -> Re
 
     Raises
     ------
-    RunError : there is no such recipe; the message lists those that there are
+    RunError : there is no such recipe; the message lists the known ones
     """
     known = RECIPES if image_shape is None else recipes_for(image_shape)
     if name not in known:
@@ -291,7 +206,7 @@ def get_recipe(name: str, image_shape: tuple[int, int, int] | None = None) -> Re
 
 
 def table(image_shape: tuple[int, int, int] = DIGITS) -> str:
-    """The recipes for images of this shape as text, one per line."""
+    """The recipes for images of this shape as text, one a line."""
     rows = [("recipe", "length", "batch", "learning rate", "parameters", "origin")]
     for recipe in recipes_for(image_shape).values():
         size = recipe.generator().n_parameters + recipe.discriminator().n_parameters

@@ -1,4 +1,4 @@
-"""Objects of a run that cannot be copied whole."""
+"""Objects of a run that cannot be copied."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from gan.errors import RunError
 
 
 class Uncopyable:
-    """Refuses `copy` and `pickle` by a `RunError` that names the alternative.
+    """Refuses `copy` and `pickle` with a `RunError` that names the alternative.
 
     The arrays of such an object are views of each other and of networks owned elsewhere. A copy
-    would train arrays of its own that nothing else sees.
+    would train arrays that nothing else uses.
     """
 
     instead = "make another from copies of its networks"

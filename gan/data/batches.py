@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,12 +11,14 @@ from gan.errors import RunError
 from nn.ops.base import Array
 
 
+@runtime_checkable
 class BatchSource(Protocol):
-    """Training images that are not an array but make batches themselves, like `StackedDigits`."""
+    """Training images that make their own batches instead of being an array."""
 
     def batches(
         self, batch_size: int, image_range: tuple[float, float], ops: Any, stream: Any
-    ) -> Batches: ...
+    ) -> Batches:
+        """The batches; the parameters are those of `Batches`."""
 
 
 def make_batches(
@@ -27,23 +29,21 @@ def make_batches(
     stream: Any,
 ) -> Batches:
     """The batches of a `BatchSource`, or of an array of images; see `Batches`."""
-    make = getattr(images, "batches", None)
-    if make is not None:
-        return make(batch_size, image_range, ops, stream)
+    if isinstance(images, BatchSource):
+        return images.batches(batch_size, image_range, ops, stream)
     return Batches(images, batch_size, image_range, ops, stream)
 
 
 class Batches:
     """Whole batches of images in a new random order each epoch, from a uint8 copy on the device.
 
-    Images left over at the end of an epoch, fewer than a batch, are not seen in that epoch; the
-    next one has another order.
+    The last images of an order, fewer than a batch, are left out in that epoch.
 
     Parameters
     ----------
     images : uint8 (N, ...) in 0..255, on the host
     batch_size : 1..N
-    image_range : (low, high), what 0 and 255 are mapped to
+    image_range : (low, high), to which 0 and 255 are mapped
     ops : the backend
     stream : random stream of that backend, for the order
 
@@ -61,11 +61,8 @@ class Batches:
         stream: Any,
     ) -> None:
         check_images(images)
-        if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= len(images):
-            raise RunError(
-                f"batch size: expected 1 to {len(images):,}, the number of images, got {batch_size}"
-            )
-        self.batch_size, self.per_epoch = int(batch_size), len(images) // int(batch_size)
+        self.batch_size = check_batch_size(batch_size, len(images), "images")
+        self.per_epoch = len(images) // self.batch_size
         self.ops, self.stream = ops, stream
         self.images = ops.asarray(images.reshape(len(images), -1))
         self.image_shape, self.n_pixels = images.shape[1:], self.images.shape[1]
@@ -79,7 +76,7 @@ class Batches:
         check_image_shape(self.image_shape, shape)
 
     def set_labels(self, labels: np.ndarray | None, num_classes: int) -> None:
-        """Make `gather` return classes too.
+        """Set the classes that `gather` writes.
 
         Parameters
         ----------
@@ -92,13 +89,13 @@ class Batches:
         self._class_onehot = self.ops.asarray(one_hot(labels, len(self.images), num_classes))
 
     def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
-        """Write a batch into the given arrays.
+        """Write the batch of a training step into the given arrays.
 
         Parameters
         ----------
-        step : number of the training step, counted from 0
+        step : counted from 0
         out : images, (batch_size, pixels) of the network's dtype
-        class_onehot : their classes, (batch_size, num_classes), given after `set_labels`
+        class_onehot : their classes, (batch_size, num_classes); needs `set_labels` first
         """
         place = step % self.per_epoch
         if place == 0:
@@ -109,8 +106,15 @@ class Batches:
             self.ops.gather_rows(self._class_onehot, index, 1.0, 0.0, out=class_onehot)
 
     def orders(self) -> tuple[list[Array], list[Any]]:
-        """The index vectors `gather` shuffles and their streams, for checkpoints."""
+        """The index vectors that `gather` shuffles, and their streams, for checkpoints."""
         return [self.order], [self.stream]
+
+
+def check_batch_size(batch_size: Any, n: int, what: str) -> int:
+    """The batch size as an int; `RunError` unless it is in 1..n, the number of `what`."""
+    if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= n:
+        raise RunError(f"batch size: expected 1 to {n:,}, the number of {what}, got {batch_size}")
+    return int(batch_size)
 
 
 def check_images(images: Any) -> None:
@@ -132,7 +136,7 @@ def check_images(images: Any) -> None:
 
 
 def how_to_convert(images: Any) -> str:
-    """How these images become uint8 (N, ...)."""
+    """Advice on converting these images to uint8 (N, ...)."""
     if not isinstance(images, np.ndarray) or images.dtype == object:
         return "make them one array: np.array(list_of_images, np.uint8)"
     if images.dtype.kind == "f":

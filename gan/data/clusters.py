@@ -1,11 +1,10 @@
 """Classes without labels: k-means clusters of the training images.
 
-The generator is one continuous function of the noise. Between two kinds of image, a 3 and a 7,
-it can only produce images that are neither. Where each training image comes with its cluster, G
-interpolates within a cluster and never across, and D compares like with like. Labels give ten
-classes; k-means gives as many clusters as needed.
+The generator is a continuous function of the noise. Between a 3 and a 7 it can only produce images
+that are neither. If it is conditional on the cluster of each image, it interpolates within clusters
+only, and D compares images of one cluster. Labels give ten classes; k-means gives any number.
 
-It is our own, in 30 lines of NumPy, so that training needs no scikit-learn.
+K-means is our own, 30 lines of NumPy, so that training needs no scikit-learn.
 Source: Lloyd 1982; for GANs, Sage et al. 2018 and Liu et al. 2020, who cluster learned features
 instead of pixels.
 """
@@ -39,7 +38,7 @@ class ClusterIds:
     ids: Any
 
 
-@quiet  # of what hardly varies, next to nothing is left
+@quiet  # the components of images that hardly vary underflow
 def cluster_ids(images: Any, labels: Any, k: int, seed: Any) -> np.ndarray:
     """A copy of the ids where `labels` is a `ClusterIds`, else `find_clusters`."""
     return (
@@ -72,15 +71,15 @@ def find_clusters(images: np.ndarray, k: int, seed: Any) -> np.ndarray:
     if not isinstance(k, int | np.integer) or k < 1:
         raise RunError(f"clusters: expected a whole number of at least 1, got {k!r}")
     rng = np.random.default_rng(seed)
-    # In float64: `nearest` compares differences of squares that may be millions of times larger.
+    # float64: `nearest` compares differences between squares that may be millions of times larger
     x = principal_components(images.reshape(len(images), -1)).astype(np.float64)
     centres = x[rng.choice(len(x), k, replace=len(x) < k)]
     for _ in range(ROUNDS):
         labels = nearest(x, centres)
         members = np.bincount(labels, minlength=k)[:, None]
         sums = np.stack([np.bincount(labels, column, k) for column in x.T], axis=1)
-        strays = x[rng.integers(len(x), size=k)]
-        centres = np.where(members > 0, sums / np.maximum(members, 1), strays)
+        random_images = x[rng.integers(len(x), size=k)]
+        centres = np.where(members > 0, sums / np.maximum(members, 1), random_images)
     return nearest(x, centres)
 
 
@@ -104,8 +103,10 @@ def principal_components(rows: np.ndarray) -> np.ndarray:
 
 
 def centred_chunks(rows: np.ndarray, mean: np.ndarray) -> Iterator[np.ndarray]:
+    """`chunks` of the rows minus their mean."""
     return (part - mean for part in chunks(rows))
 
 
 def chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows, CHUNK at a time."""
     return (rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK))

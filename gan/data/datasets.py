@@ -4,11 +4,11 @@ A file of the data set NAME is looked for under the folder ROOT (see
 `gan.data.locations.data_root`) as
 
     ROOT/NAME/FILE    where fetched files go: data sets share file names, so each has its own folder
-    ROOT/FILE         in a folder of the user's own; it is read and never written
+    ROOT/FILE         a file of the user's own, which is only read
 
 The first file with the official SHA-256 is read, offline. MNIST's unpacked files (FILE without
-.gz) are known too. A file with the right name but another hash is never read: it is reported on
-stderr, unless it is the official file of another data set, and the official one is fetched into
+.gz) are known too. A file with the right name and another hash is never read. It is reported on
+stderr, unless it is the official file of another data set, and the official file is fetched into
 ROOT/NAME.
 """
 
@@ -26,7 +26,7 @@ from gan.data.official import holds_any, obtain, read_official
 from gan.data.sources import SOURCES, Source
 from gan.errors import DataError
 
-PREFIXES = {"train": "train", "test": "t10k"}  # the official file names' word for each split
+PREFIXES = {"train": "train", "test": "t10k"}  # of the official file names
 
 
 def load(
@@ -40,9 +40,9 @@ def load(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Load the images and labels of one split, fetching them first if necessary.
 
-    If no mirror provides MNIST and none of its files is there, the bundled sample stands in, and
-    a line on stderr says so. A `data_dir` that does not exist, one file without the other, or a
-    damaged file is an error instead.
+    If no mirror provides MNIST and none of its files is there, the bundled sample is used instead,
+    and a line on stderr says so. A `data_dir` that does not exist, one file without the other, and
+    a damaged file are errors.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def load(
     Raises
     ------
     DataError
-        For an unknown name or split, and for a file that is missing, damaged or of another data
-        set and cannot be fetched; the message names the file.
+        If the name or split is unknown, or a file that is missing, damaged or of another data set
+        cannot be fetched; the message names the file.
     """
     source = _find(name)
     if split not in PREFIXES:

@@ -2,18 +2,15 @@
 
 pooch downloads to a temporary name, checks the hash, then moves the file into place. An
 interrupted fetch leaves nothing under the final name. Two processes that fetch the same file each
-move a verified file into place; whichever is last, the content is right.
+move a verified file into place.
 
-Two things are ours because pooch has no counterpart: the list of mirrors, and `ConnectionProbe`,
-which gives all mirrors one deadline (the timeouts of pooch and requests bound neither a name
-look-up nor a name with many addresses).
+Two things are our own because pooch has no counterpart: the list of mirrors, and one deadline for
+connecting to all of them; see `gan.data.probe`.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,13 +18,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gan.data.probe import ConnectionProbe
 from gan.errors import DataError
 
 CONNECT_SECONDS = 3  # for one address of a mirror; a name may have several
 READ_SECONDS = 10  # for the next bytes of a mirror that has answered
 CHUNK = 1 << 16  # bytes; with pooch's default of 1,024 the loop would take most of the time
-PORTS = {"http": 80, "https": 443}
-SOCKS_PORT = 1080  # of a proxy that is neither
 
 
 class FetchError(DataError):
@@ -39,14 +35,14 @@ class FetchError(DataError):
 
 
 class Unreachable(Exception):
-    """No connection reaches the mirror."""
+    """A mirror accepts no connection."""
 
 
 class Mirrors:
     """The mirrors of a data set, in order of preference, for the files of one `load`.
 
-    Nothing is retried: a mirror that cannot be reached, or stops sending, is not asked for
-    another file.
+    Nothing is retried: a mirror that cannot be reached or stops sending is skipped for all later
+    files.
 
     Parameters
     ----------
@@ -71,12 +67,12 @@ class Mirrors:
         self._deadline = 0.0
 
     def fetch(self, name: str, sha256: str, folder: Path) -> Path:
-        """Fetch a file into `folder`, replacing what has its name there.
+        """Fetch a file into `folder`, replacing any file of its name.
 
         Parameters
         ----------
         name
-            The file's name, below a mirror's address and in the folder.
+            The file's name in the folder, and at the mirrors after the base address.
         sha256
             The hexadecimal hash that its content must have.
         folder
@@ -94,7 +90,7 @@ class Mirrors:
         DataError
             If the folder cannot be written.
         """
-        import requests  # slow to import, and reading data that is already there does not need it
+        import requests  # slow to import, and not needed to read cached data
 
         failures = []
         for url in self.urls:
@@ -106,9 +102,7 @@ class Mirrors:
                 if isinstance(error, (Unreachable, requests.ConnectionError, requests.Timeout)):
                     self.unreachable[url] = reason
                 failures.append(f"{urlsplit(url).netloc}: {reason}")
-            except (
-                OSError
-            ) as error:  # after requests' errors, which are OSErrors too: this one is the disk's
+            except OSError as error:  # of the disk: those of requests are caught above
                 raise DataError(
                     f"{folder}: expected a writable folder to fetch {name} into, got "
                     f"{error.strerror or error}; choose another with --data-dir or BYHAND_DATA_DIR"
@@ -122,18 +116,19 @@ class Mirrors:
         )
 
     def _connect(self, url: str) -> None:
-        """Raise `Unreachable` unless the host accepts a connection; all are probed at once."""
+        """Raise `Unreachable` unless the host accepts a connection; probes all hosts at once."""
         if url in self.unreachable:
             raise Unreachable(self.unreachable[url])
         if not self._probes:
             self._probes = {each: ConnectionProbe(each, self.timeout[0]) for each in self.urls}
-            self._deadline = time.monotonic() + 2 * self.timeout[0]  # enough for a second address
+            self._deadline = time.monotonic() + 2 * self.timeout[0]  # time for a second address
         probe = self._probes[url]
         probe.join(max(0, self._deadline - time.monotonic()))
         if probe.error:
             raise Unreachable(probe.error)
 
     def _download(self, url: str, name: str, sha256: str, folder: Path) -> Path:
+        """Let pooch fetch the file from one mirror."""
         import pooch
         from tqdm import tqdm
 
@@ -155,43 +150,18 @@ class Mirrors:
                 )
         finally:
             log.setLevel(level)
-        with suppress(PermissionError):  # another user's process was faster
-            os.chmod(path, 0o644)  # pooch leaves it private to its owner; a cache may be shared
+        with suppress(PermissionError):  # another user's process moved its file there first
+            os.chmod(path, 0o644)  # pooch makes it private to its owner; a cache may be shared
         return Path(path)
 
 
-class ConnectionProbe(threading.Thread):
-    """Opens and closes a connection to where a request for `url` would go.
-
-    `error` is None once that has worked. A daemon thread: a name look-up that hangs delays
-    neither the load nor the end of the program.
-    """
-
-    def __init__(self, url: str, timeout: float) -> None:
-        super().__init__(daemon=True)
-        self.url, self.timeout = url, timeout
-        self.error: str | None = "no answer"
-        self.start()
-
-    def run(self) -> None:
-        from requests.utils import get_environ_proxies, select_proxy
-
-        target = urlsplit(select_proxy(self.url, get_environ_proxies(self.url)) or self.url)
-        port = target.port or PORTS.get(target.scheme, SOCKS_PORT)
-        try:
-            socket.create_connection((target.hostname, port), timeout=self.timeout).close()
-            self.error = None
-        except OSError as error:
-            self.error = (error.strerror or str(error)).lower()
-
-
 def keep_compressed(response: Any, **_: Any) -> None:
-    """Keep a .gz file packed: requests would unpack what a server labels as encoded."""
+    """Keep a .gz file packed: requests would unpack a file that a server labels as encoded."""
     response.raw.headers.pop("content-encoding", None)
 
 
 def describe(error: Exception) -> str:
-    """Why a fetch failed, in two or three words."""
+    """The reason for a failed fetch, in two or three words."""
     if isinstance(error, Unreachable):
         return str(error)
     response = getattr(error, "response", None)

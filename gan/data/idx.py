@@ -5,7 +5,7 @@
     byte 3      number of dimensions
     then        one 4-byte unsigned size per dimension, then the elements
 
-The reader is ours: it takes no more memory than the file holds, whatever its header claims.
+The reader is our own: its memory is bounded by the size of the file, whatever the header claims.
 Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits", section "File formats".
 """
 
@@ -28,7 +28,7 @@ from nn.serialization.files import atomic_write
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20  # bytes read at a time
-MOST_PACKED = 100_000_000  # bytes unpacked beyond the file's own size: twice what MNIST needs
+MAX_EXPANSION = 100_000_000  # bytes unpacked beyond the file's own size: twice what MNIST needs
 
 Stream = IO[bytes] | gzip.GzipFile
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
@@ -37,8 +37,8 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 def read_idx(source: Source) -> np.ndarray:
     """Read an IDX file, gzipped or not.
 
-    Memory stays within what the file really holds; unpacking stops one byte after what the header
-    claims.
+    Memory is bounded by the size of the file. Unpacking stops one byte after the size that the
+    header claims.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def read_idx(source: Source) -> np.ndarray:
     Raises
     ------
     DataError
-        Naming the file, if it is missing, unreadable, not IDX, truncated or longer than its
-        header says, or if its gzip stream is damaged or claims more than MOST_PACKED bytes beyond
-        its own size.
+        If the file is missing, unreadable, not IDX, truncated or longer than its header says, or
+        if its gzip stream is damaged or larger than the file by more than MAX_EXPANSION bytes; the
+        message names the file.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _read(io.BytesIO(source), "<bytes>")
@@ -83,7 +83,7 @@ def _read(file: IO[bytes], name: str) -> np.ndarray:
         return _parse(file, name)
     try:
         with gzip.GzipFile(fileobj=file) as unpacked:
-            return _parse(unpacked, name, most=n_bytes + MOST_PACKED)
+            return _parse(unpacked, name, limit=n_bytes + MAX_EXPANSION)
     except EOFError as error:
         raise DataError(
             f"{name}: expected a complete gzip stream, got a truncated one; fetch or copy it again"
@@ -95,13 +95,13 @@ def _read(file: IO[bytes], name: str) -> np.ndarray:
         ) from error
 
 
-def _parse(stream: Stream, name: str, most: float = math.inf) -> np.ndarray:
-    """The array in an unpacked stream of at most `most` bytes."""
+def _parse(stream: Stream, name: str, limit: float = math.inf) -> np.ndarray:
+    """The array in an unpacked stream of at most `limit` bytes."""
     dtype, shape = _parse_header(stream, name)
     claimed = math.prod(shape) * dtype.itemsize  # Python integers: cannot overflow
-    if claimed > most:
+    if claimed > limit:
         raise DataError(
-            f"{name}: expected a gzip file that unpacks to at most {most:,} bytes, got a "
+            f"{name}: expected a gzip file that unpacks to at most {limit:,} bytes, got a "
             f"header that claims {claimed:,}; fetch it again, or gunzip it if you trust it"
         )
     data = _take(stream, claimed)
@@ -124,7 +124,7 @@ def _parse(stream: Stream, name: str, most: float = math.inf) -> np.ndarray:
         ) from error
     if dtype.isnative:
         return array
-    return array.byteswap(inplace=True).view(dtype.newbyteorder("="))  # in place
+    return array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 
 def _parse_header(stream: Stream, name: str) -> tuple[np.dtype, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Which training images fit a generator: those of its own shape, not merely as many pixels."""
+"""Which training images fit a generator: those of its image shape, not of its number of pixels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ COLOURS = 3
 
 
 def check_image_shape(shape: tuple[int, ...], generated: tuple[int, ...]) -> None:
-    """Raise `RunError` unless training images of one shape fit a generator of images of another.
+    """Raise `RunError` unless the training images fit the generator.
 
-    Images of one channel may be (1, H, W), (H, W, 1), (H, W) or flat, (H * W,): their pixels come
-    in the same order. Images of more channels must have exactly the generated shape (C, H, W). A
-    generator of flat images knows only the number of pixels; it accepts any image of one channel,
-    and colour images with channels first.
+    Images of one channel may be (1, H, W), (H, W, 1), (H, W) or flat, (H * W,): the order of their
+    pixels is the same. Images of more channels must have exactly the generated shape, (C, H, W). A
+    generator of flat images fits any image of one channel with its number of pixels, and colour
+    images with channels first.
 
     Parameters
     ----------
@@ -54,4 +54,5 @@ def without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def batch_shape(shape: tuple[int, ...]) -> str:
+    """The shape of N images, for a message."""
     return f"(N, {', '.join(map(str, shape))})"

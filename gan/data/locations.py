@@ -1,4 +1,4 @@
-"""Where data lies: the bundled sample, and the folder for all other data sets."""
+"""Where data files are: the bundled sample, and the folder for all other data sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAMPLE = "mnist-sample"
 
 
 def in_checkout() -> bool:
-    """Whether this package runs from a checkout; site-packages may hold another's data/."""
+    """Whether this package runs from a checkout; in site-packages, data/ may be another's."""
     return (CHECKOUT / "setup.cfg").is_file() and (CHECKOUT / "data" / SAMPLE).is_dir()
 
 
@@ -47,6 +47,6 @@ def data_root(data_dir: str | os.PathLike[str] | None = None) -> Path:
         return root
     if in_checkout():
         return CHECKOUT / "data"
-    import pooch  # slow to import, and a cached file needs nothing else of it
+    import pooch  # slow to import, and rarely needed
 
     return Path(pooch.os_cache("byhand"))

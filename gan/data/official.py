@@ -1,4 +1,4 @@
-"""Finding a data set's official files by their SHA-256, and reading them."""
+"""Finds a data set's official files by their SHA-256, and reads them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def obtain(source: Source, file: str, folders: Sequence[Path], mirrors: Mirrors)
     source
         The data set.
     file
-        The official name, which ends in .gz; the unpacked file also counts if its hash is known.
+        The official name, which ends in .gz; the unpacked file is accepted if its hash is known.
     folders
         Where to look, in this order; a fetched file goes into the first.
     mirrors
@@ -43,7 +43,7 @@ def obtain(source: Source, file: str, folders: Sequence[Path], mirrors: Mirrors)
     FetchError
         If the file is missing and no mirror provides it.
     DataError
-        If, besides, a damaged file has its name.
+        If no mirror provides it and a damaged file has its name.
     """
     mismatches = []
     for folder in folders:
@@ -82,7 +82,7 @@ def holds_any(source: Source, prefix: str, folders: Sequence[Path]) -> bool:
 
 
 def read_official(source: Source, path: Path) -> np.ndarray:
-    """Read an official file; the bytes parsed are the bytes hashed, whoever else writes there."""
+    """Read an official file, hashing the very bytes that are parsed: the file may have changed."""
     with open(path, "rb") as file:
         content = file.read()
     if hashlib.sha256(content).hexdigest() != source.files[path.name]:
@@ -98,7 +98,7 @@ def read_official(source: Source, path: Path) -> np.ndarray:
 
 def file_sha256(path: Path) -> str | None:
     """The hexadecimal SHA-256 of a file, or None if there is no such file."""
-    try:  # pooch.file_hash would do, but importing pooch takes longer than reading the data set
+    try:  # not pooch.file_hash: importing pooch takes longer than reading the data set
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, NotADirectoryError):

@@ -22,7 +22,7 @@ class Source:
     mirrors
         Base addresses in order of preference, each ending in a slash.
     fallback
-        The data set that stands in if this one cannot be fetched.
+        The data set that is used if this one cannot be fetched.
     bundled
         Whether it is part of this package; see `gan.data.locations.sample_folder`.
     """

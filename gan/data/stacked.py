@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.data.batches import Batches
+from gan.data.batches import Batches, check_batch_size
 from gan.errors import RunError
 from nn.ops.base import Array
 
@@ -46,12 +46,12 @@ class StackedDigits:
 class StackedBatches(Batches):
     """Whole batches of stacked digits in a new random order each epoch.
 
-    Only the digits are stored on the device; a batch is gathered channel by channel. Parameters are
-    those of `Batches`, with `StackedDigits` for the images.
+    Only the digits are stored on the device; a batch is gathered channel by channel. The parameters
+    are those of `Batches`, but `images` is a `StackedDigits`.
 
     Raises
     ------
-    RunError : digits, triples or batch size do not fit
+    RunError : the digits, the triples or the batch size are invalid
     """
 
     def __init__(
@@ -65,14 +65,10 @@ class StackedBatches(Batches):
         super().__init__(images.digits, 1, image_range, ops, stream)
         triples = images.triples
         check_triples(triples, len(images.digits))
-        if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= len(triples):
-            raise RunError(
-                f"batch size: expected 1 to {len(triples):,}, the number of triples, "
-                f"got {batch_size}"
-            )
-        self.batch_size, self.per_epoch = int(batch_size), len(triples) // int(batch_size)
+        self.batch_size = check_batch_size(batch_size, len(triples), "triples")
+        self.per_epoch = len(triples) // self.batch_size
         self.digit_pixels, self.n_pixels = self.n_pixels, CHANNELS * self.n_pixels
-        # One index vector per channel, and streams in equal states, so that all shuffle alike.
+        # One index vector per channel, and streams in equal states, so that all have one order.
         self._channels = [ops.asarray(triples[:, c].astype(np.int64)) for c in range(CHANNELS)]
         self._streams = [ops.stream(np.random.SeedSequence(0)) for _ in range(CHANNELS)]
         for twin in self._streams:
@@ -93,7 +89,7 @@ class StackedBatches(Batches):
         )
 
     def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
-        """Write the batch of a step, counted from 0, into out: (batch_size, 3 * pixels)."""
+        """Write the batch of a step, counted from 0, into `out`, (batch_size, 3 * pixels)."""
         place = step % self.per_epoch
         for c, (order, stream) in enumerate(zip(self._channels, self._streams)):
             if place == 0:

@@ -11,14 +11,17 @@ from nn.ops.base import Array
 
 
 class Objective:
-    """An objective whose D scores each image by itself.
+    """The losses of D and G, means over D's logits, (N, 1).
 
     L_D = real(D(x)) + fake(D(G(z))), L_G = generator(D(G(z))). Each of the three is called like a
-    loss, ``value, dy = objective.fake(logits, cache, dy=..., value=...)``, and is a mean over the
-    logits, (N, 1).
+    loss: ``value, dy = objective.fake(logits, cache, dy=..., value=...)``.
+
+    Attributes
+    ----------
+    pairs : whether G's loss also needs D's logits of training images
     """
 
-    pairs = False  # whether G's loss also needs D's logits of training images
+    pairs = False
 
     def real(self, logits: Array, cache: Cache, **out: Any) -> tuple[Array, Array]:
         raise NotImplementedError
@@ -40,7 +43,7 @@ class Objective:
         real_value: Array,
         fake_value: Array,
     ) -> None:
-        """Both parts of L_D and their gradients, written into the arrays given.
+        """Write both parts of L_D and their gradients into the given arrays.
 
         Parameters
         ----------
@@ -85,10 +88,10 @@ class NonSaturating(Objective):
 
 @dataclass(frozen=True)
 class Minimax(NonSaturating):
-    """The game of the theory: G minimizes what D maximizes.
+    """The original two-player game: G minimizes what D maximizes.
 
     L_G = mean log(1 - D(G(z))) = -BCE(D(G(z)), 0). Its gradient, -D(G(z)) / N, vanishes where D is
-    sure, so `NonSaturating` is what is trained in practice.
+    certain, so `NonSaturating` is used in practice.
 
     References
     ----------
@@ -145,7 +148,7 @@ class HingeLoss(Objective):
 class Wasserstein(Objective):
     """L_D = mean D(G(z)) - mean D(x), L_G = -mean D(G(z)).
 
-    D, kept smooth by a penalty, estimates a distance.
+    With a penalty that keeps D smooth, -L_D estimates the distance between the two distributions.
 
     References
     ----------
@@ -166,10 +169,10 @@ class Wasserstein(Objective):
 
 @dataclass(frozen=True)
 class Relativistic(Objective):
-    """D tells which image of a pair (x, G(z)) is the real one.
+    """D learns which image of a pair (x, G(z)) is the real one.
 
-    L_D = mean f(D(x) - D(G(z))), L_G = mean f(D(G(z)) - D(x)), f(t) = log(1 + exp(-t)). A mode
-    that G drops always leaves pairs that D tells apart.
+    L_D = mean f(D(x) - D(G(z))), L_G = mean f(D(G(z)) - D(x)), f(t) = log(1 + exp(-t)). As long as
+    G drops a mode, some pairs are easy for D, and G has a gradient.
 
     References
     ----------
@@ -190,16 +193,16 @@ class Relativistic(Objective):
         real_value: Array,
         fake_value: Array,
     ) -> None:
-        """As in `Objective`; half of the single loss is recorded for each kind of image."""
+        """As in `Objective`, with half of the loss recorded for each kind of image."""
         ahead = cache.ops.subtract(real, fake, out=cache.buffer("ahead", real.shape))
         self.loss(ahead, 1.0, cache, dy=d_real, value=real_value)
         cache.ops.multiply(d_real, -1.0, out=d_fake)  # dL/dD(G(z)) = -dL/dD(x)
         cache.ops.multiply(real_value, 0.5, out=real_value)
         cache.ops.copy_(fake_value, real_value)
 
-    def generator(  # type: ignore[override]  # called with `real` where `pairs` says so
+    def generator(  # type: ignore[override]  # `pairs`: called with `real`
         self, logits: Array, cache: Cache, *, real: Array, **out: Any
     ) -> tuple[Array, Array]:
-        """As in `Objective`, given D's logits of the training images that complete the pairs."""
+        """As in `Objective`; `real` holds D's logits of the training images of the pairs."""
         ahead = cache.ops.subtract(logits, real, out=cache.buffer("ahead", real.shape))
         return self.loss(ahead, 1.0, cache, **out)

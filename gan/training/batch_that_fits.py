@@ -1,4 +1,4 @@
-"""Which batch size to use where the device's memory is too small for the one given."""
+"""Finds a batch size whose step fits the device's memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gan.recipes import Recipe
+from gan.recipe import Recipe
 from gan.training.ema import GeneratorEMA
 from gan.training.loss_log import LossLog
 from gan.training.step import AdversarialStep
@@ -15,11 +15,12 @@ from nn import DeviceMemoryError, Sequential
 
 
 def batch_that_fits(run_step: Callable[[int], object], batch_size: int, unit: int) -> int | None:
-    """The largest of batch_size / 2, / 4, ... for which run_step(n) finds memory, or None.
+    """The largest of batch_size / 2, / 4, ... whose step fits the memory, or None.
 
     Parameters
     ----------
-    run_step : takes all memory that a step of n images needs, and releases it
+    run_step : given n, takes all memory that a step of n images needs, and releases it;
+        raises `DeviceMemoryError` if there is too little
     batch_size : the one that does not fit
     unit : batch sizes are multiples of it
     """
@@ -42,8 +43,7 @@ def memory_error(
 ) -> DeviceMemoryError:
     """The error for a step that ran out of memory, naming a batch size that fits.
 
-    It tries smaller steps, which change the networks. The memory of the failed step must have been
-    released.
+    It tries smaller steps, which change the networks. Release the memory of the failed step first.
     """
     ops = generator.ops
 

@@ -1,4 +1,4 @@
-"""Callbacks: what a run calls as it goes on."""
+"""Callbacks: objects that `Trainer.fit` calls while it trains."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Override the methods you need.
+    """Called while a trainer trains; override the methods you need.
 
-    A record is a dict of the mean losses and outputs of D, and of `step` (all steps so far),
+    A record is a dict with the mean losses and mean outputs of D, `step` (the steps so far),
     `seconds` (of training in this epoch) and `images_per_second`.
     """
 
@@ -25,14 +25,14 @@ class Callback:
         """Called every LOG_EVERY steps and after an epoch, with the means since the last call."""
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        """Called after each epoch, and where `fit` ends within one, with its means so far.
+        """Called after each epoch with its means, and where `fit` ends within an epoch.
 
-        The next `fit` continues that epoch, and calls this again at its end.
+        The next `fit` continues that epoch and calls this again at its end.
         """
 
 
 def check_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
-    """The callbacks as a list, which a loop does not exhaust; `RunError` for anything else."""
+    """The callbacks as a list; `RunError` for anything else."""
     expected = "callbacks: expected a list of Callback objects"
     if isinstance(callbacks, Callback):
         raise RunError(f"{expected}, got one, {callbacks!r}; put it into a list")

@@ -1,4 +1,4 @@
-"""Checks of what a run is given, before its first step."""
+"""Checks of the arguments of a trainer, before its first step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gan.errors import RunError
-from gan.recipes import Recipe
+from gan.recipe import Recipe
 from gan.training.packing import packed_shape
 from nn import BatchNorm, Sequential, Sigmoid
 from nn.layers.base import Layer
@@ -30,25 +30,18 @@ def check_learning_rate(rate: Any) -> float:
     return float(rate)
 
 
-def check_length(**lengths: Any) -> None:
-    """Raise `RunError` unless each of epochs, steps and minutes is None or above 0."""
-    for name, value in lengths.items():
-        if value is not None and not (isinstance(value, REAL) and value > 0):
-            raise RunError(f"{name}: expected a number above 0, got {value!r}")
-
-
 def has_batchnorm(network: Sequential) -> bool:
-    """Whether a layer makes the images of a batch depend on each other."""
-    return any(isinstance(leaf, BatchNorm) for _, leaf in network.modules())
+    """Whether a layer of the network lets the images of a batch affect each other."""
+    return any(isinstance(layer, BatchNorm) for _, layer in network.modules())
 
 
 def check_networks(generator: Sequential, discriminator: Sequential, recipe: Recipe) -> None:
-    """Raise `RunError` unless the networks fit each other and can do what the recipe needs.
+    """Raise `RunError` unless the networks fit each other and the recipe.
 
     Parameters
     ----------
     generator, discriminator : built
-    recipe : of the batch size to train with
+    recipe : its batch size, packing, classes and penalty are checked
     """
     n, name, D = recipe.batch_size, recipe.name, without_sigmoid(discriminator)
     *_, (_, last) = D.modules()
@@ -79,11 +72,11 @@ def check_networks(generator: Sequential, discriminator: Sequential, recipe: Rec
         k = recipe.num_classes
         wanted = f"{k} outputs per image, one for each class" if k else "one output per image"
         raise RunError(f"discriminator: expected {wanted}, got shape {outputs}")
-    for _, leaf in D.modules() if recipe.penalty else ():
-        if type(leaf).double_backward is Layer.double_backward:
+    for _, layer in D.modules() if recipe.penalty else ():
+        if type(layer).double_backward is Layer.double_backward:
             raise RunError(
                 "penalty: expected a discriminator whose layers all have double_backward, "
-                f"{leaf.label} does not; train it without a penalty, or without that layer"
+                f"{layer.label} does not; train it without a penalty, or without that layer"
             )
 
 

@@ -1,16 +1,17 @@
-"""What G is given, and which output of D scores an image: with classes, those of its class."""
+"""What G is given, and which output of D scores an image: with classes, that of its class."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gan.latent import Latent
+from gan.recipe import Recipe
 from gan.uncopyable import Uncopyable
 from nn.ops.base import Array
 
 
 class Conditioning(Uncopyable):
-    """Unconditional: G is given noise, and D has one output, the logit.
+    """Unconditional: G is given noise, and D's one output is the logit.
 
     Parameters
     ----------
@@ -22,13 +23,15 @@ class Conditioning(Uncopyable):
     Attributes
     ----------
     inputs : G's input, (n, n_in)
-    labels : its columns with the one-hot classes of the batch, (n, num_classes)
+    labels : its columns with the one-hot classes of the batch, (n, num_classes); None without
     class_onehot : the same for each logit, real then generated, (2 n_logits, outputs of D)
     """
 
+    labels: Array | None = None
+
     def __init__(self, ops: Any, dtype: Any, latent: Latent, n: int, n_logits: int) -> None:
         self.latent, self.noise = latent, ops.empty((n, latent.size), dtype)
-        self.inputs, self.labels = self.noise, self.noise[:, latent.size :]
+        self.inputs = self.noise
         self.class_onehot = ops.empty((2 * n_logits, 1), dtype)
         ops.fill_(self.class_onehot, 1)
 
@@ -36,16 +39,16 @@ class Conditioning(Uncopyable):
         """Take the classes in `labels` for both real and generated images."""
 
     def draw_inputs(self, stream: Any) -> Array:
-        """New noise, beside the classes."""
+        """Draw noise, and return it beside the classes."""
         self.latent.draw_(self.noise, stream)
         return self.inputs
 
     def logits(self, outputs: Array, rows: slice) -> Array:
-        """D's outputs for these rows of `class_onehot` -> their logits, (len(outputs), 1)."""
+        """The logits, (len(outputs), 1), from D's outputs for these rows of `class_onehot`."""
         return outputs
 
     def backward(self, dlogits: Array, rows: slice) -> Array:
-        """The gradients of the logits of these rows -> those of D's outputs."""
+        """The gradients of D's outputs, from those of the logits of these rows."""
         return dlogits
 
 
@@ -86,3 +89,12 @@ class ClassConditioning(Conditioning):
     def backward(self, dlogits: Array, rows: slice) -> Array:
         # dL/dD_k = onehot_k dL/dlogit: the outputs of other classes have zero gradient
         return self.ops.multiply(self.class_onehot[rows], dlogits, out=self._doutputs[rows])
+
+
+def make_conditioning(recipe: Recipe, ops: Any, dtype: Any) -> Conditioning:
+    """The conditioning for a recipe's classes or clusters, or for none."""
+    n = recipe.batch_size
+    settings = ops, dtype, recipe.latent, n, n // recipe.pack
+    if recipe.num_classes:
+        return ClassConditioning(*settings, recipe.num_classes)
+    return Conditioning(*settings)

@@ -7,13 +7,13 @@ import copy
 from gan.uncopyable import Uncopyable
 from nn import Sequential
 
-MAX_WARMUP = 10  # the average reaches over the last tenth of the first steps, at most
+WARMUP = 10  # early, the weight is 10 / (10 + steps): about the last tenth of the steps count
 
 
 class GeneratorEMA(Uncopyable):
-    """A generator whose weights and running statistics follow those of the one that trains.
+    """A generator whose weights and running statistics follow those of the generator that trains.
 
-    ema += weight (G - ema), with weight = 1 - decay, and larger in the first steps.
+    ema += weight (G - ema), weight = max(1 - decay, 10 / (10 + steps)).
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class GeneratorEMA(Uncopyable):
     def update(self, step_number: int) -> None:
         """Follow the generator after a step, counted from 0.
 
-        The host knows the step's number without reading the device, so the weight is a constant.
+        The weight is computed on the host, without a read from the device.
         """
-        weight = max(1 - self.decay, MAX_WARMUP / (MAX_WARMUP + step_number))
+        weight = max(1 - self.decay, WARMUP / (WARMUP + step_number))
         ema, parameters, ops = self.network.parameters, self._generator.parameters, self.network.ops
         ops.moving_average_(ema.value.flat, parameters.value.flat, weight)
         ops.moving_average_(ema.statistics.flat, parameters.statistics.flat, weight)

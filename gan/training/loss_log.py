@@ -1,4 +1,4 @@
-"""The losses of each step, collected on the device and read now and then."""
+"""The losses of each step, collected on the device and read every few steps."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ COLUMNS = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty"
 
 
 class LossLog(Uncopyable):
-    """A ring of rows on the device, one per step.
+    """Rows on the device, one per step, that are reused after each read.
 
-    Its columns are D's loss on real and on generated images, G's loss, D's mean output on both, and
-    the penalty on D's slope, 0 without one. A step writes into the row that `next_row` returns and
-    waits for nothing; `read` fetches all rows written since.
+    The columns are D's loss on real and on generated images, G's loss, D's mean output on both, and
+    the penalty on D's slope, or 0. A step writes into the row that `next_row` returns without
+    waiting for the device; `read` fetches all rows written since the last read.
 
     Parameters
     ----------
     ops, dtype : of the networks
-    length : number of rows; the log must be read before it is full
+    length : number of rows; a full log must be read before the next row
     """
 
     def __init__(self, ops: Any, length: int, dtype: Any) -> None:
@@ -35,7 +35,7 @@ class LossLog(Uncopyable):
         self._sums, self._squares = np.zeros(len(COLUMNS)), np.zeros(2)
 
     def next_row(self) -> dict[str, Array]:
-        """The arrays for a step's values, (1,) for each column's name."""
+        """The arrays for a step's values, (1,), by the name of the column."""
         row = self._rows[self._used]
         self._used += 1
         return row
@@ -53,7 +53,7 @@ class LossLog(Uncopyable):
 
         Returns
         -------
-        their means by name; their number; the index of the first that is not finite, or None
+        their means by name, their number, and the index of the first that is not finite, or None
         """
         rows = self._ops.to_host(self.ring)[: self._used].astype(np.float64)
         self._used = 0
@@ -67,7 +67,7 @@ class LossLog(Uncopyable):
         return named(self._sums / max(self._steps, 1))
 
     def spread(self) -> dict[str, float]:
-        """The standard deviations of their losses, of D and G: sqrt(mean L^2 - (mean L)^2)."""
+        """The standard deviations of D's and G's losses: sqrt(mean L^2 - (mean L)^2)."""
         n = max(self._steps, 1)
         variance = self._squares / n - (losses(self._sums) / n) ** 2
         return dict(zip(("d_loss", "g_loss"), map(float, np.sqrt(np.maximum(variance, 0)))))
@@ -78,7 +78,7 @@ class LossLog(Uncopyable):
         self._sums, self._squares = np.zeros(len(COLUMNS)), np.zeros(2)
 
     def state_dict(self) -> dict[str, Any]:
-        """The sums behind the means, ready for JSON; rows not read yet are not part of them."""
+        """The sums behind the means, ready for JSON; they exclude rows that are not read yet."""
         return {
             "sums": self._sums.tolist(),
             "squares": self._squares.tolist(),

@@ -1,4 +1,4 @@
-"""Packing: D scores several images at once, stacked as channels, and so sees their variety.
+"""Packing: D scores several images at once, stacked as channels, and so sees how they vary.
 
 Source: Lin et al. 2018 (PacGAN).
 """

@@ -9,7 +9,17 @@ from nn.ops.base import Array
 
 
 class Snapshot(Uncopyable):
-    """Copies of arrays on one device, and the number of the step they were taken after."""
+    """Copies of arrays as they were after a step, to return to when training diverges.
+
+    Parameters
+    ----------
+    ops : the backend
+    arrays : on its device, copied at once as those of step 0
+
+    Attributes
+    ----------
+    step : number of steps before the copies were taken
+    """
 
     def __init__(self, ops: Any, arrays: list[Array]) -> None:
         self.step = 0
@@ -21,6 +31,13 @@ class Snapshot(Uncopyable):
         self.step = step
         for copy, array in zip(self._copies, self._arrays):
             self._ops.copy_(copy, array)
+
+    def take_if_finite(self, step: int) -> bool:
+        """Copy the arrays, unless a number in them is not finite; returns whether it did."""
+        finite = all(self._ops.all_finite(array) for array in self._arrays)
+        if finite:
+            self.take(step)
+        return finite
 
     def restore(self) -> None:
         """Write the copies back."""

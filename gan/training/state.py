@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan.data.batches import Batches
 from gan.errors import RunError
+from gan.training.loss_log import LossLog
+from gan.training.stopwatch import Stopwatch
 from nn import Adam, Sequential
 from nn.ops.base import Array
-
-if TYPE_CHECKING:
-    from gan.training.trainer import Trainer
 
 MAX_STEPS = 2**53  # floats count no further
 
@@ -44,75 +45,96 @@ def learned_arrays(
     return weights | moments
 
 
-def read_state(trainer: Trainer) -> TrainerState:
-    """Copy a trainer's state."""
-    arrays = trainer.learned | orders(trainer)
-    rest = {
-        "step": trainer.step_count,
-        "streams": {name: stream.state for name, stream in streams(trainer).items()},
-        "log": trainer.log.state_dict(),
-        "seconds": [trainer.stopwatch.seconds, trainer.stopwatch.epoch],
-    }
-    on_host = {name: np.array(trainer.ops.to_host(array)) for name, array in arrays.items()}
-    return TrainerState(on_host, rest)
+@dataclass(frozen=True, eq=False)
+class StatefulParts:
+    """The parts of a trainer that have a state; the step count is the trainer's own.
 
-
-def write_state(trainer: Trainer, state: TrainerState) -> None:
-    """Write a state into a trainer; `RunError` for one of other networks, images or settings."""
-    arrays, rest = state
-    write_arrays(trainer, arrays)
-    try:
-        for name, stream in streams(trainer).items():
-            stream.state = rest["streams"][name]
-        trainer.log.load_state_dict(rest["log"])
-        step, (total, epoch) = int(rest["step"]), map(float, rest["seconds"])
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
-        raise RunError(
-            f"state: it is not one that a trainer returned ({type(problem).__name__}: {problem})"
-        ) from None
-    if not 0 <= step < MAX_STEPS:
-        raise RunError(f"state: expected a step of at least 0, got {step}")
-    if not (0 <= total < float("inf") and 0 <= epoch < float("inf")):
-        raise RunError("state: expected finite seconds of at least 0")
-    trainer.step_count, trainer.stopwatch.total, trainer.stopwatch.epoch = step, total, epoch
-
-
-def write_arrays(trainer: Trainer, arrays: dict[str, np.ndarray]) -> None:
-    """Check and write what was learned, and the order of the images."""
-    ours = trainer.learned | orders(trainer)
-    if arrays.keys() != ours.keys():
-        odd = min(arrays.keys() ^ ours.keys())
-        raise RunError(
-            f"state: expected the arrays {', '.join(ours)}; {odd!r} is "
-            f"{'extra' if odd in arrays else 'missing'}"
-        )
-    for name, array in ours.items():
-        given = arrays[name]
-        if (given.shape, given.dtype) != (array.shape, array.dtype):
-            raise RunError(
-                f"state: expected {name} of {array.dtype} {array.shape}, "
-                f"got {given.dtype} {given.shape}"
-            )
-        if name not in trainer.learned:
-            if not np.array_equal(np.sort(given), np.sort(trainer.ops.to_host(array))):
-                raise RunError(f"state: expected {name} as another order of the training images")
-        if not np.isfinite(given).all():
-            raise RunError(f"state: expected finite numbers in {name}")
-        trainer.ops.copy_(array, trainer.ops.asarray(given))
-
-
-def orders(trainer: Trainer) -> dict[str, Array]:
-    """The index vectors that are shuffled each epoch, by name."""
-    return {f"order.{k}": vector for k, vector in enumerate(trainer.batches.orders()[0])}
-
-
-def streams(trainer: Trainer) -> dict[str, Any]:
-    """Every stream that training draws from, by name.
-
-    The layers of a network share a stream, which dropout draws from.
+    Parameters
+    ----------
+    ops : the backend
+    learned : see `learned_arrays`
+    networks : those that train; their layers draw from random streams
+    batches, noise_stream, log, stopwatch : the trainer's
     """
-    networks = trainer.generator, trainer.discriminator
-    of_layers = [leaf.stream for network in networks for _, leaf in network.modules()]
-    noise, order = trainer.adversarial_step.noise_stream, trainer.batches.orders()[1]
-    distinct = {id(stream): stream for stream in [noise, *order, *of_layers]}
-    return {str(k): stream for k, stream in enumerate(distinct.values())}
+
+    ops: Any
+    learned: dict[str, Array]
+    networks: tuple[Sequential, ...]
+    batches: Batches
+    noise_stream: Any
+    log: LossLog
+    stopwatch: Stopwatch
+
+    def state_dict(self, step_count: int) -> TrainerState:
+        """Copy the state."""
+        rest = {
+            "step": step_count,
+            "streams": {name: stream.state for name, stream in self._streams().items()},
+            "log": self.log.state_dict(),
+            "seconds": [self.stopwatch.seconds, self.stopwatch.epoch],
+        }
+        arrays = self.learned | self._orders()
+        on_host = {name: np.array(self.ops.to_host(array)) for name, array in arrays.items()}
+        return TrainerState(on_host, rest)
+
+    def load_state_dict(self, state: TrainerState) -> int:
+        """Write a state into the parts, and return its step count.
+
+        Raises
+        ------
+        RunError : the state is of other networks, images or settings
+        """
+        arrays, rest = state
+        self._load_arrays(arrays)
+        try:
+            for name, stream in self._streams().items():
+                stream.state = rest["streams"][name]
+            self.log.load_state_dict(rest["log"])
+            step, (total, epoch) = int(rest["step"]), map(float, rest["seconds"])
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
+            raise RunError(
+                "state: expected one that a trainer returned, got another "
+                f"({type(problem).__name__}: {problem})"
+            ) from None
+        if not 0 <= step < MAX_STEPS:
+            raise RunError(f"state: expected a step of at least 0, got {step}")
+        if not (0 <= total < float("inf") and 0 <= epoch < float("inf")):
+            raise RunError("state: expected finite seconds of at least 0")
+        self.stopwatch.total, self.stopwatch.epoch = total, epoch
+        return step
+
+    def _load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        """Check each array, and write it."""
+        ours = self.learned | self._orders()
+        if arrays.keys() != ours.keys():
+            odd = min(arrays.keys() ^ ours.keys())
+            raise RunError(
+                f"state: expected the arrays {', '.join(ours)}; {odd!r} is "
+                f"{'extra' if odd in arrays else 'missing'}"
+            )
+        for name, array in ours.items():
+            given = arrays[name]
+            if (given.shape, given.dtype) != (array.shape, array.dtype):
+                raise RunError(
+                    f"state: expected {name} of {array.dtype} {array.shape}, "
+                    f"got {given.dtype} {given.shape}"
+                )
+            if name not in self.learned:
+                if not np.array_equal(np.sort(given), np.sort(self.ops.to_host(array))):
+                    raise RunError(
+                        f"state: expected {name} as another order of the training images"
+                    )
+            if not np.isfinite(given).all():
+                raise RunError(f"state: expected finite numbers in {name}")
+            self.ops.copy_(array, self.ops.asarray(given))
+
+    def _orders(self) -> dict[str, Array]:
+        """The index vectors that are shuffled each epoch, by name."""
+        return {f"order.{k}": vector for k, vector in enumerate(self.batches.orders()[0])}
+
+    def _streams(self) -> dict[str, Any]:
+        """Every random stream by name; the layers of a network share one, for dropout."""
+        of_layers = [layer.stream for network in self.networks for _, layer in network.modules()]
+        streams = [self.noise_stream, *self.batches.orders()[1], *of_layers]
+        distinct = {id(stream): stream for stream in streams}
+        return {str(k): stream for k, stream in enumerate(distinct.values())}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan.recipes import Recipe
+from gan.recipe import Recipe
 from gan.training.checks import check_networks, has_batchnorm, without_sigmoid
-from gan.training.conditioning import ClassConditioning, Conditioning
+from gan.training.conditioning import make_conditioning
 from gan.training.ema import GeneratorEMA
+from gan.training.lazy_penalty import LazyPenalty
 from gan.training.packing import pack_images
 from gan.uncopyable import Uncopyable
 from nn import Adam, Sequential
@@ -19,12 +20,12 @@ BOTH = slice(None)  # rows of real and of generated images
 
 
 class AdversarialStep(Uncopyable):
-    """G and D with everything that one update of each needs; call it for a step.
+    """G and D with everything that one update of each needs; a call is one step.
 
     Parameters
     ----------
     generator, discriminator : built networks on one device
-    recipe : its objective, penalty, optimizers' settings and batch size are used
+    recipe : its objective, penalty, optimizer settings and batch size are used
     noise_stream : random stream for z
     ema : the moving average that follows the generator, or None
 
@@ -47,48 +48,45 @@ class AdversarialStep(Uncopyable):
         noise_stream: Any,
         ema: GeneratorEMA | None = None,
     ) -> None:
+        check_networks(generator, discriminator, recipe)
         self.ops, self.recipe = generator.ops, recipe
         self.noise_stream, self.ema = noise_stream, ema
-        # Losses work on logits: they take over a final Sigmoid, so that a confident mistake keeps
-        # its gradient.
+        # The losses take over a final Sigmoid: on logits, a confident mistake keeps its gradient.
         self.G, self.D = generator, without_sigmoid(discriminator)
         adam = {"beta1": recipe.beta1, "beta2": recipe.beta2}
         self.g_optimizer = Adam(generator, recipe.learning_rate, **adam)
         self.d_optimizer = Adam(discriminator, recipe.learning_rate, **adam)
-        self._make_caches()
-        # Without batch norm images do not see each other: D takes real and generated ones at once.
+        # Without batch norm, images do not affect each other: D takes both kinds in one pass.
         self.one_pass = not has_batchnorm(discriminator)
-        check_networks(generator, discriminator, recipe)
+        self.conditioning = make_conditioning(recipe, self.ops, generator.dtype)
+        self._make_images(generator.output_shape((recipe.n_in,)))
+        self._make_caches()
+        self.penalty = None
+        if recipe.penalty is not None:
+            self.penalty = LazyPenalty(recipe.penalty, self.D, self.d_cache)
 
-        n, image_shape = recipe.batch_size, generator.output_shape((recipe.n_in,))
-        self.images = self.ops.empty((2 * n, *image_shape), generator.dtype)  # real, then generated
+    def _make_images(self, image_shape: tuple[int, ...]) -> None:
+        """The images of a step in one array, real before generated, and D's packs of them."""
+        n, ops, dtype = self.recipe.batch_size, self.ops, self.G.dtype
+        self.images = ops.empty((2 * n, *image_shape), dtype)
         self.real, self.fake = self.images[:n], self.images[n:]
         self.real_rows = self.real.reshape(n, -1)
-        for cache in (self.g_cache, self.g_fake_cache):  # G's last layer writes where D reads
-            cache.write_output_to(self.fake)
-        self.d_images = pack_images(self.images, recipe.pack)
-        self.n_logits = k = n // recipe.pack
+        self.d_images = pack_images(self.images, self.recipe.pack)
+        k = n // self.recipe.pack
+        self.real_half, self.fake_half = slice(k), slice(k, None)  # rows of d_images and of logits
         self.d_real, self.d_fake = self.d_images[:k], self.d_images[k:]
-        self.real_half, self.fake_half = slice(k), slice(k, None)
-        self.dlogits = self.ops.empty((2 * k, 1), generator.dtype)
-        settings = self.ops, generator.dtype, recipe.latent, n, k
-        self.conditioning = (
-            ClassConditioning(*settings, recipe.num_classes)
-            if recipe.num_classes
-            else Conditioning(*settings)
-        )
+        self.dlogits = ops.empty((2 * k, 1), dtype)
 
     def _make_caches(self) -> None:
         """Running statistics follow one pass of each network per step, in g_cache and d_cache."""
-        G, D, penalty = self.G, self.D, self.recipe.penalty
+        G, D = self.G, self.D
         self.g_cache, self.g_fake_cache = G.cache(), G.cache(tracks_statistics=False)
-        self.d_cache = D.cache(double_backward=penalty is not None)
+        for cache in (self.g_cache, self.g_fake_cache):  # G's last layer writes where D reads
+            cache.write_output_to(self.fake)
+        self.d_cache = D.cache(double_backward=self.recipe.penalty is not None)
         self.d_fake_cache = D.cache(tracks_statistics=False)
         self.frozen_cache = D.cache(tracks_statistics=False)
         self.pair_cache = D.cache(tracks_statistics=False)
-        self.penalty_cache = self.d_cache
-        if penalty is not None and penalty.own_pass:
-            self.penalty_cache = D.cache(tracks_statistics=False, double_backward=True)
 
     @quiet
     def __call__(self, log: dict[str, Array], step_number: int = 0) -> None:
@@ -110,24 +108,32 @@ class AdversarialStep(Uncopyable):
         D, real, fake = self.D, self.real_half, self.fake_half
         self.generate(self.g_fake_cache if self.recipe.fresh_noise else self.g_cache)
         if self.one_pass:
-            logits = self.logits(D.forward(self.d_images, self.d_cache, train=True), BOTH)
+            logits = self.score(BOTH, self.d_cache)
             self.discriminator_loss(logits[real], logits[fake], log)
             D.backward(self.doutputs(BOTH), self.d_cache, grads="write", need_dx=False)
         else:
-            real_logits = self.logits(D.forward(self.d_real, self.d_cache, train=True), real)
-            fake_logits = self.logits(D.forward(self.d_fake, self.d_fake_cache, train=True), fake)
+            real_logits = self.score(real, self.d_cache)
+            fake_logits = self.score(fake, self.d_fake_cache)
             self.discriminator_loss(real_logits, fake_logits, log)
             D.backward(self.doutputs(real), self.d_cache, grads="write", need_dx=False)
             D.backward(self.doutputs(fake), self.d_fake_cache, grads="add", need_dx=False)
-        self.add_penalty(log, step_number)
+        if self.penalty is not None:
+            self.penalty.add(
+                step_number,
+                real=self.d_real,
+                fake=self.d_fake,
+                class_onehot=self.conditioning.class_onehot,
+                value=log["penalty"],
+                stream=self.noise_stream,
+            )
         self.d_optimizer.step()
 
     def update_generator(self, log: dict[str, Array]) -> None:
-        """G learns to be taken for real: the gradient passes through the updated, frozen D."""
+        """G learns to make D score its images as real: the gradient passes the frozen D."""
         D, fake = self.D, self.fake_half
         if self.recipe.fresh_noise:
             self.generate(self.g_cache)
-        logits = self.logits(D.forward(self.d_fake, self.frozen_cache, train=True), fake)
+        logits = self.score(fake, self.frozen_cache)  # of the updated D
         self.generator_loss(logits, log["g_loss"])
         dfake = D.backward(self.doutputs(fake), self.frozen_cache, grads="skip")
         dfake = self.frozen_cache.contiguous("dfake", dfake).reshape(self.fake.shape)
@@ -135,14 +141,15 @@ class AdversarialStep(Uncopyable):
         self.g_optimizer.step()
 
     def generate(self, cache: Cache) -> None:
-        """G's images of new noise, into `fake`, which D reads."""
+        """Write G's images of new noise into `fake`, where D reads them."""
         inputs = self.conditioning.draw_inputs(self.noise_stream)
         images = self.G.forward(inputs, cache, train=True)
-        if images is not self.fake:  # the last layer returned another array than its buffer "y"
+        if images is not self.fake:  # not every layer writes into a buffer of the cache
             self.ops.copy_(self.fake, images)
 
-    def logits(self, outputs: Array, rows: slice) -> Array:
-        """The logits of these rows of images, from D's outputs."""
+    def score(self, rows: slice, cache: Cache) -> Array:
+        """D's logits of these rows of its images, (rows, 1)."""
+        outputs = self.D.forward(self.d_images[rows], cache, train=True)
         return self.conditioning.logits(outputs, rows)
 
     def doutputs(self, rows: slice) -> Array:
@@ -150,7 +157,7 @@ class AdversarialStep(Uncopyable):
         return self.conditioning.backward(self.dlogits[rows], rows)
 
     def discriminator_loss(self, real: Array, fake: Array, log: dict[str, Array]) -> None:
-        """D's losses and mean outputs, into the log; the gradients of its logits."""
+        """Write D's losses and mean outputs into the log, and the gradients of its logits."""
         self.recipe.objective.discriminator(
             real,
             fake,
@@ -164,27 +171,8 @@ class AdversarialStep(Uncopyable):
         self.ops.mean_sigmoid(fake, out=log["d_fake"])
 
     def generator_loss(self, logits: Array, value: Array) -> None:
-        """G's loss, into value; the gradients of the logits of generated images."""
+        """Write G's loss into `value`, and the gradients of the logits of generated images."""
         objective, out = self.recipe.objective, {"dy": self.dlogits[self.fake_half], "value": value}
         if objective.pairs:
-            outputs = self.D.forward(self.d_real, self.pair_cache, train=True)
-            out["real"] = self.logits(outputs, self.real_half)
+            out["real"] = self.score(self.real_half, self.pair_cache)
         objective.generator(logits, self.frozen_cache, **out)
-
-    def add_penalty(self, log: dict[str, Array], step_number: int) -> None:
-        """Add the gradients of the penalty to those of D's loss, in the steps where it is due."""
-        penalty = self.recipe.penalty
-        if penalty is None:
-            return
-        if step_number % penalty.every:
-            self.ops.fill_(log["penalty"], 0)
-            return
-        penalty.add(
-            self.D,
-            self.penalty_cache,
-            real=self.d_real,
-            fake=self.d_fake,
-            class_onehot=self.conditioning.class_onehot,
-            value=log["penalty"],
-            stream=self.noise_stream,
-        )

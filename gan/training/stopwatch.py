@@ -1,4 +1,4 @@
-"""How long a run has trained."""
+"""Measures how long a run has trained."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Stopwatch:
-    """Seconds of a run in all, and of training in its current epoch.
+    """Counts the seconds of a run in all, and of training in its current epoch.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """The total, with the seconds since `start`."""
+        """The total, including the seconds since `start`."""
         return self.total + (0.0 if self._began is None else time.monotonic() - self._began)
 
     def start(self) -> None:
@@ -38,7 +38,7 @@ class Stopwatch:
         self.epoch = 0.0
 
     def resume_epoch(self) -> None:
-        """Continue counting where the last `lap` ended; time between is not training."""
+        """Continue from the last `lap`; the time since then was not training."""
         self._epoch_began = time.monotonic() - self.epoch
 
     def lap(self) -> float:

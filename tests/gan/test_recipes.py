@@ -1,3 +1,5 @@
+"""The recipes: settings of those that follow a project, networks that fit, and the table."""
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ NARROW_G, NARROW_D = [100, 32, 64, 128, 784], [784, 128, 64, 32, 1]
 
 
 def mlp(sizes, *hidden, last=(), **settings):
-    """The reprs of an MLP's layers, as a table gives them; {n} in `hidden` is the width."""
+    """The reprs of an MLP's layers; {n} in `hidden` stands for the width."""
     layers = []
     for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:])):
         layers.append(repr(Dense(n_in, n_out, **settings)))
@@ -160,7 +162,6 @@ def test_the_table_has_a_line_for_each_recipe():
         + 256 * 128
         + 128
     )
-    biases = (
-        3 * (128 + 256 + 512 + 1024) + 784 + 512 + 256 + 128 + 1
-    )  # batch norm has two more for each unit
+    # batch norm has two more for each unit
+    biases = 3 * (128 + 256 + 512 + 1024) + 784 + 512 + 256 + 128 + 1
     assert line.split()[1:6] == ["200", "epochs", "128", "1e-05", f"{weights + biases:,}"]

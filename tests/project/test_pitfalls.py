@@ -9,7 +9,7 @@ BCE as dL/dp times sigmoid', with or without an epsilon:
 A probability clipped at 1e-15 in float32, which does nothing:
     test_losses::test_certain_probabilities_give_finite_losses_of_the_right_sign
 The generator's update sends old activations through the updated discriminator:
-    test_step::test_three_steps_are_those_of_the_equations
+    test_step::test_three_steps_match_the_equations
     test_pitfalls::test_a_pass_made_before_the_update_is_not_one_through_the_updated_network
 float32 times a NumPy float64 is float64 from there on:
     test_base::test_dtype_is_the_networks_everywhere
@@ -49,12 +49,12 @@ Up-sampling's backward takes one pixel instead of the sum:
     test_pitfalls::test_each_pixels_gradient_is_the_sum_over_its_copies
 Data order: unshuffled [real, fake] split into minibatches:
     test_batches::test_batches_are_mixed_anew_not_only_reordered
-    test_step::test_three_steps_are_those_of_the_equations
+    test_step::test_three_steps_match_the_equations
 Noise drawn once for the whole training:
     test_step::test_noise_is_fresh_for_each_update_of_each_step
-    test_trainer::test_the_fixed_noise_is_fixed_and_the_trainings_is_not
+    test_trainer::test_fixed_noise_is_fixed_and_training_noise_is_not
 An iterator rebuilt each step without shuffling, so that only the first batches are ever seen:
-    test_batches::test_epochs_have_different_orders_none_of_them_the_files
+    test_batches::test_each_epoch_has_its_own_order
     test_batches::test_an_epoch_holds_each_image_at_most_once_and_is_whole
 `zip` over caches of different length, which silently drops layers or samples:
     test_sequential::test_cache_of_another_network_is_an_error
@@ -77,7 +77,7 @@ Saving moves the model to the CPU:
 Pickle in a weights file:
     test_weights::test_pickles_are_never_loaded
 A resume that refuses more epochs than first asked:
-    test_trainer::test_fit_goes_on_where_it_ended
+    test_trainer::test_fit_continues_where_it_ended
 A dataset host that answers 403 or 404:
     test_fetch::test_a_bad_mirror_is_skipped_and_named_if_none_is_left
 A copy whose layers no longer view what the optimizer steps:

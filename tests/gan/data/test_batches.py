@@ -1,3 +1,5 @@
+"""Batches: orders, scaling, classes and copies."""
+
 import copy
 import pickle
 
@@ -26,8 +28,9 @@ def epoch(source, number, pixels):
     return np.concatenate(rows)
 
 
-def which(rows):
-    return rows[:, 0].astype(int)  # the first pixel is the image's number
+def numbers(rows):
+    """The numbers of the images, which are their first pixels."""
+    return rows[:, 0].astype(int)
 
 
 def test_an_epoch_holds_each_image_at_most_once_and_is_whole():
@@ -35,42 +38,42 @@ def test_an_epoch_holds_each_image_at_most_once_and_is_whole():
     source = batches(images, 8)
     assert source.per_epoch == 5
     rows = epoch(source, 0, 6)
-    assert len(set(which(rows))) == len(rows) == 40
-    assert np.array_equal(rows, images[which(rows)].astype(np.float32))
+    assert len(set(numbers(rows))) == len(rows) == 40
+    assert np.array_equal(rows, images[numbers(rows)].astype(np.float32))
 
 
-def test_a_batch_size_that_divides_leaves_nothing_out():
+def test_a_batch_size_that_divides_the_data_leaves_nothing_out():
     source = batches(digits(40, 6), 8)
     for number in range(3):
-        assert sorted(which(epoch(source, number, 6))) == list(range(40))
+        assert sorted(numbers(epoch(source, number, 6))) == list(range(40))
 
 
-def test_epochs_have_different_orders_none_of_them_the_files():
+def test_each_epoch_has_its_own_order():
     source = batches(digits(40, 6), 8)
-    orders = {tuple(which(epoch(source, number, 6))) for number in range(4)}
+    orders = {tuple(numbers(epoch(source, number, 6))) for number in range(4)}
     assert len(orders) == 4 and tuple(range(40)) not in orders
 
 
 def test_batches_are_mixed_anew_not_only_reordered():
     source = batches(digits(40, 6), 8)
-    mates = [
-        frozenset(which(rows))
+    members = [
+        frozenset(numbers(rows))
         for number in range(2)
         for rows in np.split(epoch(source, number, 6), 5)
     ]
-    assert len(set(mates)) == 10
+    assert len(set(members)) == 10
 
 
 def test_images_left_over_in_one_epoch_occur_in_later_ones():
     source = batches(digits(43, 6), 8)
-    seen = [set(which(epoch(source, number, 6))) for number in range(6)]
+    seen = [set(numbers(epoch(source, number, 6))) for number in range(6)]
     assert set.union(*seen) == set(range(43))
     assert len({frozenset(range(43)) - s for s in seen}) > 1  # not always the same three
 
 
 def test_each_order_is_about_equally_likely():
     first = np.bincount(
-        [which(epoch(batches(digits(4, 2), 2, seed=s), 0, 2))[0] for s in range(400)], minlength=4
+        [numbers(epoch(batches(digits(4, 2), 2, seed=s), 0, 2))[0] for s in range(400)], minlength=4
     )
     assert first.min() > 60 and first.max() < 145  # 100 each; 5 standard deviations are 43
 
@@ -100,7 +103,7 @@ def test_images_of_any_shape_become_rows():
     assert np.array_equal(flat, square)
 
 
-def test_the_callers_images_are_left_alone():
+def test_the_callers_images_are_unchanged():
     images = digits(20, 6)
     before = images.copy()
     epoch(batches(images, 4), 0, 6)
@@ -108,7 +111,7 @@ def test_the_callers_images_are_left_alone():
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 11, 2.0, "4"])
-def test_a_batch_beyond_the_data_is_refused(batch_size):
+def test_an_invalid_batch_size_is_refused(batch_size):
     with pytest.raises(RunError, match="batch size: expected 1 to 10"):
         batches(digits(10, 6), batch_size)
 
@@ -146,7 +149,7 @@ def test_empty_images_are_refused(shape):
 
 
 def test_images_scaled_to_0_and_1_are_refused():
-    """They would silently train as black images."""
+    """They would train as black images."""
     with pytest.raises(
         RunError,
         match=r"images: expected uint8 in 0\.\.255, got no value above 1; multiply them by 255",
@@ -166,7 +169,7 @@ def test_labels_come_with_their_images():
     kept, labels[:] = labels.copy(), 0
     for step in range(source.per_epoch):
         source.gather(step, out=out, class_onehot=classes)
-        assert np.array_equal(classes, np.eye(3)[kept[which(out)]])
+        assert np.array_equal(classes, np.eye(3)[kept[numbers(out)]])
 
 
 @pytest.mark.parametrize(
@@ -192,6 +195,6 @@ def test_a_copy_continues_alike_and_independently(make):
     epoch(source, 0, 6)
     twin = make(source)
     first, second = (
-        [which(epoch(each, number, 6)) for number in (1, 2)] for each in (source, twin)
+        [numbers(epoch(each, number, 6)) for number in (1, 2)] for each in (source, twin)
     )
     assert np.array_equal(first, second)

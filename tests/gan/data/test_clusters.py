@@ -1,3 +1,5 @@
+"""K-means on training images, and generators that are conditional on its clusters."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -14,8 +16,8 @@ from nn import Dense, Sequential, WeightsError, save_weights
 from tests.support.small import TINY, digits
 
 
-def heaps(n=90, k=3, shape=(4, 4), seed=0):
-    """Images around k centres far apart, and the centre of each."""
+def separated_images(n=90, k=3, shape=(4, 4), seed=0):
+    """Images around k centres far apart, and the number of each one's centre."""
     rng = np.random.default_rng(seed)
     groups = rng.integers(0, k, n)
     centres = rng.integers(30, 220, (k, *shape))
@@ -23,30 +25,33 @@ def heaps(n=90, k=3, shape=(4, 4), seed=0):
 
 
 def test_well_separated_groups_are_the_clusters():
-    images, groups = heaps()
+    images, groups = separated_images()
     found = [find_clusters(images, 3, seed) for seed in range(8)]
     assert all(labels.shape == (90,) and 0 <= labels.min() and labels.max() < 3 for labels in found)
     pairs = [len(set(zip(labels.tolist(), groups.tolist()))) for labels in found]
-    assert 3 in pairs  # Lloyd's algorithm may stay at a worse place, but not from every start
+    assert 3 in pairs  # Lloyd's algorithm may end in a local minimum, but not from every start
 
 
 def test_each_image_is_in_the_cluster_whose_mean_is_nearest():
-    images, _ = heaps(k=9, n=300)
+    images, _ = separated_images(k=9, n=300)
     labels, x = find_clusters(images, 4, 1), principal_components(images.reshape(300, -1))
     means = np.stack([x[labels == k].mean(axis=0) for k in range(4)])
     assert np.array_equal(((x[:, None] - means) ** 2).sum(axis=2).argmin(axis=1), labels)
 
 
 def plain_clusters(images, k, seed):
-    """Lloyd's algorithm as a textbook has it, image by image and cluster by cluster."""
+    """Textbook version of Lloyd's algorithm, image by image and cluster by cluster."""
     x = principal_components(images.reshape(len(images), -1)).astype(np.float64)
     rng = np.random.default_rng(seed)
     centres = x[rng.choice(len(x), k, replace=len(x) < k)]
     for _ in range(ROUNDS):
         labels = plain_nearest(x, centres)
-        strays = x[rng.integers(len(x), size=k)]
+        random_images = x[rng.integers(len(x), size=k)]
         centres = np.stack(
-            [x[labels == j].mean(axis=0) if (labels == j).any() else strays[j] for j in range(k)]
+            [
+                x[labels == j].mean(axis=0) if (labels == j).any() else random_images[j]
+                for j in range(k)
+            ]
         )
     return plain_nearest(x, centres)
 
@@ -56,14 +61,13 @@ def plain_nearest(x, centres):
 
 
 @pytest.mark.parametrize("n, k", [(40, 4), (40, 1), (1, 1), (2, 2), (7, 7)])
-def test_clusters_are_those_of_a_plain_loop(n, k):
+def test_clusters_match_a_plain_loop(n, k):
     for seed in range(20 if n == 40 else 3):
         images = np.random.default_rng(seed).integers(0, 256, (n, 6)).astype(np.uint8)
         assert np.array_equal(find_clusters(images, k, seed), plain_clusters(images, k, seed))
 
 
-def test_every_centre_is_the_mean_of_its_own_images_and_no_other():
-    """After convergence each image is nearest to the mean of its own cluster."""
+def test_after_convergence_each_image_is_nearest_to_the_mean_of_its_cluster():
     for seed in range(20):
         images = np.random.default_rng(seed).integers(0, 256, (40, 6)).astype(np.uint8)
         labels, x = find_clusters(images, 4, seed), principal_components(images).astype(np.float64)
@@ -72,13 +76,13 @@ def test_every_centre_is_the_mean_of_its_own_images_and_no_other():
 
 
 def test_one_cluster_and_one_image():
-    assert not find_clusters(heaps()[0], 1, 0).any()
-    assert find_clusters(heaps(n=1)[0], 1, 0).tolist() == [0]
-    assert len(find_clusters(heaps(n=1)[0], 5, 0)) == 1
+    assert not find_clusters(separated_images()[0], 1, 0).any()
+    assert find_clusters(separated_images(n=1)[0], 1, 0).tolist() == [0]
+    assert len(find_clusters(separated_images(n=1)[0], 5, 0)) == 1
 
 
 def test_small_differences_far_from_the_mean_are_seen():
-    """Two pairs, black and white: 7,140 apart, and 1 within a pair (one pixel, one grey level)."""
+    """A black pair and a white pair, 7,140 apart; 1 apart within a pair, in one pixel."""
     images = np.repeat(np.array([0, 0, 255, 255], np.uint8)[:, None], 784, axis=1)
     images[1, 5], images[3, 9] = 1, 254
     groups = np.random.default_rng(0).permutation(np.arange(80) % 4)
@@ -89,7 +93,7 @@ def test_small_differences_far_from_the_mean_are_seen():
         assert len(set(zip(labels.tolist(), groups.tolist()))) == 4
 
 
-def test_components_of_as_many_images_as_mnist_has_keep_their_distances():
+def test_components_of_60_000_images_keep_distances():
     rows = np.random.default_rng(4).integers(200, 256, (60_000, 12), np.uint8)
     x, some = principal_components(rows), np.random.default_rng(5).integers(0, len(rows), 300)
     ours, true = (
@@ -101,14 +105,14 @@ def test_components_of_as_many_images_as_mnist_has_keep_their_distances():
     )
 
 
-def test_components_keep_distances_where_there_are_enough_of_them():
+def test_as_many_components_as_pixels_keep_distances():
     rows = np.random.default_rng(2).integers(0, 256, (60, 20), np.uint8)
     x = principal_components(rows)
     ours, true = (((a[:, None] - a) ** 2).sum(axis=2) for a in (x, rows.astype(np.float64)))
     assert x.dtype == np.float32 and np.allclose(ours, true, rtol=1e-4, atol=1)
 
 
-def test_components_are_those_of_most_variance():
+def test_components_are_those_of_largest_variance():
     rows = np.random.default_rng(3).integers(0, 256, (400, 100), np.uint8)
     centred = rows - rows.mean(axis=0)
     kept = principal_components(rows)
@@ -119,19 +123,19 @@ def test_components_are_those_of_most_variance():
 
 
 def test_chunks_do_not_change_the_result(monkeypatch):
-    images, _ = heaps(n=100, k=5)
+    images, _ = separated_images(n=100, k=5)
     whole = find_clusters(images, 5, 1)
     monkeypatch.setattr("gan.data.clusters.CHUNK", 7)
     assert np.array_equal(find_clusters(images, 5, 1), whole)
 
 
-def test_equal_seeds_give_equal_clusters_and_other_seeds_others():
-    images, _ = heaps(k=20, n=200)
+def test_equal_seeds_give_equal_clusters_and_others_do_not():
+    images, _ = separated_images(k=20, n=200)
     assert np.array_equal(find_clusters(images, 6, 1), find_clusters(images, 6, 1))
     assert not np.array_equal(find_clusters(images, 6, 1), find_clusters(images, 6, 2))
 
 
-@pytest.mark.parametrize("images", [heaps(n=4)[0], np.zeros((30, 5), np.uint8)])
+@pytest.mark.parametrize("images", [separated_images(n=4)[0], np.zeros((30, 5), np.uint8)])
 def test_more_clusters_than_different_images_leave_some_empty(images):
     labels = find_clusters(images, 10, 0)
     assert len(labels) == len(images) and 0 <= labels.min() and labels.max() < 10
@@ -148,11 +152,11 @@ def test_invalid_images_are_refused(images):
 @pytest.mark.parametrize("k", [0, -1, 2.0, None])
 def test_invalid_number_of_clusters_is_refused(k):
     with pytest.raises(RunError, match="clusters: expected a whole number of at least 1"):
-        find_clusters(heaps()[0], k, 0)
+        find_clusters(separated_images()[0], k, 0)
 
 
-def test_the_order_of_memory_makes_no_difference():
-    images, _ = heaps(k=9, n=200)
+def test_memory_layout_does_not_matter():
+    images, _ = separated_images(k=9, n=200)
     want = find_clusters(images, 6, 1)
     for same in (
         np.asfortranarray(images),
@@ -162,7 +166,7 @@ def test_the_order_of_memory_makes_no_difference():
         assert np.array_equal(find_clusters(same, 6, 1), want)
 
 
-# ---- a generator that is trained with them
+# ---- generators trained with clusters
 
 CLUSTERED = replace(
     TINY,

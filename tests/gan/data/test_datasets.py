@@ -1,4 +1,4 @@
-"""Loading data sets from folders, damaged files, and the bundled sample; mirrors: test_fetch.py."""
+"""Loading data sets from folders, damaged files and the bundled sample."""
 
 import gzip
 import hashlib
@@ -157,7 +157,7 @@ DAMAGED = {
     "not gzip": (b"<html>403 Forbidden</html>", "wrong magic"),
     "wrong magic": (gzip.compress(b"\1" + WHOLE[1:5000]), "wrong magic"),
     "wrong size": (gzip.compress(WHOLE[:5000]), "truncated"),
-    "another's pictures": (
+    "another image set": (
         gzip.compress(WHOLE[:4] + b"\0\0\0\2" + WHOLE[8 : 16 + 2 * 784]),
         "with another SHA-256",
     ),
@@ -179,18 +179,18 @@ def test_a_spoiled_file_is_named_and_never_used(
         load(digits(closed_port()), data_dir=tmp_path)
     for word in (str(path), "expected", "got", what, "--data-dir"):
         assert word in str(caught.value)
-    assert path.read_bytes() == content  # it cannot be replaced, so it stays
+    assert path.read_bytes() == content  # it stays, since no mirror provides another
 
     capsys.readouterr()
     check(load(digits(mirror.url), data_dir=tmp_path, quiet=True))
-    said = capsys.readouterr().err
+    err = capsys.readouterr().err
     if "MNIST" in kind:
-        assert said == ""  # not damaged: data sets may share a folder
+        assert err == ""  # not damaged: data sets may share a folder
     else:
-        assert said.count("\n") == 1 and str(path) in said and what in said
+        assert err.count("\n") == 1 and str(path) in err and what in err
     assert (tmp_path / "digits" / IMAGES).read_bytes() == FILES[IMAGES]
     if subfolder == ".":
-        assert path.read_bytes() == content  # the user's own file is left alone
+        assert path.read_bytes() == content  # the user's own file is unchanged
 
 
 @pytest.mark.parametrize("name", [IMAGES, LABELS])
@@ -236,22 +236,22 @@ def test_a_missing_file_is_named(tmp_path):
 # The fallback
 
 
-@pytest.mark.parametrize("badly", [None, behave.forbidden, behave.wrong_content])
+@pytest.mark.parametrize("behaviour", [None, behave.forbidden, behave.wrong_content])
 def test_mnist_falls_back_to_the_sample_with_a_one_line_message(
-    tmp_path, monkeypatch, capsys, badly
+    tmp_path, monkeypatch, capsys, behaviour
 ):
     monkeypatch.setenv("BYHAND_DATA_DIR", str(tmp_path))
-    with Mirror(dict.fromkeys(SOURCES["mnist"].files, b""), badly) as bad:
+    with Mirror(dict.fromkeys(SOURCES["mnist"].files, b""), behaviour) as bad:
         monkeypatch.setitem(
             SOURCES,
             "mnist",
-            replace(SOURCES["mnist"], mirrors=(bad.url if badly else closed_port(),)),
+            replace(SOURCES["mnist"], mirrors=(bad.url if behaviour else closed_port(),)),
         )
         check(load("mnist", "train", quiet=True))
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
     for word in ("bundled sample", "10,000", "full set", str(tmp_path / "mnist"), "--data-dir"):
-        assert word in said
+        assert word in err
 
 
 @pytest.mark.parametrize("name", ["fashion-mnist", "kmnist"])

@@ -1,4 +1,4 @@
-"""The IDX reader, on bytes packed by hand (never by its own writer), intact and damaged."""
+"""The IDX reader, on intact and damaged bytes that are packed by hand, and the writer."""
 
 import gzip
 import math
@@ -59,7 +59,7 @@ def test_from_a_path(tmp_path, name):
 
 
 def assert_refused(tmp_path, content, *words):
-    """Reading this content fails: the message names the file, says what to do, has all words."""
+    """Reading this content fails with a message that names the file and holds all words."""
     path = tmp_path / "digits.gz"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -123,7 +123,7 @@ def peak_while_refusing(content):
         tracemalloc.stop()
 
 
-def test_memory_follows_the_content_and_not_the_header():
+def test_memory_is_bounded_by_the_content_and_not_the_header():
     terabytes = pack(0x0E, (2**20, 2**20), [1.0] * 100)
     assert peak_while_refusing(terabytes) < 2**20
     assert peak_while_refusing(gzip.compress(terabytes)) < 2**21
@@ -137,12 +137,12 @@ def test_a_gzip_bomb_is_not_unpacked():
 
 
 def test_a_gzip_bomb_that_keeps_its_promise_is_not_unpacked(tmp_path, monkeypatch):
-    """Its header is truthful; the limit is twice what MNIST's largest file unpacks to."""
-    assert idx.MOST_PACKED > 2 * (60_000 * 784 - 9_912_422)
+    """Its header tells its true size; the limit is twice what MNIST's largest file needs."""
+    assert idx.MAX_EXPANSION > 2 * (60_000 * 784 - 9_912_422)
     bomb = gzip.compress(pack(0x08, (2**26,), []) + bytes(2**26))
-    monkeypatch.setattr(idx, "MOST_PACKED", 2**26 + 16 - len(bomb))
+    monkeypatch.setattr(idx, "MAX_EXPANSION", 2**26 + 16 - len(bomb))
     assert read_idx(bomb).shape == (2**26,)
-    monkeypatch.setattr(idx, "MOST_PACKED", 2**26 - 1 - len(bomb))
+    monkeypatch.setattr(idx, "MAX_EXPANSION", 2**26 - 1 - len(bomb))
     assert peak_while_refusing(bomb) < 2**20
     assert_refused(tmp_path, bomb, "at most 67,108,863 bytes", "67,108,864", "gunzip")
 
@@ -175,7 +175,10 @@ def test_any_change_to_a_gzip_stream_is_detected_or_harmless(data):
     packed = bytearray(gzip.compress(SMALL, mtime=0))
     packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        assert read_idx(packed).tolist() == [[1, -2, 300], [4, 5, 6]]  # a time stamp or the like
+        assert read_idx(packed).tolist() == [
+            [1, -2, 300],
+            [4, 5, 6],
+        ]  # such as a changed time stamp
     except DataError:
         pass
 

@@ -1,3 +1,5 @@
+"""Which image shapes fit a generator, alone and in a trainer."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -18,10 +20,7 @@ GREY, COLOUR, FLAT, FLAT_COLOUR = (1, 28, 28), (3, 32, 32), (784,), (3072,)
     [
         (GREY, [(1, 28, 28), (28, 28), (28, 28, 1), (784,)]),
         (COLOUR, [(3, 32, 32)]),
-        (
-            FLAT,
-            [(784,), (28, 28), (1, 28, 28), (28, 28, 1), (14, 56), (1, 14, 56)],
-        ),  # rows and columns are all one to it
+        (FLAT, [(784,), (28, 28), (1, 28, 28), (28, 28, 1), (14, 56), (1, 14, 56)]),
         (FLAT_COLOUR, [(3072,), (3, 32, 32), (48, 64)]),
         ((28, 28), [(28, 28), (1, 28, 28), (28, 28, 1), (784,)]),
         ((4, 8, 8), [(4, 8, 8)]),
@@ -135,7 +134,7 @@ def test_shapes_that_fit_train_to_the_same_bytes(name):
 
 
 @pytest.mark.parametrize("shape", [(14, 56), (1, 56, 14), (16, 7, 7)])
-def test_as_many_pixels_of_another_shape_are_refused(shape):
+def test_another_shape_with_as_many_pixels_is_refused(shape):
     for name in ("conv-r1r2", "dcgan", "conv-clusters"):
         with pytest.raises(
             RunError,
@@ -144,9 +143,9 @@ def test_as_many_pixels_of_another_shape_are_refused(shape):
             Trainer(RECIPES[name], np.zeros((200, *shape), np.uint8))
 
 
-def test_shape_is_checked_before_clusters_are_searched(monkeypatch):
+def test_shape_is_checked_before_clustering(monkeypatch):
     monkeypatch.setattr(
-        "gan.training.trainer.cluster_ids", lambda *args: pytest.fail("clusters were looked for")
+        "gan.training.trainable.cluster_ids", lambda *args: pytest.fail("find_clusters was called")
     )
     with pytest.raises(RunError, match="images: expected shape"):
         Trainer(RECIPES["conv-clusters"], np.zeros((200, 28, 28, 3), np.uint8))
@@ -161,7 +160,7 @@ def arrangements(images):
         "backwards": images[::-1, ::-1].copy()[::-1, ::-1],
         "with gaps": np.repeat(np.repeat(images, 2, axis=0), 3, axis=2)[::2, :, ::3],
         "read only": read_only,
-        "a subclass": images.view(type("Mine", (np.ndarray,), {})),
+        "a subclass": images.view(type("Subclass", (np.ndarray,), {})),
     }
 
 

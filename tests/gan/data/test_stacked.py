@@ -73,19 +73,19 @@ def epoch(source, number, ops=OPS, dtype="float32"):
     return np.concatenate(rows).reshape(-1, 3, source.n_pixels // 3)
 
 
-def which(rows):
-    """The triples of an epoch, as tuples: the first pixel is the digit's number."""
+def triples_of(rows):
+    """The triples of an epoch as tuples; the first pixel of a digit is its number."""
     return [tuple(map(int, row)) for row in rows[:, :, 0]]
 
 
-def test_each_channel_is_the_digit_that_its_index_names(backend):
+def test_each_channel_is_the_digit_of_its_index(backend):
     images = digits(N_DIGITS, 6)
     source = batches(images, ops=backend)
     assert (source.per_epoch, source.n_pixels) == (3, 18)
     for number in range(2):
         rows = epoch(source, number, backend)
-        assert sorted(which(rows)) == sorted(map(tuple, TRIPLES.tolist()))  # each triple once
-        assert np.array_equal(rows, images[np.array(which(rows))].astype(np.float32))
+        assert sorted(triples_of(rows)) == sorted(map(tuple, TRIPLES.tolist()))  # each triple once
+        assert np.array_equal(rows, images[np.array(triples_of(rows))].astype(np.float32))
 
 
 def test_a_gather_allocates_nothing_on_the_device():
@@ -98,9 +98,9 @@ def test_a_gather_allocates_nothing_on_the_device():
         source.gather(step, out=out)
 
 
-def test_epochs_have_different_orders_none_of_them_the_lists():
+def test_each_epoch_has_its_own_order():
     source = batches(digits(N_DIGITS, 6))
-    orders = {tuple(which(epoch(source, number))) for number in range(4)}
+    orders = {tuple(triples_of(epoch(source, number))) for number in range(4)}
     assert len(orders) == 4 and tuple(map(tuple, TRIPLES.tolist())) not in orders
 
 
@@ -111,7 +111,7 @@ def test_equal_seeds_give_equal_orders():
 
 def test_images_left_over_in_one_epoch_occur_in_later_ones():
     source = batches(digits(N_DIGITS, 6), 7)
-    seen = [which(epoch(source, number)) for number in range(8)]
+    seen = [triples_of(epoch(source, number)) for number in range(8)]
     assert all(len(set(s)) == 21 for s in seen) and len(set().union(*seen)) == N_TRIPLES
 
 
@@ -127,11 +127,13 @@ def test_a_deep_copy_continues_alike_and_independently():
     source = batches(digits(N_DIGITS, 6))
     epoch(source, 0)
     twin = copy.deepcopy(source)
-    first, second = ([which(epoch(each, number)) for number in (1, 2)] for each in (source, twin))
+    first, second = (
+        [triples_of(epoch(each, number)) for number in (1, 2)] for each in (source, twin)
+    )
     assert first == second
 
 
-def test_the_callers_arrays_are_left_alone():
+def test_the_callers_arrays_are_unchanged():
     images, triples = digits(N_DIGITS, 6), TRIPLES.copy()
     before = images.copy()
     epoch(batches(images, triples=triples), 0)
@@ -139,7 +141,7 @@ def test_the_callers_arrays_are_left_alone():
 
 
 @pytest.mark.parametrize(
-    "settings, told",
+    "settings, words",
     [
         (
             {"triples": TRIPLES[:, :2]},
@@ -155,8 +157,8 @@ def test_the_callers_arrays_are_left_alone():
         ({"images": np.zeros((N_DIGITS, 6))}, "images: expected a uint8 array.*float64"),
     ],
 )
-def test_what_does_not_fit_is_refused(settings, told):
-    with pytest.raises(RunError, match=told):
+def test_invalid_settings_are_refused(settings, words):
+    with pytest.raises(RunError, match=words):
         batches(**{"images": digits(N_DIGITS, 6), **settings})
 
 
@@ -165,18 +167,17 @@ def test_classes_are_refused():
         batches(digits(N_DIGITS, 6)).set_labels(np.zeros(N_DIGITS, int), 10)
 
 
-def test_random_triples_are_any_digits_three_at_a_time():
+def test_random_triples_are_uniform_and_independent():
     a, b, c = (random_triples(50, 4000, seed) for seed in (0, 0, 1))
     assert a.shape == (4000, 3) and np.array_equal(a, b) and not np.array_equal(a, c)
     for column in a.T:
         counts = np.bincount(column, minlength=50)
-        assert (
-            len(counts) == 50 and counts.min() > 35 and counts.max() < 130
-        )  # 80 each; 5 standard deviations are 44
+        # 80 each; 5 standard deviations are 44
+        assert len(counts) == 50 and counts.min() > 35 and counts.max() < 130
     assert np.abs(np.corrcoef(a.T) - np.eye(3)).max() < 0.08
 
 
-# ---- the trainer's seam, and the recipes
+# ---- trainers and recipes
 
 
 def trainer(recipe=TINY, images=None, **settings):
@@ -190,13 +191,13 @@ def test_a_trainer_learns_from_the_batches_it_is_given():
     for _ in range(3):
         t.step()
         first = t.adversarial_step.real_rows.reshape(BATCH, 3, 784)[:, :, 0]
-        assert set(which(np.rint((first[:, :, None] + 1) * 127.5))) <= set(
+        assert set(triples_of(np.rint((first[:, :, None] + 1) * 127.5))) <= set(
             map(tuple, TRIPLES.tolist())
         )
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (28, 28, 1), (784,)])
-def test_digits_of_one_channel_are_each_a_channel(shape):
+def test_digits_may_have_any_shape_of_one_channel(shape):
     plain, other = trainer(), trainer(images=digits(N_DIGITS).reshape(-1, *shape))
     plain.step()
     other.step()
@@ -225,35 +226,24 @@ def test_a_generator_of_one_channel_is_refused():
 def test_a_recipe_keeps_to_the_protocol_and_trains(name):
     recipe = RECIPES[name]
     assert (recipe.latent.size, recipe.latent.distribution) == (100, "uniform")
-    assert (recipe.batch_size, recipe.epochs, recipe.beta1) == (
-        64,
-        50,
-        0.5,
-    ) and recipe.image_range == (-1, 1)
+    assert (recipe.batch_size, recipe.epochs, recipe.beta1) == (64, 50, 0.5)
+    assert recipe.image_range == (-1, 1)
     t = trainer(recipe)
     before = weights(t)
-    t.fit(steps=2)  # which refuses what is not finite
+    t.fit(steps=2)  # refuses a loss that is not finite
     assert weights(t) != before and t.fixed_samples().shape == (64, 3, 28, 28)
 
 
 def test_the_baseline_is_plain_and_ours_is_not():
     plain, ours = RECIPES["stacked-dcgan"], RECIPES["stacked-ours"]
-    assert (
-        has_batchnorm(plain.generator())
-        and has_batchnorm(plain.discriminator())
-        and has_batchnorm(ours.generator())
-    )
-    assert not has_batchnorm(ours.discriminator())  # else its penalty would be refused
-    assert (plain.learning_rate, plain.beta2, plain.penalty, plain.ema_decay, plain.pack) == (
-        2e-4,
-        0.999,
-        None,
-        None,
-        1,
-    )
+    for network in (plain.generator(), plain.discriminator(), ours.generator()):
+        assert has_batchnorm(network)
+    assert not has_batchnorm(ours.discriminator())  # its penalty rules batch norm out
+    assert (plain.learning_rate, plain.beta2, plain.pack) == (2e-4, 0.999, 1)
+    assert plain.penalty is plain.ema_decay is None
 
 
-# ---- what is counted
+# ---- modes
 
 EVERY = np.stack(np.unravel_index(np.arange(1000), (10, 10, 10)), axis=1)
 
@@ -266,23 +256,23 @@ EVERY = np.stack(np.unravel_index(np.arange(1000), (10, 10, 10)), axis=1)
         (EVERY[:10], 10, np.log(100)),
         (np.concatenate([EVERY[:500], EVERY]), 1000, 2 / 3 * np.log(4 / 3) + 1 / 3 * np.log(2 / 3)),
         (np.array([[9, 9, 9], [0, 0, 0]], np.uint8), 2, np.log(500)),
+        # the order of the digits matters
         (
             np.array([[0, 1, 2], [2, 1, 0], [1, 0, 2], [0, 1, 2]]),
             3,
             np.log(1000) - 1.5 * np.log(2),
-        ),  # the order counts
+        ),
     ],
 )
-def test_modes_of_triples_whose_answer_is_known(triples, n_modes, reverse_kl):
+def test_modes_of_triples_with_a_known_answer(triples, n_modes, reverse_kl):
     got = modes(triples)
     assert got[0] == n_modes and got[1] == pytest.approx(reverse_kl, abs=1e-12)
 
 
-def test_reverse_kl_of_uniform_draws_is_that_of_their_number():
-    figures = [modes(np.random.default_rng(seed).integers(0, 10, (26_000, 3))) for seed in range(5)]
-    assert all(
-        n_modes == 1000 and 0.016 < reverse_kl < 0.0225 for n_modes, reverse_kl in figures
-    )  # 0.0192 +- 5 * 0.00055
+def test_reverse_kl_of_uniform_draws_is_that_of_their_sampling_noise():
+    for seed in range(5):
+        n_modes, reverse_kl = modes(np.random.default_rng(seed).integers(0, 10, (26_000, 3)))
+        assert n_modes == 1000 and 0.016 < reverse_kl < 0.0225  # 0.0192 +- 5 * 0.00055
 
 
 @pytest.mark.parametrize(
@@ -301,16 +291,16 @@ def test_invalid_triples_are_refused(triples):
         modes(triples)
 
 
-def test_the_classifier_names_real_stacked_digits(real, classifier):
+def test_the_classifier_recognizes_real_stacked_digits(real, classifier):
     images, labels = real
     triples = random_triples(len(images), 150, 0)
     stack = (images[triples, 0] / 255).astype(np.float32)
     assert stack.shape == (150, 3, 28, 28)
-    right = classify_triples(classifier, stack) == labels[triples]
-    assert right.shape == (150, 3) and right.mean() > 0.99
+    correct = classify_triples(classifier, stack) == labels[triples]
+    assert correct.shape == (150, 3) and correct.mean() > 0.99
 
 
-class Drawer:
+class SamplerOfDigits:
     """A stand-in for `Sampler` whose inputs are indices of the digits it returns."""
 
     def __init__(self, images):
@@ -326,10 +316,10 @@ class Drawer:
 def test_samples_are_scored_in_order(real, classifier, monkeypatch):
     monkeypatch.setattr(stacked_modes, "AT_ONCE", 16)
     images, labels = real
-    told = []
-    names = sample_triples(Drawer(images), classifier, 40, 7, told.append)
+    counts = []
+    names = sample_triples(SamplerOfDigits(images), classifier, 40, 7, counts.append)
     want = labels[random_triples(len(images), 40, 7)]
-    assert told == [16, 16, 8] and names.shape == (40, 3) and (names == want).mean() > 0.97
+    assert counts == [16, 16, 8] and names.shape == (40, 3) and (names == want).mean() > 0.97
 
 
 def test_a_colour_grid_shows_each_channel_in_its_colour():
@@ -371,14 +361,14 @@ def test_a_table_has_a_line_for_each_row():
 
 @pytest.fixture
 def run(command, real, monkeypatch):  # noqa: F811
-    """The command on few images with tiny recipes; run.loads records how data were loaded."""
+    """The command on few images with tiny recipes; run.loads records the calls of `load`."""
     loads = []
 
-    def little(name, split, **settings):
+    def load_little(name, split, **settings):
         loads.append((name, split, settings))
         return real
 
-    monkeypatch.setattr(stacked_mnist, "load", little)
+    monkeypatch.setattr(stacked_mnist, "load", load_little)
     monkeypatch.setattr(stacked_mnist, "N_TRIPLES", 640)
     for name in ("tiny", "tiny-2"):
         monkeypatch.setitem(RECIPES, name, replace(TINY, name=name))
@@ -398,8 +388,20 @@ def report(folder):
     return json.loads((folder / "modes.json").read_text())
 
 
-def test_a_run_leaves_figures_weights_and_a_picture(run, tmp_path, real):
-    status, out, err = run("--recipe", "tiny", "tiny-2", "--samples", SAMPLES, "--epochs", 2, "--seed", 5, "--out", "here")
+def test_a_run_writes_its_results_weights_and_a_picture(run, tmp_path, real):
+    status, out, err = run(
+        "--recipe",
+        "tiny",
+        "tiny-2",
+        "--samples",
+        SAMPLES,
+        "--epochs",
+        2,
+        "--seed",
+        5,
+        "--out",
+        "here",
+    )
     assert status == 0 and "classifying" in err and "images/s" in err and "20/20" in err
     assert {p.name for p in (tmp_path / "here").iterdir()} == {
         "modes.json",
@@ -408,16 +410,22 @@ def test_a_run_leaves_figures_weights_and_a_picture(run, tmp_path, real):
         "tiny-2.npz",
         "tiny-2.png",
     }
-    held = report(tmp_path / "here")
-    assert (held["images"], held["triples"], held["epochs"], held["samples"], held["seed"]) == (
+    content = report(tmp_path / "here")
+    assert (
+        content["images"],
+        content["triples"],
+        content["epochs"],
+        content["samples"],
+        content["seed"],
+    ) == (
         400,
         640,
         2,
         SAMPLES,
         5,
     )
-    assert held["minutes"] is None and held["classifier"]["sha256"] == SHA256
-    floor, tiny, again = held["rows"]
+    assert content["minutes"] is None and content["classifier"]["sha256"] == SHA256
+    floor, tiny, again = content["rows"]
     n_modes, reverse_kl = modes(real[1][random_triples(400, 640, 5)[:SAMPLES]])
     assert (floor["recipe"], floor["samples"], floor["modes"], floor["reverse_kl"]) == (
         "training triples",
@@ -431,12 +439,10 @@ def test_a_run_leaves_figures_weights_and_a_picture(run, tmp_path, real):
         2,
         SAMPLES,
     )
-    assert {**again, "recipe": "tiny", "seconds": 0} == {
-        **tiny,
-        "seconds": 0,
-    }  # the same recipe under another name
+    # the same recipe under another name
+    assert {**again, "recipe": "tiny", "seconds": 0} == {**tiny, "seconds": 0}
     assert 1 <= tiny["modes"] <= SAMPLES and 0 < tiny["reverse_kl"] <= np.log(1000)
-    assert out.endswith(table(held["rows"]) + "\n")
+    assert out.endswith(table(content["rows"]) + "\n")
     networks, info = load_weights("here/tiny.npz")
     assert (
         set(networks) == {"G", "D"} and info["recipe"] == "tiny" and info["image_range"] == [-1, 1]
@@ -521,7 +527,7 @@ def test_an_interrupted_run_is_scored_and_says_so(run, tmp_path, monkeypatch, nu
 def test_a_loss_that_is_not_finite_is_an_error_and_leaves_good_weights(run, monkeypatch):
     monkeypatch.setitem(RECIPES, "tiny", replace(TINY, learning_rate=1e30))
     assert_refused(run(*QUICK, "--steps", 9, "--out", "here", "--quiet"), "no longer finite")
-    load_weights("here/tiny.npz")  # which refuses what is not finite
+    load_weights("here/tiny.npz")  # refuses weights that are not finite
 
 
 def test_a_run_is_never_overwritten(run, tmp_path):
@@ -532,7 +538,7 @@ def test_a_run_is_never_overwritten(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         (["--recipe", "dcgan"], ["--recipe", "'dcgan'", "stacked-ours", "stacked-dcgan"]),
         (["--epochs", "0"], ["--epochs", "at least 1"]),
@@ -544,8 +550,8 @@ def test_a_run_is_never_overwritten(run, tmp_path):
         (["--device", "tpu"], ["--device", "tpu"]),
     ],
 )
-def test_invalid_arguments_are_named(run, tmp_path, words, told):
-    assert_refused(run(*words), *told)
+def test_invalid_arguments_are_named(run, tmp_path, words, message):
+    assert_refused(run(*words), *message)
     assert list(tmp_path.iterdir()) == [] and run.loads == []
 
 

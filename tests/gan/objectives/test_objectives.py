@@ -1,4 +1,4 @@
-"""Each objective's values and gradients against its formula, and finite differences."""
+"""Each objective: its values against the formula, its gradients against finite differences."""
 
 import numpy as np
 import pytest
@@ -90,7 +90,7 @@ def differences(function, y):
 
 @pytest.mark.parametrize("objective", FORMULAS, ids=lambda o: type(o).__name__)
 @pytest.mark.gradcheck
-def test_losses_and_gradients_are_those_of_the_paper(objective):
+def test_losses_and_gradients_match_the_papers(objective):
     L_D, L_G = FORMULAS[objective]
     value, d_real, d_fake = discriminator(objective, LOGITS, OTHERS)
     assert np.isclose(value, L_D(LOGITS, OTHERS), rtol=1e-14)
@@ -102,7 +102,7 @@ def test_losses_and_gradients_are_those_of_the_paper(objective):
 
 
 @pytest.mark.parametrize("objective", FORMULAS, ids=lambda o: type(o).__name__)
-def test_inputs_are_never_written_and_results_go_into_out(objective):
+def test_inputs_are_unchanged_and_results_go_into_the_given_arrays(objective):
     cache, fake, real, dy, value = (
         a_cache(),
         LOGITS.copy(),
@@ -159,4 +159,4 @@ def test_a_confident_discriminator_leaves_the_generator_its_gradient_unless_mini
     assert np.allclose(
         Relativistic().generator(far, cache, real=np.zeros_like(far))[1], -1 / 4, rtol=1e-6
     )
-    assert np.abs(Minimax().generator(far, cache)[1]).max() < 1e-10  # as its formula has it
+    assert np.abs(Minimax().generator(far, cache)[1]).max() < 1e-10

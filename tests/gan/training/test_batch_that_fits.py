@@ -1,4 +1,4 @@
-"""The out-of-memory error suggests a batch size that fits; on the emulated backend."""
+"""The error for too little memory suggests a batch size that fits; on the emulated backend."""
 
 import gc
 from dataclasses import replace
@@ -66,7 +66,7 @@ def test_the_suggested_batch_size_fits_and_its_double_does_not(
         DeviceMemoryError, match="GB were asked for.*The batch size is 64: a batch of 16 fits"
     ):
         learning.fit(epochs=1)
-    assert held_on(learning) == before  # what was tried leaves no trace
+    assert held_on(learning) == before  # the smaller steps leave no trace
     del learning
     trainer(16).step()
     with pytest.raises(DeviceMemoryError):
@@ -74,6 +74,7 @@ def test_the_suggested_batch_size_fits_and_its_double_does_not(
 
 
 def held_on(trainer):
+    """The bytes of the weights and statistics, read from the device."""
     return b"".join(
         trainer.ops.to_host(buffer).tobytes()
         for name, buffer in trainer.learned.items()

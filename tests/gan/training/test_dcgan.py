@@ -1,4 +1,4 @@
-"""The recipe dcgan: convolutions, batch norm and activations together."""
+"""The recipe `dcgan`: convolutions, batch norm and activations together."""
 
 import subprocess
 import sys
@@ -89,7 +89,7 @@ def test_the_recipe_keeps_the_settings_of_its_origin():
 
 
 @pytest.mark.gradcheck
-def test_the_whole_chain_is_the_finite_differences():
+def test_gradients_of_the_whole_chain_match_finite_differences():
     """loss(D(G(z))), D in training mode, down to the noise and every parameter of both."""
     G, D = small()
     report = nn.gradcheck([G, D], normal(4, 5), loss=nn.BCE(), target=1.0)
@@ -101,7 +101,7 @@ def test_the_whole_chain_is_the_finite_differences():
     assert report.ok, report
 
 
-def test_batch_norm_between_convolutions_has_one_mean_for_each_channel():
+def test_batch_norm_between_convolutions_has_one_mean_per_channel():
     G, _ = small()
     G.build(seed=0, dtype="float64")
     cache = G.cache()
@@ -111,7 +111,7 @@ def test_batch_norm_between_convolutions_has_one_mean_for_each_channel():
     assert np.abs(y.mean(axis=(0, 2, 3))).max() < 1e-12 < 0.1 < np.abs(y.mean(axis=0)).max()
 
 
-def test_a_frozen_discriminator_keeps_its_gradients_and_passes_the_same_on():
+def test_a_frozen_discriminator_keeps_its_gradients_and_gives_the_same_dx():
     G, D = small()
     D.build(seed=1, dtype="float64")
     x, dy = normal(4, 1, 28, 28), normal(4, 1, seed=1)
@@ -124,7 +124,7 @@ def test_a_frozen_discriminator_keeps_its_gradients_and_passes_the_same_on():
     assert (D.parameters.grad.flat == 7).all() and (results[0] == results[1]).all()
 
 
-def test_one_step_moves_every_parameter_and_float32_stays():
+def test_one_step_moves_every_parameter_and_keeps_float32():
     step = adversarial_step(4)
     networks = step.G, step.D
     before = [{key: view.copy() for key, view in net.parameters.value.items()} for net in networks]
@@ -157,9 +157,8 @@ def test_a_training_step_allocates_no_array():
         np.setbufsize(small_buffer)
     smallest_activation = 32 * 64 * 7 * 7 * 4  # bytes
     assert peak < 8_000 < smallest_activation, peak
-    assert any(
-        "winograd" in name for name, _ in step.ops.scratch.buffers
-    )  # all forms of the products had their turn
+    # All algorithms of the convolutions ran.
+    assert any("winograd" in name for name, _ in step.ops.scratch.buffers)
 
 
 def test_a_step_of_the_recipe_fits_into_500_megabytes():
@@ -170,14 +169,9 @@ def test_a_step_of_the_recipe_fits_into_500_megabytes():
         "t = Trainer(get_recipe('dcgan'), np.zeros((64, 784), np.uint8)); t.step(); t.step()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
-    words = [
-        "sh",
-        "-c",
-        '"$0" -c "$1"; exit $?',
-        sys.executable,
-        code,
-    ]  # pytest's own child would inherit its peak
-    done = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT)
+    # Through a shell: a direct child of pytest would inherit its peak.
+    command = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT)
     assert done.returncode == 0, done.stderr
     kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)
     assert 100_000 < kilobytes < 500_000

@@ -1,14 +1,16 @@
+"""The log: means, standard deviations, and rows that are not finite."""
+
 import numpy as np
 
 from gan.training.loss_log import COLUMNS, LossLog
 from nn import get_ops
 
 
-def written(log, rows):
-    for figures in rows:
+def write(log, rows):
+    for values in rows:
         row = log.next_row()
-        for name, figure in zip(COLUMNS, figures, strict=True):
-            row[name][...] = figure
+        for name, value in zip(COLUMNS, values, strict=True):
+            row[name][...] = value
 
 
 def rows(n, seed=0):
@@ -27,44 +29,44 @@ def assert_means(means, want):
 
 
 def test_read_returns_the_means_of_the_rows_since_the_last_read():
-    log, figures = make_log(), rows(7)
-    written(log, figures[:4])
+    log, values = make_log(), rows(7)
+    write(log, values[:4])
     assert log.is_full
     means, n, bad = log.read()
-    assert_means(means, figures[:4])
+    assert_means(means, values[:4])
     assert (n, bad) == (4, None) and not log.is_full
-    written(log, figures[4:])
+    write(log, values[4:])
     means, n, bad = log.read()
-    assert_means(means, figures[4:])
+    assert_means(means, values[4:])
     assert (n, bad) == (3, None)
 
 
 def test_epoch_means_weight_steps_equally_and_reset():
-    log, figures = make_log(), rows(9)
-    written(log, figures[:4])
+    log, values = make_log(), rows(9)
+    write(log, values[:4])
     log.read()
-    written(log, figures[4:5])
+    write(log, values[4:5])
     log.read()
-    assert_means(log.means(), figures[:5])
+    assert_means(log.means(), values[:5])
     log.begin_epoch()
-    written(log, figures[5:])
+    write(log, values[5:])
     log.read()
-    assert_means(log.means(), figures[5:])
+    assert_means(log.means(), values[5:])
 
 
 def test_first_nonfinite_row_is_found_in_any_column():
     for column in range(len(COLUMNS)):
         for value in (np.nan, np.inf, -np.inf):
-            log, figures = make_log(), rows(4)
-            figures[2:, column] = value
-            written(log, figures)
+            log, values = make_log(), rows(4)
+            values[2:, column] = value
+            write(log, values)
             assert log.read()[1:] == (4, 2)
 
 
 def test_nonfinite_row_is_dropped_after_its_read():
-    log, figures = make_log(), rows(4)
-    figures[3] = np.nan
-    written(log, figures)
+    log, values = make_log(), rows(4)
+    values[3] = np.nan
+    write(log, values)
     log.read()
-    written(log, rows(2))
+    write(log, rows(2))
     assert log.read()[1:] == (2, None)

@@ -1,4 +1,4 @@
-"""The step against another one, written from the equations: plain whole passes in float64."""
+"""The step against a second implementation from the equations: plain passes in float64."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def mlp_discriminator(batchnorm=False, last=()):
 
 
 def make_step(G, D, seed=3, dtype="float64", recipe=RECIPE, n=N):
-    """A step on networks that it builds, its log, and real images in place."""
+    """A step on built networks, with real images in place, and a log."""
     G.build(seed=1, dtype=dtype, name="G")
     D.build(seed=2, dtype=dtype, name="D")
     recipe = replace(recipe, batch_size=n)
@@ -48,11 +48,11 @@ def make_step(G, D, seed=3, dtype="float64", recipe=RECIPE, n=N):
     return step, LossLog(G.ops, 20, dtype)
 
 
-# ---- the second step
+# ---- the second implementation
 
 
 class Plain:
-    """A copy of a network's parameters, with textbook passes, and Adam as in its paper."""
+    """A copy of a network's parameters, with textbook passes and Adam as in the paper."""
 
     def __init__(self, network):
         self.layers = list(network)
@@ -64,8 +64,8 @@ class Plain:
         self.v = {name: np.zeros_like(view) for name, view in self.p.items()}
         self.t = 0
 
-    def forward(self, x, follow=False):
-        """y in training mode, and each layer's input; `follow` updates running statistics."""
+    def forward(self, x, tracks=False):
+        """y in training mode, and each layer's input; `tracks` updates running statistics."""
         seen = []
         for i, layer in enumerate(self.layers):
             seen.append(x)
@@ -73,7 +73,7 @@ class Plain:
                 x = x @ self.p[f"{i}.W"] + self.p[f"{i}.b"]
             elif isinstance(layer, BatchNorm):
                 mean, var = x.mean(0), x.var(0)
-                if follow:
+                if tracks:
                     for name, value in (("mean", mean), ("var", x.var(0, ddof=1))):
                         old = self.running[f"{i}.running_{name}"]
                         self.running[f"{i}.running_{name}"] = 0.9 * old + 0.1 * value
@@ -121,9 +121,9 @@ def cross_entropy(p, target):
 
 
 def plain_step(G, D, real, noise, objective=RECIPE.objective):
-    """One step with noise() for z: losses and outputs of D, and both networks' gradients."""
+    """One step with noise() for z; returns losses and outputs of D, and both gradients."""
     fake, _ = G.forward(noise())
-    real_logits, real_seen = D.forward(real, follow=True)
+    real_logits, real_seen = D.forward(real, tracks=True)
     fake_logits, fake_seen = D.forward(fake)
     p_real, p_fake, w, t = (
         probability(real_logits),
@@ -136,24 +136,24 @@ def plain_step(G, D, real, noise, objective=RECIPE.objective):
     d_gradient = {name: g_real[name] + g_fake[name] for name in g_real}
     D.adam(d_gradient)
 
-    fake, g_seen = G.forward(noise(), follow=True)
+    fake, g_seen = G.forward(noise(), tracks=True)
     logits, seen = D.forward(fake)
     p = probability(logits)
     dfake, _ = D.backward((p - 1) / len(real), seen)
     _, g_gradient = G.backward(dfake, g_seen)
     G.adam(g_gradient)
-    figures = (
+    values = (
         w * cross_entropy(p_real, t),
         w * cross_entropy(p_fake, 0),
         cross_entropy(p, 1),
         p_real.mean(),
         p_fake.mean(),
     )
-    return figures, g_gradient, d_gradient
+    return values, g_gradient, d_gradient
 
 
 def assert_equal_by_name(buffer, want, tolerance=1e-10):
-    """Relative to the largest: the gradient of a bias before batch norm is rounding only."""
+    """The tolerance is of the largest: the gradient of a bias before batch norm is rounding."""
     assert set(dict(buffer.items())) == set(want)
     largest = max((np.abs(view).max() for view in want.values()), default=0)
     for name, view in buffer.items():
@@ -165,7 +165,7 @@ def assert_equal_by_name(buffer, want, tolerance=1e-10):
 
 @pytest.mark.parametrize("g_batchnorm", [False, True])
 @pytest.mark.parametrize("d_batchnorm", [False, True])
-def test_three_steps_are_those_of_the_equations(g_batchnorm, d_batchnorm):
+def test_three_steps_match_the_equations(g_batchnorm, d_batchnorm):
     step, log = make_step(mlp_generator(g_batchnorm), mlp_discriminator(d_batchnorm))
     G, D, stream = Plain(step.G), Plain(step.D), step.ops.stream(np.random.SeedSequence(3))
     images = np.random.default_rng(5).uniform(-1, 1, (3, N, PIXELS))
@@ -173,15 +173,14 @@ def test_three_steps_are_those_of_the_equations(g_batchnorm, d_batchnorm):
         step.real_rows[...] = real
         row = log.next_row()
         step(row)
-        figures, g_gradient, d_gradient = plain_step(
+        values, g_gradient, d_gradient = plain_step(
             G, D, real, lambda: stream.normal_(np.empty((N, LATENT)))
         )
-        assert np.allclose([value[0] for value in row.values()], [*figures, 0], rtol=1e-11)
+        assert np.allclose([value[0] for value in row.values()], [*values, 0], rtol=1e-11)
         assert_equal_by_name(step.D.parameters.grad, d_gradient)
         assert_equal_by_name(step.G.parameters.grad, g_gradient)
-        assert_equal_by_name(
-            step.D.parameters.value, D.p, 1e-8
-        )  # Adam enlarges the rounding of a zero gradient
+        # Adam enlarges the rounding of a zero gradient.
+        assert_equal_by_name(step.D.parameters.value, D.p, 1e-8)
         assert_equal_by_name(step.G.parameters.value, G.p, 1e-8)
         assert_equal_by_name(step.D.parameters.statistics, D.running)
         assert_equal_by_name(step.G.parameters.statistics, G.running)
@@ -205,7 +204,7 @@ def test_generator_update_leaves_every_byte_of_d():
 
 def test_discriminator_update_leaves_every_byte_of_g():
     step, log = make_step(mlp_generator(batchnorm=True), mlp_discriminator())
-    step.G.parameters.grad.flat[...] = 7  # what a backward pass into G would overwrite, or add to
+    step.G.parameters.grad.flat[...] = 7  # a backward pass into G would change it
     buffers = step.G.parameters.value, step.G.parameters.grad, step.G.parameters.statistics
     before = [b.flat.tobytes() for b in buffers]
     step.update_discriminator(log.next_row())
@@ -216,17 +215,16 @@ def test_running_statistics_move_once_a_step():
     step, log = make_step(mlp_generator(batchnorm=True), mlp_discriminator(batchnorm=True))
     step(log.next_row())
     G, D = step.G, step.D
-    hidden = step.real_rows @ step_zero(D) + step_zero(D, "b")
+    hidden = step.real_rows @ initial(D) + initial(D, "b")
     assert np.allclose(D[1].running_mean, 0.1 * hidden.mean(0), rtol=1e-12)
     assert np.allclose(D[1].running_var, 0.9 + 0.1 * hidden.var(0, ddof=1), rtol=1e-12)
-    hidden = step.conditioning.noise @ step_zero(G) + step_zero(
-        G, "b"
-    )  # z as G's own update drew it
+    z = step.conditioning.noise  # of G's update
+    hidden = z @ initial(G) + initial(G, "b")
     assert np.allclose(G[1].running_mean, 0.1 * hidden.mean(0), rtol=1e-12)
 
 
-def step_zero(network, name="W"):
-    """What the first layer held before the step."""
+def initial(network, name="W"):
+    """A parameter of the first layer before the step."""
     rebuilt = mlp_generator(True) if network[0].n_in == LATENT else mlp_discriminator(True)
     return getattr(
         rebuilt.build(seed=1 if network[0].n_in == LATENT else 2, dtype="float64")[0], name
@@ -238,11 +236,11 @@ def test_noise_is_fresh_for_each_update_of_each_step():
     drawn = []
     draw_inputs = step.conditioning.draw_inputs
 
-    def watched(stream):
+    def recorded(stream):
         drawn.append(draw_inputs(stream).copy())
         return step.conditioning.inputs
 
-    step.conditioning.draw_inputs = watched
+    step.conditioning.draw_inputs = recorded
     for _ in range(3):
         step(log.next_row())
     assert len(drawn) == 6
@@ -284,7 +282,7 @@ def test_a_final_sigmoid_changes_no_bit():
 
 def test_a_confident_discriminator_still_teaches_the_generator():
     step, log = make_step(mlp_generator(), mlp_discriminator(last=[Sigmoid()]), dtype="float32")
-    step.D[-1].b[...] = -200  # certain that all is generated: in float32 its sigmoid is 0
+    step.D[-1].b[...] = -200  # its sigmoid is 0 in float32
     step.update_generator(log.next_row())
     assert np.abs(step.G.parameters.grad["2.W"]).max() > 1e-3
 

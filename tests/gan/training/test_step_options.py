@@ -1,6 +1,6 @@
 """Options of the step: objectives, penalties, packing, classes, moving average."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,8 @@ from gan.objectives.objectives import (
     Wasserstein,
 )
 from gan.objectives.penalties import OneCentered, ZeroCentered
-from gan.recipes import Recipe
+from gan.recipe import Recipe
+from gan.recipes import RECIPES
 from gan.training.trainer import Trainer
 from nn import (
     BatchNorm,
@@ -49,8 +50,8 @@ def smooth_discriminator():
     return Sequential(Dense(PIXELS, 5), Tanh(), Dense(5, 4), Sigmoid(), Dense(4, 1))
 
 
-def d_value(step, weight_real, weight_fake, weight_between, e=None):
-    """The penalty by finite differences of D's logits."""
+def penalty_value(step, weight_real, weight_fake, weight_between, e=None):
+    """The penalty, from finite differences of D's logits."""
 
     def slopes(x):
         h, g = 1e-5, np.zeros_like(x)
@@ -93,23 +94,23 @@ def test_a_penalty_adds_its_value_and_its_gradient(D, penalty, weights):
     grad[...] = 0.25
     penalty.add(
         step.D,
-        step.penalty_cache,
+        step.penalty.cache,
         real=step.d_real,
         fake=step.d_fake,
         class_onehot=step.conditioning.class_onehot,
         value=value,
         stream=step.noise_stream,
     )
-    by_hand = grad - 0.25  # it was added
+    by_hand = grad - 0.25  # the penalty adds to what is there
     step.noise_stream.state = state
     e = step.noise_stream.uniform_(np.empty((N, 1)), 0.0, 1.0)
-    assert np.isclose(value[0], d_value(step, *weights, e), rtol=1e-6)
+    assert np.isclose(value[0], penalty_value(step, *weights, e), rtol=1e-6)
     flat, h = step.D.parameters.value.flat, 1e-5
     direction = np.random.default_rng(9).standard_normal(flat.shape)
     here, at = flat.copy(), []
     for k in (-1, 1):
         flat[...] = here + k * h * direction
-        at.append(d_value(step, *weights, e))
+        at.append(penalty_value(step, *weights, e))
     assert np.isclose(np.sum(by_hand * direction), (at[1] - at[0]) / (2 * h), rtol=1e-4)
 
 
@@ -245,12 +246,8 @@ def test_a_pack_stacks_images_as_channels_and_gives_each_its_gradient(channels):
     row = log.next_row()
     step.g_optimizer.step = step.d_optimizer.step = lambda: None
     step(row)
-    assert step.d_images.shape == (
-        N,
-        2 * channels,
-        8,
-        8,
-    )  # N real and N generated ones, two at once
+    # N real and N generated images, two at once
+    assert step.d_images.shape == (N, 2 * channels, 8, 8)
     for i in range(N // 2):
         assert np.array_equal(step.d_real[i, :channels], step.real[2 * i])
         assert np.array_equal(step.d_fake[i, channels:], step.fake[2 * i + 1])
@@ -366,9 +363,8 @@ def test_a_trainer_gathers_each_images_class():
     t = Trainer(tiny_classes(), images, labels)
     for _ in range(7):
         t.step()
-        number = np.rint((t.adversarial_step.real_rows[:, 0] + 1) * 127.5).astype(
-            int
-        )  # each image begins with its own number
+        first_pixel = np.rint((t.adversarial_step.real_rows[:, 0] + 1) * 127.5)
+        number = first_pixel.astype(int)  # of the image; see `digits`
         assert np.array_equal(t.adversarial_step.conditioning.labels, np.eye(10)[labels[number]])
     assert t.fixed_samples().shape == (100, 784)
     assert np.array_equal(t.fixed_inputs[:, 4:].argmax(axis=1), np.tile(np.arange(10), 10))
@@ -445,7 +441,7 @@ def test_ema_does_not_change_training():
 
 
 def everything():
-    """All options that can be combined."""
+    """All options that combine with classes."""
     return replace(
         tiny_classes(
             objective=Relativistic(),
@@ -511,9 +507,9 @@ def test_emulated_cuda_backend_trains_the_same(recipe, emulated_cupy_ops):
     labels = np.arange(len(digits())) % 10
     ops = emulated_cupy_ops.CudaOps()
     there, here = (Trainer(recipe(), digits(), labels, device=device) for device in (ops, "numpy"))
-    for t in (there, here):  # the devices draw other noise: let both see what one drew
+    for t in (there, here):  # the streams of the devices differ: both get the same numbers
         t.adversarial_step.conditioning.latent = NormalLatent(4)
-        t.adversarial_step.noise_stream = OnesStream(ops if t is there else here.ops)
+        t.adversarial_step.noise_stream = HostNoise(ops if t is there else here.ops)
         t.batches.stream = KeepsOrder()
         for _ in range(4):
             t.step()
@@ -530,8 +526,8 @@ class KeepsOrder:
         return index
 
 
-class OnesStream:
-    """A stream that draws the same numbers on every device."""
+class HostNoise:
+    """Draws the same numbers on every device."""
 
     def __init__(self, ops):
         self.ops, self.rng = ops, np.random.default_rng(5)
@@ -556,9 +552,7 @@ class NormalLatent:
 
 
 def test_recipes_that_follow_projects_use_none_of_these_options():
-    plain = {f.name: f.default for f in Recipe.__dataclass_fields__.values()}
-    from gan.recipes import RECIPES
-
+    plain = {f.name: f.default for f in fields(Recipe)}
     for name in ("mlp-dropout", "dcgan", "two-layer", "mlp-batchnorm", "mlp-leaky"):
         for option in ("penalty", "ema_decay", "pack", "classes", "fresh_noise", "beta2"):
             assert getattr(RECIPES[name], option) == plain[option], (name, option)

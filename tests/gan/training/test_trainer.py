@@ -1,3 +1,5 @@
+"""The trainer: seeds, length, callbacks, copies, divergence and memory."""
+
 import copy
 import pickle
 import tracemalloc
@@ -9,7 +11,8 @@ import pytest
 
 from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import RunError
-from gan.recipes import RECIPES, STACKED_DIGITS, Recipe
+from gan.recipe import Recipe
+from gan.recipes import RECIPES, STACKED_DIGITS
 from gan.training import stopwatch
 from gan.training.callback import Callback
 from gan.training.setup import N_FIXED
@@ -64,7 +67,7 @@ def real_batches(t, n=3):
 
 
 def test_streams_are_independent_of_each_others_draws():
-    """More draws for dropout, or a larger batch, change no other stream."""
+    """More dropout or a larger batch changes no other stream."""
     plain, dropping = (
         trainer(),
         trainer(replace(TINY, make_discriminator=lambda n_out: more_dropout(TINY.discriminator()))),
@@ -95,13 +98,12 @@ def test_the_streams_differ_from_each_other(monkeypatch):
     t = trainer(
         generator=Sequential(Dense(4, 784)), discriminator=Sequential(Dense(784, 4), Dense(4, 1))
     )
-    assert (
-        len(seeds) == len(set(seeds)) == 5
-    )  # data order, noise, fixed noise, dropout in G and in D
+    # of the data order, noise, fixed noise, dropout in G and dropout in D
+    assert len(seeds) == len(set(seeds)) == 5
     assert abs(np.corrcoef(t.generator[0].W.ravel(), t.discriminator[0].W.ravel())[0, 1]) < 0.1
 
 
-def test_the_fixed_noise_is_fixed_and_the_trainings_is_not():
+def test_fixed_noise_is_fixed_and_training_noise_is_not():
     t = trainer()
     fixed, first = t.fixed_inputs.copy(), t.fixed_samples()
     assert fixed.shape == (N_FIXED, 4)
@@ -132,7 +134,7 @@ def test_sampling_does_not_change_training():
     assert weights(plain) == weights(looking)
 
 
-# ---- how long
+# ---- length
 
 
 def test_epochs_and_their_records():
@@ -189,12 +191,11 @@ def test_minutes_end_after_the_step_that_passes_them(monkeypatch):
     monkeypatch.setattr(stopwatch, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(t, "step", lambda: (step(), now.__setitem__(0, now[0] + 7)))
     (record,) = t.fit(minutes=0.4)
-    assert (
-        record["step"] == t.step_count == 4 < STEPS_PER_EPOCH
-    )  # 4 x 7 seconds are the first to pass 24
+    # Four steps of 7 seconds are the first to pass 24 seconds.
+    assert record["step"] == t.step_count == 4 < STEPS_PER_EPOCH
 
 
-def test_fit_goes_on_where_it_ended():
+def test_fit_continues_where_it_ended():
     once, twice = trainer(), trainer()
     once.fit(steps=12)
     twice.fit(steps=7)
@@ -207,13 +208,13 @@ def test_fit_goes_on_where_it_ended():
     "length",
     [{"epochs": 0}, {"steps": -1}, {"minutes": 0}, {"minutes": float("nan")}, {"steps": "3"}],
 )
-def test_a_length_below_zero_is_named(length):
+def test_an_invalid_length_is_named(length):
     (name,) = length
     with pytest.raises(RunError, match=f"{name}: expected a number above 0"):
         trainer().fit(**length)
 
 
-def test_the_log_is_read_every_so_many_steps_and_at_the_end_of_an_epoch():
+def test_the_log_is_read_when_it_is_full_and_at_the_end_of_an_epoch():
     t, watcher = trainer(images=digits(60), batch_size=1), Watcher()
     t.fit(epochs=2, callbacks=[watcher])
     assert [r["step"] for r in watcher.logs] == [LOG_EVERY, 60, 60 + LOG_EVERY, 120]
@@ -244,7 +245,7 @@ def test_stop_within_an_epoch():
     assert record["step"] == 3 and watcher.epochs == [record]
 
 
-def test_a_stop_before_the_first_step_counts_and_only_once():
+def test_a_stop_before_fit_ends_the_next_fit_only():
     t = trainer()
     t.stop()
     assert t.fit(steps=3) == [] and t.step_count == 0
@@ -284,7 +285,7 @@ def test_anything_but_a_list_of_callbacks_is_refused(callbacks, words):
 
 
 class Failing(Callback):
-    """Raises once, in the method named."""
+    """Raises in one of its methods, the first time."""
 
     def __init__(self, where):
         self.where, self.left = where, 1
@@ -328,23 +329,25 @@ def test_training_continues_after_an_error_in_a_callback(where, steps):
 
 @pytest.mark.parametrize("method", ["on_start", "on_log", "on_epoch"])
 def test_nested_fit_is_refused(method):
-    told, callback, t = [], Callback(), trainer()
+    errors, callback, t = [], Callback(), trainer()
 
     def again(trainer, record=None):
         with pytest.raises(RunError, match="fit: expected one call at a time") as error:
             trainer.fit(steps=100)
-        told.append(error)
+        errors.append(error)
 
     setattr(callback, method, again)
-    assert t.fit(steps=3, callbacks=[callback])[-1]["step"] == t.step_count == 3 and len(told) == 1
+    assert (
+        t.fit(steps=3, callbacks=[callback])[-1]["step"] == t.step_count == 3 and len(errors) == 1
+    )
     assert t.fit(steps=1)[-1]["step"] == 4
 
 
-# ---- what is reported
+# ---- reported losses
 
 
 def test_the_losses_reported_are_the_cross_entropies():
-    """Epoch means against probabilities recomputed from the weights at the start of each step."""
+    """Epoch means against probabilities from the weights at the start of each step."""
     plain = replace(
         TINY,
         make_generator=lambda n_in: Sequential(Dense(n_in, 784), Tanh()),
@@ -353,7 +356,7 @@ def test_the_losses_reported_are_the_cross_entropies():
     t, wanted = trainer(plain), []
     step = t.step
 
-    def watched():
+    def recorded():
         update_generator = t.adversarial_step.update_generator
 
         def after_d(log):
@@ -381,7 +384,7 @@ def test_the_losses_reported_are_the_cross_entropies():
         step()
         t.adversarial_step.update_generator = update_generator
 
-    t.step = watched
+    t.step = recorded
     (record,) = t.fit(epochs=1)
     want = np.mean(wanted, axis=0)
     got = [record[name] for name in ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")]
@@ -393,7 +396,7 @@ def probability(logits):
     return 1 / (1 + np.exp(-logits.astype(np.float64)))
 
 
-# ---- what cannot be
+# ---- invalid arguments
 
 
 @pytest.mark.parametrize(
@@ -445,7 +448,7 @@ def test_settings_replace_the_recipes():
 
 @pytest.mark.parametrize("rate", [0.3, np.float32(0.3), 1])
 def test_learning_rate_takes_effect_at_the_next_step(rate):
-    """Like a trainer that starts with it from the state in which it was set."""
+    """As in a trainer that had this rate from the start and loads the state."""
     t, other = trainer(), trainer(learning_rate=rate)
     t.fit(steps=3)
     other.load_state_dict(t.state_dict())
@@ -505,7 +508,7 @@ def test_last_good_step_is_restored_with_the_current_learning_rate():
     "name",
     ["recipe", "batch_size", "generator", "discriminator", "generator_ema", "ops", "cluster_ids"],
 )
-def test_attributes_a_trainer_was_built_from_are_read_only(name):
+def test_attributes_that_a_trainer_is_built_from_are_read_only(name):
     t = trainer()
     before = getattr(t, name)
     with pytest.raises(AttributeError, match=name):
@@ -540,7 +543,7 @@ def test_the_remedy_in_the_error_gives_a_whole_copy():
     assert weights(second) == weights(plain)
 
 
-# ---- networks of one's own
+# ---- custom networks
 
 
 def test_custom_networks_built_or_not():
@@ -582,11 +585,11 @@ def test_a_network_on_another_device_is_named():
         trainer(discriminator=D)
 
 
-# ---- when numbers are no longer finite
+# ---- divergence
 
 
 @pytest.mark.parametrize("recipe", [TINY, TINY_BATCHNORM])
-def test_diverging_names_the_step_and_loses_nothing(recipe):
+def test_divergence_names_the_step_and_restores_the_weights(recipe):
     t, watcher = trainer(recipe, learning_rate=1e30), Watcher()
     before = weights(t)
     with pytest.raises(
@@ -596,7 +599,7 @@ def test_diverging_names_the_step_and_loses_nothing(recipe):
     assert weights(t) == before and watcher.logs == watcher.epochs == []
 
 
-def test_the_last_good_weights_are_put_back():
+def test_the_last_good_weights_are_restored():
     t = trainer(TINY_BATCHNORM)
     t.fit(steps=5)
     good = weights(t)
@@ -628,7 +631,7 @@ def test_training_continues_from_the_last_good_step():
     t.fit(steps=5)
     optimizer = t.adversarial_step.d_optimizer
     state = {name: array.copy() for name, array in optimizer.state.items()}
-    for _ in range(2):  # the counter, the optimizers and the log go back too, not only the weights
+    for _ in range(2):  # step count, optimizers and log are restored too
         optimizer.state["m"][:] = np.nan
         with pytest.raises(RunError, match="step 6: .*weights are those of step 5,"):
             t.fit(steps=1)
@@ -659,7 +662,7 @@ def test_a_recipe_or_a_network_of_another_type_is_refused():
 
 
 @pytest.mark.parametrize("buffer", ["value", "statistics"])
-def test_a_weight_that_no_loss_shows_is_found(buffer):
+def test_a_nonfinite_weight_is_found_where_all_losses_are_finite(buffer):
     t = trainer(TINY_BATCHNORM)
     t.fit(steps=5)
     good = weights(t)
@@ -677,13 +680,13 @@ def test_a_weight_that_no_loss_shows_is_found(buffer):
 
 # ---- memory
 
-SMALLEST_BATCH = 64 * 32 * 4  # bytes of the smallest hidden layer's output in any recipe: 8 KiB
+SMALLEST_BATCH = 64 * 32 * 4  # bytes of the smallest output of a hidden layer in any recipe
 
 
 def peaks_of_steps(t, n=3):
-    """The peak memory of each of n steps above that at its start, after warm-up."""
+    """The memory that each of n steps takes at its peak, after warm-up."""
     with np.errstate():
-        np.setbufsize(16)  # shrinks NumPy's own buffers for conversions within a ufunc
+        np.setbufsize(16)  # NumPy's buffers for conversions within a ufunc
         for _ in range(2):
             t.step()
         peaks = []
@@ -710,9 +713,8 @@ def test_a_step_allocates_no_array(name):
         images = StackedDigits(images, random_triples(3 * n, 3 * n, 0))
     t = Trainer(replace(recipe, batch_size=n), images, np.arange(3 * n) % 10)
     first, *others = peaks_of_steps(t)
-    assert (
-        max(others) < SMALLEST_BATCH
-    )  # the first of them grows Python's own lists of free objects
+    # The first of them grows Python's own lists of free objects.
+    assert max(others) < SMALLEST_BATCH
 
 
 class Wasteful(Layer):

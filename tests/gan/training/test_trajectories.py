@@ -1,4 +1,4 @@
-"""Every recipe follows the same trajectory on every backend as on NumPy's."""
+"""Every recipe follows the same trajectory on every backend as on NumPy."""
 
 from dataclasses import replace
 from functools import partial
@@ -31,8 +31,8 @@ def trainer_of(name, ops, batch_size, dtype="float32"):
     return Trainer(recipe, images, labels, device=ops, generator=G, discriminator=D)
 
 
-def noting(ops, sides):
-    """The backend's leaky ReLU, which records on which side of its kink each value lies."""
+def recording_leaky_relu(ops, sides):
+    """The backend's leaky ReLU, which records on which side of zero each value lies."""
 
     def leaky_relu(x, slope, *, out):
         type(ops).leaky_relu(ops, x, slope, out=out)
@@ -42,21 +42,21 @@ def noting(ops, sides):
     return leaky_relu
 
 
-def following(ops, sides):
-    """The backend's leaky ReLU, with values near zero on the side where the other backend had them.
+def replaying_leaky_relu(ops, sides):
+    """The backend's leaky ReLU, with each value near zero moved to its recorded side.
 
-    The side is an accident of rounding, but the slope of the gradient depends on it: one value of
-    300,000 on the other side may change the gradient by 1%, and later steps by more.
+    Rounding decides the side, and the gradient depends on it: one value of 300,000 on the other
+    side may change the gradient by 1%, and later steps by more.
     """
     sides = iter(sides)
 
     def leaky_relu(x, slope, *, out):
         type(ops).leaky_relu(ops, x, slope, out=out)
         y, above = ops.to_host(out), next(sides)
-        strays = (y > 0) != above
-        if strays.any():
-            assert np.abs(y[strays]).max() <= 1e-5 * np.abs(y).max()
-            y[strays] = np.where(above, np.finfo(y.dtype).tiny, 0)[strays]
+        differing = (y > 0) != above
+        if differing.any():
+            assert np.abs(y[differing]).max() <= 1e-5 * np.abs(y).max()
+            y[differing] = np.where(above, np.finfo(y.dtype).tiny, 0)[differing]
             ops.copy_(out, ops.asarray(y))
         return out
 
@@ -66,9 +66,9 @@ def following(ops, sides):
 def trajectory(name, ops, leaky_relu, steps, batch_size, dtype, eps=None):
     """The results of some steps, on the host.
 
-    Returns (losses of each step, fixed samples, weights and statistics) and the gradients of both
-    networks by name, in the first step, which includes any penalty, and in the last. All random
-    numbers are drawn on the host, the same for every backend. eps: of Adam, instead of its own.
+    Returns a list of the losses of each step, the fixed samples, weights and statistics, and a list
+    of both networks' gradients by name in the first step, which includes any penalty, and the last.
+    All random numbers are drawn on the host, so every backend gets the same. `eps` replaces Adam's.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ops, "stream", partial(HostStream, ops), raising=False)
@@ -86,21 +86,20 @@ def trajectory(name, ops, leaky_relu, steps, batch_size, dtype, eps=None):
                 gradients.append(
                     {key: ops.to_host(dW).copy() for key, dW in net.parameters.grad.items()}
                 )
-        figures = [ops.to_host(trainer.log.ring)[:steps], trainer.fixed_samples()]
-        return figures + [
+        results = [ops.to_host(trainer.log.ring)[:steps], trainer.fixed_samples()]
+        return results + [
             ops.to_host(array) for name, array in trainer.learned.items() if "adam" not in name
         ], gradients
 
 
-def assert_same_way(name, ops, tolerance, *how):
+def assert_same_trajectory(name, ops, tolerance, *settings):
     cpu, sides = NumpyOps(), []
-    there, gradients_there = trajectory(name, cpu, noting(cpu, sides), *how)
-    here, gradients_here = trajectory(name, ops, following(ops, sides), *how)
-    for got, want in zip(here, there, strict=True):
+    wanted, wanted_gradients = trajectory(name, cpu, recording_leaky_relu(cpu, sides), *settings)
+    results, gradients = trajectory(name, ops, replaying_leaky_relu(ops, sides), *settings)
+    for got, want in zip(results, wanted, strict=True):
         assert_close(got, want, tolerance)
-    # One by one, since Adam hides the size of a gradient. That of a bias before batch norm is
-    # rounding only.
-    for got, want in zip(gradients_here, gradients_there, strict=True):
+    # Gradients too, since Adam hides their size. That of a bias before batch norm is rounding only.
+    for got, want in zip(gradients, wanted_gradients, strict=True):
         largest = max(np.abs(dW).max() for dW in want.values())
         for key, dW in want.items():
             assert np.abs(got[key] - dW).max() <= tolerance * max(np.abs(dW).max(), largest / 10), (
@@ -116,22 +115,22 @@ def backend(request):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_ten_steps_agree_with_numpys(backend, name):
-    """In float32. Adam divides by the size of a gradient, so one that is rounding only takes a full
-    step in a random direction; an eps of 0.01 prevents that."""
-    assert_same_way(name, backend, 1e-4, 10, 8, "float32", 0.01)
+def test_ten_float32_steps_match_numpy(backend, name):
+    """Adam divides by the size of a gradient: without an eps of 0.01, a gradient that is rounding
+    only would take a full step in a random direction."""
+    assert_same_trajectory(name, backend, 1e-4, 10, 8, "float32", 0.01)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_steps_agree_with_numpys_to_the_last_digits(backend, name):
-    """In float64, with the recipe's own Adam; images are float32 all the same."""
-    assert_same_way(name, backend, 1e-6, 3, 4, "float64")
+def test_float64_steps_match_numpy_closely(backend, name):
+    """With the recipe's own Adam."""
+    assert_same_trajectory(name, backend, 1e-6, 3, 4, "float64")
 
 
 @pytest.mark.parametrize("backend", ["strict", "emulated"])
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_step_neither_reads_nor_allocates_once_warm(name, backend, request):
-    """The first step includes any penalty, so it needs all memory that any step needs."""
+    """The first step includes any penalty, so it needs as much memory as any step."""
     if backend == "strict":
         ops = StrictOps()
         freeze, thaw = ops.freeze, ops.thaw
@@ -143,7 +142,7 @@ def test_a_step_neither_reads_nor_allocates_once_warm(name, backend, request):
     trainer.step()
     freeze()
     try:
-        for _ in range(9 if backend == "strict" else 1):  # the ninth step has a penalty again
+        for _ in range(9 if backend == "strict" else 1):  # the ninth has a penalty again
             trainer.step()
     finally:
         thaw()

@@ -1,0 +1,88 @@
+"""What a recipe is: networks and settings that train together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gan.latent import Latent
+from gan.objectives.objectives import NonSaturating, Objective
+from gan.objectives.penalties import Penalty
+from nn import Sequential
+
+DIGITS = (1, 28, 28)  # the image shape of most recipes
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a run needs except images; `dataclasses.replace` changes a setting.
+
+    Parameters
+    ----------
+    name : its name in `get_recipe` and `--recipe`
+    origin : where it comes from, for the table of recipes
+    make_generator : returns an unbuilt generator, given the size of its input (`n_in`)
+    make_discriminator : returns an unbuilt discriminator, given the number of its outputs (`n_out`)
+    latent : the noise
+    image_range : (low, high) of the generated images, and of the training images as D sees them
+    image_shape : (C, H, W) of the images
+    objective : the losses of D and G
+    penalty : on the slope of D, or None
+    learning_rate, beta1, beta2 : of both Adam optimizers
+    ema_decay : decay per step of G's moving average, which is saved and sampled; None for none
+    fresh_noise : whether G's update generates new images instead of reusing those of D's update
+    pack : number of images that D scores at once, stacked as channels (PacGAN)
+    classes : number of labelled classes that the networks are conditional on, or 0
+    clusters : number of k-means clusters that take the place of labelled classes, or 0
+    batch_size : images per step
+    epochs, steps : length of the run; set exactly one
+    """
+
+    name: str
+    origin: str
+    make_generator: Callable[[int], Sequential]
+    make_discriminator: Callable[[int], Sequential]
+    latent: Latent
+    image_range: tuple[float, float]
+    image_shape: tuple[int, int, int] = DIGITS
+    objective: Objective = NonSaturating()
+    penalty: Penalty | None = None
+    learning_rate: float = 2e-4
+    beta1: float = 0.9
+    beta2: float = 0.999
+    ema_decay: float | None = None
+    fresh_noise: bool = True
+    pack: int = 1
+    classes: int = 0
+    clusters: int = 0
+    batch_size: int = 64
+    epochs: int | None = None
+    steps: int | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """The number of labelled classes or of clusters; 0 if unconditional."""
+        return self.classes or self.clusters
+
+    @property
+    def n_in(self) -> int:
+        """The size of G's input: noise and a one-hot class."""
+        return self.latent.size + self.num_classes
+
+    @property
+    def n_out(self) -> int:
+        """The number of D's outputs: one per class."""
+        return self.num_classes or 1
+
+    @property
+    def length(self) -> str:
+        """The length of a run as text."""
+        return f"{self.epochs} epochs" if self.epochs else f"{self.steps:,} steps"
+
+    def generator(self) -> Sequential:
+        """A new, unbuilt generator."""
+        return self.make_generator(self.n_in)
+
+    def discriminator(self) -> Sequential:
+        """A new, unbuilt discriminator."""
+        return self.make_discriminator(self.n_out)
