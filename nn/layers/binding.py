@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -119,7 +119,8 @@ class Bound:
             )
         modules = list(self.modules())
         parameters = self._allocate(modules, ops, np.dtype(dtype))
-        stream = ops.stream(dropout_rng.bit_generator.seed_seq)
+        # the seed sequence of a spawned generator is NumPy's own
+        stream = ops.stream(cast(np.random.SeedSequence, dropout_rng.bit_generator.seed_seq))
         self.bind(parameters, ops, stream, name or "net")
         for _, module in modules:
             module.initialize(weights_rng)
