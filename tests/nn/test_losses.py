@@ -40,18 +40,28 @@ def test_logits_as_far_as_100_are_exact(target, dtype, tolerance):
         value, dz = nn.BCEWithLogits()(np.array([[z]], dtype), target, a_cache(dtype))
         assert value.shape == (1,) and value.dtype == dz.dtype == dtype
         for got, want in ((value[0], exact_value(z, target)), (dz[0, 0], exact_slope(z, target))):
-            size = abs(want) if target in (0, 1) else max(1, abs(z))  # between them, p meets t and z meets z t: digits cancel
-            assert abs(float(got) - want) <= tolerance * max(size, abs(want)) + 1e-44, (z, got, want)
+            size = (
+                abs(want) if target in (0, 1) else max(1, abs(z))
+            )  # between them, p meets t and z meets z t: digits cancel
+            assert abs(float(got) - want) <= tolerance * max(size, abs(want)) + 1e-44, (
+                z,
+                got,
+                want,
+            )
 
 
-@pytest.mark.parametrize("kind, loss, x", [("logits", nn.BCEWithLogits(), "z"), ("probabilities", nn.BCE(), "p")])
+@pytest.mark.parametrize(
+    "kind, loss, x", [("logits", nn.BCEWithLogits(), "z"), ("probabilities", nn.BCE(), "p")]
+)
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("as_array", [False, True])
 def test_pytorch_agrees(kind, loss, x, name, as_array):
     want = load("losses")
     target = want[f"{name}.target"] if as_array or TARGETS[name] is None else TARGETS[name]
     value, dx = loss(want[x], target, a_cache())
-    keep = np.abs(want["z"]) < 90 if x == "z" else slice(None)  # PyTorch's own 1 - p has no digits left at 100
+    keep = (
+        np.abs(want["z"]) < 90 if x == "z" else slice(None)
+    )  # PyTorch's own 1 - p has no digits left at 100
     assert_close(value[0], want[f"{name}.{kind}.value"], 1e-14)
     assert_close(dx[keep], want[f"{name}.{kind}.dx"][keep], 1e-14)
 
@@ -88,7 +98,10 @@ def test_certain_probabilities_give_finite_losses_of_the_right_sign(p, target, d
         assert value[0] > 15 and np.sign(dp[0, 0]) == np.sign(p - target) and abs(dp[0, 0]) > 1e6
 
 
-@pytest.mark.parametrize("logit, target, want", [(-25.0, 1, -1.0), (25.0, 0, 1.0), (-100.0, 1, -1.0), (100.0, 0, 1.0), (-20.0, 1, -1.0)])
+@pytest.mark.parametrize(
+    "logit, target, want",
+    [(-25.0, 1, -1.0), (25.0, 0, 1.0), (-100.0, 1, -1.0), (100.0, 0, 1.0), (-20.0, 1, -1.0)],
+)
 def test_a_confidently_wrong_sigmoid_does_not_vanish(logit, target, want):
     """At logit -25 the generator's gradient is -1/N, not -0.001/N, and never of the other sign."""
     logits = [logit, 0.0, 1.0, -1.0]
@@ -105,14 +118,18 @@ def test_a_confidently_wrong_sigmoid_does_not_vanish(logit, target, want):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("weight", [1.0, 10.0, 1e6, -1e6])
 @pytest.mark.parametrize("logit", [-1e4, -100.0, -60.0, -20.0, 0.5, 60.0, 100.0, 1e4])
-def test_a_weight_of_a_million_on_a_saturated_sigmoid_keeps_the_gradient(logit, weight, dtype, device):
+def test_a_weight_of_a_million_on_a_saturated_sigmoid_keeps_the_gradient(
+    logit, weight, dtype, device
+):
     """dL/dz = weight (p - t) / N, though dL/dp is that over a slope of nearly 0."""
     net = nn.Sequential(nn.Sigmoid()).build(dtype=dtype, device=device)
     cache, target = net.cache(), float(logit < 0)
     p = net.forward(np.array([[logit]], dtype), cache, train=True)
     _, dp = nn.BCE()(p, target, cache, weight=weight)
     assert np.isfinite(dp).all()
-    np.testing.assert_allclose(net.backward(dp, cache)[0, 0], weight * exact_slope(logit, target), rtol=1e-6)
+    np.testing.assert_allclose(
+        net.backward(dp, cache)[0, 0], weight * exact_slope(logit, target), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -172,7 +189,10 @@ def test_the_loss_carries_the_1_over_n(loss):
     assert_close(twice_dy[:6], dy / 2, 1e-14)
 
 
-@pytest.mark.parametrize("loss, slope", [(nn.BCEWithLogits(), lambda y: 1 / (1 + np.exp(-y)) - 1), (nn.BCE(), lambda y: -1 / y)])
+@pytest.mark.parametrize(
+    "loss, slope",
+    [(nn.BCEWithLogits(), lambda y: 1 / (1 + np.exp(-y)) - 1), (nn.BCE(), lambda y: -1 / y)],
+)
 def test_n_counts_elements_not_samples(loss, slope):
     y = np.random.default_rng(0).random((6, 2))
     value, dy = loss(y, 1, a_cache())
@@ -197,7 +217,9 @@ LOSSES = {
     "squared": lambda y, cache, **how: nn.MeanSquaredError()(y, 2.0, cache, **how),
     "hinge": lambda y, cache, **how: nn.Hinge()(y, -1, cache, **how),
     "mean": lambda y, cache, **how: nn.Mean()(y, cache, **how),
-    "classes": lambda y, cache, **how: nn.SoftmaxCrossEntropy()(y, np.zeros(len(y), int), cache, **how),
+    "classes": lambda y, cache, **how: nn.SoftmaxCrossEntropy()(
+        y, np.zeros(len(y), int), cache, **how
+    ),
 }
 
 
@@ -249,21 +271,31 @@ def test_any_real_number_is_a_target(loss, target):
 @pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
 @pytest.mark.parametrize("target", [-0.1, 1.1, math.nan, -1])
 def test_targets_out_of_range_are_refused(loss, target):
-    with pytest.raises(nn.ShapeError, match=rf"{type(loss).__name__}: expected a target in \[0, 1\], got {target}"):
+    with pytest.raises(
+        nn.ShapeError, match=rf"{type(loss).__name__}: expected a target in \[0, 1\], got {target}"
+    ):
         loss(np.zeros((3, 1)), target, a_cache())
 
 
 @pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
-@pytest.mark.parametrize("target, got", [(np.ones(3), r"\(3,\)"), (np.ones((1, 3)), r"\(1, 3\)"), ("real", "'real'"), (None, "None")])
+@pytest.mark.parametrize(
+    "target, got",
+    [(np.ones(3), r"\(3,\)"), (np.ones((1, 3)), r"\(1, 3\)"), ("real", "'real'"), (None, "None")],
+)
 def test_targets_of_another_shape_are_refused(loss, target, got):
     name = type(loss).__name__
-    with pytest.raises(nn.ShapeError, match=rf"{name}: expected a number or an array of shape \(3, 1\) as target, got {got}"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=rf"{name}: expected a number or an array of shape \(3, 1\) as target, got {got}",
+    ):
         loss(np.zeros((3, 1)), target, a_cache())
 
 
 @pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE()])
 def test_targets_of_another_dtype_are_refused(loss):
-    with pytest.raises(nn.DtypeError, match=f"{type(loss).__name__}: expected a target of float32, got float64"):
+    with pytest.raises(
+        nn.DtypeError, match=f"{type(loss).__name__}: expected a target of float32, got float64"
+    ):
         loss(np.zeros((3, 1), np.float32), np.ones((3, 1)), a_cache("float32"))
 
 
@@ -272,10 +304,18 @@ def test_targets_of_another_dtype_are_refused(loss):
 FORMULAS = {
     "squared, 0": (nn.MeanSquaredError(), 0, lambda y, t: (y - t) ** 2),
     "squared, -1.5": (nn.MeanSquaredError(), -1.5, lambda y, t: (y - t) ** 2),
-    "squared, each": (nn.MeanSquaredError(), np.linspace(-3, 3, 10).reshape(5, 2), lambda y, t: (y - t) ** 2),
+    "squared, each": (
+        nn.MeanSquaredError(),
+        np.linspace(-3, 3, 10).reshape(5, 2),
+        lambda y, t: (y - t) ** 2,
+    ),
     "hinge, 1": (nn.Hinge(), 1, lambda y, t: max(0, 1 - t * y)),
     "hinge, -1": (nn.Hinge(), -1, lambda y, t: max(0, 1 - t * y)),
-    "hinge, each": (nn.Hinge(), np.array([1.0, -1.0] * 5).reshape(5, 2), lambda y, t: max(0, 1 - t * y)),
+    "hinge, each": (
+        nn.Hinge(),
+        np.array([1.0, -1.0] * 5).reshape(5, 2),
+        lambda y, t: max(0, 1 - t * y),
+    ),
     "mean": (nn.Mean(), None, lambda y, t: y),
 }
 
@@ -290,7 +330,9 @@ def test_a_mean_is_its_formula_and_its_gradient_the_difference(loss, target, for
     before, dy, value = y.copy(), np.full((5, 2), np.nan), np.full(1, np.nan)
     got = loss(y, *given, a_cache(), weight=weight, dy=dy, value=value)
     assert got[0] is value and got[1] is dy and (y == before).all()
-    assert_close(value[0], weight * sum(formula(a, t) for a, t in zip(y.flat, each.flat)) / 10, 1e-14)
+    assert_close(
+        value[0], weight * sum(formula(a, t) for a, t in zip(y.flat, each.flat)) / 10, 1e-14
+    )
     slopes = [(formula(a + h, t) - formula(a - h, t)) / (2 * h) for a, t in zip(y.flat, each.flat)]
     assert_close(dy.reshape(-1), weight * np.array(slopes) / 10, 1e-8)
     new = loss(y, *given, a_cache(), weight=weight)
@@ -310,10 +352,14 @@ def test_targets_that_they_do_not_have_are_refused(loss, target, words):
         loss(np.zeros((3, 1)), np.ones((3, 1), np.float32), a_cache())
 
 
-@pytest.mark.parametrize("loss, target", [(nn.BCEWithLogits(), 0.9), (nn.BCE(), 0.9), (nn.MeanSquaredError(), 0.1)])
+@pytest.mark.parametrize(
+    "loss, target", [(nn.BCEWithLogits(), 0.9), (nn.BCE(), 0.9), (nn.MeanSquaredError(), 0.1)]
+)
 def test_numpys_float64_gives_the_bytes_of_pythons_number(loss, target):
     y = np.random.default_rng(0).random((50, 1)).astype(np.float32)
-    (value, dy), (want_value, want_dy) = (loss(y, kind(target), a_cache("float32")) for kind in (np.float64, float))
+    (value, dy), (want_value, want_dy) = (
+        loss(y, kind(target), a_cache("float32")) for kind in (np.float64, float)
+    )
     assert value.tobytes() == want_value.tobytes() and dy.tobytes() == want_dy.tobytes()
 
 

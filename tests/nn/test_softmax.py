@@ -39,7 +39,11 @@ def test_value_and_gradient_are_the_plain_loop():
 @pytest.mark.parametrize("name", ["usual", "far"])
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 1e-6)])
 def test_pytorch_agrees(name, dtype, tolerance):
-    want = {key.removeprefix(f"{name}."): value for key, value in load("conv_losses").items() if key.startswith(f"{name}.")}
+    want = {
+        key.removeprefix(f"{name}."): value
+        for key, value in load("conv_losses").items()
+        if key.startswith(f"{name}.")
+    }
     value, dz = LOSS(want["z"].astype(dtype), want["target"], a_cache(dtype))
     assert value.dtype == dz.dtype == dtype
     assert_close(value, [want["value"]], tolerance)
@@ -57,7 +61,9 @@ def test_the_gradient_is_the_finite_difference_and_no_diagonal():
 
 
 def test_logits_that_overflow_exp():
-    value, dz = LOSS(np.array([[1e4, 0.0], [-1e4, 1e4]], np.float32), np.array([1, 1]), a_cache("float32"))
+    value, dz = LOSS(
+        np.array([[1e4, 0.0], [-1e4, 1e4]], np.float32), np.array([1, 1]), a_cache("float32")
+    )
     assert value[0] == 5000 and dz.tolist() == [[0.5, -0.5], [0, 0]]
 
 
@@ -89,16 +95,30 @@ def test_results_go_where_they_are_asked_to_and_the_logits_stay():
 @pytest.mark.parametrize("target", [[0, 3], [-1, 0], [200, 1]])
 def test_a_class_that_is_not_there_is_refused(target):
     low, high = min(target), max(target)
-    with pytest.raises(nn.ShapeError, match=rf"SoftmaxCrossEntropy: expected classes in 0\.\.2, got {low}\.\.{high}"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=rf"SoftmaxCrossEntropy: expected classes in 0\.\.2, got {low}\.\.{high}",
+    ):
         LOSS(normal(2, 3), np.array(target), a_cache())
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got \(3,\)"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got \(3,\)",
+    ):
         LOSS(normal(2, 3), np.array([0, 1, 2]), a_cache())
-    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got 1"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got 1",
+    ):
         LOSS(normal(2, 3), 1, a_cache())
-    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected logits of shape \(N, K\), got \(2,\)"):
+    with pytest.raises(
+        nn.ShapeError, match=r"SoftmaxCrossEntropy: expected logits of shape \(N, K\), got \(2,\)"
+    ):
         LOSS(normal(2), np.array([0, 1]), a_cache())
-    with pytest.raises(nn.DtypeError, match="SoftmaxCrossEntropy: expected the numbers of classes, integers, as target, got float64"):
+    with pytest.raises(
+        nn.DtypeError,
+        match="SoftmaxCrossEntropy: expected the numbers of classes, integers, as target, got float64",
+    ):
         LOSS(normal(2, 3), np.array([0.0, 1.0]), a_cache())

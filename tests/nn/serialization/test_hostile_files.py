@@ -96,7 +96,13 @@ def save_run(path):
     write_checkpoint(
         path,
         Checkpoint(
-            {"seed": 3}, None, *t.state_dict(), np.ones((1, 64, 28, 28), np.uint8), None, history, 7.5
+            {"seed": 3},
+            None,
+            *t.state_dict(),
+            np.ones((1, 64, 28, 28), np.uint8),
+            None,
+            history,
+            7.5,
         ),
     )
 
@@ -686,7 +692,9 @@ def test_what_says_how_to_draw_has_bounds(tmp_path, change, told):
             assert load_sampler(path)
         if change.get("latent", info["latent"])["size"] == size:
             save_weights(path, {"G": G}, info | change)
-            with pytest.raises(WeightsError, match=f"{path}: it does not say how to sample.*{told}"):
+            with pytest.raises(
+                WeightsError, match=f"{path}: it does not say how to sample.*{told}"
+            ):
                 load_sampler(path)
 
 
