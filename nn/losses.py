@@ -203,7 +203,7 @@ class SoftmaxCrossEntropy(Loss):
             )
         if target.dtype.kind not in "iu":
             raise DtypeError(
-                "SoftmaxCrossEntropy: expected class numbers, which are integers, as target, "
+                "SoftmaxCrossEntropy: expected class numbers, integers, as target, "
                 f"got {target.dtype}"
             )
         return target
