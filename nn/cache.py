@@ -106,7 +106,11 @@ class Cache:
 
         Every layer that allocates its output does so in a buffer named "y".
         """
-        self.last._buffers["y"] = None, array
+        self.last.use_as_buffer("y", array)
+
+    def use_as_buffer(self, name: str, array: Array) -> None:
+        """Make this array the buffer of that name, in passes where it has the requested shape."""
+        self._buffers[name] = None, array
 
     @property
     def buffers(self) -> dict[str, Array]:

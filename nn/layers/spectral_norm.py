@@ -9,7 +9,8 @@ import numpy as np
 from nn.cache import Cache
 from nn.errors import ShapeError
 from nn.layers.base import Grads, Layer, MaybeArray
-from nn.layers.conv import Conv2d, ConvTranspose2d
+from nn.layers.conv import Conv2d
+from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.ops.base import Array
 from nn.parameters import Parameters, Part

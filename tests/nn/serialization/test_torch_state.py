@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import nn
-from nn.layers.conv import Conv2d, ConvTranspose2d
+from nn.layers.conv import Conv2d
+from nn.layers.conv_transpose import ConvTranspose2d
 from nn.serialization.torch_state import from_torch_state, to_torch_state
 from tests.support.tools import assert_close
 
