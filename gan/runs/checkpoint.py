@@ -31,7 +31,8 @@ from gan.training.loss_log import COLUMNS as FIGURES
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn import WeightsError
-from nn.serialization.archive import REMEDY, open_archive, write_archive
+from nn.serialization.archive import open_archive, write_archive
+from nn.serialization.npy import REMEDY
 
 NAME = "checkpoint.npz"
 FORMAT, OLDEST_FORMAT = 2, 1

@@ -1,4 +1,4 @@
-"""`gradcheck` finds violations of the layer protocol, and networks that deviate from their layers."""
+"""`gradcheck` finds violations of the layer protocol, and wrong passes of networks."""
 
 import numpy as np
 import pytest
