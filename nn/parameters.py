@@ -39,9 +39,10 @@ class FlatBuffer(Buffer):
 
     Parameters
     ----------
-    shapes : {"0.W": (784, 128), "0.b": (128,), ...}
-    ops : the backend
-    dtype : of all views
+    shapes : dict of str to tuple of int
+        Such as {"0.W": (784, 128), "0.b": (128,)}.
+    ops : Ops
+    dtype : dtype of all views
     """
 
     def __init__(self, shapes: Mapping[str, Shape], ops: Any, dtype: Any) -> None:

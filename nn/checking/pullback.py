@@ -75,7 +75,7 @@ class Comparison:
         return not self.error <= self.allowed
 
     def outranks(self, other: "Comparison") -> bool:
-        """Whether this one says more: it is wrong or, if both or neither are, conclusive."""
+        """Whether to prefer this one: a wrong comparison, then a conclusive one."""
         return (self.wrong, self.conclusive) > (other.wrong, other.conclusive)
 
 

@@ -22,7 +22,7 @@ class Entry(Comparison):
 
     @property
     def verdict(self) -> str:
-        """What the table says of it; nothing if it is right."""
+        """What the table shows beside it; nothing if it is right."""
         if self.wrong:
             return f"WRONG in {'training' if self.train else 'evaluation'}"
         return "" if self.conclusive else "inconclusive: too flat, or at a kink"
@@ -77,7 +77,7 @@ class Report:
         return max((entry.error for entry in self.entries + self.second_order), default=0.0)
 
     def add(self, entry: Entry, *, second_order: bool = False) -> None:
-        """Add an entry; of two with one name, keep the one that says more."""
+        """Add an entry; of two with one name, keep the one that outranks the other."""
         entries = self._second_order if second_order else self._entries
         held = entries.setdefault(entry.where, entry)
         if entry.outranks(held):

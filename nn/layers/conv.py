@@ -16,7 +16,8 @@ class Conv2d(Convolution):
 
     x: (N, c_in, H, W) -> y: (N, c_out, P, Q), P = (H + 2 ph - kh) // sh + 1 and Q alike; x is 0
     outside the image. W: (c_out, kh, kw, c_in), the order in which a product reads it (PyTorch's
-    weight is W.transpose(0, 3, 1, 2)); b: (c_out,). y is channels-last in memory, x may be either.
+    weight is W.transpose(0, 3, 1, 2)); b: (c_out,). y is channels-last in memory; x may be
+    either.
 
     Parameters
     ----------
@@ -44,15 +45,14 @@ class Conv2d(Convolution):
         super().__init__(c_in, c_out, kernel, stride, padding, init)
         self.parameter_shapes = {"W": (self.c_out, *self.kernel_hw, self.c_in), "b": (self.c_out,)}
 
-    def _output_size(self, axis: int, name: str, size: int) -> int:
+    def output_size(self, axis: int, size: int) -> tuple[int, str]:
         k, s, p = self.kernel_hw[axis], self.stride_hw[axis], self.padding_hw[axis]
-        arithmetic = f"({size} + 2*{p} - {k}) // {s} + 1"
-        return self._check_size((size + 2 * p - k) // s + 1, name, arithmetic)
+        return (size + 2 * p - k) // s + 1, f"({size} + 2*{p} - {k}) // {s} + 1"
 
     def workspace_size(self, x_shape: Shape, y_shape: Shape) -> int:
         """The padded image, and for each pixel of y the patch of x under the kernel."""
         patches = math.prod(y_shape[1:]) * math.prod(self.kernel_hw) * self.c_in
-        return self._padded_size(x_shape) + patches
+        return self.padded_size(x_shape) + patches
 
     def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
         y = self.prepare_forward(x, cache)

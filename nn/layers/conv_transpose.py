@@ -56,16 +56,16 @@ class ConvTranspose2d(Convolution):
             )
         self.parameter_shapes = {"W": (self.c_in, *self.kernel_hw, self.c_out), "b": (self.c_out,)}
 
-    def _output_size(self, axis: int, name: str, size: int) -> int:
+    def output_size(self, axis: int, size: int) -> tuple[int, str]:
         k, s, p = self.kernel_hw[axis], self.stride_hw[axis], self.padding_hw[axis]
         extra = self.output_padding_hw[axis]
         arithmetic = f"({size} - 1)*{s} - 2*{p} + {k} + {extra}"
-        return self._check_size((size - 1) * s - 2 * p + k + extra, name, arithmetic)
+        return (size - 1) * s - 2 * p + k + extra, arithmetic
 
     def workspace_size(self, x_shape: Shape, y_shape: Shape) -> int:
         """y before its padding is cut off, for each pixel of x its patch of y, and phases."""
         patches = math.prod(x_shape[1:]) * math.prod(self.kernel_hw) * self.c_out
-        return self._padded_size(y_shape) + patches + math.prod(self.stride_hw)
+        return self.padded_size(y_shape) + patches + math.prod(self.stride_hw)
 
     def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
         y = self.prepare_forward(x, cache)

@@ -59,23 +59,22 @@ class Convolution(Layer):
             raise ShapeError(
                 f"{self.label}: expected samples of shape ({self.c_in}, H, W), got {shape}"
             )
-        height = self._output_size(0, "height", shape[1])
-        width = self._output_size(1, "width", shape[2])
-        return (self.c_out, height, width)
+        sizes = []
+        for axis, name in enumerate(("height", "width")):
+            size, arithmetic = self.output_size(axis, shape[axis + 1])
+            if size < 1:
+                raise ShapeError(
+                    f"{self.label}: expected an output {name} of at least 1, "
+                    f"got {arithmetic} = {size}"
+                )
+            sizes.append(size)
+        return (self.c_out, *sizes)
 
-    def _output_size(self, axis: int, name: str, size: int) -> int:
-        """The output's height or width."""
+    def output_size(self, axis: int, size: int) -> tuple[int, str]:
+        """The height (axis 0) or width (axis 1) of y given that of x, and how it is computed."""
         raise NotImplementedError
 
-    def _check_size(self, size: int, name: str, arithmetic: str) -> int:
-        """The output's height or width, if it is at least 1."""
-        if size < 1:
-            raise ShapeError(
-                f"{self.label}: expected an output {name} of at least 1, got {arithmetic} = {size}"
-            )
-        return size
-
-    def _padded_size(self, shape: Shape) -> int:
+    def padded_size(self, shape: Shape) -> int:
         """Elements of an image (C, H, W) with its padding."""
         return shape[0] * math.prod(n + 2 * p for n, p in zip(shape[1:], self.padding_hw))
 

@@ -30,7 +30,7 @@ class Sequential(Container):
     Raises
     ------
     ShapeError
-        With the layer's name, as soon as two neighbours do not fit; for a slice with a step.
+        If two neighbouring layers do not fit; for a slice with a step.
     """
 
     def __init__(self, *layers: Layer, input_shape: Shape | int | None = None) -> None:

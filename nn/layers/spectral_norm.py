@@ -63,9 +63,8 @@ class SpectralNorm(Layer):
         self.layer = copy.copy(layer)  # its W and b become this layer's
         self.input_shape, self.parameter_shapes = layer.input_shape, layer.parameter_shapes
         W = layer.parameter_shapes["W"]
-        self._outputs_first = isinstance(
-            layer, Conv2d
-        )  # else outputs are W's last axis, and W = M^T
+        # in the other layers, outputs are W's last axis, and W = M^T
+        self._outputs_first = isinstance(layer, Conv2d)
         n_outputs = W[0] if self._outputs_first else W[-1]
         n_inputs = math.prod(W) // n_outputs
         self._matrix = (n_outputs, n_inputs) if self._outputs_first else (n_inputs, n_outputs)

@@ -28,7 +28,7 @@ def open_zip(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
         names = Counter(member.filename for member in file.infolist())
         for name, count in names.most_common(1):
             if count > 1:
-                raise zipfile.BadZipFile(f"{name!r} is there twice")
+                raise zipfile.BadZipFile(f"{name!r} occurs twice")
         if any(member.compress_type not in METHODS for member in file.infolist()):
             raise zipfile.BadZipFile("it is packed by an unsupported method")
         yield file
