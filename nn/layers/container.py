@@ -9,7 +9,7 @@ from typing import Any
 from nn.cache import Cache
 from nn.layers.base import Layer
 from nn.layers.binding import AdoptedLayer
-from nn.ops.base import Array
+from nn.ops.base import Array, Ops, Stream
 from nn.parameters import Parameters, Part
 
 
@@ -33,7 +33,9 @@ class Container(Layer):
         cache.parts = [layer.cache(**modes) for layer in self.layers]
         return cache
 
-    def bind(self, parameters: Parameters | Part, ops: Any, stream: Any, path: str) -> None:
+    def bind(
+        self, parameters: Parameters | Part, ops: Ops[Any], stream: Stream[Any], path: str
+    ) -> None:
         super().bind(parameters, ops, stream, path)
         for i, layer in enumerate(self.layers):
             layer.bind(parameters.part({f"{i}.": ""}), ops, stream, f"{path}.{i}")

@@ -12,7 +12,7 @@ from nn.layers.base import Grads, Layer, MaybeArray
 from nn.layers.conv import Conv2d
 from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
-from nn.ops.base import Array
+from nn.ops.base import Array, Ops, Stream
 from nn.parameters import Parameters, Part
 from nn.settings import Shape
 
@@ -159,6 +159,8 @@ class SpectralNorm(Layer):
         """out[0] = <a, b>, the sum over all elements."""
         self.ops.gemm(a.reshape(1, -1), b.reshape(-1, 1), out=out.reshape(1, 1))
 
-    def bind(self, parameters: Parameters | Part, ops: Any, stream: Any, path: str) -> None:
+    def bind(
+        self, parameters: Parameters | Part, ops: Ops[Any], stream: Stream[Any], path: str
+    ) -> None:
         super().bind(parameters, ops, stream, path)
         self.layer.bind(parameters.part({"": ""}), ops, stream, path)
