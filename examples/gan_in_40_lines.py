@@ -44,6 +44,6 @@ for step in range(4001):
     g_optimizer.step()
 
     if step % 500 == 0:
-        radius = np.linalg.norm(np.asarray(G(noise())), axis=1)
+        radius = np.linalg.norm(G.ops.to_host(G(noise())), axis=1)
         print(f"step {step:4}  D {d_real[0] + d_fake[0]:.3f}  G {g_loss[0]:.3f}", end="  ")
         print(f"radius {radius.mean():.2f} +- {radius.std():.2f}")

@@ -28,7 +28,8 @@ from nn.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from nn.layers.augmentation import Cutout, RandomShift
 from nn.layers.base import Layer
 from nn.layers.batchnorm import BatchNorm
-from nn.layers.conv import Conv2d, ConvTranspose2d
+from nn.layers.conv import Conv2d
+from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
 from nn.layers.pooling import AvgPool2d, MaxPool2d, Upsample

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nn.ops.base import Array
+from nn.ops.base import Array, Ops
 from nn.settings import Shape
 
 
@@ -44,7 +44,8 @@ class Cache:
     def __init__(
         self, owner: Any, tracks_statistics: bool = True, double_backward: bool = False
     ) -> None:
-        self.owner, self.ops, self.dtype = owner, owner.ops, owner.dtype
+        self.owner, self.dtype = owner, owner.dtype
+        self.ops: Ops[Any] = owner.ops
         self.tracks_statistics, self.double_backward = tracks_statistics, double_backward
         self.parts: list[Cache] = []
         self.y_shape: Shape | None = None
@@ -106,7 +107,11 @@ class Cache:
 
         Every layer that allocates its output does so in a buffer named "y".
         """
-        self.last._buffers["y"] = None, array
+        self.last.use_as_buffer("y", array)
+
+    def use_as_buffer(self, name: str, array: Array) -> None:
+        """Make this array the buffer of that name, in passes where it has the requested shape."""
+        self._buffers[name] = None, array
 
     @property
     def buffers(self) -> dict[str, Array]:

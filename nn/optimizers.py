@@ -44,6 +44,7 @@ class Optimizer:
         self.network, self._ops = network, network.ops
         self._parameters = network.parameters
         self._modules = [module for _, module in network.modules()]
+        # "clock" is the name that checkpoints store
         self.state: dict[str, Array] = {"clock": self._ops.zeros((2,), "float64")}
         for slot in slots:
             self.state[slot] = self._ops.zeros(self._parameters.value.flat.shape, network.dtype)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nn.arithmetic import ceil_div
-from nn.ops.base import Array
+from nn.ops.base import Array, Ops
 from nn.ops.numpy.arrays import ALIGNMENT
 from nn.settings import Shape
 
@@ -39,12 +39,13 @@ class FlatBuffer(Buffer):
 
     Parameters
     ----------
-    shapes : {"0.W": (784, 128), "0.b": (128,), ...}
-    ops : the backend
-    dtype : of all views
+    shapes : dict of str to tuple of int
+        Such as {"0.W": (784, 128), "0.b": (128,)}.
+    ops : Ops
+    dtype : dtype of all views
     """
 
-    def __init__(self, shapes: Mapping[str, Shape], ops: Any, dtype: Any) -> None:
+    def __init__(self, shapes: Mapping[str, Shape], ops: Ops[Any], dtype: Any) -> None:
         self.shapes, self.ops = shapes, ops
         self._ranges: dict[str, tuple[int, int]] = {}
         step, size = ALIGNMENT // np.dtype(dtype).itemsize, 0
@@ -90,7 +91,7 @@ class Parameters:
         self,
         parameter_shapes: Mapping[str, Shape],
         statistic_shapes: Mapping[str, Shape],
-        ops: Any,
+        ops: Ops[Any],
         dtype: Any,
     ) -> None:
         self.value = FlatBuffer(parameter_shapes, ops, dtype)
@@ -116,7 +117,7 @@ class Parameters:
         self,
         parameter_shapes: Mapping[str, Shape],
         statistic_shapes: Mapping[str, Shape],
-        ops: Any,
+        ops: Ops[Any],
         dtype: Any,
     ) -> bool:
         """Whether a network of these shapes, backend and dtype can use this memory."""

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gan.errors import DataError
-from nn.serialization.archive import MOST_PACKED, open_zip
+from nn.serialization.archive import MAX_EXPANSION
+from nn.serialization.bounded_zip import open_zip
 from nn.serialization.npy import LENGTH_BYTES, read_header
 
 SHAPES = "(N, 28, 28), (N, 1, 28, 28) or (N, 784)"
@@ -143,7 +144,7 @@ def _read(path: str | os.PathLike[str]) -> np.ndarray:
                 "images=images)"
             )
         packed, unpacked = os.path.getsize(path), members[name].file_size
-        if unpacked > MOST_UNPACKED * packed + MOST_PACKED:
+        if unpacked > MOST_UNPACKED * packed + MAX_EXPANSION:
             raise DataError(
                 f"expected images, got a file of {packed:,} bytes that claims {unpacked:,} "
                 "unpacked; write it with numpy.savez"

@@ -27,7 +27,8 @@ from gan.images import gif_epochs
 from gan.recipes import get_recipe
 from gan.training.loss_log import COLUMNS as FIGURES
 from nn import WeightsError
-from nn.serialization.archive import REMEDY, open_archive, write_archive
+from nn.serialization.archive import open_archive, write_archive
+from nn.serialization.npy import REMEDY
 
 NAME = "checkpoint.npz"
 FORMAT, OLDEST_FORMAT = 2, 1

@@ -1,1 +1,1 @@
-"""What `nn.gradcheck` is made of: finite differences, comparisons with them, the layer protocol, and the report."""
+"""The parts of `nn.gradcheck`: finite differences, the layer protocol, and the report."""

@@ -11,7 +11,7 @@ Source: Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN tr
 from nn.cache import Cache
 from nn.errors import ShapeError
 from nn.layers.base import Grads, Layer, MaybeArray
-from nn.layers.conv import channels_last
+from nn.layers.images import channels_last
 from nn.ops.base import Array
 from nn.settings import Shape, integer, real
 

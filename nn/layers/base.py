@@ -13,7 +13,8 @@ from nn.ops.base import Array
 from nn.settings import Shape
 
 Grads = Literal["write", "add", "skip"]
-MaybeArray = Array | Any  # None if not asked for; `Any` spares callers that did ask a check
+# None if it was not requested; `Any`, so that callers that did request it need no check
+MaybeArray = Array | Any
 
 
 class Layer(Configurable, Bound):
@@ -35,7 +36,8 @@ class Layer(Configurable, Bound):
     ``load_weights(path, layers=[Scale])``.
     """
 
-    # The parameters and statistics in PyTorch, and PyTorch's counters, which nothing here needs.
+    # PyTorch's names and layouts of the parameters and statistics, and the names of its counters,
+    # which nothing here needs.
     torch_layout: ClassVar[tuple[TorchArray, ...]] = ()
     torch_counters: ClassVar[tuple[str, ...]] = ()
 
@@ -44,7 +46,7 @@ class Layer(Configurable, Bound):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("nn.layers.") and cls.forward is not Layer.forward:
-            LAYERS[cls.__name__] = cls  # one of the package's, and not a base of several
+            LAYERS[cls.__name__] = cls  # a layer of the package, not a base class
 
     # ---- what a layer defines -----------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import numpy as np
 from nn.cache import Cache
 from nn.errors import ShapeError
 from nn.layers.base import Grads, Layer, MaybeArray
-from nn.layers.conv import channels_last
+from nn.layers.images import channels_last
 from nn.layers.torch_layout import TorchArray
 from nn.ops.base import Array
 from nn.settings import Shape, integer, real

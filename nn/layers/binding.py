@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from nn.cache import memory_owner
 from nn.errors import DtypeError, ShapeError
 from nn.ops import get_ops
-from nn.ops.base import Array
+from nn.ops.base import Array, Ops, Stream
 from nn.parameters import Parameters, Part
 from nn.settings import Shape
 
@@ -40,10 +40,10 @@ class Bound:
 
     parameter_shapes: dict[str, Shape]
     statistic_shapes: dict[str, Shape]
-    ops: Any
+    ops: Ops[Any]
     dtype: np.dtype
     parameters: Parameters | Part
-    stream: Any
+    stream: Stream[Any]
     path: str
 
     def __init__(self) -> None:
@@ -119,7 +119,8 @@ class Bound:
             )
         modules = list(self.modules())
         parameters = self._allocate(modules, ops, np.dtype(dtype))
-        stream = ops.stream(dropout_rng.bit_generator.seed_seq)
+        # the seed sequence of a spawned generator is NumPy's own
+        stream = ops.stream(cast(np.random.SeedSequence, dropout_rng.bit_generator.seed_seq))
         self.bind(parameters, ops, stream, name or "net")
         for _, module in modules:
             module.initialize(weights_rng)
@@ -128,7 +129,9 @@ class Bound:
                 ops.copy_(getattr(module, key), ops.asarray(array, self.dtype))
         return self
 
-    def bind(self, parameters: Parameters | Part, ops: Any, stream: Any, path: str) -> None:
+    def bind(
+        self, parameters: Parameters | Part, ops: Ops[Any], stream: Stream[Any], path: str
+    ) -> None:
         """Take a backend, a stream, a path, and views of this layer's parameters, W and dW."""
         self.parameters, self.ops, self.stream, self.path = parameters, ops, stream, path
         self.dtype = np.dtype(parameters.value.flat.dtype)
@@ -151,7 +154,9 @@ class Bound:
                 "build that network, or a deep copy of this part"
             )
 
-    def _allocate(self, modules: list[tuple[str, Any]], ops: Any, dtype: np.dtype) -> Parameters:
+    def _allocate(
+        self, modules: list[tuple[str, Any]], ops: Ops[Any], dtype: np.dtype
+    ) -> Parameters:
         """New parameters, all 0, or the present ones if they fit: optimizers on them stay valid."""
         shapes: dict[str, Shape] = {}
         statistic_shapes: dict[str, Shape] = {}

@@ -5,15 +5,37 @@ import math
 from nn.cache import Cache
 from nn.errors import ShapeError
 from nn.layers.base import Grads, Layer, MaybeArray
-from nn.layers.conv import channels_first, channels_last
+from nn.layers.images import channels_first, channels_last
 from nn.ops.base import Array
 from nn.settings import IntOrPair, Shape, pair
 
 MAX_TAPS = 256  # of a max pool, which stores the position of a window's maximum in a byte
 
 
-class Pool2d(Layer):
-    """What both share: windows of the kernel's size, a stride apart, over the padded image."""
+class Resize2d(Layer):
+    """Base of all three: provides channels-last arrays for both passes."""
+
+    def prepare_forward(self, x: Array, cache: Cache) -> tuple[Array, Array]:
+        """Check x; return x and a buffer for y, both channels-last."""
+        self.check_input(x, (None, None, None, None))
+        cache.x_shape = x.shape
+        cache.y_shape = (len(x), *self.output_shape(x.shape[1:]))
+        y = cache.image_buffer("y", cache.y_shape)
+        return cache.contiguous("x", channels_last(x)), channels_last(y)
+
+    def prepare_backward(self, dy: Array, cache: Cache) -> tuple[Array, Array]:
+        """dy and a buffer for dx, both channels-last."""
+        dx = cache.image_buffer("dx", cache.x_shape)
+        return cache.contiguous("dy", channels_last(dy)), channels_last(dx)
+
+    def prepare_double_backward(self, v: Array, cache: Cache) -> tuple[Array, Array]:
+        """v and a buffer for dP/d(dy), both channels-last."""
+        ddy = cache.image_buffer("ddy", (len(v), *self.output_shape(v.shape[1:])))
+        return cache.contiguous("v", channels_last(v)), channels_last(ddy)
+
+
+class Pool2d(Resize2d):
+    """Base of both pools: windows of the kernel's size, a stride apart, over the padded image."""
 
     def __init__(
         self, kernel: IntOrPair, stride: IntOrPair | None = None, padding: IntOrPair = 0
@@ -46,14 +68,6 @@ class Pool2d(Layer):
                 )
             sizes.append(size)
         return (shape[0], *sizes)
-
-    def prepare(self, x: Array, cache: Cache) -> tuple[Array, Array]:
-        """Check x and return x and y, both channels-last, for a forward pass."""
-        self.check_input(x, (None, None, None, None))
-        cache.x_shape = x.shape
-        cache.y_shape = (len(x), *self.output_shape(x.shape[1:]))
-        y = channels_last(cache.image_buffer("y", cache.y_shape))
-        return cache.contiguous("x", channels_last(x)), y
 
 
 class MaxPool2d(Pool2d):
@@ -88,7 +102,7 @@ class MaxPool2d(Pool2d):
             )
 
     def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
-        x, y = self.prepare(x, cache)
+        x, y = self.prepare_forward(x, cache)
         cache.winner = cache.buffer("winner", y.shape, "uint8")
         kernel, stride, padding = self.kernel_hw, self.stride_hw, self.padding_hw
         self.ops.max_pool(x, kernel, stride, padding, out=y, winner=cache.winner)
@@ -100,12 +114,11 @@ class MaxPool2d(Pool2d):
         self.check_dy(dy, cache.y_shape)
         if not need_dx:
             return None
+        dy, dx = self.prepare_backward(dy, cache)
         kernel, stride, padding = self.kernel_hw, self.stride_hw, self.padding_hw
-        dx = cache.image_buffer("dx", cache.x_shape)
-        dy, out = cache.contiguous("dy", channels_last(dy)), channels_last(dx)
-        # dL/dx = sum of dy over the windows whose maximum it is
-        self.ops.max_pool_backward(dy, cache.winner, kernel, stride, padding, out=out)
-        return dx
+        # dL/dx = sum of dy over the windows whose maximum is x
+        self.ops.max_pool_backward(dy, cache.winner, kernel, stride, padding, out=dx)
+        return channels_first(dx)
 
 
 class AvgPool2d(Pool2d):
@@ -120,7 +133,7 @@ class AvgPool2d(Pool2d):
         return math.prod(y_shape) * math.prod(self.kernel_hw)
 
     def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
-        x, y = self.prepare(x, cache)
+        x, y = self.prepare_forward(x, cache)
         self.ops.avg_pool(x, self.kernel_hw, self.stride_hw, self.padding_hw, out=y)
         return channels_first(y)
 
@@ -130,22 +143,19 @@ class AvgPool2d(Pool2d):
         self.check_dy(dy, cache.y_shape)
         if not need_dx:
             return None
-        kernel, stride, padding = self.kernel_hw, self.stride_hw, self.padding_hw
-        dx = cache.image_buffer("dx", cache.x_shape)
-        dy, out = cache.contiguous("dy", channels_last(dy)), channels_last(dx)
-        # dL/dx = sum of dy / (kh kw) over the windows
-        self.ops.avg_pool_backward(dy, kernel, stride, padding, out=out)
-        return dx
+        dy, dx = self.prepare_backward(dy, cache)
+        # dL/dx = sum of dy / (kh kw) over the windows that contain x
+        self.ops.avg_pool_backward(dy, self.kernel_hw, self.stride_hw, self.padding_hw, out=dx)
+        return channels_first(dx)
 
     def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
-        kernel, stride, padding = self.kernel_hw, self.stride_hw, self.padding_hw
-        ddy = cache.image_buffer("ddy", (len(v), *self.output_shape(v.shape[1:])))
-        v, out = cache.contiguous("v", channels_last(v)), channels_last(ddy)
-        self.ops.avg_pool(v, kernel, stride, padding, out=out)  # dP/d(dy) = the mean of v
-        return ddy, None
+        v, ddy = self.prepare_double_backward(v, cache)
+        # dP/d(dy) = the mean of v in the window
+        self.ops.avg_pool(v, self.kernel_hw, self.stride_hw, self.padding_hw, out=ddy)
+        return channels_first(ddy), None
 
 
-class Upsample(Layer):
+class Upsample(Resize2d):
     """y[n, c, h, w] = x[n, c, h // fh, w // fw], the nearest pixel.
 
     dL/dx is the sum of dL/dy over a pixel's fh fw copies. x: (N, C, H, W) -> y: (N, C, fh H, fw W).
@@ -170,13 +180,9 @@ class Upsample(Layer):
         return (shape[0], shape[1] * self.factor_hw[0], shape[2] * self.factor_hw[1])
 
     def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
-        self.check_input(x, (None, None, None, None))
-        cache.x_shape = x.shape
-        cache.y_shape = (len(x), *self.output_shape(x.shape[1:]))
-        y = cache.image_buffer("y", cache.y_shape)
-        x, out = cache.contiguous("x", channels_last(x)), channels_last(y)
-        self.ops.upsample(x, self.factor_hw, out=out)
-        return y
+        x, y = self.prepare_forward(x, cache)
+        self.ops.upsample(x, self.factor_hw, out=y)
+        return channels_first(y)
 
     def backward(
         self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
@@ -184,13 +190,11 @@ class Upsample(Layer):
         self.check_dy(dy, cache.y_shape)
         if not need_dx:
             return None
-        dx = cache.image_buffer("dx", cache.x_shape)
-        dy, out = cache.contiguous("dy", channels_last(dy)), channels_last(dx)
-        self.ops.upsample_backward(dy, self.factor_hw, out=out)  # dL/dx = sum of dy over the copies
-        return dx
+        dy, dx = self.prepare_backward(dy, cache)
+        self.ops.upsample_backward(dy, self.factor_hw, out=dx)  # dL/dx = sum of dy over the copies
+        return channels_first(dx)
 
     def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
-        ddy = cache.image_buffer("ddy", (len(v), *self.output_shape(v.shape[1:])))
-        v, out = cache.contiguous("v", channels_last(v)), channels_last(ddy)
-        self.ops.upsample(v, self.factor_hw, out=out)  # dP/d(dy) = v at the pixel it copies
-        return ddy, None
+        v, ddy = self.prepare_double_backward(v, cache)
+        self.ops.upsample(v, self.factor_hw, out=ddy)  # dP/d(dy) = v at the pixel it copies
+        return channels_first(ddy), None

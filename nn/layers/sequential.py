@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any, Self, get_args, overload
 
 from nn.cache import Cache
 from nn.errors import ShapeError
 from nn.layers.base import Grads, Layer, MaybeArray
-from nn.layers.binding import AdoptedLayer
+from nn.layers.container import Container
 from nn.ops.base import Array
-from nn.parameters import Parameters, Part
 from nn.settings import Shape, sample_shape
 from nn.underflow import quiet
 
 GRADS = get_args(Grads)
 
 
-class Sequential(Layer):
+class Sequential(Container):
     """y = layer_n(... layer_1(x)): a network, which is itself a layer and can stand inside another.
 
     ``net = Sequential(Dense(784, 128), LeakyReLU(0.2), Dense(128, 1)).build(seed=0)`` makes a
@@ -34,10 +32,8 @@ class Sequential(Layer):
     Raises
     ------
     ShapeError
-        With the layer's name, as soon as two neighbours do not fit; for a slice with a step.
+        If two neighbouring layers do not fit; for a slice with a step.
     """
-
-    layers: tuple[Any, ...] = ()
 
     def __init__(self, *layers: Layer, input_shape: Shape | int | None = None) -> None:
         super().__init__()
@@ -107,20 +103,10 @@ class Sequential(Layer):
             return v, None
         return v, cache.copy_for_double_backward("ddx", dx)  # the next backward pass overwrites dx
 
-    def cache(self, *, tracks_statistics: bool = True, double_backward: bool = False) -> Cache:
-        modes = {"tracks_statistics": tracks_statistics, "double_backward": double_backward}
-        cache = super().cache(**modes)
-        cache.parts = [layer.cache(**modes) for layer in self.layers]
-        return cache
-
     def output_shape(self, shape: Shape) -> Shape:
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape
-
-    def modules(self, path: str = "") -> Iterator[tuple[str, Any]]:
-        for i, layer in enumerate(self.layers):
-            yield from layer.modules(f"{path}{i}.")
 
     # ---- as a sequence of layers --------------------------------------------------------------
 
@@ -190,31 +176,6 @@ class Sequential(Layer):
     def from_settings(cls, settings: dict[str, Any]) -> Self:
         return cls(*settings.pop("layers"), **settings)
 
-    # ---- memory -------------------------------------------------------------------------------
-
-    def bind(self, parameters: Parameters | Part, ops: Any, stream: Any, path: str) -> None:
-        super().bind(parameters, ops, stream, path)
-        for i, layer in enumerate(self.layers):
-            layer.bind(parameters.part({f"{i}.": ""}), ops, stream, f"{path}.{i}")
-
-    def unbind(self) -> None:
-        super().unbind()
-        for layer in self.layers:
-            layer.unbind()
-
-    def adopt(self, whole: Parameters | None) -> list[AdoptedLayer]:
-        layers, adopted = [], []
-        for layer in self.layers:
-            if layer.parameters and layer.parameters.whole is not whole:
-                layer = copy.deepcopy(layer)
-                adopted += [(m.label, m, _arrays(m)) for _, m in layer.modules()]
-                layer.unbind()
-            else:
-                adopted += layer.adopt(whole)
-            layers.append(layer)
-        self.layers = tuple(layers)
-        return adopted
-
     def _check_cache(self, cache: Cache) -> None:
         """Raise unless the cache was made by this network, for its dtype."""
         if getattr(cache, "owner", None) is not self:
@@ -227,9 +188,3 @@ class Sequential(Layer):
                 f"{self.label}: expected a cache of {self.dtype}, got {cache.dtype}; "
                 "make a new one with its cache()"
             )
-
-
-def _arrays(layer: Any) -> dict[str, Array]:
-    """A layer's parameters and statistics on the host, by name."""
-    names = layer.parameter_shapes | layer.statistic_shapes
-    return {name: layer.ops.to_host(getattr(layer, name)) for name in names}

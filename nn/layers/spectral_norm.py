@@ -9,9 +9,10 @@ import numpy as np
 from nn.cache import Cache
 from nn.errors import ShapeError
 from nn.layers.base import Grads, Layer, MaybeArray
-from nn.layers.conv import Conv2d, ConvTranspose2d
+from nn.layers.conv import Conv2d
+from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
-from nn.ops.base import Array
+from nn.ops.base import Array, Ops, Stream
 from nn.parameters import Parameters, Part
 from nn.settings import Shape
 
@@ -62,9 +63,8 @@ class SpectralNorm(Layer):
         self.layer = copy.copy(layer)  # its W and b become this layer's
         self.input_shape, self.parameter_shapes = layer.input_shape, layer.parameter_shapes
         W = layer.parameter_shapes["W"]
-        self._outputs_first = isinstance(
-            layer, Conv2d
-        )  # else outputs are W's last axis, and W = M^T
+        # in the other layers, outputs are W's last axis, and W = M^T
+        self._outputs_first = isinstance(layer, Conv2d)
         n_outputs = W[0] if self._outputs_first else W[-1]
         n_inputs = math.prod(W) // n_outputs
         self._matrix = (n_outputs, n_inputs) if self._outputs_first else (n_inputs, n_outputs)
@@ -159,6 +159,8 @@ class SpectralNorm(Layer):
         """out[0] = <a, b>, the sum over all elements."""
         self.ops.gemm(a.reshape(1, -1), b.reshape(-1, 1), out=out.reshape(1, 1))
 
-    def bind(self, parameters: Parameters | Part, ops: Any, stream: Any, path: str) -> None:
+    def bind(
+        self, parameters: Parameters | Part, ops: Ops[Any], stream: Stream[Any], path: str
+    ) -> None:
         super().bind(parameters, ops, stream, path)
         self.layer.bind(parameters.part({"": ""}), ops, stream, path)

@@ -1,19 +1,16 @@
 """Archives: an `.npz` with a JSON header beside its arrays, for weights files and checkpoints.
 
-Ours, because `numpy.load` bounds neither memory nor what a file may contain. Here nothing in a file
-is executed, and memory follows the file's real size: arrays are plain numbers, pickled ones are
-refused, and a file that unpacks to more than MOST_PACKED bytes beyond its own size is refused
-before it is unpacked.
+`numpy.load` limits neither memory nor what a file may contain. Here nothing in a file is executed,
+and memory is bounded by the file's real size: arrays are plain numbers, pickled ones are refused,
+and a file that unpacks to more than MAX_EXPANSION bytes beyond its own size is refused before it is
+unpacked.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import math
 import os
 import zipfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,16 +18,14 @@ from typing import Any
 import numpy as np
 
 from nn.errors import DeviceError, DtypeError, WeightsError
+from nn.serialization.bounded_zip import open_zip
 from nn.serialization.files import atomic_write
-from nn.serialization.npy import LENGTH_BYTES, read_header
+from nn.serialization.npy import REMEDY, read_array
 
 HEADER = "header"
 MAX_HEADER_BYTES = 100_000  # the layers that fit are built within a second
 NPY_BYTES = 128  # before the elements of a vector
-MOST_PACKED = 32_000_000  # bytes that a compressed file may unpack to, beyond its own size
-MOST_LISTED = 1_000_000  # bytes of a zip file's directory, which is read before anything is checked
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need memory that no header tells
-REMEDY = "copy the file again from where it was made, or train again"
+MAX_EXPANSION = 32_000_000  # bytes that a file may unpack to, beyond its own size
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # zip's zero: equal arrays make equal files
 FLOATS = ("float16", "float32", "float64")
 
@@ -124,42 +119,8 @@ def open_archive(path: str | os.PathLike[str], what: str) -> Iterator[Archive]:
         raise WeightsError(f"{path}: cannot be read ({problem}); {REMEDY}") from None
 
 
-@contextmanager
-def open_zip(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
-    """Open a zip file with few members, of different names, packed as `numpy.savez` packs them.
-
-    Raises
-    ------
-    zipfile.BadZipFile
-        For any other file.
-    """
-    with BoundedReads(path) as source, zipfile.ZipFile(source) as file:
-        source.limit = None
-        names = Counter(member.filename for member in file.infolist())
-        for name, count in names.most_common(1):
-            if count > 1:
-                raise zipfile.BadZipFile(f"{name!r} is there twice")
-        if any(member.compress_type not in METHODS for member in file.infolist()):
-            raise zipfile.BadZipFile("it is packed by an unsupported method")
-        yield file
-
-
-class BoundedReads(io.FileIO):
-    """A file that reads at most `limit` bytes at once; None removes the limit."""
-
-    limit: int | None = MOST_LISTED
-
-    def read(self, size: int | None = -1) -> bytes:
-        size = -1 if size is None else size
-        if self.limit is not None and size > self.limit:
-            raise zipfile.BadZipFile(
-                f"expected a list of members of at most {self.limit:,} bytes, got {size:,}"
-            )
-        return super().read(self.limit if size < 0 and self.limit is not None else size)
-
-
 class Archive:
-    """The arrays of an open zip file, by name, each checked before memory is taken for it."""
+    """The arrays of an open zip file, by name, each checked before memory is allocated for it."""
 
     def __init__(self, file: zipfile.ZipFile, n_bytes: int) -> None:
         self._file = file
@@ -169,7 +130,7 @@ class Archive:
                 raise WeightsError(f"expected arrays (.npy), got {member.filename!r}")
             self._members[member.filename] = member
         unpacked = sum(member.file_size for member in self._members.values())
-        if unpacked > n_bytes + MOST_PACKED:
+        if unpacked > n_bytes + MAX_EXPANSION:
             raise WeightsError(
                 f"it promises {unpacked:,} bytes of arrays in a file of {n_bytes:,}; {REMEDY}"
             )
@@ -207,53 +168,7 @@ class Archive:
     def array(
         self, name: str, shape: Sequence[int] | None = None, dtypes: Sequence[str] = FLOATS
     ) -> np.ndarray:
-        """Read one array.
-
-        Parameters
-        ----------
-        name
-            Its name.
-        shape
-            The shape it must have; None allows any.
-        dtypes
-            The dtypes it may have.
-
-        Returns
-        -------
-        numpy.ndarray
-            In native byte order.
-        """
+        """Read one array; see `read_array`."""
         member = self._members[f"{name}.npy"]
         with self._file.open(member) as file:
-            version = np.lib.format.read_magic(file)
-            if version not in LENGTH_BYTES:
-                raise WeightsError(
-                    f"the array {name!r} is in version {version} of .npy, which holds no weights; "
-                    f"{REMEDY}"
-                )
-            expected = f"the array {name!r}: expected {dtypes[len(dtypes) // 2]}"
-            try:
-                got_shape, fortran, got_dtype = read_header(file, version)
-            except (TypeError, ValueError) as problem:
-                raise WeightsError(f"{expected} ({problem}); {REMEDY}") from None
-            if got_dtype.hasobject:
-                raise WeightsError(
-                    f"the array {name!r} is pickled; such a file can run code and is not read"
-                )
-            if got_dtype.name not in dtypes:
-                raise WeightsError(f"{expected}, got {got_dtype}; {REMEDY}")
-            if shape is not None and got_shape != tuple(shape):
-                raise WeightsError(
-                    f"the array {name!r}: expected shape {shape}, got {got_shape}; {REMEDY}"
-                )
-            n_bytes = math.prod(got_shape) * got_dtype.itemsize
-            if file.tell() + n_bytes != member.file_size:
-                raise WeightsError(
-                    f"the array {name!r}: expected {n_bytes:,} bytes for shape {got_shape}, "
-                    f"got another number; {REMEDY}"
-                )
-            data = file.read(n_bytes)
-            if len(data) != n_bytes or file.read(1):
-                raise WeightsError(f"the array {name!r} is truncated; {REMEDY}")
-        array = np.frombuffer(data, got_dtype).reshape(got_shape, order="F" if fortran else "C")
-        return array.astype(got_dtype.newbyteorder("="), copy=False)
+            return read_array(file, member.file_size, name, shape, dtypes)

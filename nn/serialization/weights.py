@@ -23,7 +23,8 @@ import numpy as np
 from nn.errors import WeightsError
 from nn.layers.base import Layer
 from nn.layers.config import LAYERS
-from nn.serialization.archive import REMEDY, open_archive, write_archive
+from nn.serialization.archive import open_archive, write_archive
+from nn.serialization.npy import REMEDY
 
 FORMAT = 1
 

@@ -12,7 +12,7 @@ from nn.ops.threads import cores
 from nn.waiting import GNU_OPENMP, OPENBLAS, USER_SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-LOOK = """
+IMPORT_NN = """
 import json, os, sys, threading
 before = set(os.listdir("."))
 import nn
@@ -23,8 +23,9 @@ print(json.dumps(seen))
 
 
 def after_importing():
+    """What a new process has loaded and written after importing nn."""
     result = subprocess.run(
-        [sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", IMPORT_NN], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr == "" and result.stdout.count("\n") == 1
@@ -33,9 +34,9 @@ def after_importing():
 
 def test_importing_nn_imports_only_numpy_and_the_standard_library():
     seen = after_importing()
-    brought = {name.partition(".")[0] for name in seen["modules"]}
-    assert {"nn", "numpy"} <= brought
-    assert not brought & {
+    imported = {name.partition(".")[0] for name in seen["modules"]}
+    assert {"nn", "numpy"} <= imported
+    assert not imported & {
         "matplotlib",
         "cupy",
         "cupyx",
@@ -69,7 +70,7 @@ def test_all_public_names_exist():
         assert name in nn.__all__ and callable(getattr(nn, name))
 
 
-WITHOUT = {
+ENVIRONMENT = {
     key: value
     for key, value in os.environ.items()
     if key not in USER_SETTINGS and "NUM_THREADS" not in key
@@ -77,15 +78,16 @@ WITHOUT = {
 
 
 def output_of(code, **env):
-    done = subprocess.run(
+    """The lines that a new process prints; no thread settings but these are set."""
+    result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=WITHOUT | env,
+        env=ENVIRONMENT | env,
         check=True,
     )
-    return done.stdout.split("\n")
+    return result.stdout.split("\n")
 
 
 @pytest.mark.parametrize("module", ["nn", "gan.training.trainer", "benchmarks.harness.contenders"])
@@ -106,7 +108,7 @@ def test_openblas_timeout_is_set_before_numpy_is_imported(module):
     assert output_of(code, OMP_WAIT_POLICY="active")[:2] == ["None", "None"]
 
 
-def test_gnu_openmp_reads_how_long_to_spin_and_nobody_else():
+def test_only_gnu_openmp_sees_its_spin_count():
     pytest.importorskip("numba.np.ufunc.omppool")
     code = (
         "import os, sys\n"
@@ -125,19 +127,14 @@ def test_gnu_openmp_reads_how_long_to_spin_and_nobody_else():
 
 @pytest.mark.skipif(cores() < 2, reason="needs two cores")
 @pytest.mark.parametrize("device", ["numpy", "cpu"])
-def test_a_library_that_was_loaded_before_is_said_to_spin(device):
+def test_repr_names_a_library_that_was_loaded_before_nn(device):
     if device == "cpu":
         pytest.importorskip("numba.np.ufunc.omppool")
-    first, library = {"numpy": ("numpy", "NumPy"), "cpu": ("numba.np.ufunc.omppool", "OpenMP")}[
-        device
-    ]
-    shown = f"import nn; print(nn.get_ops('{device}'))"
-    assert (
-        f"{cores()} threads; {library} was loaded before nn, so its idle threads spin"
-        in output_of(f"import {first}; {shown}")[0]
-    )
-    assert (
-        "spin"
-        not in output_of(shown)[0]
-        + output_of(f"import {first}; {shown}", OMP_WAIT_POLICY="passive")[0]
-    )
+    libraries = {"numpy": ("numpy", "NumPy"), "cpu": ("numba.np.ufunc.omppool", "OpenMP")}
+    module, library = libraries[device]
+    in_time = f"import nn; print(nn.get_ops('{device}'))"
+    late = f"import {module}; {in_time}"
+    note = f"{cores()} threads; {library} was loaded before nn, so its idle threads spin"
+    assert note in output_of(late)[0]
+    assert "spin" not in output_of(in_time)[0]
+    assert "spin" not in output_of(late, OMP_WAIT_POLICY="passive")[0]

@@ -1,3 +1,5 @@
+"""Initializers: their distributions, and the fans that layers pass."""
+
 import math
 
 import numpy as np
@@ -39,7 +41,7 @@ def test_normal_initializers_have_the_right_distribution(name):
 
 
 @pytest.mark.parametrize("name", UNIFORM)
-def test_uniform_initializers_fill_exactly_their_interval(name):
+def test_uniform_initializers_fill_their_interval(name):
     init, bound = UNIFORM[name]
     x = draw(init) / bound
     assert x.shape == SHAPE
@@ -59,18 +61,15 @@ def test_uniform_initializers_fill_exactly_their_interval(name):
         ("kaiming_uniform", nn.HeUniform()),
     ],
 )
-def test_spread_is_pytorchs(name, init):
+def test_spread_matches_pytorch(name, init):
     std, largest = load("initializers")[name]
     x = draw(init)
     assert 0.98 < x.std() / std < 1.02
-    assert (
-        0.75 < np.abs(x).max() / largest < 1.33
-        if "normal" in name
-        else 0.999 < np.abs(x).max() / largest < 1.001
-    )
+    low, high = (0.75, 1.33) if "normal" in name else (0.999, 1.001)
+    assert low < np.abs(x).max() / largest < high
 
 
-def test_a_dense_layer_starts_as_pytorchs_linear_does():
+def test_initial_values_of_dense_match_pytorch():
     layer, want = nn.Dense(300, 200).build(seed=0), load("initializers")
     for got, (std, largest) in ((layer.W, want["default_W"]), (layer.b, want["default_b"])):
         assert 0.85 < got.std() / std < 1.18

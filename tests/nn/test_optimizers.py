@@ -1,3 +1,5 @@
+"""Optimizers: steps, state and settings."""
+
 import math
 
 import numpy as np
@@ -23,7 +25,7 @@ MAKE = {
 each = pytest.mark.parametrize("name", MAKE)
 
 
-def follow(name, dtype, copies=1, device="cpu"):
+def ten_steps(name, dtype, copies=1, device="cpu"):
     """The parameters after each of ten stored steps, and PyTorch's, repeated `copies` times."""
     stored = load("optimizers")
     w, grads = np.tile(stored["w"], copies), np.tile(stored["grads"], copies)
@@ -43,20 +45,22 @@ def follow(name, dtype, copies=1, device="cpu"):
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 1e-6)])
 def test_ten_steps_match_pytorch(name, dtype, tolerance):
     """The rate triples after the fifth step; gradients are far below and far above Adam's eps."""
-    got, want = follow(name, dtype)
+    got, want = ten_steps(name, dtype)
     assert got.dtype == want.dtype == dtype
     start = load("optimizers")["w"]
     # relative to the distance moved, so that a wrong step cannot hide behind a large weight
-    way = np.cumsum(np.abs(np.diff(want.astype(np.float64), axis=0, prepend=start[None])), axis=0)
+    distance = np.cumsum(
+        np.abs(np.diff(want.astype(np.float64), axis=0, prepend=start[None])), axis=0
+    )
     rounding = 4 * np.finfo(dtype).eps * np.abs(start)
-    assert (np.abs(got - want) <= tolerance * way + rounding).all()
+    assert (np.abs(got - want) <= tolerance * distance + rounding).all()
 
 
 @each
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
-def test_more_parameters_than_fit_in_one_block_take_the_same_steps(name, device):
-    copies = 2 * BLOCK // 24 + 100  # of 24 parameters: two whole blocks and a part of one
-    got, want = follow(name, "float64", copies, device)
+def test_parameters_in_several_blocks_take_the_same_steps(name, device):
+    copies = 2 * BLOCK // 24 + 100  # of 24 parameters each: more than two blocks
+    got, want = ten_steps(name, "float64", copies, device)
     assert np.abs(got[-1] - want[-1]).max() < 1e-12
     pieces = got[-1].reshape(copies, -1)
     assert (pieces == pieces[0]).all()
@@ -65,7 +69,7 @@ def test_more_parameters_than_fit_in_one_block_take_the_same_steps(name, device)
 @each
 def test_two_optimizers_keep_their_own_state(name):
     """One network's moments are never applied to another with the same names."""
-    lone, _ = follow(name, "float64")
+    lone, _ = ten_steps(name, "float64")
     stored = load("optimizers")
     nets = [nn.Sequential(Vector(24)).build(dtype="float64") for _ in range(2)]
     optimizers = [MAKE[name](net) for net in nets]
@@ -84,7 +88,7 @@ def test_two_optimizers_keep_their_own_state(name):
 @each
 def test_one_optimizer_serves_all_layers_each_with_its_own_moments(name):
     stored, net = load("optimizers"), nn.Sequential(Vector(24), Vector(24)).build(dtype="float64")
-    lone, _ = follow(name, "float64")
+    lone, _ = ten_steps(name, "float64")
     optimizer = MAKE[name](net)
     for layer in net:
         layer.w[...] = stored["w"]
@@ -166,9 +170,8 @@ def test_running_statistics_are_never_optimized():
     optimizer = nn.Adam(net, 0.1)
     net.parameters.grad.flat[...] = 1.0
     optimizer.step()
-    assert (
-        (net[0].W != 1).all() and (net[0].running_var == 1).all() and not net[0].running_mean.any()
-    )
+    assert (net[0].W != 1).all()
+    assert (net[0].running_var == 1).all() and not net[0].running_mean.any()
 
 
 def test_learning_rate_reads_as_set():
@@ -222,8 +225,8 @@ def test_coefficients_of_zero_make_each_step_depend_on_its_gradient_only():
         np.testing.assert_allclose(net.W, before - 0.5 * np.sign(net.dW), rtol=1e-7)
 
 
-def adams_way(gradients, rate, beta1=0.9, beta2=0.999, eps=1e-8):
-    """The paper's formulas in Python's floats, from 1: the parameter after all these gradients."""
+def adam_in_python(gradients, rate, beta1=0.9, beta2=0.999, eps=1e-8):
+    """A parameter that starts at 1, after steps by these gradients, by the paper's formulas."""
     w, m, v = 1.0, 0.0, 0.0
     for t, g in enumerate(gradients, 1):
         m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
@@ -231,7 +234,7 @@ def adams_way(gradients, rate, beta1=0.9, beta2=0.999, eps=1e-8):
     return w
 
 
-def rmsprops_way(gradients, rate, decay=0.99, eps=1e-8):
+def rmsprop_in_python(gradients, rate, decay=0.99, eps=1e-8):
     w, square = 1.0, 0.0
     for g in gradients:
         square = decay * square + (1 - decay) * g * g
@@ -240,11 +243,19 @@ def rmsprops_way(gradients, rate, decay=0.99, eps=1e-8):
 
 
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
-@pytest.mark.parametrize("spike, optimizer, way", [
-    (1.5e19, nn.Adam, adams_way), (-1e20, nn.Adam, adams_way), (1e20, nn.RMSProp, rmsprops_way), (1e-25, nn.Adam, adams_way),
-])  # fmt: skip
-def test_a_gradient_whose_square_overflows_does_not_freeze_a_weight(spike, optimizer, way, device):
-    """Two spikes, then all is well: the mean of squares keeps its factor, as PyTorch's does, and stays finite."""
+@pytest.mark.parametrize(
+    "spike, optimizer, in_python",
+    [
+        (1.5e19, nn.Adam, adam_in_python),
+        (-1e20, nn.Adam, adam_in_python),
+        (1e20, nn.RMSProp, rmsprop_in_python),
+        (1e-25, nn.Adam, adam_in_python),
+    ],
+)
+def test_gradient_whose_square_overflows_does_not_stop_later_steps(
+    spike, optimizer, in_python, device
+):
+    """(1 - beta2) g is multiplied first, as in PyTorch, so the mean of squares stays finite."""
     gradients = [spike, spike] + 100 * [1.0]
     net = nn.Sequential(Vector(3)).build(device=device)
     net[0].w[...] = 1
@@ -253,7 +264,7 @@ def test_a_gradient_whose_square_overflows_does_not_freeze_a_weight(spike, optim
         net[0].dw[...] = g
         made.step()
     assert all(np.isfinite(array).all() for array in made.state.values())
-    np.testing.assert_allclose(net[0].w, way(gradients, 0.01), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(net[0].w, in_python(gradients, 0.01), rtol=1e-5, atol=1e-6)
 
 
 def test_adam_state_has_the_papers_names():
@@ -262,12 +273,11 @@ def test_adam_state_has_the_papers_names():
     net.dW[...] = -3
     optimizer.step()
     m, v = optimizer.state["m"][:6], optimizer.state["v"][:6]
-    assert (
-        (m < 0).all() and np.allclose(v, 0.5 * 9) and optimizer.step_state.shape == (2,)
-    )  # v = (1 - beta2) g^2
+    assert (m < 0).all() and np.allclose(v, 0.5 * 9)  # v = (1 - beta2) g^2
+    assert optimizer.step_state.shape == (2,)
 
 
-def test_an_optimizer_follows_a_network_that_is_built_again():
+def test_optimizer_steps_a_network_that_was_built_again():
     net = nn.Dense(2, 2).build(seed=0)
     optimizer = nn.SGD(net, 0.5)
     net.build(seed=1)

@@ -17,7 +17,7 @@ def a_cache(dtype="float64"):
 
 
 def plain(z, target):
-    """The value and its gradient, row by row and class by class."""
+    """The value and its gradient, by a loop over rows and classes."""
     value, dz = 0.0, np.zeros_like(z)
     for i, t in enumerate(target):
         total = sum(math.exp(logit) for logit in z[i])
@@ -27,7 +27,7 @@ def plain(z, target):
     return value, dz
 
 
-def test_value_and_gradient_are_the_plain_loop():
+def test_value_and_gradient_match_a_plain_loop():
     z, target = normal(9, 5), np.array([0, 1, 2, 3, 4, 4, 0, 2, 2])
     value, dz = LOSS(z, target, a_cache())
     want, want_dz = plain(z, target)
@@ -38,8 +38,12 @@ def test_value_and_gradient_are_the_plain_loop():
 
 @pytest.mark.parametrize("name", ["usual", "far"])
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 1e-6)])
-def test_pytorch_agrees(name, dtype, tolerance):
-    want = {key.removeprefix(f"{name}."): value for key, value in load("conv_losses").items() if key.startswith(f"{name}.")}
+def test_matches_pytorch(name, dtype, tolerance):
+    want = {
+        key.removeprefix(f"{name}."): value
+        for key, value in load("conv_losses").items()
+        if key.startswith(f"{name}.")
+    }
     value, dz = LOSS(want["z"].astype(dtype), want["target"], a_cache(dtype))
     assert value.dtype == dz.dtype == dtype
     assert_close(value, [want["value"]], tolerance)
@@ -47,8 +51,8 @@ def test_pytorch_agrees(name, dtype, tolerance):
 
 
 @pytest.mark.gradcheck
-def test_the_gradient_is_the_finite_difference_and_no_diagonal():
-    """dz_k of a class that is not the target is p_k: a softmax' that is only its diagonal gives another number."""
+def test_gradient_matches_finite_differences():
+    """Each p depends on every logit: using only the diagonal of its Jacobian would be wrong."""
     report = nn.gradcheck(nn.Dense(4, 6), normal(5, 4), loss=LOSS, target=np.array([0, 5, 2, 2, 1]))
     assert report.ok, report
     z = normal(3, 4)
@@ -56,13 +60,15 @@ def test_the_gradient_is_the_finite_difference_and_no_diagonal():
     assert np.abs(dz.sum(axis=1)).max() < 1e-15  # p sums to 1, and so does the target
 
 
-def test_logits_that_overflow_exp():
-    value, dz = LOSS(np.array([[1e4, 0.0], [-1e4, 1e4]], np.float32), np.array([1, 1]), a_cache("float32"))
+def test_logits_beyond_the_range_of_exp():
+    value, dz = LOSS(
+        np.array([[1e4, 0.0], [-1e4, 1e4]], np.float32), np.array([1, 1]), a_cache("float32")
+    )
     assert value[0] == 5000 and dz.tolist() == [[0.5, -0.5], [0, 0]]
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "uint64"])
-def test_any_integers_are_classes(kind):
+def test_classes_of_any_integer_dtype(kind):
     z, target = normal(4, 3), np.array([0, 2, 1, 1])
     value, dz = LOSS(z, target, a_cache())
     other_value, other_dz = LOSS(z, target.astype(kind), a_cache())
@@ -77,7 +83,7 @@ def test_weight_multiplies_value_and_gradient():
     assert_close(half_dz, dz / 2, 1e-15)
 
 
-def test_results_go_where_they_are_asked_to_and_the_logits_stay():
+def test_logits_are_unchanged_and_results_go_into_given_arrays():
     z, target = normal(4, 3), np.array([0, 2, 1, 1])
     before, dy, value = z.copy(), np.empty((4, 3)), np.empty(1)
     got_value, got_dy = LOSS(z, target, a_cache(), dy=dy, value=value)
@@ -87,18 +93,22 @@ def test_results_go_where_they_are_asked_to_and_the_logits_stay():
 
 
 @pytest.mark.parametrize("target", [[0, 3], [-1, 0], [200, 1]])
-def test_a_class_that_is_not_there_is_refused(target):
+def test_class_out_of_range_is_refused(target):
     low, high = min(target), max(target)
-    with pytest.raises(nn.ShapeError, match=rf"SoftmaxCrossEntropy: expected classes in 0\.\.2, got {low}\.\.{high}"):
+    with pytest.raises(
+        nn.ShapeError,
+        match=rf"SoftmaxCrossEntropy: expected classes in 0\.\.2, got {low}\.\.{high}",
+    ):
         LOSS(normal(2, 3), np.array(target), a_cache())
 
 
-def test_what_does_not_fit_is_refused():
-    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got \(3,\)"):
-        LOSS(normal(2, 3), np.array([0, 1, 2]), a_cache())
-    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected an array of shape \(2,\) as target, got 1"):
-        LOSS(normal(2, 3), 1, a_cache())
-    with pytest.raises(nn.ShapeError, match=r"SoftmaxCrossEntropy: expected logits of shape \(N, K\), got \(2,\)"):
-        LOSS(normal(2), np.array([0, 1]), a_cache())
-    with pytest.raises(nn.DtypeError, match="SoftmaxCrossEntropy: expected the numbers of classes, integers, as target, got float64"):
-        LOSS(normal(2, 3), np.array([0.0, 1.0]), a_cache())
+def test_wrong_shapes_and_dtypes_are_refused():
+    z = normal(2, 3)
+    for y, target, error, message in (
+        (z, np.array([0, 1, 2]), nn.ShapeError, r"an array of shape \(2,\) as target, got \(3,\)"),
+        (z, 1, nn.ShapeError, r"an array of shape \(2,\) as target, got 1"),
+        (z[0], np.array([0, 1]), nn.ShapeError, r"logits of shape \(N, K\), got \(3,\)"),
+        (z, np.array([0.0, 1.0]), nn.DtypeError, "class numbers, integers, as target, got float64"),
+    ):
+        with pytest.raises(error, match=f"SoftmaxCrossEntropy: expected {message}"):
+            LOSS(y, target, a_cache())

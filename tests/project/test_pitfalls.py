@@ -4,17 +4,17 @@ The real batch's gradient uses activations that the later fake forward left behi
     test_base::test_a_later_pass_does_not_affect_an_earlier_one
     test_dense::test_dw_uses_the_x_of_its_own_pass
 BCE as dL/dp times sigmoid', with or without an epsilon:
-    test_losses::test_a_confidently_wrong_sigmoid_does_not_vanish
+    test_losses::test_gradient_of_a_confidently_wrong_sigmoid_does_not_vanish
     test_step::test_a_confident_discriminator_still_teaches_the_generator
 A probability clipped at 1e-15 in float32, which does nothing:
-    test_losses::test_certain_probabilities_give_finite_losses_of_the_right_sign
+    test_losses::test_probabilities_of_0_and_1_give_finite_losses_of_the_right_sign
 The generator's update sends old activations through the updated discriminator:
     test_step::test_three_steps_match_the_equations
     test_pitfalls::test_a_pass_made_before_the_update_is_not_one_through_the_updated_network
 float32 times a NumPy float64 is float64 from there on:
     test_base::test_dtype_is_the_networks_everywhere
     test_base::test_float64_settings_do_not_widen_float32
-    test_losses::test_any_real_number_is_a_target
+    test_losses::test_target_may_be_any_real_number
     test_optimizers::test_state_has_the_networks_dtype_except_the_step_state
 np.maximum(x, a x, x), which overwrites the logits that backward needs:
     test_base::test_x_and_the_other_cache_are_never_written
@@ -66,9 +66,9 @@ D trained on evaluation-mode fakes, G in training mode:
 Softmax's derivative as a diagonal:
     test_pitfalls::test_each_logit_of_a_softmax_moves_every_probability
 Softplus in float32 computed as log(exp(x) + 1):
-    test_losses::test_logits_as_far_as_100_are_exact
+    test_losses::test_logits_of_up_to_100_are_exact
 A "loss" that is the sum of squared gradients:
-    test_losses::test_pytorch_agrees
+    test_losses::test_matches_pytorch
     test_trainer::test_the_losses_reported_are_the_cross_entropies
 BatchNorm(c, 0.8), meant as momentum, read as eps:
     test_batchnorm::test_eps_and_momentum_are_keyword_only

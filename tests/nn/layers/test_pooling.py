@@ -203,7 +203,7 @@ def pytorchs_winner(window):
     [((2, 2), (2, 2), (1, 1)), ((3, 4), (2, 1), (1, 2)), ((3, 3), (1, 1), (0, 0))],
 )
 def test_infinities_and_nan_win_inside_the_image(any_backend, values, kernel, stride, padding):
-    """Windows of -inf alone keep it, NaN is never lost, and the gradient goes to the pixel that won, never into the padding."""
+    """A window of -inf gives -inf, NaN is kept, and no gradient goes into the padding."""
     ops, (N, H, W, C), (kh, kw), (sh, sw), (ph, pw) = (
         any_backend,
         (3, 7, 6, 2),

@@ -119,11 +119,11 @@ class Counting(nn.Dense):
     """Records the arguments of each backward."""
 
     def backward(self, dy, cache, *, grads="write", need_dx=True):
-        asked.append((grads, need_dx))
+        calls.append((grads, need_dx))
         return super().backward(dy, cache, grads=grads, need_dx=need_dx)
 
 
-asked = []
+calls = []
 
 
 @pytest.mark.parametrize("grads", ["write", "add", "skip"])
@@ -132,13 +132,13 @@ def test_need_dx_reaches_the_first_layer_only(grads):
         nn.Sequential(Counting(3, 3), nn.Sequential(nn.Tanh(), Counting(3, 3)), Counting(3, 2))
     )
     for need_dx in (True, False):
-        asked.clear()
+        calls.clear()
         _, dx = one_pass(net, normal(4, 3), normal(4, 2), grads=grads, need_dx=need_dx)
         if need_dx:
-            assert asked == [(grads, True)] * 3 and dx.shape == (4, 3)
+            assert calls == [(grads, True)] * 3 and dx.shape == (4, 3)
         else:  # nothing is needed, so nothing is computed
             assert (
-                asked == ([] if grads == "skip" else [(grads, True), (grads, True), (grads, False)])
+                calls == ([] if grads == "skip" else [(grads, True), (grads, True), (grads, False)])
                 and dx is None
             )
 
@@ -146,7 +146,7 @@ def test_need_dx_reaches_the_first_layer_only(grads):
 def test_layers_before_the_first_parameters_have_no_backward_pass():
     class Refusing(nn.Flatten):
         def backward(self, dy, cache, *, grads="write", need_dx=True):
-            raise AssertionError("nobody asked for this gradient")
+            raise AssertionError("this gradient was not requested")
 
     net = in_float64(nn.Sequential(Refusing(), nn.Dense(6, 2)))
     assert one_pass(net, normal(4, 2, 3), normal(4, 2), need_dx=False)[1] is None

@@ -576,7 +576,7 @@ def test_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, em
 def test_step_allocates_no_array():
     before = np.setbufsize(16)
     try:
-        step, _ = training(NumpyOps(), n_hidden=3000)  # u and v of so many numbers stand out
+        step, _ = training(NumpyOps(), n_hidden=3000)  # allocating u or v would show
         step()
         for n in (64, 40, 64):
             step(n)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import nn
-from nn.layers.conv import Conv2d, ConvTranspose2d
+from nn.layers.conv import Conv2d
+from nn.layers.conv_transpose import ConvTranspose2d
 from nn.serialization.torch_state import from_torch_state, to_torch_state
 from tests.support.tools import assert_close
 
@@ -70,10 +71,8 @@ def test_the_state_is_a_copy():
     ("change", "words"),
     [
         (lambda s: s.pop("6.weight"), "'6.weight' is missing"),
-        (
-            lambda s: s.pop("9.bias"),
-            "'9.bias' is missing",
-        ),  # of batch norm, whose bias is not optional
+        # the bias of a batch norm is not optional
+        (lambda s: s.pop("9.bias"), "'9.bias' is missing"),
         (lambda s: s.update({0: s["0.weight"]}), "expected names, such as '0.weight', got 0"),
         (lambda s: s.update({"12.weight": s["0.weight"]}), "'12.weight' was not expected"),
         (

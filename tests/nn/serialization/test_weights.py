@@ -141,13 +141,13 @@ def test_a_loaded_network_can_be_trained(tmp_path):
     assert (net.parameters.value.flat != before).any()
 
 
-@pytest.mark.parametrize("saved, asked", [("float32", "float64"), ("float64", "float32")])
-def test_loading_in_another_dtype(tmp_path, saved, asked):
+@pytest.mark.parametrize("saved, requested", [("float32", "float64"), ("float64", "float32")])
+def test_loading_in_another_dtype(tmp_path, saved, requested):
     net = a_network(saved)
     nn.save_weights(tmp_path / "w.npz", {"G": net})
-    loaded = nn.load_weights(tmp_path / "w.npz", dtype=asked)[0]["G"]
-    assert loaded.dtype == asked and loaded[1].W.dtype == asked
-    assert (loaded[1].W == net[1].W.astype(asked)).all()
+    loaded = nn.load_weights(tmp_path / "w.npz", dtype=requested)[0]["G"]
+    assert loaded.dtype == requested and loaded[1].W.dtype == requested
+    assert (loaded[1].W == net[1].W.astype(requested)).all()
 
 
 def test_network_is_built_on_the_given_device_with_a_fixed_stream(tmp_path):
@@ -319,10 +319,10 @@ def not_finite():
         ),
         (
             small_network,
-            [1],
+            [1],  # could not be read again
             nn.WeightsError,
             "expected info by name, such as .*, got list",
-        ),  # could not be read again
+        ),
         (
             small_network,
             np.float32(3),
@@ -658,11 +658,11 @@ def assert_equal_or_refused(path, content, want):
 
 
 @pytest.mark.parametrize(
-    "asked, error", [({"device": "abacus"}, nn.DeviceError), ({"dtype": "int8"}, nn.DtypeError)]
+    "arguments, error", [({"device": "abacus"}, nn.DeviceError), ({"dtype": "int8"}, nn.DtypeError)]
 )
-def test_invalid_device_or_dtype_does_not_blame_the_file(path, asked, error):
+def test_invalid_device_or_dtype_does_not_blame_the_file(path, arguments, error):
     with pytest.raises(error) as raised:
-        nn.load_weights(path, **asked)
+        nn.load_weights(path, **arguments)
     assert str(path) not in str(raised.value)
 
 
