@@ -12,7 +12,11 @@ import pytest
 
 import nn
 
-BATCH, LAST_BATCH, N_OUT = 256, 160, 8  # D's output, the smallest array of a batch, is larger than LIMIT
+BATCH, LAST_BATCH, N_OUT = (
+    256,
+    160,
+    8,
+)  # D's output, the smallest array of a batch, is larger than LIMIT
 WIDE = 1100  # a bias of so many outputs is too
 LIMIT = 5_000  # bytes: views, tuples and generators, but no array of a batch
 FIRST_LIMIT = 16_000  # bytes in the first step with another batch size: its views, which are kept
@@ -27,14 +31,30 @@ def small_work_buffers():
 
 def networks(last, extra=()):
     G = nn.Sequential(
-        nn.Dense(8, 24), nn.BatchNorm(24), nn.LeakyReLU(0.2), nn.Dense(24, 20), nn.ReLU(), nn.Dense(20, 36), nn.Tanh(),
+        nn.Dense(8, 24),
+        nn.BatchNorm(24),
+        nn.LeakyReLU(0.2),
+        nn.Dense(24, 20),
+        nn.ReLU(),
+        nn.Dense(20, 36),
+        nn.Tanh(),
         nn.Reshape((1, 6, 6)),
-    )  # fmt: skip
+    )
     D = nn.Sequential(
-        nn.Flatten(), nn.Reshape((4, 3, 3)), nn.BatchNorm(4), nn.Flatten(),  # images in one memory order and the other
-        nn.Dense(36, WIDE), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(WIDE, 40), nn.BatchNorm(40), nn.ReLU(),
-        *extra, nn.Dense(40, N_OUT), *last,
-    )  # fmt: skip
+        nn.Flatten(),
+        nn.Reshape((4, 3, 3)),
+        nn.BatchNorm(4),
+        nn.Flatten(),  # images in one memory order and the other
+        nn.Dense(36, WIDE),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Dense(WIDE, 40),
+        nn.BatchNorm(40),
+        nn.ReLU(),
+        *extra,
+        nn.Dense(40, N_OUT),
+        *last,
+    )
     return G.build(seed=1), D.build(seed=2)
 
 
@@ -65,7 +85,9 @@ def training(loss, make_optimizer, last, extra=()):
 
 def arrays_held():
     """Bytes of NumPy arrays that are alive and were made since tracing began."""
-    snapshot = tracemalloc.take_snapshot().filter_traces([tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)])
+    snapshot = tracemalloc.take_snapshot().filter_traces(
+        [tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)]
+    )
     return sum(trace.size for trace in snapshot.traces)
 
 
@@ -92,7 +114,11 @@ def rise(step, n, *, settled=True):
     [
         (nn.BCEWithLogits(), (), nn.Adam),
         (nn.BCE(), (nn.Sigmoid(),), lambda net: nn.Adam(net, weight_decay=0.01)),
-        (nn.BCE(), (nn.Sigmoid(), nn.Reshape((N_OUT,))), nn.RMSProp),  # BCE on what it must take for any probabilities
+        (
+            nn.BCE(),
+            (nn.Sigmoid(), nn.Reshape((N_OUT,))),
+            nn.RMSProp,
+        ),  # BCE on what it must take for any probabilities
         (nn.BCEWithLogits(), (), lambda net: nn.SGD(net, momentum=0.9, nesterov=True)),
     ],
 )
@@ -101,7 +127,9 @@ def test_a_training_step_allocates_no_array(loss, last, optimizer):
     rise(step, BATCH)  # a process's first measurement sees Python's own lists grow
     peak, held = rise(step, BATCH)
     assert peak < LIMIT and held == 0
-    peak, held = rise(step, LAST_BATCH, settled=False)  # the epoch's last batch is smaller, and nothing is new for it
+    peak, held = rise(
+        step, LAST_BATCH, settled=False
+    )  # the epoch's last batch is smaller, and nothing is new for it
     assert peak < FIRST_LIMIT and held == 0
     for n in (LAST_BATCH, BATCH):
         peak, held = rise(step, n)

@@ -97,10 +97,17 @@ PROGRAMS = {
 def say(program, device, *arguments, **environment):
     lines = [line[8:] for line in PROGRAMS[program].splitlines()]
     code = BEGIN + "\n".join(["def again(i):", "    return numbers()", *lines])
-    two = {"OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
+    two = {
+        "OPENBLAS_NUM_THREADS": "2",
+        "MKL_NUM_THREADS": "2",
+        "NUMBA_NUM_THREADS": "2",
+        "OMP_WAIT_POLICY": "passive",
+    }
     env = {**os.environ, **two, "PYTHONHASHSEED": "0", **environment}
     command, pipe = [sys.executable, "-c", code, device, *arguments], subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
         try:
             said, complaint = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
@@ -129,4 +136,6 @@ def test_children_say_why_they_have_one_thread():
         print(in_a_child(lambda: (numbers(), repr(ops))[1]))
     """
     said = " ".join(say("said", "cpu"))
-    assert said.startswith("2 threads)") and said.endswith("1 thread: forked after the threads were started)")
+    assert said.startswith("2 threads)") and said.endswith(
+        "1 thread: forked after the threads were started)"
+    )

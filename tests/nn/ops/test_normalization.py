@@ -60,7 +60,9 @@ def test_float32_keeps_its_digits_over_fifty_thousand_rows():
 def normalized(ops, x):
     """(xhat, mean, var) of a backend, on the host."""
     x = ops.asarray(x)
-    out, mean, var, inv_std = (ops.empty(s, "float32") for s in (x.shape, x.shape[1:], x.shape[1:], x.shape[1:]))
+    out, mean, var, inv_std = (
+        ops.empty(s, "float32") for s in (x.shape, x.shape[1:], x.shape[1:], x.shape[1:])
+    )
     ops.normalize(x, 1e-5, out=out, mean=mean, var=var, inv_std=inv_std)
     return ops.to_host(out), ops.to_host(mean), ops.to_host(var)
 
@@ -79,13 +81,17 @@ def assert_normalized(ops, x, tolerance):
     exact = x.astype(np.float64)
     out, mean, var = normalized(ops, x)
     std = exact.std(axis=0)
-    assert (np.abs(mean - exact.mean(axis=0)) <= 1e-5 * std + 1e-7 * np.abs(exact.mean(axis=0))).all()
+    assert (
+        np.abs(mean - exact.mean(axis=0)) <= 1e-5 * std + 1e-7 * np.abs(exact.mean(axis=0))
+    ).all()
     np.testing.assert_allclose(var, std**2, rtol=tolerance)
     assert_close(out, (exact - exact.mean(axis=0)) / np.sqrt(std**2 + 1e-5), tolerance)
 
 
 @pytest.mark.parametrize("offset, tolerance", [(0, 3e-6), (1e3, 1e-4), (1e5, 1e-2)])
-def test_a_large_mean_costs_no_more_digits_than_the_numbers_have_lost(any_backend, offset, tolerance):
+def test_a_large_mean_costs_no_more_digits_than_the_numbers_have_lost(
+    any_backend, offset, tolerance
+):
     assert_normalized(any_backend, (offset + normal(12_544, 5)).astype(np.float32), tolerance)
 
 
@@ -102,4 +108,8 @@ def test_constant_images_through_the_layer(device):
     layer = nn.BatchNorm(4, momentum=1.0).build(seed=0, device=device)
     x = np.full((64, 4, 14, 14), 1000.1, np.float32)
     assert not layer.forward(x, layer.cache(), train=True).any()
-    assert (layer.running_mean == x[0, 0, 0, 0]).all() and not layer.running_var.any() and not layer(x).any()
+    assert (
+        (layer.running_mean == x[0, 0, 0, 0]).all()
+        and not layer.running_var.any()
+        and not layer(x).any()
+    )

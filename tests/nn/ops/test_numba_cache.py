@@ -62,11 +62,18 @@ def test_both_forms_of_a_kernel_are_kept_apart(folder):
     assert len(files(folder)) == 1 and len(files(folder, "*add_one_together-*.nbc")) == 1
 
 
-@pytest.mark.parametrize("damage", [
-    lambda path, whole: path.write_bytes(b""), lambda path, whole: path.write_bytes(whole[:10]),
-    lambda path, whole: path.write_bytes(whole[: len(whole) // 2]), lambda path, whole: path.write_bytes(whole[:-1]),
-    lambda path, whole: path.write_bytes(whole[:-99] + b"x" + whole[-98:]), lambda path, whole: path.write_bytes(b"x" * len(whole)),
-], ids=["empty", "no digest", "half", "a byte short", "a wrong byte", "something else"])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path, whole: path.write_bytes(b""),
+        lambda path, whole: path.write_bytes(whole[:10]),
+        lambda path, whole: path.write_bytes(whole[: len(whole) // 2]),
+        lambda path, whole: path.write_bytes(whole[:-1]),
+        lambda path, whole: path.write_bytes(whole[:-99] + b"x" + whole[-98:]),
+        lambda path, whole: path.write_bytes(b"x" * len(whole)),
+    ],
+    ids=["empty", "no digest", "half", "a byte short", "a wrong byte", "something else"],
+)
 def test_a_damaged_file_is_made_anew(folder, damage):
     run()
     (path,) = files(folder)
@@ -99,14 +106,20 @@ def test_a_disk_that_takes_nothing(folder, monkeypatch, problem):
 def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch, where):
     (tmp_path / "a file").touch()
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / where))
-    monkeypatch.setattr(numba_cache.CompileResultCacheImpl, "_locator_classes", numba_cache.CompileResultCacheImpl._locator_classes[:1])
+    monkeypatch.setattr(
+        numba_cache.CompileResultCacheImpl,
+        "_locator_classes",
+        numba_cache.CompileResultCacheImpl._locator_classes[:1],
+    )
     assert not run() and not run()
 
 
 def test_other_sources_are_other_code_and_the_old_goes(folder, monkeypatch):
     run()
     (old,) = files(folder)
-    elsewhere = old.with_name(old.name.replace(old.name.split("-")[1], "0" * 16))  # of another machine in the same folder
+    elsewhere = old.with_name(
+        old.name.replace(old.name.split("-")[1], "0" * 16)
+    )  # of another machine in the same folder
     shutil.copy(old, elsewhere)
     monkeypatch.setattr(numba_cache, "kernel_sources", lambda: b"after a change")
     assert not run() and run()
@@ -114,8 +127,12 @@ def test_other_sources_are_other_code_and_the_old_goes(folder, monkeypatch):
 
 
 def test_a_change_in_any_file_of_kernels_is_another_source(tmp_path):
-    shutil.copytree(Path(nn.ops.__file__).parent, tmp_path / "ops", ignore=shutil.ignore_patterns("__pycache__"))
-    spec = importlib.util.spec_from_file_location("copied_cache", tmp_path / "ops" / "numba" / "cache.py")
+    shutil.copytree(
+        Path(nn.ops.__file__).parent, tmp_path / "ops", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    spec = importlib.util.spec_from_file_location(
+        "copied_cache", tmp_path / "ops" / "numba" / "cache.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     seen, paths = {module.kernel_sources()}, sorted((tmp_path / "ops" / "numba").glob("*.py"))
@@ -144,6 +161,9 @@ def test_where_numbas_parts_are_others_each_process_compiles(folder, monkeypatch
 def test_two_processes_that_compile_at_once(folder):
     code = "import numpy as np, nn\nprint(nn.get_ops().leaky_relu(np.ones(3), 0.5, out=np.ones(3)))"
     command, env = [sys.executable, "-c", code], {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
-    both_at_once = [subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    both_at_once = [
+        subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
     assert [process.communicate() for process in both_at_once] == [(b"[1. 1. 1.]\n", b"")] * 2
     assert len(files(folder, "*.nbc")) == len([p for p in folder.rglob("*") if p.is_file()]) == 1

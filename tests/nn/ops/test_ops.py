@@ -27,7 +27,9 @@ def assert_close(got, want, dtype, where):
         return
     finite = np.abs(want[np.isfinite(want)])
     usual = np.median(finite) if finite.size else 0  # a sum that cancels is small beside its terms
-    np.testing.assert_allclose(got, want, rtol=RELATIVE[dtype], atol=RELATIVE[dtype] * usual / 10, err_msg=where)
+    np.testing.assert_allclose(
+        got, want, rtol=RELATIVE[dtype], atol=RELATIVE[dtype] * usual / 10, err_msg=where
+    )
 
 
 @pytest.mark.parametrize("dtype", RELATIVE)
@@ -86,17 +88,29 @@ def test_arrays(backend):
     host = np.arange(12, dtype=np.float32).reshape(3, 4)
     x = backend.asarray(host)
     assert backend.is_array(x) and not backend.is_array(host) and not backend.is_array(1.0)
-    assert x.shape == (3, 4) and len(x) == 3 and x.size == 12 and x.dtype == "float32" and x.flags.c_contiguous
+    assert (
+        x.shape == (3, 4)
+        and len(x) == 3
+        and x.size == 12
+        and x.dtype == "float32"
+        and x.flags.c_contiguous
+    )
     back = backend.to_host(x)
     assert type(back) is np.ndarray and np.array_equal(back, host)
     host[0, 0] = back[0, 1] = 99
     assert np.array_equal(backend.to_host(x), np.arange(12).reshape(3, 4))  # both were copies
     assert backend.asarray([1, 2], "float64").dtype == "float64"
-    assert backend.empty((2, 3), "float64").shape == (2, 3) and backend.empty((2, 3), "float64").dtype == "float64"
+    assert (
+        backend.empty((2, 3), "float64").shape == (2, 3)
+        and backend.empty((2, 3), "float64").dtype == "float64"
+    )
     assert np.array_equal(backend.to_host(backend.zeros((5,), "float32")), np.zeros(5))
     view = x[1:].reshape(8)
     backend.fill_(view, 7)
-    assert np.array_equal(backend.to_host(x)[1:], np.full((2, 4), 7)) and not x.transpose(1, 0).flags.c_contiguous
+    assert (
+        np.array_equal(backend.to_host(x)[1:], np.full((2, 4), 7))
+        and not x.transpose(1, 0).flags.c_contiguous
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -129,20 +143,34 @@ def test_stream_draws_what_it_says(backend, dtype):
     # means within five standard errors
     assert abs(normal.mean()) < 5 / n**0.5 and abs((normal**2).mean() - 1) < 5 * (2 / n) ** 0.5
     assert abs((np.abs(normal) > 1.959964).mean() - 0.05) < 5 * (0.05 * 0.95 / n) ** 0.5
-    assert abs((normal[:, 1:] * normal[:, :-1]).mean()) < 5 / n**0.5  # neighbours do not know each other
-    assert uniform.min() >= -1 and uniform.max() <= 3 and abs(uniform.mean() - 1) < 5 * (16 / 12 / n) ** 0.5
+    assert (
+        abs((normal[:, 1:] * normal[:, :-1]).mean()) < 5 / n**0.5
+    )  # neighbours do not know each other
+    assert (
+        uniform.min() >= -1
+        and uniform.max() <= 3
+        and abs(uniform.mean() - 1) < 5 * (16 / 12 / n) ** 0.5
+    )
     counts = np.histogram(uniform, 20, (-1, 3))[0]
     assert ((counts - n / 20) ** 2 / (n / 20)).sum() < 50  # chi-squared of 19 degrees: 1 in 10,000
     (dropped, scale), p = np.unique(mask), (mask == 0).mean()
-    assert dropped == 0 and abs(scale * 0.7 - 1) < 0.003 and abs(scale * (1 - p) - 1) < 5 * (0.3 / 0.7 / n) ** 0.5
+    assert (
+        dropped == 0
+        and abs(scale * 0.7 - 1) < 0.003
+        and abs(scale * (1 - p) - 1) < 5 * (0.3 / 0.7 / n) ** 0.5
+    )
     assert sorted(order) == list(range(1000)) and not np.array_equal(order, np.arange(1000))
 
 
 def test_streams_repeat_and_differ_by_seed(backend):
     (first, _), (again, _), (other, _) = draws(backend), draws(backend), draws(backend, seed=6)
     for kind in first:
-        assert np.array_equal(first[kind], again[kind]) and not np.array_equal(first[kind], other[kind])
-    assert backend.stream(5).state == backend.stream(np.random.SeedSequence(5)).state  # a number is a seed, too
+        assert np.array_equal(first[kind], again[kind]) and not np.array_equal(
+            first[kind], other[kind]
+        )
+    assert (
+        backend.stream(5).state == backend.stream(np.random.SeedSequence(5)).state
+    )  # a number is a seed, too
 
 
 def test_a_stream_goes_on_from_its_state(backend):
@@ -159,7 +187,10 @@ def test_a_stream_goes_on_from_its_state(backend):
 
 
 def test_draws_fill_images_that_lie_channels_last(backend):
-    stream, out = backend.stream(np.random.SeedSequence(2)), backend.zeros((8, 9, 7, 3), "float32").transpose(0, 3, 1, 2)
+    stream, out = (
+        backend.stream(np.random.SeedSequence(2)),
+        backend.zeros((8, 9, 7, 3), "float32").transpose(0, 3, 1, 2),
+    )
     for draw in (stream.normal_, stream.uniform_, lambda x: stream.dropout_mask_(x, 0.5)):
         backend.fill_(out, 100)
         assert draw(out) is out and np.abs(backend.to_host(out)).max() < 10
@@ -185,7 +216,11 @@ def test_repr_names_the_card(backend):
 
 def test_get_ops():
     ops = StrictOps()
-    assert get_ops(ops) is ops and get_ops("cpu").device == "cpu" and get_ops("auto").device in ("cpu", "cuda")
+    assert (
+        get_ops(ops) is ops
+        and get_ops("cpu").device == "cpu"
+        and get_ops("auto").device in ("cpu", "cuda")
+    )
     with pytest.raises(DeviceError, match="expected one of auto, cpu, numpy, cuda, got 'gpu'"):
         get_ops("gpu")
     for device in ("cpu", "numpy"):
@@ -196,7 +231,9 @@ def test_get_ops():
 def test_only_the_seam_imports_cupy():
     root = Path(nn.__file__).parent.parent
     for path in [*root.glob("nn/**/*.py"), *root.glob("gan/**/*.py"), *root.glob("examples/*.py")]:
-        imports = re.search(r"^\s*(import|from) cupy\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+        imports = re.search(
+            r"^\s*(import|from) cupy\b", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
         assert not imports or path.parts[-3:] == ("ops", "cuda", "ops.py"), path
 
 
@@ -228,7 +265,10 @@ def test_out_may_be_an_input_where_the_contract_says_so(any_backend, name):
     for _, given in primitives.of(name, "float32"):
         apart = primitives.run(any_backend, name, given)["out"]
         for key in MAY_BE[name]:
-            here = {k: any_backend.asarray(x) if isinstance(x, np.ndarray) else x for k, x in given.items()}
+            here = {
+                k: any_backend.asarray(x) if isinstance(x, np.ndarray) else x
+                for k, x in given.items()
+            }
             if getattr(here[key], "shape", None) == here["out"].shape:
                 getattr(any_backend, name)(**here | {"out": here[key]})
                 assert_close(any_backend.to_host(here[key]), apart, "float32", f"{name}: {key}")

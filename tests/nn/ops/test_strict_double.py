@@ -48,7 +48,9 @@ def test_a_step_reads_and_allocates_nothing_and_gives_the_same_bytes(ops, varian
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(emulated_cupy_ops, emulated_cupy, variant):
+def test_a_step_on_emulated_cuda_reads_and_allocates_nothing(
+    emulated_cupy_ops, emulated_cupy, variant
+):
     step = GanStep(emulated_cupy_ops.CudaOps(), variant)
     step()
     before = step.results()
@@ -82,7 +84,10 @@ def test_the_trainer_runs_under_the_double(ops, recipe):
     plain = Trainer(recipe, digits(), device="numpy")
     for _ in range(7):
         plain.step()
-    for strict, want in ((trainer.generator, plain.generator), (trainer.discriminator, plain.discriminator)):
+    for strict, want in (
+        (trainer.generator, plain.generator),
+        (trainer.discriminator, plain.discriminator),
+    ):
         for buffer in ("value", "statistics"):
             got = ops.to_host(getattr(strict.parameters, buffer).flat)
             assert got.tobytes() == getattr(want.parameters, buffer).flat.tobytes()
@@ -90,7 +95,9 @@ def test_the_trainer_runs_under_the_double(ops, recipe):
 
 
 @pytest.mark.parametrize("recipe", [TINY, TINY_BATCHNORM], ids=["dropout", "batchnorm"])
-def test_an_epoch_waits_for_the_device_where_the_log_is_read_and_nowhere_else(ops, emulated_cupy_ops, recipe):
+def test_an_epoch_waits_for_the_device_where_the_log_is_read_and_nowhere_else(
+    ops, emulated_cupy_ops, recipe
+):
     """120 steps an epoch: the log is read after 50, 100 and 120, each time with whether the weights are finite."""
     images = np.tile(digits(), (23, 1))[: 120 * recipe.batch_size]
     for device in (ops, emulated_cupy_ops.CudaOps()):
@@ -109,7 +116,9 @@ def test_weights_and_gradcheck_work_across_backends(ops, tmp_path):
     net = Sequential(Dense(3, 4), Dense(4, 2)).build(1, device=ops)
     save_weights(tmp_path / "w.npz", {"net": net})
     (loaded,) = load_weights(tmp_path / "w.npz")[0].values()
-    assert loaded.parameters.value.flat.tobytes() == ops.to_host(net.parameters.value.flat).tobytes()
+    assert (
+        loaded.parameters.value.flat.tobytes() == ops.to_host(net.parameters.value.flat).tobytes()
+    )
     (again,) = load_weights(tmp_path / "w.npz", device=ops)[0].values()
     assert isinstance(again(ops.zeros((2, 3), "float32")), StrictArray)
     assert gradcheck(net, np.ones((2, 3))).ok
@@ -158,7 +167,9 @@ MISTAKES = {
     "a conversion of dtype": lambda x, cache: x.astype("float32"),
     "a new stream": lambda x, cache: cache.ops.stream(np.random.SeedSequence(0)),
     "a stream's state": lambda x, cache: cache.owner.stream.state,
-    "a stream put back": lambda x, cache: setattr(cache.owner.stream, "state", np.random.SFC64(0).state),
+    "a stream put back": lambda x, cache: setattr(
+        cache.owner.stream, "state", np.random.SFC64(0).state
+    ),
     "formatting": lambda x, cache: f"{x[0, 0]:.3f}",
     "assignment": lambda x, cache: x.__setitem__(0, 1.0),
     "a list of it": lambda x, cache: np.array([x]),
@@ -174,7 +185,9 @@ MISTAKES = {
     "all_finite": lambda x, cache: cache.ops.all_finite(x),
     "a host array to a primitive": lambda x, cache: cache.ops.add_(x, np.zeros(3)),
     "a host array as out": lambda x, cache: cache.ops.sigmoid(x, out=np.zeros((2, 3))),
-    "an output over its input": lambda x, cache: cache.ops.multiply(x[:1], x[:1], out=x.reshape(6)[1:4].reshape(1, 3)),
+    "an output over its input": lambda x, cache: cache.ops.multiply(
+        x[:1], x[:1], out=x.reshape(6)[1:4].reshape(1, 3)
+    ),
     "a product into its factor": lambda x, cache: cache.ops.gemm(x[:, :2], x[:, :2], out=x[:, :2]),
 }
 
@@ -246,7 +259,9 @@ def test_a_loss_read_inside_a_step_is_caught(ops):
         value, _ = loss(net.forward(images, cache), 1, cache)
         assert float(value[0]) > 0
         ops.freeze()
-        with pytest.raises(StrictError, match=r"float\(\) of a device array, a host read, inside a training step"):
+        with pytest.raises(
+            StrictError, match=r"float\(\) of a device array, a host read, inside a training step"
+        ):
             float(value[0])
         ops.thaw()
 
@@ -258,7 +273,14 @@ def test_two_dtypes_in_one_primitive_are_caught(ops, x):
 
 def test_reads_and_allocations_are_counted(ops, x):
     reads, allocations = ops.guard.reads, ops.guard.allocations
-    float(x[0, 0]), ops.to_host(x), ops.all_finite(x), ops.zeros((2,), "float32"), copy.deepcopy(x), ops.stream(0).state
+    (
+        float(x[0, 0]),
+        ops.to_host(x),
+        ops.all_finite(x),
+        ops.zeros((2,), "float32"),
+        copy.deepcopy(x),
+        ops.stream(0).state,
+    )
     assert (ops.guard.reads - reads, ops.guard.allocations - allocations) == (4, 3)
 
 
@@ -269,8 +291,15 @@ def test_fresh_memory_is_not_zero(ops):
 def test_what_layers_need_is_there(ops, x):
     assert (x.shape, x.ndim, x.size, len(x), x.nbytes, x.strides) == ((2, 3), 2, 6, 2, 48, (24, 8))
     assert x.dtype == "float64" and x.flags.c_contiguous and not x.T.flags.c_contiguous
-    assert x[1, 1:].shape == (2,) and x[:, None].shape == (2, 1, 3) and x[..., 0].shape == (2,) and x[0, 0].shape == ()
-    assert x.reshape(3, 2).shape == x.reshape((3, -1)).shape == (3, 2) and x.transpose(1, 0).shape == (3, 2)
+    assert (
+        x[1, 1:].shape == (2,)
+        and x[:, None].shape == (2, 1, 3)
+        and x[..., 0].shape == (2,)
+        and x[0, 0].shape == ()
+    )
+    assert x.reshape(3, 2).shape == x.reshape((3, -1)).shape == (3, 2) and x.transpose(
+        1, 0
+    ).shape == (3, 2)
     assert x.reshape(3, 2)[1:].reshape(-1).shape == (4,)
     ops.fill_(x[1:], 9)
     assert ops.to_host(x).tolist() == [[0, 1, 2], [9, 9, 9]]  # views share memory

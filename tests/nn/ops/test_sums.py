@@ -10,7 +10,10 @@ MANY = 10_000_000
 TENTH = np.float32(0.1)
 
 
-@pytest.fixture(scope="module", params=["numpy", "numba", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(
+    scope="module",
+    params=["numpy", "numba", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)],
+)
 def ops(request):
     return NumpyOps() if request.param == "numpy" else make_backend(request.param, request)
 
@@ -40,16 +43,23 @@ def test_sums_over_rows(ops, x, room, columns):
     ops.fill_(y, 1)
     np.testing.assert_allclose(read(ops, ops.sum_product_rows(x, y, out=out)), exact, rtol=1e-5)
     ops.normalize(x, 1e-5, out=y, mean=mean, var=var, inv_std=inv_std)
-    assert (ops.to_host(mean) == TENTH).all() and not ops.to_host(var).any() and not ops.to_host(y).any()
+    assert (
+        (ops.to_host(mean) == TENTH).all()
+        and not ops.to_host(var).any()
+        and not ops.to_host(y).any()
+    )
 
 
-@pytest.mark.parametrize("name, numbers, output, exact", [
-    ("mean", (1.0,), "dy", 0.1),
-    ("squared_error", (0.0, 1.0), "dy", 0.01),
-    ("hinge", (1.0, 1.0), "dy", 0.9),
-    ("bce_with_logits", (0.0, 1.0), "dz", np.log1p(np.exp(0.1))),
-    ("bce", (0.0, 1.0), "dp", -np.log1p(-0.1)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, numbers, output, exact",
+    [
+        ("mean", (1.0,), "dy", 0.1),
+        ("squared_error", (0.0, 1.0), "dy", 0.01),
+        ("hinge", (1.0, 1.0), "dy", 0.9),
+        ("bce_with_logits", (0.0, 1.0), "dz", np.log1p(np.exp(0.1))),
+        ("bce", (0.0, 1.0), "dp", -np.log1p(-0.1)),
+    ],
+)
 def test_means_over_all(ops, x, room, name, numbers, output, exact):
     value = ops.zeros((1,), "float32")
     getattr(ops, name)(x, *numbers, **{output: room, "value": value})

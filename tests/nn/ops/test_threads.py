@@ -18,22 +18,40 @@ from gan.training.trainer import Trainer
 from nn.ops.blas import openblas
 
 LAYERS = {
-    "perceptron": (lambda: nn.Sequential(nn.Dense(32, 256), nn.BatchNorm(256), nn.LeakyReLU(0.2), nn.Dense(256, 784), nn.Tanh()), (64, 32)),
+    "perceptron": (
+        lambda: nn.Sequential(
+            nn.Dense(32, 256), nn.BatchNorm(256), nn.LeakyReLU(0.2), nn.Dense(256, 784), nn.Tanh()
+        ),
+        (64, 32),
+    ),
     "convolutions": (
         lambda: nn.Sequential(
-            nn.Conv2d(1, 16, 4, 2, 1), nn.BatchNorm(16), nn.ReLU(), nn.Conv2d(16, 64, 3, 1, 1), nn.Sigmoid(), nn.Conv2d(64, 64, 3, 1, 1),
-            nn.MaxPool2d(2), nn.Flatten(), nn.SpectralNorm(nn.Dense(64 * 49, 8)),
+            nn.Conv2d(1, 16, 4, 2, 1),
+            nn.BatchNorm(16),
+            nn.ReLU(),
+            nn.Conv2d(16, 64, 3, 1, 1),
+            nn.Sigmoid(),
+            nn.Conv2d(64, 64, 3, 1, 1),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.SpectralNorm(nn.Dense(64 * 49, 8)),
         ),
         (8, 1, 28, 28),
     ),
     "images": (
         lambda: nn.Sequential(
-            nn.Dense(16, 8 * 49), nn.Reshape((8, 7, 7)), nn.ConvTranspose2d(8, 16, 4, 2, 1), nn.Upsample(2), nn.Dropout(0.5),
-            nn.ConvTranspose2d(16, 3, 5, 1, 2), nn.AvgPool2d(2), nn.Sigmoid(),
+            nn.Dense(16, 8 * 49),
+            nn.Reshape((8, 7, 7)),
+            nn.ConvTranspose2d(8, 16, 4, 2, 1),
+            nn.Upsample(2),
+            nn.Dropout(0.5),
+            nn.ConvTranspose2d(16, 3, 5, 1, 2),
+            nn.AvgPool2d(2),
+            nn.Sigmoid(),
         ),
         (16, 16),
     ),
-}  # fmt: skip
+}
 
 
 def at_once(jobs):
@@ -88,11 +106,18 @@ def test_trainings_in_several_threads(device, recipe):
     images = np.random.default_rng(0).integers(0, 256, (64, 784), dtype=np.uint8)
 
     def train(seed):
-        trainer = Trainer(replace(get_recipe(recipe), batch_size=4), images, seed=seed, device=device)
+        trainer = Trainer(
+            replace(get_recipe(recipe), batch_size=4), images, seed=seed, device=device
+        )
         trainer.fit(steps=2)
-        return [trainer.generator.parameters.value.flat.tobytes(), trainer.discriminator.parameters.value.flat.tobytes()]
+        return [
+            trainer.generator.parameters.value.flat.tobytes(),
+            trainer.discriminator.parameters.value.flat.tobytes(),
+        ]
 
-    assert at_once([lambda seed=seed: train(seed) for seed in range(3)]) == [train(seed) for seed in range(3)]
+    assert at_once([lambda seed=seed: train(seed) for seed in range(3)]) == [
+        train(seed) for seed in range(3)
+    ]
 
 
 def test_working_memory_is_a_threads_own(any_backend):
@@ -133,7 +158,10 @@ def test_a_number_of_threads_that_is_set_during_a_product_stays():
         pytest.skip("MKL's number is each thread's own")
     blas, calls = openblas(), products.calls
     ctypes.CFUNCTYPE(None, ctypes.c_int)(blas.set_threads)(1)
-    calls[products.RUNNING], calls[products.BEFORE] = 1, 3  # another thread is inside one, and began with three
+    calls[products.RUNNING], calls[products.BEFORE] = (
+        1,
+        3,
+    )  # another thread is inside one, and began with three
     x = np.ones((8, 8), "f")
     nn.get_ops().gemm(x, x, out=np.empty_like(x))
     assert ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)() == 1 and calls[products.RUNNING] == 1
@@ -152,7 +180,9 @@ def test_files_are_written_and_read_by_several_threads(tmp_path):
             net = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4)).build(seed=seed)
             nn.save_weights(path, {"net": net}, {"seed": seed})
             networks, info = nn.load_weights(path)
-            assert info == {"seed": seed} and np.array_equal(networks["net"].parameters.value.flat, net.parameters.value.flat)
+            assert info == {"seed": seed} and np.array_equal(
+                networks["net"].parameters.value.flat, net.parameters.value.flat
+            )
             assert read_digit(tmp_path / "digit.png").tobytes() == digit
         return path.read_bytes()
 

@@ -52,7 +52,12 @@ def test_losses_of_tiny_and_far_outputs(loss, device):
     cache = nn.Dense(1, 1).build(device=device).cache()
     with np.errstate(all="raise"):
         for y in (1e-30, 0.0, 1.0, 95.0, -95.0)[: 3 if isinstance(loss, nn.BCE) else 5]:
-            value, _ = loss(np.full((4, 1), y, np.float32), np.full((4, 1), 1e-20, np.float32), cache, weight=1e-20)
+            value, _ = loss(
+                np.full((4, 1), y, np.float32),
+                np.full((4, 1), 1e-20, np.float32),
+                cache,
+                weight=1e-20,
+            )
             assert np.isfinite(value[0])
 
 
@@ -68,7 +73,9 @@ def test_the_programs_own_arithmetic_still_signals(device):
 
 def test_a_step_of_ones_own():
     """A loop without a trainer: a discriminator that is right, and sure of it."""
-    net = nn.Sequential(nn.Dense(3, 4), nn.LeakyReLU(0.2), nn.BatchNorm(4), nn.Tanh(), nn.Dense(4, 1), nn.Sigmoid()).build(seed=0)
+    net = nn.Sequential(
+        nn.Dense(3, 4), nn.LeakyReLU(0.2), nn.BatchNorm(4), nn.Tanh(), nn.Dense(4, 1), nn.Sigmoid()
+    ).build(seed=0)
     x, cache, optimizer = normal(16, 3, dtype=np.float32), net.cache(), nn.Adam(net)
     net[4].b[...] = 95
     with np.errstate(all="raise"):
