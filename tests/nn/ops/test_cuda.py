@@ -272,7 +272,8 @@ def test_a_step_starts_the_same_kernels_with_the_same_numbers_each_time(ops, mon
         step()
         steps.append(list(launches))
         results.append(step.results()[1])
-    assert steps[0] == steps[1] == steps[2] and {
+    assert steps[0] == steps[1] == steps[2]
+    assert {
         "adam",
         "adam_schedule",
         "dropout_mask",

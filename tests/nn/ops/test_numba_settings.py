@@ -53,9 +53,8 @@ def test_a_numba_that_is_broken(tmp_path, error):
     said = say(
         "print(nn.get_ops(), nn.Dense(2, 2).build(seed=0).ops)", stub="1", PYTHONPATH=str(tmp_path)
     )
-    assert said.count("; Numba cannot start: Could not load)") == 2 and said.startswith(
-        "cpu (NumPy"
-    )
+    assert said.count("; Numba cannot start: Could not load)") == 2
+    assert said.startswith("cpu (NumPy")
 
 
 def test_no_numba_is_nothing_to_speak_of(tmp_path):
@@ -132,9 +131,8 @@ def test_threads_that_the_program_has_launched_stay_its_own():
     launch = "numba.config.THREADING_LAYER = 'workqueue'; numba.set_num_threads(1); "
     for first in (launch + PASS, "nn.get_ops(); " + launch + PASS):
         said = say(first + "print(numba.threading_layer(), numba.get_num_threads(), net.ops)")
-        assert said.startswith("workqueue 1 cpu") and said.endswith(
-            "1 thread: Numba's threading layer is workqueue)"
-        )
+        assert said.startswith("workqueue 1 cpu")
+        assert said.endswith("1 thread: Numba's threading layer is workqueue)")
 
 
 def test_a_number_of_threads_that_the_program_sets_stays():

@@ -180,9 +180,8 @@ def test_files_are_written_and_read_by_several_threads(tmp_path):
             net = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4)).build(seed=seed)
             nn.save_weights(path, {"net": net}, {"seed": seed})
             networks, info = nn.load_weights(path)
-            assert info == {"seed": seed} and np.array_equal(
-                networks["net"].parameters.value.flat, net.parameters.value.flat
-            )
+            assert info == {"seed": seed}
+            assert np.array_equal(networks["net"].parameters.value.flat, net.parameters.value.flat)
             assert read_digit(tmp_path / "digit.png").tobytes() == digit
         return path.read_bytes()
 

@@ -27,7 +27,7 @@ from tests.support.primitives import (
 )
 from tests.support.primitives.case import IMAGES, Arrays, Case
 
-__all__ = ["CONTRACT", "ELSEWHERE", "IMAGES", "NAMES", "of", "public", "reference", "run"]
+__all__ = ["CONTRACT", "ELSEWHERE", "IMAGES", "NAMES", "of", "on_device", "public", "reference", "run"]
 
 THEMES = (
     arrays,
@@ -71,18 +71,25 @@ def public(backend: object) -> set[str]:
     return {name for name in dir(backend) if not name.startswith("_")} - set(dir(Backend))
 
 
-def run(
-    ops: Any, name: str, given: dict[str, Any], channels_last: bool = False
-) -> dict[str, np.ndarray]:
-    """Call a primitive on copies of the arguments; return all arrays, afterwards, on the host."""
+def on_device(ops: Any, given: dict[str, Any], channels_last: bool = False) -> dict[str, Any]:
+    """The arguments, with copies of their arrays on the device."""
 
-    def to_device(x: np.ndarray) -> Any:
+    def copied(x: Any) -> Any:
+        if not isinstance(x, np.ndarray):
+            return x
         if channels_last and x.ndim == 4:
             rows = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
             return ops.asarray(rows).transpose(0, 3, 1, 2)
         return ops.asarray(x)
 
-    here = {key: to_device(x) if isinstance(x, np.ndarray) else x for key, x in given.items()}
+    return {key: copied(x) for key, x in given.items()}
+
+
+def run(
+    ops: Any, name: str, given: dict[str, Any], channels_last: bool = False
+) -> dict[str, np.ndarray]:
+    """Call a primitive on copies of the arguments; return all arrays, afterwards, on the host."""
+    here = on_device(ops, given, channels_last)
     getattr(ops, name)(**here)
     return {key: ops.to_host(x) for key, x in here.items() if ops.is_array(x)}
 
