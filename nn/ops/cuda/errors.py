@@ -71,10 +71,10 @@ def version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-def out_of_memory(asked: int, free: int, total: int) -> DeviceMemoryError:
+def out_of_memory(requested: int, free: int, total: int) -> DeviceMemoryError:
     """The `DeviceMemoryError` for a failed allocation, with all sizes in bytes."""
     return DeviceMemoryError(
-        f"device 'cuda' is out of memory: {asked / 1e9:.3g} GB were asked for, "
+        f"device 'cuda' is out of memory: {requested / 1e9:.3g} GB were requested, "
         f"{free / 1e9:.3g} GB of {total / 1e9:.3g} GB are free; "
-        "nvidia-smi lists the programs that hold the rest"
+        "nvidia-smi lists the programs that use the rest"
     )

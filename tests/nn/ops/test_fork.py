@@ -77,7 +77,7 @@ PROGRAMS = {
     "children while another thread is in a pass": """
         want = numbers()
         for small in (True, False):
-            over, right = threading.Event(), []
+            over = threading.Event()
             other = make(1)[1]
             a = np.ones((200, 200), np.float32)
             work = other if small else lambda: ops.gemm(a, a, out=a.copy())
@@ -90,28 +90,28 @@ PROGRAMS = {
     """,
 }
 WHILE_COMPILING = """
-        import numba
-        from numba.core import event
-        numba.config.CACHE_DIR = sys.argv[2]
-        compiling = threading.Event()
-        class Listener(event.Listener):
-            def on_start(self, event):
-                compiling.set()
-            def on_end(self, event):
-                pass
-        event.register("numba:compile", Listener())
-        x = np.ones((64, 784), np.float32)
-        thread = threading.Thread(target=lambda: ops.leaky_relu(x, 0.2, out=x.copy()))
-        thread.start()
-        compiling.wait()
-        print(in_a_child(lambda: ops.leaky_relu_backward_(x.copy(), x, 0.2).sum() == x.size))
-        thread.join()
-    """
+    import numba
+    from numba.core import event
+    numba.config.CACHE_DIR = sys.argv[2]
+    compiling = threading.Event()
+    class Listener(event.Listener):
+        def on_start(self, event):
+            compiling.set()
+        def on_end(self, event):
+            pass
+    event.register("numba:compile", Listener())
+    x = np.ones((64, 784), np.float32)
+    thread = threading.Thread(target=lambda: ops.leaky_relu(x, 0.2, out=x.copy()))
+    thread.start()
+    compiling.wait()
+    print(in_a_child(lambda: ops.leaky_relu_backward_(x.copy(), x, 0.2).sum() == x.size))
+    thread.join()
+"""
 REPRS = """
-        print(repr(ops)[-10:])
-        numbers()
-        print(in_a_child(lambda: (numbers(), repr(ops))[1]))
-    """
+    print(repr(ops)[-10:])
+    numbers()
+    print(in_a_child(lambda: (numbers(), repr(ops))[1]))
+"""
 
 
 def output_of(program, device, *arguments):

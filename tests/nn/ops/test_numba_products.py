@@ -90,7 +90,7 @@ def test_numpy_raises_the_error_for_matrices_that_do_not_fit():
 
 
 def test_which_blas(monkeypatch, tmp_path):
-    """MKL if installed, on GCC's threads if available; else NumPy's; None if neither is callable."""
+    """MKL if installed, on GCC's threads if available; else NumPy's; None if neither works."""
     assert blas.openblas().name == "OpenBLAS"
     assert blas.addresses("no library", tmp_path / "none.so", "f") is None
     assert blas.addresses("no function", blas.numpy_linalg(), "no_such_function") is None

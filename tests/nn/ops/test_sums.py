@@ -1,4 +1,4 @@
-"""Sums of millions of float32 numbers: each primitive that sums keeps five digits, on every backend."""
+"""Sums of millions of float32 numbers are accurate to five digits, in all primitives that sum."""
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ def x(ops):
 
 @pytest.fixture(scope="module")
 def room(ops):
+    """Memory for results."""
     return ops.empty((MANY,), "float32")
 
 
@@ -34,7 +35,7 @@ def read(ops, x):
 
 @pytest.mark.parametrize("columns", [1, 10, 1000])
 def test_sums_over_rows(ops, x, room, columns):
-    """A bias gradient, and batch norm: of equal numbers, that number is the mean, and 0 what is left."""
+    """As for a bias gradient and batch norm. Equal numbers have that mean and variance 0."""
     rows, exact = MANY // columns, float(TENTH) * (MANY // columns)
     x, y = x.reshape(rows, columns), room.reshape(rows, columns)
     out, mean, var, inv_std = (ops.zeros((columns,), "float32") for _ in range(4))

@@ -27,7 +27,17 @@ from tests.support.primitives import (
 )
 from tests.support.primitives.case import IMAGES, Arrays, Case
 
-__all__ = ["CONTRACT", "ELSEWHERE", "IMAGES", "NAMES", "of", "on_device", "public", "reference", "run"]
+__all__ = [
+    "CONTRACT",
+    "ELSEWHERE",
+    "IMAGES",
+    "NAMES",
+    "of",
+    "on_device",
+    "public",
+    "reference",
+    "run",
+]
 
 THEMES = (
     arrays,
