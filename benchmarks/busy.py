@@ -18,11 +18,11 @@ import sys
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run, seed
-from gan.recipes import get_recipe
 from gan.errors import RunError
+from gan.recipes import get_recipe
 
 SPIN = "print(flush=True)\nwhile True:\n    pass\n"
 PEERS = {"tuned": ["tuned"], "none": []}

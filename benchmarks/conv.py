@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio, timed
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run
-from gan.recipes import get_recipe
 from gan.errors import RunError
+from gan.recipes import get_recipe
 from nn import Conv2d, ConvTranspose2d
 
 PASSES = ("forward", "input gradient", "weight gradient")

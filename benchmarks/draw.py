@@ -13,8 +13,8 @@ import importlib.util
 import statistics
 import sys
 
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run
 from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.sampling import AT_ONCE, Sampler

@@ -21,11 +21,11 @@ import statistics
 import sys
 
 from benchmarks.harness.epoch_contenders import FULL
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run
-from gan.recipes import get_recipe
 from gan.errors import RunError
+from gan.recipes import get_recipe
 
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
 SIDES = "benchmarks.harness.epoch_contenders"

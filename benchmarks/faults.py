@@ -12,8 +12,7 @@ import argparse
 import sys
 import time
 
-from benchmarks.harness import fault_files
-from benchmarks.harness import fault_runs
+from benchmarks.harness import fault_files, fault_runs
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run
 

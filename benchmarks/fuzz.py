@@ -26,14 +26,29 @@ with atheris.instrument_imports(include=WATCHED):
     import zipfile
 
     from benchmarks.harness import fault_files
-    from gan.runs.checkpoint import read_checkpoint, write_checkpoint
-    from gan.classifier.network import CLASSES, IMAGE_RANGE, load_classifier, probabilities, save_classifier
+    from gan.classifier.network import (
+        CLASSES,
+        IMAGE_RANGE,
+        load_classifier,
+        probabilities,
+        save_classifier,
+    )
     from gan.classifier.pictures import read_digit
     from gan.data.idx import read_idx, write_idx
+    from gan.errors import DataError
     from gan.evaluation.samples import read_images
     from gan.generator_file import load_sampler
-    from gan.errors import DataError
-    from nn import ByhandError, Conv2d, Dense, Flatten, Sequential, WeightsError, load_weights, save_weights
+    from gan.runs.checkpoint import read_checkpoint, write_checkpoint
+    from nn import (
+        ByhandError,
+        Conv2d,
+        Dense,
+        Flatten,
+        Sequential,
+        WeightsError,
+        load_weights,
+        save_weights,
+    )
 
 import numpy as np
 from PIL import Image

@@ -25,11 +25,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import Side, ratio
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_float, positive_int, run
-from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.errors import RunError
+from gan.recipes import DIGITS, get_recipe, recipes_for
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}

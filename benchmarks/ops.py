@@ -13,8 +13,8 @@ import statistics
 import sys
 
 from benchmarks.harness.primitive_contenders import CASES
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run
 
 NEEDS = {"numpy": "numpy", "numba": "numba", "pytorch": "torch"}  # each side's package

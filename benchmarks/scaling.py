@@ -21,11 +21,11 @@ import time
 from itertools import pairwise
 
 from benchmarks.harness.epoch_contenders import FULL, Ours, training_images
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run
-from gan.recipes import get_recipe
 from gan.errors import RunError
+from gan.recipes import get_recipe
 
 BLOCKS = 5  # rows of the second table
 

@@ -17,14 +17,14 @@ from tqdm import tqdm
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run, seed
 from gan.data.datasets import load
-from gan.latent import Latent
+from gan.errors import RunError
 from gan.evaluation.fid_callback import FIDCallback
+from gan.latent import Latent
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import ZeroCentered
 from gan.recipes import CONV_CLUSTERS, CONV_R1R2
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
-from gan.errors import RunError
 
 
 def clustered(clusters, size):

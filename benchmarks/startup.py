@@ -21,8 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run
 from gan.errors import RunError
 

@@ -24,11 +24,11 @@ import statistics
 import sys
 from importlib.metadata import version
 
-from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
+from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run
-from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.errors import RunError
+from gan.recipes import DIGITS, get_recipe, recipes_for
 from nn import get_ops
 
 EAGER, TUNED, COMPILED = ["eager"], ["eager", "tuned"], ["eager", "tuned", "compiled"]

@@ -1,4 +1,4 @@
-"""Backends for the tests, and what skips those that need a GPU."""
+"""Settings of the test processes, and the backends that tests run on."""
 
 import functools
 import importlib.util
@@ -8,13 +8,19 @@ import signal
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two test processes on two cores; read when NumPy is first imported
-# Two processes that compile a kernel for other types at once may take the same file for both: Numba does not lock its cache.
+# NumPy reads it when it is first imported; two test processes share two cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Numba does not lock its cache: two processes that compile a kernel for other types could write the
+# same file
 worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_cache" / "numba" / worker)
+cache = Path(__file__).parent.parent / ".pytest_cache" / "numba"
+os.environ["NUMBA_CACHE_DIR"] = str(cache / worker)
 
-# A shell ignores SIGINT for what it runs in the background, nohup SIGHUP: the commands under test would inherit that.
-for number, default in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
+# A shell makes its background jobs ignore SIGINT, and nohup makes them ignore SIGHUP. Commands
+# under test would inherit that.
+DEFAULTS = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+for name, default in DEFAULTS.items():
+    number = getattr(signal, name, None)
     if number and signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, default)
 
@@ -27,7 +33,7 @@ hypothesis.settings.load_profile("the same examples each time")
 
 @functools.cache
 def why_no_gpu():
-    """What is missing for device 'cuda', or None."""
+    """Why device 'cuda' cannot be used, or None."""
     from nn.errors import DeviceError
     from nn.ops import get_ops
 
@@ -38,6 +44,11 @@ def why_no_gpu():
     return None
 
 
+def pytest_collection_modifyitems(items):
+    if os.environ["OPENBLAS_NUM_THREADS"] == "1":
+        items[:] = [item for item in items if not item.get_closest_marker("needs_threads")]
+
+
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu") and why_no_gpu():
         pytest.skip(why_no_gpu())
@@ -45,7 +56,7 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture(scope="session", autouse=True)
 def warnings_are_errors_in_other_processes():
-    """The commands that a test starts inherit it; in this process it is pytest's own filter, in setup.cfg."""
+    """For the commands that tests start. In this process, setup.cfg sets pytest's own filter."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONWARNINGS", "error")
         yield
@@ -53,21 +64,23 @@ def warnings_are_errors_in_other_processes():
 
 @pytest.fixture(scope="session")
 def emulated_cupy(request, tmp_path_factory):
-    """CuPy's stand-in, with all kernels compiled."""
+    """The emulation of CuPy, with all kernels compiled."""
     if shutil.which("g++") is None:
         pytest.skip("needs g++, which compiles the CUDA kernels for the CPU")
     from tests.support import emulated_cupy
 
     cache = getattr(request.config, "cache", None)  # pytest may run without one
-    return emulated_cupy.load(cache.mkdir("emulated_cupy") if cache else tmp_path_factory.mktemp("emulated_cupy"))
+    folder = cache.mkdir if cache else tmp_path_factory.mktemp
+    return emulated_cupy.load(folder("emulated_cupy"))
 
 
 @pytest.fixture(scope="session")
 def emulated_cupy_ops(emulated_cupy):
-    """The module nn.ops.cuda.ops, loaded apart from the real one, with the stand-in as its `cupy`."""
+    """The module nn.ops.cuda.ops, loaded apart from the real one, with the emulation as `cupy`."""
     import nn.ops
 
-    spec = importlib.util.spec_from_file_location("emulated_cupy_ops", f"{nn.ops.__path__[0]}/cuda/ops.py")
+    path = f"{nn.ops.__path__[0]}/cuda/ops.py"
+    spec = importlib.util.spec_from_file_location("emulated_cupy_ops", path)
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "cupy", emulated_cupy)
@@ -77,17 +90,18 @@ def emulated_cupy_ops(emulated_cupy):
 
 @pytest.fixture(params=["strict", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
 def backend(request):
-    """Each backend of another device that must do what `NumpyOps` does."""
+    """Each backend of another device than the CPU."""
     return make_backend(request.param, request)
 
 
 @pytest.fixture(params=["numba", "strict", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
 def any_backend(request):
-    """Those, and the other one of the CPU."""
+    """Each backend but `NumpyOps`, the reference."""
     return make_backend(request.param, request)
 
 
 def make_backend(name, request):
+    """The backend of this name; skips the test where it cannot run."""
     if name == "strict":
         from tests.support.strict import StrictOps
 

@@ -18,9 +18,9 @@ from benchmarks.harness import contenders as sides
 from gan.commands.shared.progress import ProgressBar
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
+from gan.evaluation.collapse import CollapseWarning, digit_counter
 from gan.recipes import get_recipe
 from gan.runs.run import Run
-from gan.evaluation.collapse import CollapseWarning, digit_counter
 from gan.training.trainer import Trainer
 
 FULL = 60_000  # images, as many as MNIST has to train on

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gan.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from gan.data.datasets import load
 from gan.data.idx import read_idx, write_idx
-from gan.recipes import get_recipe
 from gan.data.sources import Source
-from gan.training.trainer import Trainer
 from gan.errors import DataError
+from gan.recipes import get_recipe
+from gan.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from gan.training.trainer import Trainer
 from nn import ByhandError, Dense, LeakyReLU, Sequential, WeightsError, load_weights, save_weights
 
 SECONDS, N_BYTES = 1.0, 200_000_000

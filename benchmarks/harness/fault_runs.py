@@ -15,9 +15,9 @@ from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from gan.runs.checkpoint import read_checkpoint
 from gan.data.locations import sample_folder
 from gan.errors import RunError
+from gan.runs.checkpoint import read_checkpoint
 from nn import load_weights
 
 ROOT = Path(__file__).resolve().parent.parent.parent

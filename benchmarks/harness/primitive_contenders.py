@@ -55,7 +55,7 @@ def torch_normalize_backward(torch, a):
 
 def rows(shape, *names, of=()):
     """Shapes by name: matrices, and rows of their width."""
-    return {name: shape for name in names} | {name: shape[1:] for name in of}
+    return dict.fromkeys(names, shape) | dict.fromkeys(of, shape[1:])
 
 
 BATCHNORM = {"of": ("W", "b", "mean", "var", "inv_std")}

@@ -10,9 +10,9 @@ import torch
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, one_hot
 
 from benchmarks.harness.torch_networks import peer_of
+from gan.errors import RunError
 from gan.objectives.objectives import NonSaturating
 from gan.objectives.penalties import ZeroCentered
-from gan.errors import RunError
 from nn import Sigmoid
 
 

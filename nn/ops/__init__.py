@@ -1,7 +1,7 @@
 """The backends: one set of primitives, on NumPy arrays or on CuPy arrays.
 
-`nn.ops.base` is the contract. `NumpyOps` is the reference; `NumbaOps` compiles long loops and
-shares products between threads; `CudaOps`, in the one file that imports CuPy, has fused kernels.
+`nn.ops.base` is the contract. `NumpyOps` is the reference. `NumbaOps` compiles long loops and
+shares products between threads. `CudaOps`, in the only file that imports CuPy, has fused kernels.
 """
 
 from __future__ import annotations
@@ -18,27 +18,32 @@ DEVICES = ("auto", "cpu", "numpy", "cuda")
 
 
 def get_ops(device: str | Ops[Any] = "cpu", tf32: bool = False) -> Ops[Any]:
-    """Return the primitives of a device.
+    """Return the backend of a device.
 
     Parameters
     ----------
     device : str or Ops
         "cpu": `NumbaOps`, or `NumpyOps` where Numba is not installed or cannot start.
-        "numpy": the CPU without Numba.
-        "cuda": a GPU, through CuPy.
+        "numpy": `NumpyOps`.
+        "cuda": `CudaOps`, on a GPU through CuPy.
         "auto": "cuda" where CuPy and a GPU are available, otherwise "cpu".
-        A backend is returned as it is.
+        A backend is returned unchanged.
     tf32 : bool
         Whether a GPU rounds the factors of float32 products to TF32.
+
+    Returns
+    -------
+    Ops
+        The primitives.
 
     Raises
     ------
     DeviceError
-        For an unknown name, for "cuda" without CuPy or a usable GPU, and for tf32 without a GPU
-        that has it.
+        If the name is unknown, if "cuda" finds no CuPy or no usable GPU, or if `tf32` is set
+        without a GPU that supports it.
     """
     if isinstance(device, Backend):
-        return cast(Ops[Any], device)  # its primitives are the subclass's
+        return cast(Ops[Any], device)  # `Backend` itself has no primitives
     if device not in DEVICES:
         raise DeviceError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}")
     if device in ("cpu", "numpy") and tf32:
@@ -66,21 +71,21 @@ def get_ops(device: str | Ops[Any] = "cpu", tf32: bool = False) -> Ops[Any]:
 
 
 def cpu_ops() -> NumpyOps:
-    """`NumbaOps`, or `NumpyOps` where Numba is not installed or cannot start; its repr says why."""
+    """`NumbaOps`, or, where Numba is not installed or cannot start, `NumpyOps` that says why."""
     numba_ops, problem = find_numba()
     return numba_ops() if numba_ops else NumpyOps(problem)
 
 
-@functools.cache  # a failure takes as long as an import
+@functools.cache  # a failed import takes as long as one that succeeds
 def find_numba() -> tuple[type[NumpyOps] | None, str]:
     """(`NumbaOps`, ""), or (None, what is wrong with the installed Numba).
 
-    Importing Numba takes a third of a second.
+    This imports Numba, which takes a third of a second.
     """
     try:
         import numba
 
-        if numba.config.DISABLE_JIT:  # kernels would be plain Python, which cannot call C functions
+        if numba.config.DISABLE_JIT:  # plain Python cannot call the kernels' C functions
             return None, "Numba is switched off: NUMBA_DISABLE_JIT"
         from nn.ops.numba.ops import NumbaOps
 
@@ -89,7 +94,5 @@ def find_numba() -> tuple[type[NumpyOps] | None, str]:
         if problem.name == "numba":
             return None, ""
         return None, f"Numba cannot start: {first_line(problem)}"
-    except (
-        Exception
-    ) as problem:  # a library that does not load, a NUMBA_... setting that it refuses
+    except Exception as problem:  # a library that does not load, an invalid NUMBA_... setting
         return None, f"Numba cannot start: {first_line(problem)}"

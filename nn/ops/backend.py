@@ -1,4 +1,4 @@
-"""What all backends have in common: how they are copied and pickled."""
+"""What all backends have in common: copying and pickling."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from typing import Any
 
 
 class Backend:
-    """Base of `NumpyOps`, `CudaOps` and any backend of your own; `get_ops` returns it as it is.
+    """Base of `NumpyOps`, `CudaOps` and any backend of your own.
 
-    It defines no primitive, on purpose: one that a backend lacks must be an AttributeError, not CPU
-    code that runs on GPU arrays. A backend holds working memory only, so a copy is the backend
-    itself, and a pickle says how to get it again.
+    It defines no primitive, so that a primitive that a backend lacks is an AttributeError and never
+    CPU code that runs on GPU arrays. A backend holds only working memory: a copy of it is the
+    backend itself, and a pickle stores the call that returns it.
+
+    Attributes
+    ----------
+    get_ops_arguments : tuple
+        The arguments of `get_ops` that return this backend. Where it is empty, the subclass defines
+        how it is pickled.
     """
 
-    get_ops_arguments: tuple[Any, ...] = ()  # empty: the subclass defines how it is pickled
+    get_ops_arguments: tuple[Any, ...] = ()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
         return self
@@ -27,5 +33,5 @@ class Backend:
 
 
 def first_line(problem: object) -> str:
-    """The first line of an error's message; CUDA's loaders and compilers append listings."""
+    """The first line of an error's message, without the listings that CUDA's tools append."""
     return str(problem).strip().partition("\n")[0]

@@ -11,22 +11,28 @@ import numpy as np
 
 
 class Scratch(threading.local):
-    """Buffers for use inside one primitive. Each thread has its own.
+    """Buffers that are valid within one primitive.
 
-    A thread's buffers are freed when it ends.
+    Each thread has its own, freed when the thread ends.
+
+    Parameters
+    ----------
+    empty : callable
+        Allocates an array, given its shape and dtype.
     """
 
-    def __init__(self, empty: Callable[..., Any]) -> None:  # runs again in each thread that uses it
+    def __init__(
+        self, empty: Callable[..., Any]
+    ) -> None:  # runs in each thread that uses the object
         self.empty = empty
         self.buffers: dict[tuple[str, Any], Any] = {}
 
     def __call__(self, shape: tuple[int, ...], dtype: Any, name: str = "") -> Any:
-        """An uninitialised array of this shape.
+        """Return an uninitialized array.
 
-        Arrays in use at the same time need different names.
-
-        The same memory is returned each time, as long as it does not grow: the smaller last batch
-        of an epoch allocates nothing.
+        Each call with the same name and dtype returns the same memory, unless it must grow, so the
+        smaller last batch of an epoch allocates nothing. Arrays that are in use at the same time
+        need different names.
         """
         key = name, np.dtype(dtype)
         held, views = self.buffers.get(key, (None, None))
@@ -37,7 +43,7 @@ class Scratch(threading.local):
         return views[shape]
 
     def ones(self, n: int, dtype: Any) -> np.ndarray:
-        """A row (1, n) of ones, on the CPU."""
+        """Return a row (1, n) of ones, on the CPU."""
         key = "ones", dtype
         held = self.buffers.get(key)
         if held is None or held.size < n:

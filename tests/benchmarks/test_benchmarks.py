@@ -10,13 +10,13 @@ import pytest
 
 import benchmarks.step
 from benchmarks import gpu_floors
+from benchmarks.gpu_floors import count
 from benchmarks.harness import contenders as sides
 from benchmarks.harness.clocks import CupyClock, TorchClock, WallClock, clock_of
-from benchmarks.harness.floor import gflop, record_products, replay
-from benchmarks.gpu_floors import count
 from benchmarks.harness.contenders import N_IMAGES, images, make_step
-from benchmarks.harness.tables import render
+from benchmarks.harness.floor import gflop, record_products, replay
 from benchmarks.harness.rounds import Side, ratio, timed
+from benchmarks.harness.tables import render
 from gan.recipes import DIGITS, get_recipe, recipes_for
 from gan.training.trainer import Trainer
 from nn import DeviceError, get_ops

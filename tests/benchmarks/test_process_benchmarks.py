@@ -8,9 +8,9 @@ import types
 import pytest
 
 from benchmarks import memory, startup
+from gan.errors import RunError
 from gan.recipes import get_recipe
 from gan.training.trainer import Trainer
-from gan.errors import RunError
 
 
 def command(monkeypatch, capsys, module, *words):

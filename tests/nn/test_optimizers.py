@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nn
-from nn.ops.numpy.arrays import BLOCK
+from nn.ops.numpy.blocks import BLOCK
 from tests.oracles import load
 from tests.support.tools import Vector, in_float64, normal
 

@@ -1,4 +1,4 @@
-"""Reference vectors made with PyTorch by make_oracles.py; `load` reads them without it."""
+"""Reference vectors from PyTorch. `load` reads them without it."""
 
 from functools import cache
 from pathlib import Path
@@ -8,6 +8,6 @@ import numpy as np
 
 @cache
 def load(name):
-    """The arrays of one file by their names."""
+    """The arrays of NAME.npz, by name."""
     with np.load(Path(__file__).with_name(f"{name}.npz")) as arrays:
         return dict(arrays)

@@ -1,7 +1,8 @@
-"""Make the reference vectors that the tests hold this package against: ``python tests/oracles/make_oracles.py``.
+"""Make the reference vectors that tests compare this package with.
 
-Needs PyTorch (``pip install -e '.[bench]'``); the tests need only the .npz files that lie beside this script. Everything is
-computed in float64; the optimizers' trajectories in float32 as well.
+Run ``python tests/oracles/make_oracles.py``, which needs PyTorch (``pip install -e '.[bench]'``).
+The tests need only the .npz files beside this script. Everything is computed in float64, the
+trajectories of optimizers also in float32.
 """
 
 from pathlib import Path
@@ -32,7 +33,7 @@ def save(name, tensors):
 
 
 def passed(name, module, x, train=True):
-    """One pass through a module: x, y, dy, dx, and the parameters with their gradients, under keys that begin with `name`."""
+    """One pass: x, y, dy, dx, and the parameters with their gradients, by keys like NAME.x."""
     x = x.clone().requires_grad_()
     module.train(train)
     out = {f"{name}.x": x}
@@ -49,17 +50,24 @@ def passed(name, module, x, train=True):
 def layers():
     out = passed("dense", nn.Linear(4, 3), torch.randn(5, 4))
     x = torch.randn(5, 4) * 3
-    for name, module in (("relu", nn.ReLU()), ("leaky", nn.LeakyReLU(0.2)), ("sigmoid", nn.Sigmoid()), ("tanh", nn.Tanh())):
+    for name, module in (
+        ("relu", nn.ReLU()),
+        ("leaky", nn.LeakyReLU(0.2)),
+        ("sigmoid", nn.Sigmoid()),
+        ("tanh", nn.Tanh()),
+    ):
         out |= passed(name, module, x)
     far = torch.tensor([[-100.0, -40.0, -10.0, -1e-3, 0.0, 1e-3, 10.0, 40.0, 100.0]])
     out |= passed("sigmoid_far", nn.Sigmoid(), far) | passed("tanh_far", nn.Tanh(), far)
     for name, kind, shape, settings in (
         ("norm", nn.BatchNorm1d, (6, 3), {}),
-        ("norm_eps", nn.BatchNorm1d, (6, 3), {"eps": 0.5, "momentum": 0.3}),  # so large that its place in the formula shows
+        # eps is so large that its position in the formula matters
+        ("norm_eps", nn.BatchNorm1d, (6, 3), {"eps": 0.5, "momentum": 0.3}),
         ("norm_images", nn.BatchNorm2d, (2, 3, 4, 5), {}),
     ):
         module = kind(3, **settings)
-        for key, low in (("weight", -2.0), ("bias", -2.0), ("running_mean", -2.0), ("running_var", 0.5)):
+        lowest = {"weight": -2.0, "bias": -2.0, "running_mean": -2.0, "running_var": 0.5}
+        for key, low in lowest.items():
             nn.init.uniform_(getattr(module, key).data, low, 2.0)
         spread = torch.randn(1, 3, *[1] * (len(shape) - 2))
         out |= passed(f"{name}.train", module, 1.0 + spread * torch.randn(shape))
@@ -71,14 +79,15 @@ def layers():
 
 
 def chain():
-    """loss(D(G(z))) with batch norm in both: D frozen for the generator's update, its batch norm in training mode."""
+    """loss(D(G(z))) as for a generator's update: D is frozen, its batch norm in training mode."""
     out = {"z": torch.randn(7, 4)}
     for name, last, loss in (
         ("logits", nn.Identity(), F.binary_cross_entropy_with_logits),
         ("sigmoid", nn.Sigmoid(), F.binary_cross_entropy),
     ):
         G = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 5), nn.Tanh())
-        D = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.2), nn.Linear(6, 1), last)
+        hidden = nn.Linear(5, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.2)
+        D = nn.Sequential(*hidden, nn.Linear(6, 1), last)
         for network in (G, D):
             for module in network:
                 if isinstance(module, nn.BatchNorm1d):
@@ -91,7 +100,7 @@ def chain():
         value = loss(y, torch.ones_like(y))
         value.backward()
         out |= {f"{name}.y": y, f"{name}.value": value, f"{name}.dz": z.grad}
-        out |= {f"{name}.dG.{key}": parameter.grad.clone() for key, parameter in G.named_parameters()}
+        out |= {f"{name}.dG.{key}": p.grad.clone() for key, p in G.named_parameters()}
         frozen_in_evaluation = z.detach().clone().requires_grad_()
         y = D.eval()(G(frozen_in_evaluation))
         loss(y, torch.ones_like(y)).backward()
@@ -100,13 +109,22 @@ def chain():
 
 
 def losses():
-    z = torch.cat([torch.tensor([-100.0, -25.0, -17.0, -1.0, -1e-4, 0.0, 1e-4, 1.0, 17.0, 25.0, 100.0]), torch.randn(7) * 4])
+    edges = torch.tensor([-100.0, -25.0, -17.0, -1.0, -1e-4, 0.0, 1e-4, 1.0, 17.0, 25.0, 100.0])
+    z = torch.cat([edges, torch.randn(7) * 4])
     p = torch.rand(18) * 0.98 + 0.01
-    targets = {"zero": torch.zeros(18), "one": torch.ones(18), "smooth": torch.full((18,), 0.9), "array": torch.rand(18)}
+    targets = {
+        "zero": torch.zeros(18),
+        "one": torch.ones(18),
+        "smooth": torch.full((18,), 0.9),
+        "array": torch.rand(18),
+    }
     out = {"z": z, "p": p}
     for name, target in targets.items():
         out[f"{name}.target"] = target
-        for kind, x, loss in (("logits", z, F.binary_cross_entropy_with_logits), ("probabilities", p, F.binary_cross_entropy)):
+        for kind, x, loss in (
+            ("logits", z, F.binary_cross_entropy_with_logits),
+            ("probabilities", p, F.binary_cross_entropy),
+        ):
             x = x.clone().requires_grad_()
             value = loss(x, target)
             value.backward()
@@ -129,7 +147,7 @@ OPTIMIZERS = {
 
 
 def optimizers():
-    """Each optimizer's parameters after every one of ten steps; the learning rate is tripled after the fifth."""
+    """Each optimizer's parameters after each of ten steps. After the fifth, the rate triples."""
     w, grads = torch.randn(SIZE), torch.randn(STEPS, SIZE)
     grads *= 10.0 ** torch.linspace(-4, 1, SIZE)  # from far below Adam's eps to far above
     out = {"w": w, "grads": grads}
@@ -148,7 +166,7 @@ def optimizers():
 
 
 def initializers():
-    """The spread of PyTorch's own first values for 300 inputs and 200 outputs: (standard deviation, largest)."""
+    """PyTorch's initial values for 300 inputs and 200 outputs: (standard deviation, largest)."""
     linear = nn.Linear(300, 200)
     drawn = {"default_W": linear.weight, "default_b": linear.bias}
     for name, fill in (

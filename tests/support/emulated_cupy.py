@@ -1,28 +1,17 @@
 """An emulation of CuPy: the kernels of `CudaOps`, compiled by g++ and run on the CPU.
 
 It has what `nn/ops/cuda/ops.py` uses of CuPy and no more. Arrays are the strict double's, so a host
-read or an allocation inside a primitive is noticed too. The kernels' sources are wrapped as CuPy
-wraps them and compiled together:
+read or an allocation within a primitive is noticed too.
 
-- the body of an `ElementwiseKernel` runs once for each element, with its parameters as references
-  to the element;
-- a thread of a `RawModule`'s kernel is a fiber (ucontext and longjmp); `__syncthreads` switches to
-  the block's next thread.
-
-``reverse(True)`` runs elements and threads from the last to the first: a kernel whose result then
-differs has a race, such as a missing barrier. It shows neither the rounding of CUDA's own functions
-nor anything about speed.
+``reverse(True)`` runs elements and threads from the last to the first. A kernel whose result then
+differs has a race, such as a missing barrier. The emulation shows neither the rounding of CUDA's
+own functions nor anything about speed.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import re
-import subprocess
 import sys
-import tempfile
 import types
 import weakref
 from collections.abc import Callable, Sequence
@@ -32,169 +21,18 @@ from typing import Any
 import numpy as np
 
 from nn.ops.cuda.elementwise import ELEMENTWISE
-from nn.ops.cuda.reductions import REDUCTIONS, SOURCE
-from nn.ops.cuda.sources import source
+from nn.ops.cuda.reductions import SOURCE
+from tests.support.emulated_kernels import compile_kernels, declaration, parameters
 from tests.support.strict import Guard, StrictArray, unwrap
 
-C_TYPES = {
-    "float64": "double",
-    "int64": "long long",
-    "uint64": "unsigned long long",
-    "uint8": "unsigned char",
-    "bool": "bool",
-}
 NUMBERS: dict[type, Callable[[Any], Any]] = {
     int: lambda x: ("long long", ctypes.c_longlong(x)),
     float: lambda x: ("double", ctypes.c_double(x)),
 }
-LIBRARIES = sorted({kernel.library for kernel in ELEMENTWISE.values() if kernel.library})
-FLOATS = {"float": np.dtype("float32"), "double": np.dtype("float64")}
-
-PRELUDE = r"""
-#include <cmath>
-#include <csetjmp>
-#include <cstddef>
-#include <ucontext.h>
-#include <vector>
-#undef INFINITY  // NVRTC has no macros of <math.h>
-#undef NAN
-#undef HUGE_VAL
-#undef M_PI
-#define __device__
-#define __global__
-#define __shared__ static
-using namespace std;
-
-static bool reversed = false;
-extern "C" void set_reversed(bool value) { reversed = value; }
-
-// ---- one element after another
-struct Elements {
-    long long size; int ndim; const long long* shape; char** data; const long long* strides;
-    template <typename T> T& at(int argument, long long i) const {
-        char* place = data[argument];
-        for (int d = ndim - 1; d >= 0; --d) {
-            place += i % shape[d] * strides[argument * ndim + d];
-            i /= shape[d];
-        }
-        return *(T*)place;
-    }
-};
-
-// ---- one thread of a block after another, from barrier to barrier
-struct Index { unsigned x, y; };
-static Index threadIdx, blockIdx;
-static jmp_buf scheduler;
-struct Fiber { jmp_buf place; };  // where it waits; made once, then used by every block
-static std::vector<Fiber*> fibers;
-static std::vector<char> finished;
-static int running;
-static void (*entry)(void**);
-static void** arguments;
-static void __syncthreads() { if (!_setjmp(fibers[running]->place)) _longjmp(scheduler, 1); }
-static void fiber() { for (;;) { entry(arguments); finished[running] = 1; __syncthreads(); } }
-
-// run a fiber until its next barrier; by jumps, since swapcontext makes a system call each time
-static void run_fiber() {
-    if (_setjmp(scheduler)) return;
-    if (fibers[running]) _longjmp(fibers[running]->place, 1);
-    fibers[running] = new Fiber;
-    ucontext_t start;
-    getcontext(&start);
-    start.uc_stack.ss_size = 32768;
-    start.uc_stack.ss_sp = new char[start.uc_stack.ss_size];
-    start.uc_link = nullptr;
-    makecontext(&start, fiber, 0);
-    setcontext(&start);
-}
-
-// 1 where some threads of a block wait at a barrier that others never reach, else 0
-static int launch(const int* grid, const int* block, void (*kernel)(void**), void** args) {
-    const int threads = block[0] * block[1];
-    entry = kernel; arguments = args;
-    if (threads > (int)fibers.size()) fibers.resize(threads);
-    for (int b = 0; b < grid[0]; ++b) {
-        blockIdx = {(unsigned)b, 0}; finished.assign(threads, 0);
-        for (int done = 0; done < threads;) {
-            if (done) { fibers.clear(); return 1; }
-            for (int k = 0; k < threads; ++k) {
-                running = reversed ? threads - 1 - k : k;
-                threadIdx = {(unsigned)(running % block[0]), (unsigned)(running / block[0])};
-                run_fiber();
-                done += finished[running];
-            }
-        }
-    }
-    return 0;
-}
-"""
-
-
-def parameters(text: str) -> list[tuple[bool, str, str]]:
-    """[(raw, type, name), ...] of CuPy's notation: "T x, raw float64 state"."""
-    words = [p.split() for p in text.split(",") if p.strip()]
-    return [("raw" in w, w[-2], w[-1]) for w in words]
-
-
-def wrap_elementwise(name: str, T: str) -> str:
-    """C++ of an elementwise kernel as CuPy wraps it: const references in, references out."""
-    inputs, outputs, body, _ = ELEMENTWISE[name]
-    lines = []
-    for k, (raw, kind, p) in enumerate(parameters(inputs) + parameters(outputs)):
-        const, kind = "const " * (k < len(parameters(inputs))), C_TYPES.get(kind, kind)
-        if raw:
-            lines.append(f"{const}{kind}* {p} = ({const}{kind}*)e.data[{k}];")
-        else:
-            lines.append(f"{const}{kind}& {p} = e.at<{kind}>({k}, i);")
-    return f"""extern "C" void elementwise_{name}_{T}(Elements e) {{
-        typedef {T} T;
-        for (long long k = 0; k < e.size; ++k) {{
-            ptrdiff_t i = reversed ? e.size - 1 - k : k;
-            {" ".join(lines)}
-            {body};
-        }}
-    }}"""
-
-
-def declaration(name: str) -> list[str]:
-    """The types of a CUDA template's parameters: ["const T*", "T*", "long long", ...]."""
-    declared = re.search(rf"__global__ void {name}\((.*?)\)", SOURCE, re.DOTALL)
-    assert declared, name
-    return [" ".join(p.split()[:-1]) for p in declared[1].split(",")]
-
-
-def wrap_reduction(name: str, T: str) -> str:
-    """C++ that calls a CUDA template as the driver does: with the address of each argument."""
-    values = ", ".join(
-        f"*({kind.replace('T*', f'{T}*')}*)a[{k}]" for k, kind in enumerate(declaration(name))
-    )
-    return f"""static void call_{name}_{T}(void** a) {{ {name}<{T}>({values}); }}
-    extern "C" int reduction_{name}_{T}(const int* grid, const int* block, void** a) {{
-        return launch(grid, block, call_{name}_{T}, a);
-    }}"""
-
-
-def compile_kernels(folder: str | Path) -> ctypes.CDLL:
-    """All kernels as one shared library, stored in `folder` under the hash of its source."""
-    parts = [wrap_elementwise(name, T) for name in ELEMENTWISE for T in FLOATS]
-    parts += [wrap_reduction(name, T) for name in REDUCTIONS for T in FLOATS]
-    text = "\n".join([PRELUDE, *map(source, LIBRARIES), SOURCE, *parts])
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    library = Path(folder, f"kernels-{digest}.so")
-    if not library.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            options = ["-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC"]
-            options.append("-U_FORTIFY_SOURCE")  # its longjmp refuses to jump between stacks
-            command = ["g++", "-x", "c++", *options, "-", "-o", f"{scratch}/k.so"]
-            result = subprocess.run(command, input=text, text=True, capture_output=True)
-            if result.returncode:
-                raise RuntimeError(f"g++ cannot compile the kernels:\n{result.stderr}")
-            os.replace(f"{scratch}/k.so", library)  # atomically: other processes look for it too
-    return ctypes.CDLL(str(library))
 
 
 class ndarray(StrictArray):
-    """The strict array, with the one method that `CudaOps` calls."""
+    """The strict array, with the method that `CudaOps` calls."""
 
     def fill(self, value: float) -> None:
         self.host.fill(value)
@@ -253,6 +91,8 @@ class ElementwiseKernel:
 
 
 class RawModule:
+    """Looks up the compiled kernels and passes their arguments as the driver does."""
+
     def __init__(
         self, *, code: str, options: Sequence[str] = (), name_expressions: Sequence[str] = ()
     ) -> None:
@@ -354,7 +194,7 @@ def copyto(y: Any, x: Any) -> None:
 
 
 def load(folder: str | Path) -> types.ModuleType:
-    """Compile, and return the module that takes the place of `cupy` in `sys.modules`."""
+    """Compile the kernels; return the module that takes the place of `cupy` in `sys.modules`."""
     global _library
     _library = compile_kernels(folder)
     return sys.modules[__name__]
@@ -370,23 +210,21 @@ def round_to_tf32(x: np.ndarray) -> np.ndarray:
 
 
 class OutOfMemoryError(MemoryError):
-    def __init__(self, size: int, total: int, limit: int) -> None:
-        super().__init__(f"Out of memory allocating {size:,} bytes (allocated: {total:,} bytes).")
-        self._size, self._total, self._limit = size, total, limit
+    """CuPy's, raised where an allocation fails."""
 
 
 class CUDARuntimeError(RuntimeError):
-    """CuPy's, whose text is CUDA's name of the error and its description."""
+    """CuPy's, whose message is CUDA's name for the error and its description."""
 
 
 class Memory:
-    """The memory in use, and its size."""
+    """The memory of the device, in bytes: its size, and how much is in use."""
 
     size, used = 80_000_000_000, 0
 
     def take(self, x: Any) -> None:
         if self.used + x.nbytes > self.size:
-            raise OutOfMemoryError(x.nbytes, self.used, self.size)
+            raise OutOfMemoryError(f"Out of memory allocating {x.nbytes:,} bytes")
         self.used += x.nbytes
         weakref.finalize(x, self._give_back, x.nbytes)
 

@@ -1,4 +1,4 @@
-"""A training step of a small GAN by nothing but `nn`, on whichever backend: what the backends are compared by."""
+"""A training step of a small GAN, by which backends are compared. It uses only `nn`."""
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from nn import (
 
 N, N_IMAGES, LATENT = 8, 30, 6
 
-# every layer, loss and optimizer appears; Adam's eps keeps its first steps, which are signs, from magnifying rounding
+# Every kind of layer, loss and optimizer appears. A large eps keeps Adam's first steps, which are
+# nearly signs, from magnifying rounding errors.
 VARIANTS = {
     "bce-adam": ([Sigmoid], BCE(), lambda net: Adam(net, 0.002, eps=1e-3, weight_decay=0.01)),
     "logits-rmsprop": ([], BCEWithLogits(), lambda net: RMSProp(net, 0.001, eps=1e-3)),
@@ -33,7 +34,7 @@ VARIANTS = {
 
 
 class HostStream:
-    """Draws on the CPU and copies: the same numbers on every backend."""
+    """Draws on the CPU and copies, so that every backend gets the same numbers."""
 
     def __init__(self, ops, seed):
         self._ops, self._rng = ops, np.random.default_rng(seed)
@@ -63,21 +64,32 @@ class HostStream:
         self._rng.bit_generator.state = state
 
 
+def generator():
+    dense = Dense(LATENT, 16), BatchNorm(16), LeakyReLU(0.2), Dense(16, 12), ReLU()
+    images = Reshape((2, 3, 2)), BatchNorm(2), ConvTranspose2d(2, 3, 2, stride=(1, 2))
+    last = Flatten(), Dense(48, 12), Tanh(), Reshape((1, 3, 4))
+    return Sequential(*dense, *images, BatchNorm(3), Tanh(), *last)
+
+
+def discriminator(end):
+    images = Conv2d(1, 5, 2, padding=(0, 1)), LeakyReLU(0.2), Dropout(0.3), Flatten()
+    dense = Dense(50, 8), BatchNorm(8), LeakyReLU(0.2), Dense(8, 1)
+    return Sequential(*images, *dense, *(layer() for layer in end))
+
+
 class GanStep:
-    """Call it for a step. same_draws: take all random numbers from the host, so that backends can be compared."""
+    """Call it to train one step.
+
+    With same_draws, all random numbers come from the host, so that backends can be compared.
+    """
 
     def __init__(self, ops, variant, dtype="float32", same_draws=False):
         self.ops = ops
         end, self.loss, optimizer = VARIANTS[variant]
-        self.G = Sequential(
-            Dense(LATENT, 16), BatchNorm(16), LeakyReLU(0.2), Dense(16, 12), ReLU(), Reshape((2, 3, 2)), BatchNorm(2),
-            ConvTranspose2d(2, 3, 2, stride=(1, 2)), BatchNorm(3), Tanh(), Flatten(), Dense(48, 12), Tanh(), Reshape((1, 3, 4)),
-        ).build(1, device=ops, dtype=dtype, name="G")  # fmt: skip
-        self.D = Sequential(
-            Conv2d(1, 5, 2, padding=(0, 1)), LeakyReLU(0.2), Dropout(0.3), Flatten(), Dense(50, 8), BatchNorm(8), LeakyReLU(0.2),
-            Dense(8, 1), *(layer() for layer in end),
-        ).build(2, device=ops, dtype=dtype, name="D")  # fmt: skip
-        self.noise, self.order_stream = (ops.stream(seed) for seed in np.random.SeedSequence(3).spawn(2))
+        self.G = generator().build(1, device=ops, dtype=dtype, name="G")
+        self.D = discriminator(end).build(2, device=ops, dtype=dtype, name="D")
+        seeds = np.random.SeedSequence(3).spawn(2)
+        self.noise, self.order_stream = map(ops.stream, seeds)
         if same_draws:
             self.noise, self.order_stream = HostStream(ops, 3), HostStream(ops, 4)
             for i, (_, leaf) in enumerate(self.D.modules()):
@@ -86,7 +98,8 @@ class GanStep:
         self.images, self.order = ops.asarray(images), ops.asarray(np.arange(N_IMAGES))
         self.real, self.z = ops.empty((N, 1, 3, 4), dtype), ops.empty((N, LATENT), dtype)
         self.losses, self.dp = ops.zeros((4,), dtype), [ops.empty((N, 1), dtype) for _ in range(3)]
-        self.g_cache, self.d_caches = self.G.cache(), [self.D.cache(tracks_statistics=i == 0) for i in range(3)]
+        self.g_cache = self.G.cache()
+        self.d_caches = [self.D.cache(tracks_statistics=i == 0) for i in range(3)]
         self.g_optimizer, self.d_optimizer = optimizer(self.G), optimizer(self.D)
 
     def __call__(self):
@@ -95,16 +108,19 @@ class GanStep:
         fake = self.G.forward(self.noise.normal_(self.z), self.g_cache, train=True)
         for i, (images, target, grads) in enumerate([(self.real, 0.9, "write"), (fake, 0, "add")]):
             p = self.D.forward(images, self.d_caches[i], train=True)
-            _, dp = self.loss(p, target, self.d_caches[i], dy=self.dp[i], value=self.losses[i : i + 1])
+            results = {"dy": self.dp[i], "value": self.losses[i : i + 1]}
+            _, dp = self.loss(p, target, self.d_caches[i], **results)
             self.D.backward(dp, self.d_caches[i], grads=grads, need_dx=False)
         self.d_optimizer.step()
         p = self.D.forward(fake, self.d_caches[2], train=True)
         _, dp = self.loss(p, 1, self.d_caches[2], dy=self.dp[2], value=self.losses[2:3])
         self.ops.mean_sigmoid(p, out=self.losses[3:])
-        self.G.backward(self.D.backward(dp, self.d_caches[2], grads="skip"), self.g_cache, need_dx=False)
+        d_fake = self.D.backward(dp, self.d_caches[2], grads="skip")
+        self.G.backward(d_fake, self.g_cache, need_dx=False)
         self.g_optimizer.step()
 
     def results(self):
         """Losses, weights and running statistics, on the host, in float64."""
-        buffers = [p.flat for net in (self.G, self.D) for p in (net.parameters.value, net.parameters.statistics)]
+        parameters = self.G.parameters, self.D.parameters
+        buffers = [b.flat for p in parameters for b in (p.value, p.statistics)]
         return [self.ops.to_host(x).astype(np.float64) for x in (self.losses, *buffers)]

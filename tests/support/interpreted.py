@@ -1,7 +1,6 @@
 """A pytest plugin for a process with NUMBA_DISABLE_JIT=1, where Numba's kernels are plain Python.
 
-Each index is then checked against its array, and coverage tools see the lines. C functions are
-called through ctypes.
+Python checks each index, and coverage tools see the lines. C functions are called through ctypes.
 """
 
 import ctypes
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.ops.numba import conv as numba_conv
+from nn.ops.numba import conv_kernels
 from nn.ops.numba import products as numba_products
 
 int32, int64, float32, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_size_t
@@ -35,7 +34,7 @@ SIGNATURES = {
 
 
 def called_from_python(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with NumPy's numbers converted to Python's, which ctypes needs."""
+    """The function with NumPy's numbers converted to Python's, as ctypes requires."""
 
     def call(*arguments: Any) -> Any:
         return function(*(a.item() if isinstance(a, np.generic) else a for a in arguments))
@@ -53,6 +52,6 @@ functions["acquire"], functions["release"] = (
     ctypes.pythonapi.PyThread_release_lock,
 )
 functions["acquire"].argtypes, functions["release"].argtypes = (pointer, int32), (pointer,)
-for module in (numba_products, numba_conv):
+for module in (numba_products, conv_kernels):
     for name in functions.keys() & vars(module).keys():
         setattr(module, name, called_from_python(functions[name]))

@@ -19,7 +19,7 @@ N_IMAGES, BATCH, STEPS_PER_EPOCH = 43, 8, 5  # an epoch leaves out three images
 
 
 def digits(n=N_IMAGES, pixels=784, seed=0):
-    """Random uint8 images; the first pixel of each is its index, which tells it in a batch."""
+    """Random uint8 images. The first pixel of each is its index, which identifies it in a batch."""
     images = np.random.default_rng(seed).integers(0, 256, (n, pixels)).astype(np.uint8)
     images[:, 0] = np.arange(n)
     return images
@@ -28,8 +28,12 @@ def digits(n=N_IMAGES, pixels=784, seed=0):
 TINY = Recipe(
     name="tiny",
     origin="the tests",
-    make_generator=lambda n_in: Sequential(Dense(n_in, 6), LeakyReLU(0.2), Dropout(0.3), Dense(6, 784), Tanh()),
-    make_discriminator=lambda n_out: Sequential(Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, n_out)),
+    make_generator=lambda n_in: Sequential(
+        Dense(n_in, 6), LeakyReLU(0.2), Dropout(0.3), Dense(6, 784), Tanh()
+    ),
+    make_discriminator=lambda n_out: Sequential(
+        Dense(784, 5), LeakyReLU(0.2), Dropout(0.3), Dense(5, n_out)
+    ),
     latent=Latent(4, "normal"),
     image_range=(-1.0, 1.0),
     learning_rate=0.01,
@@ -38,8 +42,12 @@ TINY = Recipe(
 )
 TINY_BATCHNORM = replace(
     TINY,
-    make_generator=lambda n_in: Sequential(Dense(n_in, 6), BatchNorm(6), LeakyReLU(0.2), Dense(6, 784), Tanh()),
-    make_discriminator=lambda n_out: Sequential(Dense(784, 5), BatchNorm(5), LeakyReLU(0.2), Dense(5, n_out)),
+    make_generator=lambda n_in: Sequential(
+        Dense(n_in, 6), BatchNorm(6), LeakyReLU(0.2), Dense(6, 784), Tanh()
+    ),
+    make_discriminator=lambda n_out: Sequential(
+        Dense(784, 5), BatchNorm(5), LeakyReLU(0.2), Dense(5, n_out)
+    ),
 )
 
 

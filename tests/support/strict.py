@@ -1,9 +1,9 @@
 """The strict double: NumPy arrays that behave like a GPU's, for machines without one.
 
-A `StrictArray` can be sliced and reshaped and has a shape; everything that a GPU would refuse, or
-would do only by waiting or by moving data, is an error: implicit conversion to NumPy, arithmetic
-outside the primitives, mixing with host arrays. After ``ops.freeze()``, that is, within a training
-step after the warm-up, reading a value, branching on one and allocating an array are errors too.
+A `StrictArray` has a shape and can be sliced and reshaped. Whatever a GPU would refuse, or would do
+only by waiting or by moving data, is an error: implicit conversion to NumPy, arithmetic outside the
+primitives, mixing with host arrays. After ``ops.freeze()``, which marks a training step after the
+warm-up, it is also an error to read a value, to branch on one or to allocate an array.
 ``ops.guard`` counts reads and allocations, refused or not.
 """
 
@@ -25,9 +25,9 @@ class StrictError(TypeError):
 
 
 class Guard:
-    """Whether a training step is running, and what was done that a step must not do.
+    """Knows whether a training step runs, and counts what it must not do.
 
-    Shared by a backend and all of its arrays.
+    A backend and all of its arrays share one.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ def _host_read(convert: type) -> Any:
 
 
 class StrictArray:
-    """An array on a simulated device; `host` and `guard` are for backends and tests only."""
+    """An array on a simulated device. Only backends and tests use `host` and `guard`."""
 
     def __init__(self, host: np.ndarray, guard: Guard) -> None:
         self.host, self.guard = host, guard
@@ -150,7 +150,7 @@ class StrictOps(Backend):
         self.guard.frozen = True
 
     def thaw(self) -> None:
-        """The step is over."""
+        """A step ends."""
         self.guard.frozen = False
 
     def is_array(self, x: object) -> bool:
@@ -190,7 +190,7 @@ class StrictOps(Backend):
 
 
 class StrictStream:
-    """A stream whose arrays are checked like a primitive's, and whose state is on the device."""
+    """A stream on the simulated device: its arrays are checked like those of a primitive."""
 
     def __init__(self, stream: Any, guard: Guard) -> None:
         self._stream, self.guard = stream, guard

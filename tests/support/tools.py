@@ -1,4 +1,4 @@
-"""What several tests of nn/ share."""
+"""Helpers for the tests of nn/."""
 
 import numpy as np
 
@@ -6,21 +6,26 @@ import nn
 
 
 def normal(*shape, seed=0, dtype=np.float64):
+    """Standard normal values."""
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
 def away_from_zero(*shape, seed=0, dtype=np.float64):
-    """Normal values, none of them nearer than 0.1 to the kink of ReLU."""
+    """Normal values, at least 0.1 away from the kink of ReLU."""
     x = normal(*shape, seed=seed)
     return (x + np.copysign(0.1, x)).astype(dtype)
 
 
 def assert_close(got, want, tolerance):
-    """Largest difference over largest magnitude, which zeros do not disturb as a relative error by element would."""
+    """Compare the largest difference with the largest magnitude.
+
+    Unlike an error relative to each element, it tolerates zeros.
+    """
     got, want = np.asarray(got), np.asarray(want)
     assert got.shape == want.shape
     assert np.isfinite(got).all()
-    assert np.max(np.abs(got - want), initial=0) <= tolerance * max(np.max(np.abs(want), initial=0), 1e-300)
+    scale = max(np.max(np.abs(want), initial=0), 1e-300)
+    assert np.max(np.abs(got - want), initial=0) <= tolerance * scale
 
 
 def one_pass(layer, x, dy, *, train=True, **how):
@@ -32,6 +37,7 @@ def one_pass(layer, x, dy, *, train=True, **how):
 
 
 def in_float64(layer, seed=0):
+    """Build the layer in double precision."""
     return layer.build(seed=seed, dtype="float64")
 
 
@@ -42,16 +48,17 @@ def set_parameters(layer, **values):
 
 
 def buffers(cache):
-    """Every array that a cache, and the caches of a network's layers, hold by name or as attributes."""
+    """All arrays of a cache and of its layers' caches: named buffers and attributes."""
     found = {}
     for i, part in enumerate(cache.parts):
         found |= {f"{i}.{name}": array for name, array in buffers(part).items()}
     found |= cache.buffers
-    return found | {name: value for name, value in vars(cache).items() if isinstance(value, np.ndarray)}
+    attributes = {name: x for name, x in vars(cache).items() if isinstance(x, np.ndarray)}
+    return found | attributes
 
 
 class Vector(nn.Layer):
-    """A learner's own layer: y = x + w, with a single parameter vector for optimizers to work on."""
+    """A layer as a user writes it: y = x + w. Optimizers see a single parameter vector."""
 
     def __init__(self, n):
         super().__init__()

@@ -12,7 +12,7 @@ SLOPE = (  # of the sigmoid; NaN stays NaN
 )
 
 ACTIVATIONS = {
-    "leaky_relu": Elementwise(  # not 0 * -infinity
+    "leaky_relu": Elementwise(  # with slope 0, no product 0 * -infinity
         "T x, T slope", "T y", "y = x > 0 ? x : slope == 0 && x <= 0 ? T(0) : slope * x"
     ),
     "leaky_relu_backward": Elementwise(
@@ -32,7 +32,7 @@ ACTIVATIONS = {
 
 
 class CudaActivations(CudaPart):
-    """One kernel each."""
+    """Each primitive is one elementwise kernel."""
 
     def leaky_relu(self, x: Array, slope: float, *, out: Array) -> Array:
         self.kernel("leaky_relu")(x, slope, out)

@@ -1,4 +1,4 @@
-"""The kernels behind copies and checks of arrays on a CUDA device."""
+"""Kernels for arrays on a CUDA device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARRAYS = {
 
 
 class CudaArrays(CudaPart):
-    """Allocation and copies, which need CuPy itself, are in `CudaOps`."""
+    """What needs CuPy itself, allocation and copies, is in `CudaOps`."""
 
     def add_(self, y: Array, x: Array) -> Array:
         self.kernel("add")(x, y)

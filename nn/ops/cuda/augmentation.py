@@ -23,7 +23,7 @@ AUGMENTATION = {
 
 
 class CudaAugmentation(CudaPart):
-    """draws, and the x of a shift, are C-contiguous."""
+    """`draws`, and the x of a shift, must be C-contiguous."""
 
     def shift_images(
         self,

@@ -27,10 +27,9 @@ CONV = {
 
 
 class CudaConv(CudaPart):
-    """The column matrix X (N P Q, kh kw C) is written out as a whole.
+    """Form the whole column matrix X (N P Q, kh kw C).
 
-    It takes kh kw times the memory of the images and allows one large product, which suits a GPU
-    best.
+    It takes kh kw times the memory of the images and allows one large product, which suits a GPU.
     """
 
     def conv(

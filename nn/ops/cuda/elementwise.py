@@ -1,4 +1,4 @@
-"""All elementwise kernels by name; each theme has its own in its own file."""
+"""All elementwise kernels by name, collected from the themes."""
 
 from nn.ops.cuda.activations import ACTIVATIONS
 from nn.ops.cuda.arrays import ARRAYS

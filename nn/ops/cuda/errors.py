@@ -1,6 +1,6 @@
-"""What CUDA reports when it cannot be used, and what a user can do about it.
+"""Errors for a GPU that cannot be used, with what the user can do about it.
 
-Nothing here imports CuPy.
+This module does not import CuPy, so that its messages can be tested without it.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ ALTERNATIVE = "or use device 'cpu'"
 
 
 def cannot_use(problem: Exception, driver: int | None, runtime: int | None) -> DeviceError:
-    """The `DeviceError` for a problem at the start.
+    """Describe why the backend did not start.
 
     Parameters
     ----------
     problem : Exception
-        Its text begins with CUDA's name of the error.
+        The error. Its message begins with CUDA's name for it.
     driver : int or None
         The CUDA version of the driver, 1000 major + 10 minor; 0 without a driver, None if unknown.
     runtime : int or None
-        The CUDA version of CuPy, None if unknown.
+        The CUDA version of CuPy, in the same form; None if unknown.
+
+    Returns
+    -------
+    DeviceError
+        The error to raise.
     """
     message = first_line(problem)
     name, _, _ = message.partition(":")
@@ -66,10 +71,10 @@ def version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-def out_of_memory(asked: int, free: int, total: int) -> DeviceMemoryError:
-    """The `DeviceMemoryError` for a failed allocation of this many bytes."""
+def out_of_memory(requested: int, free: int, total: int) -> DeviceMemoryError:
+    """The `DeviceMemoryError` for a failed allocation, with all sizes in bytes."""
     return DeviceMemoryError(
-        f"device 'cuda' is out of memory: {asked / 1e9:.3g} GB were asked for, "
+        f"device 'cuda' is out of memory: {requested / 1e9:.3g} GB were requested, "
         f"{free / 1e9:.3g} GB of {total / 1e9:.3g} GB are free; "
-        "nvidia-smi lists the programs that hold the rest"
+        "nvidia-smi lists the programs that use the rest"
     )

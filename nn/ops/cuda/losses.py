@@ -13,7 +13,7 @@ from nn.ops.numpy.activations import least_slope
 
 
 class CudaLosses(CudaPart):
-    """Arrays are C-contiguous."""
+    """All arrays must be C-contiguous."""
 
     def bce_with_logits(
         self, z: Array, target: Array | float, weight: float, *, dz: Array, value: Array
@@ -71,7 +71,7 @@ class CudaLosses(CudaPart):
         value: Array,
         *limits: float,
     ) -> None:
-        """A numeric target is a scalar argument; y takes the array's place and is not read."""
+        """Pass a numeric target as a scalar. y then stands in for the array, which is not read."""
         each = self.is_array(target)
         targets: Any = target if each else y
         number: Any = 0.0 if each else target

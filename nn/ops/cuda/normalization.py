@@ -26,7 +26,7 @@ NORMALIZATION = {
 
 
 class CudaNormalization(CudaPart):
-    """Matrices that are summed are C-contiguous."""
+    """Matrices that are summed must be C-contiguous."""
 
     def sum_rows(self, x: Array, *, out: Array, add: bool = False) -> Array:
         self._sum_columns("sum_rows", (x, out), x.shape, int(add))

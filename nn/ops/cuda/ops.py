@@ -1,9 +1,9 @@
-"""The CUDA backend: the primitives on CuPy arrays. The only file that imports CuPy.
+"""The CUDA backend on CuPy arrays. Only this module imports CuPy.
 
-A chain of elementwise operations, or a sum with what belongs to it, is one kernel, compiled at its
-first use and once in a process. Inside a primitive nothing is read back, and nothing is allocated
-after the first call, so a step neither waits for the device nor returns memory: learning rate, step
-count and random counters are read where they are.
+A chain of elementwise operations, or a sum with the operations around it, is one kernel, compiled
+at its first use in a process. A primitive reads nothing back and, after its first call, allocates
+nothing, so a step never waits for the device: learning rate, step count and random counters are
+read on the device.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ FLOAT32_MATH, TF32_MATH = 0, 3  # cuBLAS's CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENS
 
 @functools.cache
 def elementwise(name: str) -> Callable[..., None]:
-    """The compiled form of an elementwise kernel: call it with its inputs, then its outputs."""
-    inputs, outputs, body, _ = ELEMENTWISE[name]
-    preamble = ELEMENTWISE[name].preamble
-    return cupy.ElementwiseKernel(inputs, outputs, body, f"byhand_{name}", preamble=preamble)
+    """The compiled elementwise kernel. Call it with its inputs, then its outputs."""
+    source = ELEMENTWISE[name]
+    inputs, outputs, body, _ = source
+    return cupy.ElementwiseKernel(inputs, outputs, body, f"byhand_{name}", preamble=source.preamble)
 
 
 @functools.cache
@@ -52,6 +52,7 @@ def reductions() -> Any:
 
 @functools.cache
 def reduction(name: str, dtype: Any) -> Callable[..., None]:
+    """The kernel that sums arrays of this dtype. Call it with grid, block and arguments."""
     return reductions().get_function(f"{name}<{'float' if dtype == np.float32 else 'double'}>")
 
 
@@ -78,16 +79,16 @@ class CudaOps(
     Parameters
     ----------
     tf32 : bool
-        Round the factors of float32 products to 10 fraction bits, as tensor cores take them; sums
-        stay float32.
+        Round the factors of float32 products to 10 fraction bits, as tensor cores do. Sums stay
+        float32.
 
     Raises
     ------
     DeviceError
-        Without a driver, a device, or the CUDA libraries that CuPy compiles with, where their
-        versions do not match, and for tf32 on a GPU without it.
+        If the driver, the GPU or a CUDA library that CuPy needs is missing, if their versions do
+        not match, or if the GPU does not support `tf32`.
     DeviceMemoryError
-        Where memory runs out.
+        If an allocation finds too little memory.
     """
 
     device = "cuda"
@@ -101,7 +102,7 @@ class CudaOps(
                 raise RuntimeError("CUDA finds no device")
             one = self.asarray([[1.0]], "float32")
             product = self.gemm(one, one, out=self.empty((1, 1), "float32"))
-            self.all_finite(product)  # compiles, multiplies, reads back
+            self.all_finite(product)  # compile, multiply and read back once
         except Exception as problem:  # the type of CuPy's error depends on what is missing
             raise cannot_use(problem, *cuda_versions()) from problem
         capability = cupy.cuda.Device().compute_capability
@@ -120,16 +121,18 @@ class CudaOps(
     # ---- arrays
 
     def empty(self, shape: int | Sequence[int], dtype: Any) -> Array:
-        return self._new(cupy.empty, shape, dtype)  # CuPy aligns every array to 512 bytes
+        # CuPy aligns every array to 512 bytes
+        return self._allocate(lambda: cupy.empty(shape, dtype), bytes_of(shape, dtype))
 
     def zeros(self, shape: int | Sequence[int], dtype: Any) -> Array:
-        return self._new(cupy.zeros, shape, dtype)
+        return self._allocate(lambda: cupy.zeros(shape, dtype), bytes_of(shape, dtype))
 
     def is_array(self, x: object) -> bool:
         return isinstance(x, cupy.ndarray)
 
     def asarray(self, host: Any, dtype: Any = None) -> Array:
-        return self._new(cupy.array, np.asarray(host, dtype))
+        host = np.asarray(host, dtype)
+        return self._allocate(lambda: cupy.array(host), host.nbytes)
 
     def to_host(self, x: Array) -> np.ndarray:
         return cupy.asnumpy(x)
@@ -181,7 +184,7 @@ class CudaOps(
         arrays: Sequence[Array],
         *arguments: Array | float,
     ) -> None:
-        """Start a kernel of raw pointers, after checking that its arrays fit each other."""
+        """Start a kernel that takes raw pointers, once its arrays are known to fit it."""
         for x in arrays:
             if x.dtype != arrays[0].dtype:
                 raise DtypeError(f"{name}: expected arrays of {arrays[0].dtype}, got {x.dtype}")
@@ -193,11 +196,16 @@ class CudaOps(
                 )
         reduction(name, arrays[0].dtype)(grid, block, (*arrays, *arguments))
 
-    def _new(self, make: Callable[..., Any], *arguments: Any) -> Any:
+    def _allocate(self, make: Callable[[], Any], n_bytes: int) -> Any:
+        """make(), or, where memory runs out, free the scratch memory and raise."""
         try:
-            return make(*arguments)
-        except cupy.cuda.memory.OutOfMemoryError as problem:
-            asked = problem._size
-        error = out_of_memory(asked, *cupy.cuda.runtime.memGetInfo())
+            return make()
+        except cupy.cuda.memory.OutOfMemoryError:
+            error = out_of_memory(n_bytes, *cupy.cuda.runtime.memGetInfo())
         self.scratch.buffers.clear()
         raise error  # outside the except block: CuPy's error would keep the caller's arrays alive
+
+
+def bytes_of(shape: int | Sequence[int], dtype: Any) -> int:
+    """The size of an array."""
+    return int(np.prod(shape)) * np.dtype(dtype).itemsize

@@ -1,6 +1,6 @@
 """Optimizer steps on a CUDA device.
 
-Step count, bias corrections and learning rate are read on the device, never by the host.
+The device reads step count, bias corrections and learning rate. The host never does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OPTIMIZERS = {
 
 
 class CudaOptimizers(CudaPart):
-    """A kernel that counts the step, and one for all elements."""
+    """One kernel counts the step, another updates all elements."""
 
     def sgd_step_(
         self,

@@ -1,4 +1,4 @@
-"""What the parts of `CudaOps` call on each other."""
+"""What the parts of `CudaOps` share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nn.ops.scratch import Scratch
 
 
 class CudaPart(Backend):
-    """Base of the parts; `CudaOps`, the only one that knows CuPy, has the methods declared here."""
+    """Base of the parts. `CudaOps`, which alone knows CuPy, defines the methods declared here."""
 
     scratch: Scratch
 

@@ -48,7 +48,7 @@ POOLING = {
 
 
 class CudaPooling(CudaPart):
-    """Arrays are C-contiguous."""
+    """Each primitive is one elementwise kernel."""
 
     def max_pool(
         self, x: Array, kernel: Pair, stride: Pair, padding: Pair, *, out: Array, winner: Array

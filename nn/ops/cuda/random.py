@@ -47,11 +47,11 @@ RANDOM = {  # state = (key, stream, position)
 
 
 class CudaStream:
-    """A stream of Philox 4x32-10; its numbers are not those of `NumpyStream`.
+    """A stream of Philox 4x32-10. It draws other numbers than `NumpyStream`.
 
-    Number n is a function of (key, stream, n), so every thread draws its own, independent of the
-    others. The three words are on the device, where a kernel advances the position after each draw:
-    the host takes no part, and a captured draw gives new numbers at each replay.
+    Number n is a function of (key, stream, n), so each thread draws its own number. Key, stream and
+    position are on the device, where a kernel advances the position after each draw: the host takes
+    no part, and a captured draw gives new numbers at each replay.
 
     References
     ----------
@@ -81,15 +81,15 @@ class CudaStream:
         return self._advance(out)
 
     def dropout_mask_(self, out: Array, p: float) -> Array:
-        """0 with probability k / 2^32, otherwise 2^32 / (2^32 - k)."""
+        """Fill with 0 with probability k / 2^32, otherwise with 2^32 / (2^32 - k)."""
         k = chances(p, 32)
         self._ops.kernel("dropout_mask")(self._words, k, 2**32 / (2**32 - k), out)
         return self._advance(out)
 
     def shuffle_(self, index: Array) -> Array:
-        """Each item gets a random key, and a bitonic sort orders the items by their keys."""
+        """Give each item a random key and sort the items by key, with a bitonic sort."""
         n = len(index)
-        size = 1 << (n - 1).bit_length()  # a bitonic sort takes a power of two
+        size = 1 << (n - 1).bit_length()  # a bitonic sort needs a power of two
         keys = self._ops.scratch((size,), "uint64", "keys")
         items = self._ops.scratch((size,), "int64", "items")
         self._ops.kernel("shuffle_keys")(self._words, index, n, keys, items, size=size)

@@ -1,14 +1,13 @@
 """The kernels that sum, as one module of CUDA C++ templates.
 
-Arrays are C-contiguous and of one dtype, and come first; counts and flags are `long long` and
-numbers `double`, which is how CuPy passes Python's int and float.
+Their arrays come first, C-contiguous and of one dtype. Counts and flags are `long long`, numbers
+are `double`: this is how CuPy passes Python's int and float.
 """
 
 from nn.ops.cuda.sources import source
 
-# threads of a block that sums columns: a warp side by side, and the rows shared out
-WIDTH, DEPTH = 32, 16
-THREADS = 256  # of a block that sums everything
+WIDTH, DEPTH = 32, 16  # threads of a block that sums columns: a warp of columns, rows shared out
+THREADS = 256  # of a block that sums all elements
 
 CONSTANTS = f"constexpr int WIDTH = {WIDTH}, DEPTH = {DEPTH}, THREADS = {THREADS};\n"
 SOURCE = "\n".join([CONSTANTS, source("sums"), source("normalization"), source("losses")])

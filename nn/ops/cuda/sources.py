@@ -1,6 +1,6 @@
-"""The CUDA C++ sources in kernels/, and what an elementwise kernel is.
+"""The CUDA C++ sources in kernels/, and the description of an elementwise kernel.
 
-Nothing here imports CuPy, so a machine without a GPU can check every kernel.
+This module does not import CuPy, so that every kernel can be checked without a GPU.
 """
 
 from __future__ import annotations
@@ -13,18 +13,28 @@ from typing import NamedTuple
 class Elementwise(NamedTuple):
     """An elementwise kernel in the language of CuPy's `ElementwiseKernel`.
 
-    The body runs once for each element. T is float or double; inputs broadcast, so a number or a
-    row may accompany a matrix; an output may be read before it is written; a `raw` array is indexed
-    explicitly, and `i` is the element's index in C order.
+    The body runs once for each element, whose index in C order is `i`. T is float or double. Inputs
+    broadcast, so a number or a row may accompany a matrix. An output may be read before it is
+    written. A `raw` array is indexed by the body.
+
+    Attributes
+    ----------
+    inputs, outputs : str
+        Types and names, as in "T x, raw float64 state".
+    body : str
+        CUDA C++.
+    library : str
+        The file in kernels/ whose functions the body calls, without its suffix, or "".
     """
 
     inputs: str
     outputs: str
     body: str
-    library: str = ""  # the file in kernels/ whose functions the body calls
+    library: str = ""
 
     @property
     def preamble(self) -> str:
+        """The text of `library`."""
         return source(self.library) if self.library else ""
 
 

@@ -1,4 +1,4 @@
-"""Activations on the CPU, compiled: one pass over memory where NumPy takes several."""
+"""Activations on the CPU, compiled: one pass over memory instead of several."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from numba import prange
 from nn.ops.numba.arrays import flat
 from nn.ops.numba.compiling import kernel, shared_kernel
 from nn.ops.numpy.activations import NumpyActivations, least_slope
+from nn.ops.numpy.blocks import blocks
 
 
 @shared_kernel
@@ -36,7 +37,7 @@ def relu_backward_kernel(dy: np.ndarray, y: np.ndarray) -> None:
 def leaky_relu_backward_kernel(dy: np.ndarray, y: np.ndarray, slope: float) -> None:
     T = dy.dtype.type
     below = T(slope)
-    above = T(1 - slope) + below  # 1, rounded as in NumPy's chain
+    above = T(1 - slope) + below  # 1, with the rounding of NumPy's chain of operations
     for i in prange(dy.size):
         dy[i] *= above if y[i] > 0 else below
 
@@ -48,7 +49,7 @@ def tanh_backward_kernel(dy: np.ndarray, y: np.ndarray) -> None:
         dy[i] *= one - y[i] * y[i]
 
 
-# one thread, like NumPy's exponential after it: fetching half of y from another core takes longer
+# on one thread, like NumPy's exponential after it: fetching half of y from another core is slower
 @kernel
 def minus_abs_kernel(x: np.ndarray, y: np.ndarray) -> None:
     for i in range(x.size):
@@ -75,7 +76,7 @@ def sigmoid_backward_kernel(dy: np.ndarray, tail: np.ndarray, least: float) -> N
 
 
 class NumbaActivations(NumpyActivations):
-    """Exponentials and tanh are NumPy's."""
+    """NumPy computes exponentials and tanh."""
 
     def leaky_relu(self, x: np.ndarray, slope: float, *, out: np.ndarray) -> np.ndarray:
         if vectors := flat(x, out):
@@ -101,7 +102,7 @@ class NumbaActivations(NumpyActivations):
 
     def sigmoid(self, x: np.ndarray, *, out: np.ndarray) -> np.ndarray:
         if vectors := flat(x, out):
-            for x_, y_ in self._blocks(*vectors):
+            for x_, y_ in blocks(*vectors):
                 minus_abs_kernel(x_, y_)
                 np.exp(y_, out=y_)
                 sigmoid_kernel(x_, y_)
@@ -110,14 +111,14 @@ class NumbaActivations(NumpyActivations):
 
     def sigmoid_backward_(self, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
         if vectors := flat(dy, x):
-            for dy_, x_ in self._blocks(*vectors):
-                sigmoid_backward_kernel(dy_, self._exp_minus_abs(x_), least_slope(x.dtype))
+            for dy_, x_ in blocks(*vectors):
+                sigmoid_backward_kernel(dy_, self.exp_minus_abs(x_), least_slope(x.dtype))
             return dy
         return super().sigmoid_backward_(dy, x)
 
-    def _exp_minus_abs(self, x: np.ndarray) -> np.ndarray:
+    def exp_minus_abs(self, x: np.ndarray) -> np.ndarray:
         if not x.flags.c_contiguous:
-            return super()._exp_minus_abs(x)
+            return super().exp_minus_abs(x)
         tail = self.scratch(x.shape, x.dtype, "tail")
         minus_abs_kernel(x.reshape(-1), tail.reshape(-1))
         return np.exp(tail, out=tail)

@@ -1,4 +1,4 @@
-"""Arrays of the CPU backend with Numba, and which arrays its kernels take."""
+"""Arrays of the CPU backend with Numba, and which of them its kernels take."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def gather(
 
 
 class NumbaArrays(NumpyArrays):
-    """Allocation and copies are NumPy's."""
+    """NumPy allocates and copies."""
 
     def __repr__(self) -> str:
         blas = f", {BLAS.name}" if BLAS else ""
@@ -42,7 +42,7 @@ class NumbaArrays(NumpyArrays):
 
     def add_(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         if y.ndim == 2 and x.ndim == 1 and fits(y, rows=(x,)):
-            add_row(y, x)  # 4.9x: NumPy starts its loop anew in each row
+            add_row(y, x)  # 4.9x: NumPy restarts its loop in each row
             return y
         return super().add_(y, x)
 
@@ -57,9 +57,9 @@ class NumbaArrays(NumpyArrays):
 
 
 def fits(first: np.ndarray, *more: np.ndarray, rows: tuple[np.ndarray, ...] = ()) -> bool:
-    """Whether all arrays are contiguous, of one float dtype and shape, with rows as long.
+    """Whether all arrays are C-contiguous, of one float dtype and one shape, and rows match them.
 
-    The kernels check nothing. Other arrays go to NumPy, which says what is wrong with them.
+    The kernels check nothing. Other arrays go to NumPy, which accepts them or raises the error.
     """
     dtype, shape = first.dtype, first.shape
     if not (dtype in FLOATS and first.flags.c_contiguous):
@@ -74,7 +74,7 @@ def fits(first: np.ndarray, *more: np.ndarray, rows: tuple[np.ndarray, ...] = ()
 
 
 def flat(*arrays: np.ndarray) -> list[np.ndarray] | None:
-    """The arrays as vectors, or None unless they share one shape and memory order."""
+    """The arrays as vectors, or None unless all have one shape and one memory order."""
     if arrays[0].ndim == 4 and not arrays[0].flags.c_contiguous:
         arrays = tuple(x.transpose(0, 2, 3, 1) for x in arrays)  # channels-last
     return [x.reshape(-1) for x in arrays] if fits(*arrays) else None

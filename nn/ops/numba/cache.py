@@ -1,10 +1,13 @@
 """Machine code of the kernels on disk.
 
 A compiled kernel contains whatever it calls and constants from other files, so it is valid only for
-the text of all of them; Numba's own cache compares only the kernel's file, and a damaged cache file
-ends the program. Here each compiled form is one file: its name identifies what it was made from, it
-starts with a digest of its content, and it is moved into place when complete, so two processes may
-compile the same kernel at once. Any failure to read or write a file means "compile it".
+the text of all of them. Numba's own cache compares only the kernel's file, and a damaged cache file
+ends the program. Here, each compiled form is a file of its own. Its name identifies what it was
+made from, it starts with a digest of its content, and it is moved into place when complete, so two
+processes may compile the same kernel at once. Any failure to read or write a file means "compile".
+
+Numba has no public way to replace a dispatcher's cache or to store a compiled kernel. Its internals
+are used here and nowhere else. Where a version lacks them, each process compiles for itself.
 """
 
 from __future__ import annotations
@@ -30,6 +33,68 @@ DIGEST_BYTES = 16
 VERSIONS = sys.version, numba.__version__, llvmlite.__version__, np.__version__
 
 
+def keep_on_disk(dispatcher: Any, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Give the dispatcher of this function, compiled with these options, a `DiskCache`."""
+    if hasattr(dispatcher, "_cache"):  # not with NUMBA_DISABLE_JIT
+        dispatcher._cache = DiskCache(function, options)
+
+
+class DiskCache:
+    """Has the interface of a dispatcher's cache in Numba."""
+
+    cache_path = None
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        self._function: Any = function
+        self._options, self._file = options, inspect.getfile(function)
+        self._sources = digest(kernel_sources(), Path(self._file).read_bytes())
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """Return the `CompileResult` for these types, or None."""
+        target.refresh()
+        try:
+            content = self._path(signature, target.codegen()).read_bytes()
+            expected, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+            return unpack(target, code) if digest(code) == expected else None
+        except Exception:  # no such file, or an unreadable folder
+            return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Store a `CompileResult`; remove those of the same kernel from earlier sources."""
+        try:
+            if result.lifted or result.library.has_dynamic_globals:
+                return  # it contains addresses, which are valid only in this process
+            path, code = self._path(signature, result.codegen), pack(result)
+            temporary = path.with_suffix(f".{uuid.uuid4().hex}")
+            try:
+                temporary.write_bytes(digest(code) + code)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+            kernel, machine, sources, _ = path.name.rsplit("-", 3)
+            for other in path.parent.glob(f"{kernel}-{machine}-*.nbc"):
+                if other.name.rsplit("-", 3)[2] != sources:
+                    other.unlink(missing_ok=True)
+        except Exception:  # a full disk, or a folder that cannot be created or written
+            return
+
+    def _path(self, signature: Any, codegen: Any) -> Path:
+        """KERNEL-MACHINE-SOURCES-TYPES.nbc, in `cache_folder`."""
+        digests = (
+            digest(VERSIONS, codegen.magic_tuple()),
+            self._sources,
+            digest(signature, self._options),
+        )
+        kernel = f"{Path(self._file).stem}.{self._function.__qualname__}"
+        name = "-".join([kernel, *(part.hex()[:16] for part in digests)])
+        return cache_folder(self._function) / f"{name}.nbc"
+
+    def enable(self) -> None:
+        """Do nothing, as do `disable` and `flush`, which the interface requires."""
+
+    disable = flush = enable
+
+
 def digest(*parts: object) -> bytes:
     """DIGEST_BYTES that identify the parts: bytes, or objects with a complete repr."""
     hashed = hashlib.blake2b(digest_size=DIGEST_BYTES)
@@ -45,62 +110,16 @@ def kernel_sources() -> bytes:
     return digest(*(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 
-class DiskCache:
-    """Replaces the cache of a Numba dispatcher, whose interface this is."""
+def cache_folder(function: Callable[..., Any]) -> Path:
+    """The folder that Numba's settings choose for this function; it is created."""
+    return Path(CompileResultCacheImpl(function).locator.get_cache_path())
 
-    cache_path = None
 
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
-        self._function: Any = function
-        self._options, self._file = options, inspect.getfile(function)
-        self._sources = digest(kernel_sources(), Path(self._file).read_bytes())
+def pack(result: Any) -> bytes:
+    """A `CompileResult` as bytes."""
+    return dumps(result._reduce())
 
-    def load_overload(self, signature: Any, target: Any) -> Any:
-        """The `CompileResult` for these types, or None."""
-        target.refresh()
-        try:
-            content = self._path(signature, target.codegen()).read_bytes()
-            expected, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-            if digest(code) != expected:
-                return None
-            return CompileResult._rebuild(target, *pickle.loads(code))
-        except Exception:  # no such file, or an unreadable folder
-            return None
 
-    def save_overload(self, signature: Any, result: Any) -> None:
-        """Store a `CompileResult`; remove those of the same kernel from earlier sources."""
-        try:
-            if (
-                result.lifted or result.library.has_dynamic_globals
-            ):  # addresses are valid in this process only
-                return
-            path, code = self._path(signature, result.codegen), dumps(result._reduce())
-            temporary = path.with_suffix(f".{uuid.uuid4().hex}")
-            try:
-                temporary.write_bytes(digest(code) + code)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            kernel, machine, sources, _ = path.name.rsplit("-", 3)
-            for other in path.parent.glob(f"{kernel}-{machine}-*.nbc"):
-                if other.name.rsplit("-", 3)[2] != sources:
-                    other.unlink(missing_ok=True)
-        except Exception:  # a full disk, or a folder that cannot be created or written
-            return
-
-    def _path(self, signature: Any, codegen: Any) -> Path:
-        """KERNEL-MACHINE-SOURCES-TYPES.nbc, in the folder that Numba's own settings choose."""
-        digests = (
-            digest(VERSIONS, codegen.magic_tuple()),
-            self._sources,
-            digest(signature, self._options),
-        )
-        kernel = f"{Path(self._file).stem}.{self._function.__qualname__}"
-        name = "-".join([kernel, *(part.hex()[:16] for part in digests)])
-        folder = CompileResultCacheImpl(self._function).locator.get_cache_path()
-        return Path(folder) / f"{name}.nbc"
-
-    def enable(self) -> None:
-        """Part of the interface, without effect, like the next two."""
-
-    disable = flush = enable
+def unpack(target: Any, code: bytes) -> Any:
+    """The `CompileResult` that was packed."""
+    return CompileResult._rebuild(target, *pickle.loads(code))

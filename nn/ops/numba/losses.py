@@ -1,6 +1,6 @@
 """Losses on the CPU, compiled.
 
-Logits are few: each is taken in double precision, in place of eight passes with an array each.
+Logits are few: one pass in double precision replaces eight passes with an array each.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def mean_sigmoid_kernel(z: np.ndarray, out: np.ndarray) -> None:
 
 
 class NumbaLosses(NumpyLosses):
-    """The losses of every training step; the others are NumPy's."""
+    """NumPy computes the losses that are not here."""
 
     def bce_with_logits(
         self,

@@ -1,11 +1,10 @@
 """The CPU backend with Numba: compiled loops and products, shared between threads.
 
-Elementwise primitives give the same bytes as `NumpyOps`; products and sums add in another order and
-agree within rounding. Arrays that a kernel does not take (not contiguous, or integers) go NumPy's
-way.
+Elementwise primitives give the same bytes as `NumpyOps`. Products and sums add in another order and
+agree within rounding. NumPy takes the arrays that a kernel does not: those with gaps, or integers.
 
-A factor beside a kernel's call, as in "4.7x", is NumPy's time over the kernel's for 64 x 784
-floats, on one thread of a two-core machine.
+A factor beside the call of a kernel, as in "4.7x", is NumPy's time divided by the kernel's, for
+64 x 784 floats on one thread of a two-core machine.
 """
 
 from __future__ import annotations

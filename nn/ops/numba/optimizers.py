@@ -59,14 +59,8 @@ def adam_kernel(
     eps: float,
 ) -> None:
     T = value.dtype.type
-    keep_, rate_, beta1_, beta2_, rest_, eps_ = (
-        T(keep),
-        T(rate),
-        T(beta1),
-        T(beta2),
-        T(rest),
-        T(eps),
-    )
+    keep_, rate_, eps_ = T(keep), T(rate), T(eps)
+    beta1_, beta2_, rest_ = T(beta1), T(beta2), T(rest)
     for i in prange(value.size):
         m[i] = m[i] * beta1_ + grad[i]
         v[i] = v[i] * beta2_ + grad[i] * rest_ * grad[i]
@@ -74,7 +68,7 @@ def adam_kernel(
 
 
 class NumbaOptimizers(NumpyOptimizers):
-    """One pass over memory for each step."""
+    """A step is one pass over memory."""
 
     def sgd_step_(
         self,
@@ -121,5 +115,5 @@ class NumbaOptimizers(NumpyOptimizers):
                 value, grad, m, v, step_and_rate, beta1, beta2, eps, weight_decay
             )
         keep, rate, eps_t = adam_schedule(step_and_rate, beta1, beta2, eps, weight_decay)
-        # 4.9x: eleven passes in one
+        # 4.9x: one pass instead of eleven
         adam_kernel(value, grad, m, v, keep, rate, beta1, beta2, 1 - beta2, eps_t)

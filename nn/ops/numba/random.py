@@ -1,4 +1,4 @@
-"""Random numbers on the CPU, compiled: NumPy's numbers, with the random bits drawn in a kernel."""
+"""Random numbers on the CPU, compiled: NumPy's numbers, from random bits that a kernel draws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nn.ops.numpy.random import NumpyStream, in_memory_order, threshold
 
 @kernel
 def sfc64_kernel(state: np.ndarray, words: np.ndarray) -> None:
-    """Doty-Humphrey's SFC64 as NumPy steps it: the same words, and the same state afterwards."""
+    """Draw words as NumPy does, from Doty-Humphrey's SFC64, and leave the same state."""
     a, b, c, counter = state[0], state[1], state[2], state[3]
     for i in range(words.size):
         word = a + b + counter
@@ -37,34 +37,33 @@ def dropout_mask_kernel(draws: np.ndarray, k: int, scale: float, mask: np.ndarra
 
 
 class NumbaStream(NumpyStream):
-    """A `NumpyStream`, draw for draw.
+    """A stream that draws the same numbers as `NumpyStream`.
 
-    The kernel steps SFC64's four words of state where NumPy keeps them. NumPy gives their address
-    without promising what is stored there, so the words are compared first; if they differ, NumPy
-    draws.
+    The kernel steps SFC64's four words of state where NumPy keeps them. NumPy gives an address and
+    does not document what is there, so the words are compared first. If they differ, NumPy draws.
     """
 
     def __init__(self, seed_sequence: Seed) -> None:
         super().__init__(seed_sequence)
-        generator: Any = self._generator.bit_generator
+        generator: Any = self.generator.bit_generator
         address = generator.ctypes.state_address
         words = np.ctypeslib.as_array((ctypes.c_uint64 * 4).from_address(address))
         same = np.array_equal(words, generator.state["state"]["state"])
-        self._state_words = words if same else None
+        self.state_words = words if same else None
 
     def dropout_mask_(self, out: np.ndarray, p: float) -> np.ndarray:
         mask = in_memory_order(out)
         if not mask.flags.c_contiguous:
             return super().dropout_mask_(out, p)
         bits, k = threshold(p)
-        draws = self._words(ceil_div(out.size * bits, 64)).view(f"u{bits // 8}")
+        draws = self.words(ceil_div(out.size * bits, 64)).view(f"u{bits // 8}")
         dropout_mask_kernel(draws, k, 2**bits / (2**bits - k), mask.reshape(-1))  # 3x
         return out
 
-    def _words(self, n: int) -> np.ndarray:
-        if self._state_words is None:
-            return super()._words(n)
-        if self._raw.size < n:
-            self._raw = np.empty(n, np.uint64)
-        sfc64_kernel(self._state_words, self._raw[:n])
-        return self._raw[:n]
+    def words(self, n: int) -> np.ndarray:
+        if self.state_words is None:
+            return super().words(n)
+        if self.raw.size < n:
+            self.raw = np.empty(n, np.uint64)
+        sfc64_kernel(self.state_words, self.raw[:n])
+        return self.raw[:n]

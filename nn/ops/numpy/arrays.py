@@ -1,8 +1,8 @@
-"""Arrays and cache-sized blocks of the CPU backends."""
+"""Arrays of the CPU backends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,20 @@ from nn.ops.blas import openblas, threads_of
 from nn.ops.scratch import Scratch
 from nn.ops.threads import in_words
 
-# elements: 256 KiB of float32, a quarter of a common L2 cache; a tenth faster than half of it
-BLOCK = 65_536
-
 
 class NumpyArrays(Backend):
-    """Allocation, copies and the walk over blocks."""
+    """Allocation and copies.
+
+    Parameters
+    ----------
+    note : str
+        A remark that `repr` appends.
+    """
 
     device = "cpu"
 
     def __init__(self, note: str = "") -> None:
-        self.note = note  # appended to `repr`
+        self.note = note
         self.scratch = Scratch(self.empty)
 
     def __repr__(self) -> str:
@@ -78,17 +81,3 @@ class NumpyArrays(Backend):
         np.take(bytes_, index, axis=0, out=rows, mode="clip")
         np.copyto(out, rows.reshape(out.shape))
         return np.add(np.multiply(out, scale, out=out), shift, out=out)
-
-    def _blocks(self, *arrays: np.ndarray) -> Iterable[Sequence[np.ndarray]]:
-        """Matching pieces of the arrays, cut along the first axis to fit into the cache.
-
-        Channels-last images come as (N, H, W, C), so that scratch memory of a piece's shape has its
-        memory order.
-        """
-        if arrays[0].ndim == 4 and not arrays[0].flags.c_contiguous:
-            arrays = tuple(x.transpose(0, 2, 3, 1) for x in arrays)
-        first = arrays[0]
-        if first.size <= BLOCK:
-            return (arrays,)
-        rows = max(1, BLOCK * len(first) // first.size)
-        return ([x[i : i + rows] for x in arrays] for i in range(0, len(first), rows))

@@ -8,7 +8,7 @@ from nn.ops.numpy.arrays import NumpyArrays
 
 
 class NumpyAugmentation(NumpyArrays):
-    """Each primitive fills or copies the whole batch first, then writes one slice of each image."""
+    """Fill or copy the whole batch, then write one slice of each image."""
 
     def shift_images(
         self,
@@ -43,9 +43,9 @@ class NumpyAugmentation(NumpyArrays):
         return out
 
     def _integers(self, draws: np.ndarray, n: int, first: int, name: str) -> np.ndarray:
-        """Uniform draws on [0, 1) as integers first..first + n - 1.
+        """Map uniform draws on [0, 1) to the integers first..first + n - 1.
 
-        For draw < 1, draw * n < n in floating point too.
+        For draw < 1, draw * n < n holds in floating point too.
         """
         steps = np.multiply(draws, n, out=self.scratch(draws.shape, draws.dtype))
         integers = self.scratch(draws.shape, np.int64, name)

@@ -9,7 +9,7 @@ from nn.ops.numpy.activations import NumpyActivations, least_slope
 
 
 class NumpyLosses(NumpyActivations):
-    """Sums of the loss in the input's dtype; NumPy sums them pairwise."""
+    """Losses are summed in the input's dtype, which is accurate because NumPy sums pairwise."""
 
     def bce_with_logits(
         self,
@@ -20,12 +20,12 @@ class NumpyLosses(NumpyActivations):
         dz: np.ndarray,
         value: np.ndarray,
     ) -> None:
-        """sigmoid(z) - t is (1 - t) - s for z >= 0, (0 - t) + s for z < 0, with s = sigmoid(-|z|).
+        """sigmoid(z) - t = (1 - t) - s for z >= 0 and (0 - t) + s for z < 0, s = sigmoid(-|z|).
 
-        Both are exact where 1 - s would round to 1.
+        This keeps a small s that 1 - s would round away.
         """
         scale = weight / z.size
-        tail = self._exp_minus_abs(z)
+        tail = self.exp_minus_abs(z)
         part = self.scratch(z.shape, z.dtype, "part")
         positive = np.signbit(z, out=self.scratch(z.shape, bool))
         np.copyto(dz, np.logical_not(positive, out=positive))
@@ -99,9 +99,9 @@ class NumpyLosses(NumpyActivations):
     def norm_penalty(
         self, g: np.ndarray, target: float, weight: float, *, dg: np.ndarray, value: np.ndarray
     ) -> None:
-        """Rows are divided by their largest element before they are squared.
+        """Divide each row by its largest element before squaring it.
 
-        |g_n| and the direction g_n / |g_n| are then right however small or large g_n is.
+        |g_i| and the direction g_i / |g_i| are then right however small or large g_i is.
         """
         n, column, limits = len(g), (len(g), 1), np.finfo(g.dtype)
         unit = self.scratch(column, g.dtype, "unit")
@@ -111,10 +111,10 @@ class NumpyLosses(NumpyActivations):
         root = self.scratch(column, g.dtype, "root")
         np.sum(np.multiply(scaled, scaled, out=dg), axis=1, keepdims=True, out=root)
         np.sqrt(root, out=root)
-        excess = np.multiply(unit, root, out=unit)  # |g_n| = unit root
+        excess = np.multiply(unit, root, out=unit)  # |g_i| = unit root
         np.subtract(excess, target, out=excess)
-        np.maximum(root, limits.eps, out=root)  # the smallest number over tiny is eps
-        np.multiply(scaled, np.divide(target, root, out=root), out=scaled)  # target g_n / |g_n|
+        np.maximum(root, limits.eps, out=root)  # the smallest float divided by tiny is eps
+        np.multiply(scaled, np.divide(target, root, out=root), out=scaled)  # target g_i / |g_i|
         np.subtract(g, scaled, out=dg)
         np.multiply(dg, weight / n, out=dg)
         np.multiply(excess, excess, out=excess)
@@ -136,7 +136,7 @@ class NumpyLosses(NumpyActivations):
                 f"SoftmaxCrossEntropy: expected classes in 0..{n_classes - 1}, "
                 f"got {target.min()}..{target.max()}"
             )
-        place = self.scratch((n,), np.int64, "place")  # index of z_t in z: t, K + t, 2 K + t, ...
+        place = self.scratch((n,), np.int64, "place")  # of z_t in z: t, K + t, 2 K + t, ...
         place.fill(n_classes)
         place[:1] = 0
         np.add(np.cumsum(place, out=place), target, out=place, casting="unsafe")

@@ -1,38 +1,34 @@
 """Sums over the rows of a matrix, and batch normalization, on the CPU.
 
-A float32 sum of a few thousand rows keeps six digits, one of millions two. Larger sums therefore go
-in blocks: each block is summed by BLAS in the matrix's dtype, and these sums are added in double
-precision.
+A float32 sum of a few thousand rows keeps six digits, a sum of millions only two. Larger sums
+therefore proceed in blocks: BLAS sums each block in the matrix's dtype, and the sums of the blocks
+are added in double precision.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from nn.ops.numpy.blocks import blocks, rows_joined, wide_blocks
 from nn.ops.numpy.products import NumpyProducts
+from nn.ops.scratch import Scratch
 from nn.underflow import quiet
 
-BLOCK = 131_072  # elements: two or three arrays of this size fit into a common L2 cache
-WIDTH = (
-    2_048  # elements: NumPy's loop over a row of a few channels is too short, so rows are joined
-)
-FEW = 1_024  # rows that one product sums accurately enough: five digits, even of equal numbers
+FEW = 1_024  # rows: one product sums this many to five digits, even if they are equal
 
 
 class NumpyNormalization(NumpyProducts):
-    """Statistics of the columns of a matrix, and what is done with them."""
+    """Sums are products with a row of ones, the fastest way to sum that BLAS has."""
 
     def sum_rows(self, x: np.ndarray, *, out: np.ndarray, add: bool = False) -> np.ndarray:
-        """A product with a row of ones, the fastest way that BLAS has."""
         if len(x) <= FEW:
             ones = self.scratch.ones(len(x), x.dtype)
             self.product(ones, x, out=out.reshape(1, -1), add=add)
             return out
         sums = self._zero_sums(x)
-        for (x_,), _ in self._wide_blocks([x]):
+        for (x_,), _ in wide_blocks(self.scratch, [x]):
             self._add_sum_rows(x_, sums)
         total = self._total(sums, x)
         np.copyto(out, np.add(total, out, out=total) if add else total, casting="same_kind")
@@ -40,7 +36,7 @@ class NumpyNormalization(NumpyProducts):
 
     def sum_product_rows(self, x: np.ndarray, y: np.ndarray, *, out: np.ndarray) -> np.ndarray:
         sums = self._zero_sums(x)
-        for (x_, y_), _ in self._wide_blocks([x, y]):
+        for (x_, y_), _ in wide_blocks(self.scratch, [x, y]):
             product = np.multiply(x_, y_, out=self.scratch(x_.shape, x_.dtype))
             self._add_sum_rows(product, sums)
         np.copyto(out, self._total(sums, x), casting="same_kind")
@@ -56,25 +52,26 @@ class NumpyNormalization(NumpyProducts):
         var: np.ndarray,
         inv_std: np.ndarray,
     ) -> np.ndarray:
-        """Subtracts the first row, then the mean of the rest.
+        """Subtract the first row, then the mean of what is left.
 
-        Where a large value hardly varies, the rounding error of a plain sum would exceed x - mean.
+        For a large value that hardly varies, the rounding error of a plain sum would exceed
+        x - mean.
         """
         n, sums = len(x), self._zero_sums(x)
         np.copyto(mean, x[0])
-        for (x_, y_), (first_,) in self._wide_blocks([x, out], mean):
+        for (x_, y_), (first_,) in wide_blocks(self.scratch, [x, out], mean):
             self._add_sum_rows(np.subtract(x_, first_, out=y_), sums)
         rest = self.scratch(mean.shape, mean.dtype, "rest")
         np.divide(self._total(sums, x), n, out=rest, casting="same_kind")
         np.add(mean, rest, out=mean)
         sums = self._zero_sums(x)
-        for (y_,), (rest_,) in self._wide_blocks([out], rest):
+        for (y_,), (rest_,) in wide_blocks(self.scratch, [out], rest):
             np.subtract(y_, rest_, out=y_)
             square = np.multiply(y_, y_, out=self.scratch(y_.shape, y_.dtype))
             self._add_sum_rows(square, sums)
         np.divide(self._total(sums, x), n, out=var, casting="same_kind")
         self.inverse_std(var, eps, out=inv_std)
-        for (y_,), (inv_std_,) in self._wide_blocks([out], inv_std):
+        for (y_,), (inv_std_,) in wide_blocks(self.scratch, [out], inv_std):
             np.multiply(y_, inv_std_, out=y_)
         return out
 
@@ -89,27 +86,18 @@ class NumpyNormalization(NumpyProducts):
         *,
         out: np.ndarray,
     ) -> np.ndarray:
-        slope, shift, scale = self._backward_rows(len(dy), W, inv_std, dW, db)
-        for matrices, rows in self._wide_blocks([dy, xhat, out], slope, shift, scale):
+        slope, shift, scale = backward_rows(self.scratch, len(dy), W, inv_std, dW, db)
+        for matrices, rows in wide_blocks(self.scratch, [dy, xhat, out], slope, shift, scale):
             (dy_, xhat_, dx_), (slope_, shift_, scale_) = matrices, rows
             part = np.multiply(xhat_, slope_, out=self.scratch(dx_.shape, dx_.dtype))
             np.subtract(dy_, np.add(part, shift_, out=part), out=dx_)
             np.multiply(dx_, scale_, out=dx_)
         return out
 
-    def _backward_rows(
-        self, n: int, W: np.ndarray, inv_std: np.ndarray, dW: np.ndarray, db: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """dW / n, db / n and W inv_std: dx = scale (dy - (slope xhat + shift))."""
-        slope = np.divide(dW, n, out=self.scratch(dW.shape, dW.dtype, "slope"))
-        shift = np.divide(db, n, out=self.scratch(db.shape, db.dtype, "shift"))
-        scale = np.multiply(W, inv_std, out=self.scratch(W.shape, W.dtype, "scale"))
-        return slope, shift, scale
-
     def scale_shift(
         self, x: np.ndarray, scale: np.ndarray, shift: np.ndarray, *, out: np.ndarray
     ) -> np.ndarray:
-        for (x_, y_), (scale_, shift_) in self._wide_blocks([x, out], scale, shift):
+        for (x_, y_), (scale_, shift_) in wide_blocks(self.scratch, [x, out], scale, shift):
             np.multiply(x_, scale_, out=y_)
             np.add(y_, shift_, out=y_)
         return out
@@ -117,7 +105,7 @@ class NumpyNormalization(NumpyProducts):
     def shift_scale(
         self, x: np.ndarray, shift: np.ndarray, scale: np.ndarray, *, out: np.ndarray
     ) -> np.ndarray:
-        for (x_, y_), (shift_, scale_) in self._wide_blocks([x, out], shift, scale):
+        for (x_, y_), (shift_, scale_) in wide_blocks(self.scratch, [x, out], shift, scale):
             np.subtract(x_, shift_, out=y_)
             np.multiply(y_, scale_, out=y_)
         return out
@@ -130,7 +118,7 @@ class NumpyNormalization(NumpyProducts):
     def moving_average_(
         self, average: np.ndarray, value: np.ndarray, weight: float, *, scale: float = 1.0
     ) -> np.ndarray:
-        for average_, value_ in self._blocks(average, value):
+        for average_, value_ in blocks(average, value):
             step = self.scratch(average_.shape, average_.dtype)
             np.multiply(value_, scale, out=step)
             np.multiply(np.subtract(step, average_, out=step), weight, out=step)
@@ -141,50 +129,31 @@ class NumpyNormalization(NumpyProducts):
         squares = np.multiply(x, x, out=self.scratch(x.shape, x.dtype, "squares"))
         return np.divide(x, max(math.sqrt(np.sum(squares)), tiny), out=x)
 
-    def _wide_blocks(
-        self, matrices: Sequence[np.ndarray], *rows: np.ndarray
-    ) -> Iterator[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]:
-        """Yield (blocks of the matrices, the rows), with rows joined to a width of about WIDTH.
-
-        The remainder, too few rows to be joined, comes last and as it is.
-        """
-        n, columns = matrices[0].shape
-        joined = rows_joined(columns)
-        step = max(1, BLOCK // (joined * columns)) * joined
-        whole = n - n % joined
-        wide_rows: Sequence[np.ndarray] = rows
-        if joined > 1:
-            shape = joined, columns
-            wide_rows = [self.scratch(shape, row.dtype, f"row{i}") for i, row in enumerate(rows)]
-            for wide, row in zip(wide_rows, rows):
-                np.copyto(wide, row)
-            wide_rows = [wide.reshape(-1) for wide in wide_rows]
-        for i in range(0, whole, step):
-            end = min(i + step, whole)
-            yield [x[i:end].reshape(-1, joined * columns) for x in matrices], wide_rows
-        if whole < n:
-            yield [x[whole:] for x in matrices], rows
-
     def _zero_sums(self, x: np.ndarray) -> np.ndarray:
-        """Double-precision zeros for the sums over x, one for each column of a wide row."""
+        """Zeros in double precision, one for each column of a wide row of x."""
         sums = self.scratch((rows_joined(x.shape[1]) * x.shape[1],), np.float64, "sums")
         sums.fill(0)
         return sums
 
     def _add_sum_rows(self, block: np.ndarray, sums: np.ndarray) -> None:
-        """sums[j] += sum_i block[i, j]; rows of the remainder add to the first sums only."""
+        """sums[j] += sum_i block[i, j]. Rows that were not joined add to the first sums only."""
         n, width = block.shape
         part = self.scratch((1, width), block.dtype, "part")
         self.product(self.scratch.ones(n, block.dtype), block, out=part)
         np.add(sums[:width], part[0], out=sums[:width])
 
     def _total(self, sums: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """The sums of joined rows added up: one number for each column of x."""
+        """Add up the sums of joined rows: one number for each column of x."""
         joined = sums.reshape(-1, x.shape[1])
         total = self.scratch((1, x.shape[1]), np.float64, "total")
         return self.product(self.scratch.ones(len(joined), sums.dtype), joined, out=total)[0]
 
 
-def rows_joined(columns: int) -> int:
-    """How many rows of this many columns are joined into a wide one."""
-    return max(1, WIDTH // columns)
+def backward_rows(
+    scratch: Scratch, n: int, W: np.ndarray, inv_std: np.ndarray, dW: np.ndarray, db: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dW / n, db / n and W inv_std, for dx = scale (dy - (slope xhat + shift))."""
+    slope = np.divide(dW, n, out=scratch(dW.shape, dW.dtype, "slope"))
+    shift = np.divide(db, n, out=scratch(db.shape, db.dtype, "shift"))
+    scale = np.multiply(W, inv_std, out=scratch(W.shape, W.dtype, "scale"))
+    return slope, shift, scale

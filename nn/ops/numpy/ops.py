@@ -1,8 +1,6 @@
 """The CPU backend on NumPy, the reference that every other backend is tested against.
 
-What a primitive needs beyond its arguments is scratch memory, valid only inside that call. Long
-elementwise chains are walked in blocks, so that the second operation on a block finds it in the
-cache.
+Memory that a primitive needs beyond its arguments is scratch memory, valid only within the call.
 """
 
 from __future__ import annotations

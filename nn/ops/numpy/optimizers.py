@@ -1,15 +1,16 @@
-"""Optimizer steps on the CPU: one pass over flat vectors, block by block."""
+"""Optimizer steps on the CPU, block by block."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from nn.ops.numpy.arrays import NumpyArrays
+from nn.ops.numpy.blocks import blocks
 from nn.underflow import quiet
 
 
 class NumpyOptimizers(NumpyArrays):
-    """step_and_rate is (step count, learning rate)."""
+    """All scalar factors of a step are computed once, in double precision."""
 
     @quiet
     def sgd_step_(
@@ -23,7 +24,7 @@ class NumpyOptimizers(NumpyArrays):
     ) -> None:
         step_and_rate[0] += 1
         rate = float(step_and_rate[1])
-        for value_, grad_, velocity_ in self._blocks(value, grad, velocity):
+        for value_, grad_, velocity_ in blocks(value, grad, velocity):
             step = self.scratch(value_.shape, value_.dtype)
             np.add(np.multiply(velocity_, momentum, out=velocity_), grad_, out=velocity_)
             if nesterov:
@@ -43,10 +44,13 @@ class NumpyOptimizers(NumpyArrays):
         decay: float,
         eps: float,
     ) -> None:
-        """(1 - decay) multiplies before the square, as in Adam: v overflows at 2e20, not 2e19."""
+        """(1 - decay) multiplies grad before it is squared, as in Adam.
+
+        In float32, with decay 0.99, square then overflows for gradients of 2e20 instead of 2e19.
+        """
         step_and_rate[0] += 1
         rate = float(step_and_rate[1])
-        for value_, grad_, square_ in self._blocks(value, grad, square):
+        for value_, grad_, square_ in blocks(value, grad, square):
             step = np.multiply(grad_, 1 - decay, out=self.scratch(value_.shape, value_.dtype))
             np.multiply(step, grad_, out=step)
             np.add(np.multiply(square_, decay, out=square_), step, out=square_)
@@ -69,12 +73,13 @@ class NumpyOptimizers(NumpyArrays):
     ) -> None:
         """value -= rate m / (sqrt(v) + eps_t), with all scalar factors folded into rate and eps_t.
 
-        (1 - beta2) g g is multiplied from the left, as in PyTorch: in float32, v stays finite for
-        gradients of up to 5e20. A larger one makes v infinite, there as here, and its weight stops
-        moving. m without its factor saves a pass; it overflows at gradients of 1e37, long after v.
+        (1 - beta2) g g is multiplied from the left, as in PyTorch, so that v stays finite in
+        float32 for gradients of up to 5e20. A larger one makes v infinite, as in PyTorch, and its
+        weight stops moving. Storing m without its factor saves a pass. It overflows at gradients of
+        1e37, long after v.
         """
         keep, rate, eps_t = adam_schedule(step_and_rate, beta1, beta2, eps, weight_decay)
-        for value_, grad_, m_, v_ in self._blocks(value, grad, m, v):
+        for value_, grad_, m_, v_ in blocks(value, grad, m, v):
             step = self.scratch(value_.shape, value_.dtype)
             if weight_decay:
                 np.multiply(value_, keep, out=value_)
@@ -89,7 +94,7 @@ class NumpyOptimizers(NumpyArrays):
 def adam_schedule(
     step_and_rate: np.ndarray, beta1: float, beta2: float, eps: float, weight_decay: float
 ) -> tuple[float, float, float]:
-    """Count the step and return its (factor of weight decay, rate, eps_t)."""
+    """Count the step; return (factor of weight decay, rate, eps_t)."""
     step_and_rate[0] += 1
     t, learning_rate = float(step_and_rate[0]), float(step_and_rate[1])
     root = (1 - beta2**t) ** 0.5  # sqrt(v_hat) = sqrt(v) / root

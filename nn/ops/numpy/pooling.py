@@ -8,13 +8,14 @@ import numpy as np
 
 from nn.arithmetic import ceil_div
 from nn.ops.base import Pair
-from nn.ops.numpy.arrays import BLOCK, NumpyArrays
+from nn.ops.numpy.arrays import NumpyArrays
+from nn.ops.numpy.blocks import BLOCK
 
 Slices = tuple[slice, slice, slice]  # of (N, rows, columns)
 
 
 class NumpyPooling(NumpyArrays):
-    """Loops over the taps of a window, each with one strided view of many images."""
+    """Loop over the taps of a window, each a strided view of many images."""
 
     def max_pool(
         self,
@@ -30,7 +31,9 @@ class NumpyPooling(NumpyArrays):
         for x_, y_, winner_ in self._samples(x, out, winner):
             y_.fill(-np.inf)
             won = self.scratch(y_.shape, bool, "pool.won")
-            for tap, inside, pixels in reversed(taps):  # the first among equals is written last
+            for tap, inside, pixels in reversed(
+                taps
+            ):  # the first of equal elements is written last
                 y_in, x_in = y_[inside], x_[pixels]
                 np.maximum(y_in, x_in, out=y_in)
                 np.copyto(winner_[inside], tap, where=np.equal(x_in, y_in, out=won[inside]))
@@ -95,7 +98,7 @@ class NumpyPooling(NumpyArrays):
         return out
 
     def _samples(self, *arrays: np.ndarray) -> Iterator[list[np.ndarray]]:
-        """Matching slices of the batch; the largest array's are about a block each."""
+        """Yield matching slices of the batch, about a block of the largest array each."""
         size = max(x.size for x in arrays)
         step = max(1, BLOCK * len(arrays[0]) // size)
         for i in range(0, len(arrays[0]), step):
@@ -105,7 +108,7 @@ class NumpyPooling(NumpyArrays):
 def _taps(
     image: Pair, result: Pair, kernel: Pair, stride: Pair, padding: Pair
 ) -> Iterator[tuple[int, Slices, Slices]]:
-    """For each tap: (number, outputs for which it is inside the image, pixels under it)."""
+    """Yield (index of the tap, outputs for which it is inside the image, pixels under it)."""
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             rows, pixel_rows = _inside(i, image[1], result[1], stride[0], padding[0])
@@ -115,7 +118,7 @@ def _taps(
 
 
 def _inside(tap: int, size: int, n_out: int, stride: int, padding: int) -> tuple[slice, slice]:
-    """The outputs p with 0 <= p stride + tap - padding < size, and those pixels, as slices."""
+    """The outputs p with 0 <= p stride + tap - padding < size, and their pixels, as slices."""
     first = max(0, ceil_div(padding - tap, stride))
     last = min(n_out - 1, (size - 1 + padding - tap) // stride)
     if last < first:

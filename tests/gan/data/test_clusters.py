@@ -7,9 +7,9 @@ import pytest
 
 from gan.data.clusters import ROUNDS, ClusterIds, find_clusters, principal_components
 from gan.errors import RunError
+from gan.generator_file import load_sampler
 from gan.latent import Latent
 from gan.recipes import RECIPES
-from gan.generator_file import load_sampler
 from gan.sampling import Sampler
 from gan.training.trainer import Trainer
 from nn import Dense, Sequential, WeightsError, save_weights

@@ -63,7 +63,7 @@ def test_the_suggested_batch_size_fits_and_its_double_does_not(
     learning = trainer(64)
     before = held_on(learning)
     with pytest.raises(
-        DeviceMemoryError, match="GB were asked for.*The batch size is 64: a batch of 16 fits"
+        DeviceMemoryError, match="GB were requested.*The batch size is 64: a batch of 16 fits"
     ):
         learning.fit(epochs=1)
     assert held_on(learning) == before  # the smaller steps leave no trace

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nn
-from nn.ops.numpy import conv as numpy_conv
+from nn.ops.numpy import columns as numpy_columns
 from nn.ops.numpy import winograd as numpy_winograd
 from tests.oracles import load
 from tests.support.strict import StrictOps
@@ -138,12 +138,12 @@ def geometries(draw):
 
 
 @settings(max_examples=80, deadline=None)
-@given(geometries(), st.sampled_from([1, 2_000, numpy_conv.COLUMN_BYTES]), st.integers(0, 99))
+@given(geometries(), st.sampled_from([1, 2_000, numpy_columns.COLUMN_BYTES]), st.integers(0, 99))
 def test_any_geometry_and_slice_size_matches_plain_loops(geometry, column_bytes, seed):
     layer, shape = geometry
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numpy_conv, "COLUMN_BYTES", column_bytes)
-        patch.setattr(numpy_conv, "MIN_ROWS", 1 if column_bytes == 1 else 512)
+        patch.setattr(numpy_columns, "COLUMN_BYTES", column_bytes)
+        patch.setattr(numpy_columns, "MIN_ROWS", 1 if column_bytes == 1 else 512)
         in_float64(layer, seed)
         x, dy = (
             normal(*shape, seed=seed),
@@ -177,7 +177,7 @@ def test_winograd_matches_plain_loops(data, kind, tiles_at_once, seed):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("CHANNELS", 0), ("TILES", 1), ("GAIN", 0), ("AT_ONCE", tiles_at_once)):
             patch.setattr(numpy_winograd, name, value)
-        patch.setattr(numpy_conv, "as_strided", None)  # nothing else is at work
+        patch.setattr(numpy_columns, "as_strided", None)  # nothing else is at work
         assert_is_plain(layer, x, dy)
         before = layer.dW.copy()
         one_pass(layer, x, dy, grads="add")
@@ -258,8 +258,8 @@ def test_transposed_convolution_is_the_adjoint(name):
     ids=repr,
 )
 def test_batches_larger_than_a_slice_then_smaller_ones(layer, monkeypatch):
-    monkeypatch.setattr(numpy_conv, "COLUMN_BYTES", 30_000)
-    monkeypatch.setattr(numpy_conv, "MIN_ROWS", 1)
+    monkeypatch.setattr(numpy_columns, "COLUMN_BYTES", 30_000)
+    monkeypatch.setattr(numpy_columns, "MIN_ROWS", 1)
     in_float64(layer)
     cache = layer.cache()
     for n in (11, 3, 11):

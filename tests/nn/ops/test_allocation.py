@@ -1,8 +1,9 @@
 """After a warm-up step, a training step allocates no array.
 
-What a step takes is read from tracemalloc: the highest total during the step over that before it, in which the smallest
-array of a batch would stand out, and the bytes of arrays that outlive it. For sums over a broadcast row NumPy takes a work
-buffer of up to 8,192 elements; it is made as small as it goes, so that arrays show.
+tracemalloc measures two numbers: how far the total rises during the step, in which the smallest
+array of a batch would stand out, and how many bytes of arrays outlive the step. NumPy sums over a
+broadcast row through a work buffer of up to 8,192 elements. The tests make it as small as possible,
+so that arrays stand out.
 """
 
 import tracemalloc
@@ -12,34 +13,34 @@ import pytest
 
 import nn
 
-BATCH, LAST_BATCH, N_OUT = 256, 160, 8  # D's output, the smallest array of a batch, is larger than LIMIT
-WIDE = 1100  # a bias of so many outputs is too
+BATCH, LAST_BATCH = 256, 160
+N_OUT = 8  # D's output, the smallest array of a batch, is larger than LIMIT
+WIDE = 1100  # a bias of this many outputs is larger, too
 LIMIT = 5_000  # bytes: views, tuples and generators, but no array of a batch
-FIRST_LIMIT = 16_000  # bytes in the first step with another batch size: its views, which are kept
+FIRST_LIMIT = 16_000  # bytes, for the first step with another batch size: its views, which are kept
 
 
 @pytest.fixture(autouse=True)
 def small_work_buffers():
+    """NumPy's work buffers, which would hide small arrays."""
     before = np.setbufsize(16)
     yield
     np.setbufsize(before)
 
 
 def networks(last, extra=()):
-    G = nn.Sequential(
-        nn.Dense(8, 24), nn.BatchNorm(24), nn.LeakyReLU(0.2), nn.Dense(24, 20), nn.ReLU(), nn.Dense(20, 36), nn.Tanh(),
-        nn.Reshape((1, 6, 6)),
-    )  # fmt: skip
-    D = nn.Sequential(
-        nn.Flatten(), nn.Reshape((4, 3, 3)), nn.BatchNorm(4), nn.Flatten(),  # images in one memory order and the other
-        nn.Dense(36, WIDE), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Dense(WIDE, 40), nn.BatchNorm(40), nn.ReLU(),
-        *extra, nn.Dense(40, N_OUT), *last,
-    )  # fmt: skip
+    hidden = nn.Dense(8, 24), nn.BatchNorm(24), nn.LeakyReLU(0.2), nn.Dense(24, 20), nn.ReLU()
+    G = nn.Sequential(*hidden, nn.Dense(20, 36), nn.Tanh(), nn.Reshape((1, 6, 6)))
+    # images in both memory orders
+    images = nn.Flatten(), nn.Reshape((4, 3, 3)), nn.BatchNorm(4), nn.Flatten()
+    wide = nn.Dense(36, WIDE), nn.LeakyReLU(0.2), nn.Dropout(0.3)
+    narrow = nn.Dense(WIDE, 40), nn.BatchNorm(40), nn.ReLU()
+    D = nn.Sequential(*images, *wide, *narrow, *extra, nn.Dense(40, N_OUT), *last)
     return G.build(seed=1), D.build(seed=2)
 
 
 def training(loss, make_optimizer, last, extra=()):
-    """A GAN's step as a reader of the package writes it, as a function of the batch's size."""
+    """The step of a GAN as users of the package write it, as a function of the batch size."""
     G, D = networks(last, extra)
     g_cache, real_cache, fake_cache = G.cache(), D.cache(), D.cache(tracks_statistics=False)
     g_optimizer, d_optimizer = make_optimizer(G), make_optimizer(D)
@@ -64,15 +65,17 @@ def training(loss, make_optimizer, last, extra=()):
 
 
 def arrays_held():
-    """Bytes of NumPy arrays that are alive and were made since tracing began."""
-    snapshot = tracemalloc.take_snapshot().filter_traces([tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)])
+    """Bytes of the NumPy arrays that were allocated since tracing began and are alive."""
+    arrays = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+    snapshot = tracemalloc.take_snapshot().filter_traces([arrays])
     return sum(trace.size for trace in snapshot.traces)
 
 
 def rise(step, n, *, settled=True):
-    """Peak bytes during a step over those before it, and bytes of arrays that it leaves behind.
+    """The rise of the total during a step, and the bytes of arrays that it leaves behind.
 
-    settled: a like step goes before, so that what one step frees of the last one's views evens out what it makes.
+    With `settled`, a step of the same size comes first: views that the measured step makes then
+    replace views of the same size.
     """
     tracemalloc.start()
     try:
@@ -92,16 +95,17 @@ def rise(step, n, *, settled=True):
     [
         (nn.BCEWithLogits(), (), nn.Adam),
         (nn.BCE(), (nn.Sigmoid(),), lambda net: nn.Adam(net, weight_decay=0.01)),
-        (nn.BCE(), (nn.Sigmoid(), nn.Reshape((N_OUT,))), nn.RMSProp),  # BCE on what it must take for any probabilities
+        # BCE does not see the sigmoid behind Reshape, so it takes the general form
+        (nn.BCE(), (nn.Sigmoid(), nn.Reshape((N_OUT,))), nn.RMSProp),
         (nn.BCEWithLogits(), (), lambda net: nn.SGD(net, momentum=0.9, nesterov=True)),
     ],
 )
 def test_a_training_step_allocates_no_array(loss, last, optimizer):
     step = training(loss, optimizer, last)
-    rise(step, BATCH)  # a process's first measurement sees Python's own lists grow
+    rise(step, BATCH)  # the first measurement of a process sees Python's own lists grow
     peak, held = rise(step, BATCH)
     assert peak < LIMIT and held == 0
-    peak, held = rise(step, LAST_BATCH, settled=False)  # the epoch's last batch is smaller, and nothing is new for it
+    peak, held = rise(step, LAST_BATCH, settled=False)  # a smaller batch needs no new array
     assert peak < FIRST_LIMIT and held == 0
     for n in (LAST_BATCH, BATCH):
         peak, held = rise(step, n)
@@ -120,7 +124,7 @@ class AllocatesBackward(nn.Tanh):
 
 
 class KeepsRows(nn.Layer):
-    """Leaves a few floats for each sample behind."""
+    """Keeps a few floats of each sample."""
 
     kept = ()
 

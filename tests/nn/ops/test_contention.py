@@ -128,7 +128,7 @@ class ComesAndGoes:
         return self.present
 
 
-@pytest.mark.skipif(POOL.threads == 1, reason="one thread here")
+@pytest.mark.needs_threads
 @pytest.mark.parametrize("recipe", ["mlp-dropout", "mlp-batchnorm", "conv-clusters", "dcgan"])
 def test_the_same_bytes(recipe, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (256, 28, 28), np.uint8)

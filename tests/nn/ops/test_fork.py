@@ -1,19 +1,24 @@
-"""Forked children compute what their parent would. Each program runs in a process of its own, within a time limit."""
+"""Forked children compute what their parent would.
+
+Each program runs in a process of its own, within a time limit.
+"""
 
 import os
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 import nn
+from tests.support.threads import TWO_THREADS
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 ROOT = Path(nn.__file__).parent.parent
-SECONDS = 120  # on a busy machine, with kernels to compile; else two
+SECONDS = 120  # on a busy machine that compiles the kernels first; usually two
 BEGIN = """
 import multiprocessing, os, sys, threading
 import numpy as np
@@ -22,20 +27,21 @@ import nn
 def make(seed):
     rng = np.random.default_rng(seed)
     G = nn.Sequential(
-        nn.Dense(32, 16 * 49), nn.BatchNorm(16 * 49), nn.LeakyReLU(0.2), nn.Reshape((16, 7, 7)), nn.ConvTranspose2d(16, 8, 4, 2, 1),
-        nn.Tanh(), nn.Conv2d(8, 16, 4, 2, 1), nn.Flatten(), nn.Dense(784, 784),
+        nn.Dense(32, 16 * 49), nn.BatchNorm(16 * 49), nn.LeakyReLU(0.2),
+        nn.Reshape((16, 7, 7)), nn.ConvTranspose2d(16, 8, 4, 2, 1), nn.Tanh(),
+        nn.Conv2d(8, 16, 4, 2, 1), nn.Flatten(), nn.Dense(784, 784),
     ).build(seed=seed, device=sys.argv[1])
     x = rng.standard_normal((128, 32), np.float32)
     cache = G.cache()
     def numbers():
-        '''Every byte of a pass both ways.'''
+        '''All bytes of a forward and a backward pass.'''
         y = G.forward(x, cache, train=True).copy()
         G.backward(np.ones_like(y), cache, need_dx=False)
         return y.tobytes() + G.parameters.grad.flat.tobytes()
     return G.ops, numbers
 
 def in_a_child(job):
-    '''What a forked child says of it, one word.'''
+    '''The result of job() in a forked child, as text.'''
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -49,6 +55,8 @@ def in_a_child(job):
         return said.read()
 
 ops, numbers = make(0)
+def again(i):
+    return numbers()
 """
 PROGRAMS = {
     "a pool after a large pass": """
@@ -69,64 +77,72 @@ PROGRAMS = {
     "children while another thread is in a pass": """
         want = numbers()
         for small in (True, False):
-            over, right = threading.Event(), []
+            over = threading.Event()
             other = make(1)[1]
             a = np.ones((200, 200), np.float32)
-            thread = threading.Thread(target=lambda: [other() if small else ops.gemm(a, a, out=a.copy()) for _ in iter(over.is_set, True)])
+            work = other if small else lambda: ops.gemm(a, a, out=a.copy())
+            thread = threading.Thread(target=lambda: [work() for _ in iter(over.is_set, True)])
             thread.start()
             print(all(in_a_child(lambda: numbers() == want) == "True" for _ in range(5)))
             over.set()
             thread.join()
         print(numbers() == want)
     """,
-    "a child while another thread compiles": """
-        import numba
-        from numba.core.compiler_lock import global_compiler_lock
-        numba.config.CACHE_DIR = sys.argv[2]
-        x = np.ones((64, 784), np.float32)
-        thread = threading.Thread(target=lambda: ops.leaky_relu(x, 0.2, out=x.copy()))
-        thread.start()
-        while global_compiler_lock._lock.acquire(blocking=False):  # until the thread has it
-            global_compiler_lock._lock.release()
-        print(in_a_child(lambda: ops.leaky_relu_backward_(x.copy(), x, 0.2).sum() == x.size))
-        thread.join()
-    """,
 }
+WHILE_COMPILING = """
+    import numba
+    from numba.core import event
+    numba.config.CACHE_DIR = sys.argv[2]
+    compiling = threading.Event()
+    class Listener(event.Listener):
+        def on_start(self, event):
+            compiling.set()
+        def on_end(self, event):
+            pass
+    event.register("numba:compile", Listener())
+    x = np.ones((64, 784), np.float32)
+    thread = threading.Thread(target=lambda: ops.leaky_relu(x, 0.2, out=x.copy()))
+    thread.start()
+    compiling.wait()
+    print(in_a_child(lambda: ops.leaky_relu_backward_(x.copy(), x, 0.2).sum() == x.size))
+    thread.join()
+"""
+REPRS = """
+    print(repr(ops)[-10:])
+    numbers()
+    print(in_a_child(lambda: (numbers(), repr(ops))[1]))
+"""
 
 
-def say(program, device, *arguments, **environment):
-    lines = [line[8:] for line in PROGRAMS[program].splitlines()]
-    code = BEGIN + "\n".join(["def again(i):", "    return numbers()", *lines])
-    two = {"OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
-    env = {**os.environ, **two, "PYTHONHASHSEED": "0", **environment}
-    command, pipe = [sys.executable, "-c", code, device, *arguments], subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+def output_of(program, device, *arguments):
+    """The words that a program prints."""
+    code = BEGIN + textwrap.dedent(program)
+    env = {**os.environ, **TWO_THREADS, "PYTHONHASHSEED": "0"}
+    command = [sys.executable, "-c", code, device, *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True, **pipes) as process:
         try:
-            said, complaint = process.communicate(timeout=SECONDS)
+            output, errors = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # it, and children that wait for ever
+            os.killpg(process.pid, signal.SIGKILL)  # with children that would wait for ever
             raise
-    assert process.returncode == 0 and complaint == "", complaint
-    return said.split()
+    assert process.returncode == 0 and errors == "", errors
+    return output.split()
 
 
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
-@pytest.mark.parametrize("program", [name for name in PROGRAMS if "compiles" not in name])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_children(program, device):
-    assert set(say(program, device)) == {"True"}
+    assert set(output_of(PROGRAMS[program], device)) == {"True"}
 
 
 def test_a_child_while_another_thread_compiles(tmp_path):
     pytest.importorskip("numba")
-    assert say("a child while another thread compiles", "cpu", str(tmp_path)) == ["True"]
+    assert output_of(WHILE_COMPILING, "cpu", str(tmp_path)) == ["True"]
 
 
 def test_children_say_why_they_have_one_thread():
     pytest.importorskip("numba")
-    PROGRAMS["said"] = """
-        print(repr(ops)[-10:])
-        numbers()
-        print(in_a_child(lambda: (numbers(), repr(ops))[1]))
-    """
-    said = " ".join(say("said", "cpu"))
-    assert said.startswith("2 threads)") and said.endswith("1 thread: forked after the threads were started)")
+    said = " ".join(output_of(REPRS, "cpu"))
+    assert said.startswith("2 threads)")
+    assert said.endswith("1 thread: forked after the threads were started)")

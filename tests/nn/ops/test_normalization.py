@@ -1,4 +1,4 @@
-"""The primitives of batch norm on matrices of every proportion: rows side by side, many blocks, what is left over."""
+"""The primitives of batch norm on matrices with joined rows, many blocks and rows left over."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_normalize_backward(shape):
 
 
 @each_shape
-def test_rows_that_scale_and_shift(shape):
+def test_scale_and_shift(shape):
     x, a, b, ops = normal(*shape), normal(shape[1], seed=1), normal(shape[1], seed=2), NumpyOps()
     assert (ops.scale_shift(x, a, b, out=np.empty(shape)) == x * a + b).all()
     assert (ops.shift_scale(x, a, b, out=np.empty(shape)) == (x - a) * b).all()
@@ -46,7 +46,7 @@ def test_sum_product_rows(shape):
     assert_close(out, (x * y).sum(axis=0), 1e-12)
 
 
-def test_float32_keeps_its_digits_over_fifty_thousand_rows():
+def test_float32_is_accurate_over_fifty_thousand_rows():
     x = 3 + normal(50_176, 32, dtype=np.float32)
     mean, var, inv_std, total = (np.empty(32, np.float32) for _ in range(4))
     NumpyOps().normalize(x, 1e-5, out=np.empty_like(x), mean=mean, var=var, inv_std=inv_std)
@@ -60,14 +60,15 @@ def test_float32_keeps_its_digits_over_fifty_thousand_rows():
 def normalized(ops, x):
     """(xhat, mean, var) of a backend, on the host."""
     x = ops.asarray(x)
-    out, mean, var, inv_std = (ops.empty(s, "float32") for s in (x.shape, x.shape[1:], x.shape[1:], x.shape[1:]))
+    out = ops.empty(x.shape, "float32")
+    mean, var, inv_std = (ops.empty(x.shape[1:], "float32") for _ in range(3))
     ops.normalize(x, 1e-5, out=out, mean=mean, var=var, inv_std=inv_std)
     return ops.to_host(out), ops.to_host(mean), ops.to_host(var)
 
 
 @pytest.mark.parametrize("rows", [2, 100, 3137, 12_544])
-def test_columns_of_one_number_each_become_zeros(any_backend, rows):
-    """However large it is; a mean that is off by its rounding would be divided by sqrt(eps)."""
+def test_constant_columns_become_zeros(any_backend, rows):
+    """However large: the rounding error of a mean would be divided by sqrt(eps)."""
     numbers = np.array([1000.1, -1000.1, 3.3e5, 7.7e30, 1e-30, 0.1, 0], np.float32)
     for x in (np.tile(numbers, (rows, 1)), np.tile(numbers[:1], (rows, 1))):
         out, mean, var = normalized(any_backend, x)
@@ -75,22 +76,22 @@ def test_columns_of_one_number_each_become_zeros(any_backend, rows):
 
 
 def assert_normalized(ops, x, tolerance):
-    """Against float64."""
+    """Compare with float64."""
     exact = x.astype(np.float64)
     out, mean, var = normalized(ops, x)
-    std = exact.std(axis=0)
-    assert (np.abs(mean - exact.mean(axis=0)) <= 1e-5 * std + 1e-7 * np.abs(exact.mean(axis=0))).all()
+    center, std = exact.mean(axis=0), exact.std(axis=0)
+    assert (np.abs(mean - center) <= 1e-5 * std + 1e-7 * np.abs(center)).all()
     np.testing.assert_allclose(var, std**2, rtol=tolerance)
-    assert_close(out, (exact - exact.mean(axis=0)) / np.sqrt(std**2 + 1e-5), tolerance)
+    assert_close(out, (exact - center) / np.sqrt(std**2 + 1e-5), tolerance)
 
 
 @pytest.mark.parametrize("offset, tolerance", [(0, 3e-6), (1e3, 1e-4), (1e5, 1e-2)])
-def test_a_large_mean_costs_no_more_digits_than_the_numbers_have_lost(any_backend, offset, tolerance):
+def test_a_large_mean_costs_only_the_digits_of_the_input(any_backend, offset, tolerance):
     assert_normalized(any_backend, (offset + normal(12_544, 5)).astype(np.float32), tolerance)
 
 
 @pytest.mark.parametrize("row", [0, 250])
-def test_an_outlier_leaves_the_others_their_digits(any_backend, row):
+def test_an_outlier_costs_the_other_rows_no_digits(any_backend, row):
     x = normal(500, 3, dtype=np.float32)
     x[row] = 1e4
     assert_normalized(any_backend, x, 1e-5)
@@ -98,8 +99,10 @@ def test_an_outlier_leaves_the_others_their_digits(any_backend, row):
 
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
 def test_constant_images_through_the_layer(device):
-    """In training they become b; in evaluation too, once the running statistics are theirs."""
+    """In training they become b. In evaluation too, once they are the running mean."""
     layer = nn.BatchNorm(4, momentum=1.0).build(seed=0, device=device)
     x = np.full((64, 4, 14, 14), 1000.1, np.float32)
     assert not layer.forward(x, layer.cache(), train=True).any()
-    assert (layer.running_mean == x[0, 0, 0, 0]).all() and not layer.running_var.any() and not layer(x).any()
+    assert (layer.running_mean == x[0, 0, 0, 0]).all()
+    assert not layer.running_var.any()
+    assert not layer(x).any()

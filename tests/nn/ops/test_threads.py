@@ -1,4 +1,7 @@
-"""Several threads at once get the numbers of one. test_numba_ops.py runs these tests with two threads of the pool and of BLAS, too."""
+"""Several threads at once compute what one thread does.
+
+test_numba_processes.py also runs these tests with two threads in the pool and in BLAS.
+"""
 
 import ctypes
 import sys
@@ -17,27 +20,34 @@ from gan.recipes import get_recipe
 from gan.training.trainer import Trainer
 from nn.ops.blas import openblas
 
-LAYERS = {
-    "perceptron": (lambda: nn.Sequential(nn.Dense(32, 256), nn.BatchNorm(256), nn.LeakyReLU(0.2), nn.Dense(256, 784), nn.Tanh()), (64, 32)),
-    "convolutions": (
-        lambda: nn.Sequential(
-            nn.Conv2d(1, 16, 4, 2, 1), nn.BatchNorm(16), nn.ReLU(), nn.Conv2d(16, 64, 3, 1, 1), nn.Sigmoid(), nn.Conv2d(64, 64, 3, 1, 1),
-            nn.MaxPool2d(2), nn.Flatten(), nn.SpectralNorm(nn.Dense(64 * 49, 8)),
-        ),
-        (8, 1, 28, 28),
-    ),
-    "images": (
-        lambda: nn.Sequential(
-            nn.Dense(16, 8 * 49), nn.Reshape((8, 7, 7)), nn.ConvTranspose2d(8, 16, 4, 2, 1), nn.Upsample(2), nn.Dropout(0.5),
-            nn.ConvTranspose2d(16, 3, 5, 1, 2), nn.AvgPool2d(2), nn.Sigmoid(),
-        ),
-        (16, 16),
-    ),
-}  # fmt: skip
+
+def perceptron():
+    hidden = nn.Dense(32, 256), nn.BatchNorm(256), nn.LeakyReLU(0.2)
+    return nn.Sequential(*hidden, nn.Dense(256, 784), nn.Tanh())
+
+
+def convolutions():
+    first = nn.Conv2d(1, 16, 4, 2, 1), nn.BatchNorm(16), nn.ReLU()
+    more = nn.Conv2d(16, 64, 3, 1, 1), nn.Sigmoid(), nn.Conv2d(64, 64, 3, 1, 1)
+    last = nn.MaxPool2d(2), nn.Flatten(), nn.SpectralNorm(nn.Dense(64 * 49, 8))
+    return nn.Sequential(*first, *more, *last)
+
+
+def images():
+    first = nn.Dense(16, 8 * 49), nn.Reshape((8, 7, 7)), nn.ConvTranspose2d(8, 16, 4, 2, 1)
+    last = nn.ConvTranspose2d(16, 3, 5, 1, 2), nn.AvgPool2d(2), nn.Sigmoid()
+    return nn.Sequential(*first, nn.Upsample(2), nn.Dropout(0.5), *last)
+
+
+NETWORKS = {  # name: (function that makes it, shape of its input)
+    "perceptron": (perceptron, (64, 32)),
+    "convolutions": (convolutions, (8, 1, 28, 28)),
+    "images": (images, (16, 16)),
+}
 
 
 def at_once(jobs):
-    """The results of functions that run each in a thread of its own, all of them begun together."""
+    """The results of functions, each run in a thread of its own. All start together."""
     start = threading.Barrier(len(jobs))
 
     def run(job):
@@ -45,7 +55,7 @@ def at_once(jobs):
         return job()
 
     usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # seconds: whatever can come between two lines of a thread shall
+    sys.setswitchinterval(1e-5)  # seconds: threads interleave as finely as possible
     try:
         with ThreadPoolExecutor(len(jobs)) as pool:
             return list(pool.map(run, jobs))
@@ -53,10 +63,10 @@ def at_once(jobs):
         sys.setswitchinterval(usual)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
 def test_one_network_called_by_several_threads(device, name):
-    make, shape = LAYERS[name]
+    make, shape = NETWORKS[name]
     net, rng = make().build(seed=0, device=device), np.random.default_rng(0)
     xs = [rng.standard_normal(shape, np.float32) for _ in range(4)]
     want = [net(x).copy() for x in xs]
@@ -65,10 +75,10 @@ def test_one_network_called_by_several_threads(device, name):
         assert all(np.array_equal(y, want[x]) for y in results)
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_passes_both_ways_in_several_threads(name):
-    """Each in a cache, with gradients, of a network of its own on one backend."""
-    make, shape = LAYERS[name]
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forward_and_backward_in_several_threads(name):
+    """Each thread has a network and a cache of its own, on the same backend."""
+    make, shape = NETWORKS[name]
     ops, rng = nn.get_ops(), np.random.default_rng(0)
     x = rng.standard_normal(shape, np.float32)
 
@@ -88,14 +98,21 @@ def test_trainings_in_several_threads(device, recipe):
     images = np.random.default_rng(0).integers(0, 256, (64, 784), dtype=np.uint8)
 
     def train(seed):
-        trainer = Trainer(replace(get_recipe(recipe), batch_size=4), images, seed=seed, device=device)
+        trainer = Trainer(
+            replace(get_recipe(recipe), batch_size=4), images, seed=seed, device=device
+        )
         trainer.fit(steps=2)
-        return [trainer.generator.parameters.value.flat.tobytes(), trainer.discriminator.parameters.value.flat.tobytes()]
+        return [
+            trainer.generator.parameters.value.flat.tobytes(),
+            trainer.discriminator.parameters.value.flat.tobytes(),
+        ]
 
-    assert at_once([lambda seed=seed: train(seed) for seed in range(3)]) == [train(seed) for seed in range(3)]
+    assert at_once([lambda seed=seed: train(seed) for seed in range(3)]) == [
+        train(seed) for seed in range(3)
+    ]
 
 
-def test_working_memory_is_a_threads_own(any_backend):
+def test_each_thread_has_scratch_memory_of_its_own(any_backend):
     """On every backend, one primitive's while another thread is inside the same one."""
     ops = getattr(any_backend, "cpu", any_backend)
     mine = (8,), "float32", "mine"
@@ -107,8 +124,8 @@ def test_working_memory_is_a_threads_own(any_backend):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_blas_has_the_threads_that_the_program_gave_it(threads):
-    """While products of all kinds are under way in several threads, some of which end in errors, and afterwards."""
+def test_the_thread_count_of_blas_stays(threads):
+    """After products of all kinds in several threads, some of which raise errors."""
     blas, ops = openblas(), nn.get_ops()
     ctypes.CFUNCTYPE(None, ctypes.c_int)(blas.set_threads)(threads)
     x, images, W = np.ones((64, 64), "f"), np.ones((2, 8, 8, 4), "f"), np.ones((4, 3, 3, 4), "f")
@@ -126,22 +143,23 @@ def test_blas_has_the_threads_that_the_program_gave_it(threads):
     assert ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)() == threads
 
 
-def test_a_number_of_threads_that_is_set_during_a_product_stays():
-    """The product does not give BLAS back what was set before it."""
+def test_a_thread_count_that_is_set_during_a_product_stays():
+    """The product does not restore the count from before it."""
     products = pytest.importorskip("nn.ops.numba.products")
     if products.BLAS.sets_each_thread:
-        pytest.skip("MKL's number is each thread's own")
+        pytest.skip("in MKL, each thread has a count of its own")
     blas, calls = openblas(), products.calls
     ctypes.CFUNCTYPE(None, ctypes.c_int)(blas.set_threads)(1)
-    calls[products.RUNNING], calls[products.BEFORE] = 1, 3  # another thread is inside one, and began with three
+    # another thread is inside a product, before which the count was three
+    calls[products.RUNNING], calls[products.BEFORE] = 1, 3
     x = np.ones((8, 8), "f")
     nn.get_ops().gemm(x, x, out=np.empty_like(x))
     assert ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)() == 1 and calls[products.RUNNING] == 1
     calls[products.RUNNING] = 0
 
 
-def test_files_are_written_and_read_by_several_threads(tmp_path):
-    """And Python's filters of warnings, which are the process's, stay as they are."""
+def test_several_threads_write_and_read_files(tmp_path):
+    """The warning filters, which the process shares, stay unchanged."""
     filters = list(warnings.filters)
     Image.fromarray(np.tri(28, dtype=np.uint8) * 255).save(tmp_path / "digit.png")
     digit = read_digit(tmp_path / "digit.png").tobytes()
@@ -152,7 +170,8 @@ def test_files_are_written_and_read_by_several_threads(tmp_path):
             net = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4)).build(seed=seed)
             nn.save_weights(path, {"net": net}, {"seed": seed})
             networks, info = nn.load_weights(path)
-            assert info == {"seed": seed} and np.array_equal(networks["net"].parameters.value.flat, net.parameters.value.flat)
+            assert info == {"seed": seed}
+            assert np.array_equal(networks["net"].parameters.value.flat, net.parameters.value.flat)
             assert read_digit(tmp_path / "digit.png").tobytes() == digit
         return path.read_bytes()
 

@@ -1,4 +1,4 @@
-"""A program that has NumPy raise floating-point errors trains, draws and measures as any other, to the same bytes."""
+"""With floating-point errors raised, a program trains, draws and evaluates to the same bytes."""
 
 from dataclasses import replace
 
@@ -14,18 +14,18 @@ from tests.gan.training.test_trajectories import RECIPES, trainer_of
 from tests.support.small import held, weights
 from tests.support.tools import normal
 
-both = pytest.mark.parametrize("device", ["cpu", "numpy"])
+each_device = pytest.mark.parametrize("device", ["cpu", "numpy"])
 
 
 def trained(name, device):
-    """Three steps of a D so sure that its losses and gradients fade to nothing: the bytes of weights and images."""
+    """Train three steps with a D so confident that gradients underflow; return all bytes."""
     trainer = trainer_of(name, get_ops(device), batch_size=4)
     trainer.discriminator.parameters.value.flat[...] *= 10
     trainer.fit(steps=3)
     return weights(trainer), trainer.fixed_samples().tobytes()
 
 
-@both
+@each_device
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains_to_the_same_bytes(name, device):
     with np.errstate(all="raise"):
@@ -34,9 +34,9 @@ def test_every_recipe_trains_to_the_same_bytes(name, device):
         assert got == trained(name, device)
 
 
-@both
+@each_device
 @pytest.mark.parametrize("optimizer", [nn.Adam, nn.RMSProp, lambda net: nn.SGD(net, momentum=0.9)])
-def test_tiny_gradients_step(optimizer, device):
+def test_optimizers_take_tiny_gradients(optimizer, device):
     net = nn.Dense(3, 2).build(seed=0, device=device)
     made = optimizer(net)
     net.parameters.grad.flat[...] = 1e-30
@@ -46,19 +46,20 @@ def test_tiny_gradients_step(optimizer, device):
             net.ops.moving_average_(net.dW.reshape(-1), net.dW.reshape(-1), 1e-20)
 
 
-@both
+@each_device
 @pytest.mark.parametrize("loss", [nn.BCEWithLogits(), nn.BCE(), nn.MeanSquaredError()])
-def test_losses_of_tiny_and_far_outputs(loss, device):
+def test_losses_take_tiny_and_large_outputs(loss, device):
     cache = nn.Dense(1, 1).build(device=device).cache()
     with np.errstate(all="raise"):
         for y in (1e-30, 0.0, 1.0, 95.0, -95.0)[: 3 if isinstance(loss, nn.BCE) else 5]:
-            value, _ = loss(np.full((4, 1), y, np.float32), np.full((4, 1), 1e-20, np.float32), cache, weight=1e-20)
+            outputs, targets = (np.full((4, 1), x, np.float32) for x in (y, 1e-20))
+            value, _ = loss(outputs, targets, cache, weight=1e-20)
             assert np.isfinite(value[0])
 
 
-@both
-def test_the_programs_own_arithmetic_still_signals(device):
-    """Before, between and after passes through a network."""
+@each_device
+def test_arithmetic_of_the_program_still_raises(device):
+    """After a pass through a network."""
     net = nn.Sequential(nn.Dense(3, 2), nn.Sigmoid()).build(seed=0, device=device)
     with np.errstate(under="raise"):
         net(200 * normal(4, 3, dtype=np.float32))
@@ -66,9 +67,10 @@ def test_the_programs_own_arithmetic_still_signals(device):
             np.float32(1e-30) * np.array([1e-30], np.float32)
 
 
-def test_a_step_of_ones_own():
-    """A loop without a trainer: a discriminator that is right, and sure of it."""
-    net = nn.Sequential(nn.Dense(3, 4), nn.LeakyReLU(0.2), nn.BatchNorm(4), nn.Tanh(), nn.Dense(4, 1), nn.Sigmoid()).build(seed=0)
+def test_a_step_without_a_trainer():
+    """A discriminator that is right and confident."""
+    hidden = nn.Dense(3, 4), nn.LeakyReLU(0.2), nn.BatchNorm(4), nn.Tanh()
+    net = nn.Sequential(*hidden, nn.Dense(4, 1), nn.Sigmoid()).build(seed=0)
     x, cache, optimizer = normal(16, 3, dtype=np.float32), net.cache(), nn.Adam(net)
     net[4].b[...] = 95
     with np.errstate(all="raise"):
@@ -79,7 +81,7 @@ def test_a_step_of_ones_own():
     assert np.isfinite(np.frombuffer(held(net), np.float32)).all()
 
 
-def test_clusters_of_images_with_an_edge_that_never_varies():
+def test_clusters_of_images_with_a_constant_edge():
     images = np.random.default_rng(0).integers(0, 256, (60, 1, 28, 28)).astype(np.uint8)
     images[:, :, :4] = 0
     recipe = replace(get_recipe("conv-clusters"), batch_size=4)

@@ -1,0 +1,55 @@
+"""The contract between layers and backends: `Array`, `Stream`, and all primitives, `Ops`.
+
+A layer calls ``self.ops.gemm(...)`` and never asks which backend it is on. Each theme has a module
+here and one of the same name in each backend that implements it. `NumpyOps` is the reference.
+
+These conventions hold for every primitive:
+
+- The result goes into an array that the caller provides: `out`, or, for a name that ends in `_`,
+  one of the arguments. A primitive that has an `out` returns it.
+- After its first call with the same shapes, a primitive allocates nothing, apart from `empty`,
+  `zeros`, `asarray`, `to_host` and `stream`.
+- All arrays share one floating dtype unless stated otherwise. Scalars are Python numbers and are
+  rounded to that dtype.
+- An output overlaps no other argument. "out may be x" allows the two to be the same array, not to
+  overlap in part.
+- Only `to_host` and `all_finite` read back to the host.
+- A wrong shape or dtype is an error, whose type depends on the backend. Layers check shapes first.
+
+Images are channels-last: x is (N, H, W, C), y is (N, P, Q, K). A `Pair` is (vertical, horizontal).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nn.ops.base.activations import ActivationOps
+from nn.ops.base.arrays import ALIGNMENT, A, Array, ArrayOps
+from nn.ops.base.augmentation import AugmentationOps
+from nn.ops.base.conv import ConvOps, Pair
+from nn.ops.base.losses import LossOps
+from nn.ops.base.normalization import NormalizationOps
+from nn.ops.base.optimizers import OptimizerOps
+from nn.ops.base.pooling import PoolingOps
+from nn.ops.base.products import ProductOps
+from nn.ops.base.random import RandomOps, Seed, Stream
+
+__all__ = ["ALIGNMENT", "Array", "Ops", "Pair", "Seed", "Stream"]
+
+
+class Ops(
+    ArrayOps[A],
+    ProductOps[A],
+    ConvOps[A],
+    PoolingOps[A],
+    AugmentationOps[A],
+    ActivationOps[A],
+    NormalizationOps[A],
+    LossOps[A],
+    OptimizerOps[A],
+    RandomOps[A],
+    Protocol[A],
+):
+    """The primitives of a backend on arrays of type A."""
+
+    device: str  # "cpu" or "cuda"
