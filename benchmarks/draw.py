@@ -46,7 +46,7 @@ def numpy(recipe, count):
 def pytorch(recipe, count):
     import torch
 
-    from benchmarks.harness.torch_networks import peer_of
+    from benchmarks.harness.pytorch.networks import peer_of
 
     generator = peer_of(recipe.generator().build(seed=0), (recipe.n_in,)).eval()
     low, high = recipe.image_range

@@ -20,7 +20,7 @@ import importlib.util
 import statistics
 import sys
 
-from benchmarks.harness.epoch_contenders import FULL
+from benchmarks.harness.contenders.epochs import FULL
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
 from gan.commands.command_line import Parser, positive_int, run
@@ -28,7 +28,7 @@ from gan.recipes import get_recipe
 from gan.errors import RunError
 
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
-SIDES = "benchmarks.harness.epoch_contenders"
+SIDES = "benchmarks.harness.contenders.epochs"
 
 
 def arguments():

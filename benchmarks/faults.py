@@ -12,8 +12,8 @@ import argparse
 import sys
 import time
 
-from benchmarks.harness import fault_files
-from benchmarks.harness import fault_runs
+from benchmarks.harness.faults import files as fault_files
+from benchmarks.harness.faults import runs as fault_runs
 from benchmarks.harness.tables import machine, render
 from gan.commands.command_line import Parser, positive_int, run
 

@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=WATCHED):
     import gzip
     import zipfile
 
-    from benchmarks.harness import fault_files
+    from benchmarks.harness.faults import files as fault_files
     from gan.runs.checkpoint import read_checkpoint, write_checkpoint
     from gan.classifier.network import CLASSES, IMAGE_RANGE, load_classifier, probabilities, save_classifier
     from gan.classifier.pictures import read_digit

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.harness.contenders import images
+from benchmarks.harness.contenders.steps import images
 from benchmarks.harness.tables import render
 from gan.commands.command_line import Parser, run
 from gan.recipes import DIGITS, get_recipe, recipes_for

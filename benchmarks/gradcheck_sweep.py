@@ -18,8 +18,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process for each core, a
 
 import numpy as np  # noqa: E402
 
-from benchmarks.harness import mistakes  # noqa: E402
-from benchmarks.harness.random_networks import random_case  # noqa: E402
+from benchmarks.harness.gradcheck import protocol_mistakes as mistakes  # noqa: E402
+from benchmarks.harness.gradcheck.random_networks import random_case  # noqa: E402
 from nn.checking.passes import has_double_backward, is_chain, own_gradients  # noqa: E402
 
 # ---- whether a mistake shows ------------------------------------------------------------------------------------------------

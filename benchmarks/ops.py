@@ -12,7 +12,7 @@ import importlib.util
 import statistics
 import sys
 
-from benchmarks.harness.primitive_contenders import CASES
+from benchmarks.harness.contenders.primitives import CASES
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
 from gan.commands.command_line import Parser, positive_int, run
@@ -38,7 +38,7 @@ def main():
     print(f"{machine()}; {args.rounds} rounds of {args.calls} calls", file=sys.stderr)
     rows = []
     for case in args.case or CASES:
-        times = take_turns(sides, (case,), args.rounds, args.calls, "benchmarks.harness.primitive_contenders")
+        times = take_turns(sides, (case,), args.rounds, args.calls, "benchmarks.harness.contenders.primitives")
         cells = [f"{1e3 * statistics.median(times[side]):.1f}" for side in sides]
         rows.append([case, *cells, *("{:.2f} ({:.2f}-{:.2f})".format(*ratio(times[side], times[ours])) for side in others)])
     print(render(["primitive", *(f"{side}, us" for side in sides), *(f"{side} / {ours}" for side in others)], rows, args.markdown))

@@ -20,7 +20,7 @@ import sys
 import time
 from itertools import pairwise
 
-from benchmarks.harness.epoch_contenders import FULL, Ours, training_images
+from benchmarks.harness.contenders.epochs import FULL, Ours, training_images
 from benchmarks.harness.tables import machine, render
 from benchmarks.harness.rounds import ratio, take_turns
 from gan.commands.command_line import Parser, positive_int, run
@@ -45,7 +45,7 @@ def arguments():
 
 def make_step(side, recipe, most, data_dir=None):
     """A side named `1000 steps` or `1000 ours`: epochs of so many images, together as long as one of the most."""
-    from benchmarks.harness import epoch_contenders as epoch_sides
+    from benchmarks.harness.contenders import epochs as epoch_sides
 
     n, kind = side.split()
     return epoch_sides.make_step(kind, recipe, n, max(int(most) // int(n), 1), data_dir)
@@ -71,7 +71,7 @@ def by_images(recipe, sizes, rounds, data):
 
 def by_epoch(recipe, n, epochs, data):
     """A row for some consecutive epochs each: us of an image, and the epoch's ratio to its steps."""
-    times = take_turns(["ours", "steps"], (recipe, str(n), "1", *data), epochs, 1, "benchmarks.harness.epoch_contenders")
+    times = take_turns(["ours", "steps"], (recipe, str(n), "1", *data), epochs, 1, "benchmarks.harness.contenders.epochs")
     batch = get_recipe(recipe).batch_size
     for first, end in pairwise(edges(epochs, min(BLOCKS, epochs))):
         ours, steps = times["ours"][first:end], times["steps"][first:end]

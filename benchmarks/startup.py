@@ -37,7 +37,7 @@ IMPORTS = {f"import {name}": f"import {name}" for name in ("numpy", "nn", "gan.t
 STEPS = {
     "first step, ours": FIRST_STEP.format("cpu"),
     "first step, numpy": FIRST_STEP.format("numpy"),
-    "first step, PyTorch": "exec(open('benchmarks/harness/torch_first_step.py').read())",
+    "first step, PyTorch": "exec(open('benchmarks/harness/pytorch/first_step.py').read())",
 }
 STARTS = {"python alone": "pass", **IMPORTS, **STEPS}
 OF_PYTORCH = {  # what each is compared with

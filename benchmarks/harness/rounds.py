@@ -31,7 +31,7 @@ WALL_CLOCK = WallClock()
 class Side:
     """A child process that takes a turn when asked to."""
 
-    def __init__(self, name, what, sides="benchmarks.harness.contenders"):
+    def __init__(self, name, what, sides="benchmarks.harness.contenders.steps"):
         self.name = name
         command = [sys.executable, "-m", "benchmarks.harness.rounds", sides, name, *what]
         root = Path(__file__).resolve().parent.parent.parent
@@ -59,7 +59,7 @@ class Side:
         self.process.wait()
 
 
-def take_turns(names, what, rounds, steps, sides="benchmarks.harness.contenders"):
+def take_turns(names, what, rounds, steps, sides="benchmarks.harness.contenders.steps"):
     """{name: milliseconds of a step in each round}; every round, another side goes first.
 
     sides: the module whose make_step(name, *what) gives each side its step; what: a recipe and where it runs, say.

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 import nn
-from benchmarks.harness import mistakes
+from benchmarks.harness.gradcheck import protocol_mistakes as mistakes
 from benchmarks.gradcheck_sweep import judge, mistaken_case, tell
-from benchmarks.harness.random_networks import random_case
+from benchmarks.harness.gradcheck.random_networks import random_case
 from gan.data.datasets import load
 from gan.recipes import RECIPES
 from nn.checking.finite_differences import slope

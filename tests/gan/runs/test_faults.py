@@ -5,7 +5,8 @@ import random
 import pytest
 
 from benchmarks import faults
-from benchmarks.harness import fault_files, fault_runs
+from benchmarks.harness.faults import files as fault_files
+from benchmarks.harness.faults import runs as fault_runs
 from nn import WeightsError
 from tests.support.small import command  # noqa: F401
 

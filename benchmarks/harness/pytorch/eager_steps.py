@@ -9,7 +9,7 @@ import os
 import torch
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, one_hot
 
-from benchmarks.harness.torch_networks import peer_of
+from benchmarks.harness.pytorch.networks import peer_of
 from gan.objectives.objectives import NonSaturating
 from gan.objectives.penalties import ZeroCentered
 from gan.errors import RunError
@@ -30,7 +30,7 @@ class Eager:
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
         torch.manual_seed(0)
         if type(recipe.objective) is not NonSaturating or not isinstance(recipe.penalty, ZeroCentered | None):
-            raise RunError(f"{recipe.name}: its objective or penalty has no PyTorch side in benchmarks/harness/torch_steps.py")
+            raise RunError(f"{recipe.name}: its objective or penalty has no PyTorch side in benchmarks/harness/pytorch/eager_steps.py")
         generator, discriminator = recipe.generator().build(0), recipe.discriminator().build(1)
         image_shape = generator.output_shape((recipe.n_in,))
         self.recipe, self.n, self.device = recipe, recipe.batch_size, device

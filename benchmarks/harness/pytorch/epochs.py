@@ -4,8 +4,8 @@ import csv
 
 import torch
 
-from benchmarks.harness.epoch_contenders import Epochs
-from benchmarks.harness.torch_steps import Eager, Tuned
+from benchmarks.harness.contenders.epochs import Epochs
+from benchmarks.harness.pytorch.eager_steps import Eager, Tuned
 from gan.images import grid, save_picture
 
 N_FIXED = 64  # images of an epoch's picture, of the same noise each time

@@ -58,7 +58,7 @@ def sequential(network, shape):
     for layer in network:
         make = MODULES.get(type(layer).__name__)
         if make is None:
-            raise RunError(f"{type(layer).__name__}: this layer has no entry in benchmarks/harness/torch_networks.py yet")
+            raise RunError(f"{type(layer).__name__}: this layer has no entry in benchmarks/harness/pytorch/networks.py yet")
         modules.append(make(layer, shape))
         shape = layer.output_shape(shape)
     return torch_nn.Sequential(*modules)

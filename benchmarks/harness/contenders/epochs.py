@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.harness import contenders as sides
+from benchmarks.harness.contenders import steps as sides
 from gan.commands.progress import ProgressBar
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
@@ -81,7 +81,7 @@ def training_images(n, data_dir=None):
 def make_step(side, recipe_name, n_images=FULL, epochs=1, data_dir=None):
     """So many epochs of that side, as one call."""
     if side in ("eager", "tuned"):
-        from benchmarks.harness.torch_epochs import SIDES
+        from benchmarks.harness.pytorch.epochs import SIDES
     else:
         SIDES = {"ours": Ours, "steps": Steps}
     return SIDES[side](get_recipe(recipe_name), training_images(int(n_images), data_dir), int(epochs))

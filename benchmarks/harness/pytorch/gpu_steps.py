@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.harness.torch_steps import Tuned
+from benchmarks.harness.pytorch.eager_steps import Tuned
 
 WARM_UP = 3  # steps on a stream of their own before a capture, as PyTorch's manual wants them
 

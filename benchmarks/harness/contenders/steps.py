@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.harness.floor import record_products, replay
+from benchmarks.harness.contenders.floor import record_products, replay
 from gan.recipes import get_recipe
 from gan.training.trainer import Trainer
 from nn import get_ops
@@ -46,8 +46,8 @@ def floor(recipe):
 
 def eager(recipe, device="cpu", tf32=False):
     """PyTorch as a tutorial has it."""
-    from benchmarks.harness.torch_on_gpu import set_precision
-    from benchmarks.harness.torch_steps import Eager
+    from benchmarks.harness.pytorch.gpu_steps import set_precision
+    from benchmarks.harness.pytorch.eager_steps import Eager
 
     set_precision(tf32)
     return Eager(recipe, images(), device)
@@ -55,21 +55,21 @@ def eager(recipe, device="cpu", tf32=False):
 
 def tuned(recipe):
     """PyTorch with what it offers a careful user."""
-    from benchmarks.harness.torch_steps import Tuned
+    from benchmarks.harness.pytorch.eager_steps import Tuned
 
     return Tuned(recipe, images())
 
 
 def compiled(recipe):
     """PyTorch as torch.compile makes it."""
-    from benchmarks.harness.torch_steps import Compiled
+    from benchmarks.harness.pytorch.eager_steps import Compiled
 
     return Compiled(recipe, images())
 
 
 def graphs(recipe, device, tf32):
     """PyTorch captured into CUDA graphs."""
-    from benchmarks.harness.torch_on_gpu import Graphed, set_precision
+    from benchmarks.harness.pytorch.gpu_steps import Graphed, set_precision
 
     set_precision(tf32)
     return Graphed(recipe, images(), device)
@@ -77,7 +77,7 @@ def graphs(recipe, device, tf32):
 
 def compiled_graphs(recipe, device, tf32):
     """PyTorch compiled, with graphs of its own."""
-    from benchmarks.harness.torch_on_gpu import Compiled, set_precision
+    from benchmarks.harness.pytorch.gpu_steps import Compiled, set_precision
 
     set_precision(tf32)
     return Compiled(recipe, images(), device)

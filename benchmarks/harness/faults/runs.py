@@ -20,7 +20,7 @@ from gan.data.locations import sample_folder
 from gan.errors import RunError
 from nn import load_weights
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 COMMAND = ROOT / "examples" / "train_mnist_gan.py"
 SAMPLE = sample_folder()
 STEPS = 240  # three epochs, the last one cut short, with a checkpoint every fifty steps
