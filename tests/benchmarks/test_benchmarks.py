@@ -10,11 +10,11 @@ import pytest
 
 import benchmarks.step
 from benchmarks import gpu_floors
-from benchmarks.harness.contenders import steps as sides
+from benchmarks.harness import contenders as sides
 from benchmarks.harness.clocks import CupyClock, TorchClock, WallClock, clock_of
-from benchmarks.harness.contenders.floor import gflop, record_products, replay
+from benchmarks.harness.floor import gflop, record_products, replay
 from benchmarks.gpu_floors import count
-from benchmarks.harness.contenders.steps import N_IMAGES, images, make_step
+from benchmarks.harness.contenders import N_IMAGES, images, make_step
 from benchmarks.harness.tables import render
 from benchmarks.harness.rounds import Side, ratio, timed
 from gan.recipes import DIGITS, get_recipe, recipes_for
@@ -105,7 +105,7 @@ def test_without_pytorch_the_error_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("name", recipes_for(DIGITS))
 def test_peers_are_the_same_networks(name):
     torch = pytest.importorskip("torch")
-    from benchmarks.harness.pytorch.eager_steps import Eager, Tuned
+    from benchmarks.harness.torch_steps import Eager, Tuned
 
     recipe, pictures = dataclasses.replace(get_recipe(name), batch_size=4), images()[:8]
     trainer, peer = Trainer(recipe, pictures, np.arange(8)), Eager(recipe, pictures)
@@ -128,7 +128,7 @@ def test_peers_are_the_same_networks(name):
 @pytest.mark.parametrize("name", ["conv-r1r2", "two-layer", "dcgan"])
 def test_the_compiled_step_is_the_tuned_one_in_three_pieces(monkeypatch, name):
     torch = pytest.importorskip("torch")
-    from benchmarks.harness.pytorch.eager_steps import Compiled, Tuned
+    from benchmarks.harness.torch_steps import Compiled, Tuned
 
     calls = []
 
@@ -158,14 +158,14 @@ def test_compiling_without_a_compiler_is_an_error(monkeypatch):
 @pytest.mark.parametrize("real, fake", [(True, False), (False, True), (True, True)])
 def test_autograds_penalty_is_ours(real, fake):
     torch = pytest.importorskip("torch")
-    from benchmarks.harness.pytorch.eager_steps import Eager
+    from benchmarks.harness.torch_steps import Eager
     from gan.objectives.penalties import ZeroCentered
 
     recipe = dataclasses.replace(get_recipe("conv-r1r2"), batch_size=4, penalty=ZeroCentered(3.0, real=real, fake=fake, every=2))
     trainer, peer = Trainer(recipe, images()[:8]), Eager(recipe, images()[:8])
     step, value = trainer.adversarial_step, np.empty(1, np.float32)
     step.images[...] = np.random.default_rng(0).uniform(-1, 1, step.images.shape)
-    from benchmarks.harness.pytorch.networks import peer_of
+    from benchmarks.harness.torch_networks import peer_of
 
     peer.D = peer_of(trainer.discriminator, (1, 28, 28))
     step.D.parameters.grad.flat[...] = 0
@@ -310,7 +310,7 @@ class Graph:
 @pytest.mark.parametrize("name", ["conv-clusters", "mlp-dropout"])
 def test_graphs_are_replayed_where_it_is_their_turn_on_new_images(monkeypatch, name):
     torch = pytest.importorskip("torch")
-    from benchmarks.harness.pytorch import gpu_steps as torch_on_gpu
+    from benchmarks.harness import torch_on_gpu
 
     penalties, drawn = [], []
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
@@ -339,7 +339,7 @@ def test_graphs_are_replayed_where_it_is_their_turn_on_new_images(monkeypatch, n
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's own, as it imports its compiler
 def test_the_compiled_side_compiles_both_networks_and_leaves_the_penalty_to_autograd(monkeypatch):
     torch = pytest.importorskip("torch")
-    from benchmarks.harness.pytorch import gpu_steps as torch_on_gpu
+    from benchmarks.harness import torch_on_gpu
 
     calls = []
 
@@ -367,7 +367,7 @@ def test_the_compiled_side_compiles_both_networks_and_leaves_the_penalty_to_auto
 
 def test_pytorch_is_told_its_precision():
     torch = pytest.importorskip("torch")
-    from benchmarks.harness.pytorch.gpu_steps import set_precision
+    from benchmarks.harness.torch_on_gpu import set_precision
 
     for tf32, name in ((True, "high"), (False, "highest")):
         set_precision(tf32)

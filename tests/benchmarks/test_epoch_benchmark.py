@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import draw, epoch, scaling
-from benchmarks.harness.contenders import epochs as epoch_sides
+from benchmarks.harness import epoch_contenders as epoch_sides
 from benchmarks.harness import rounds as turns
-from benchmarks.harness.contenders.epochs import Ours, Steps, training_images
+from benchmarks.harness.epoch_contenders import Ours, Steps, training_images
 from gan import recipes
 from gan.errors import RunError
 from tests.support.small import N_IMAGES, STEPS_PER_EPOCH, TINY, TINY_BATCHNORM, digits, weights
@@ -101,7 +101,7 @@ def test_a_side_is_made_from_words(tiny):
 @pytest.mark.parametrize("make, average", [("eager", 0.9), ("tuned", None)])
 def test_pytorch_has_a_picture_a_line_and_a_checkpoint_an_epoch(monkeypatch, make, average):
     torch = pytest.importorskip("torch")
-    from benchmarks.harness.pytorch.epochs import SIDES
+    from benchmarks.harness.torch_epochs import SIDES
 
     side = SIDES[make](replace(TINY_BATCHNORM, ema_decay=average), digits(), 2)
     calls, kind = [], type(side.step)
@@ -127,7 +127,7 @@ def test_the_epochs_table(monkeypatch, capsys):
     monkeypatch.setattr(epoch, "take_turns", faked(lambda side, i: ms[side] * (i + 1), asked))
     monkeypatch.setattr(epoch.importlib.util, "find_spec", lambda name: name)
     rows = table(monkeypatch, capsys, epoch, "--rounds", "3", "--epochs", "4", "--images", "900", "--data-dir", "here")
-    assert asked == [(["ours", "steps", "eager", "tuned"], ("mlp-dropout", "900", "4", "here"), 3, 1, "benchmarks.harness.contenders.epochs")]
+    assert asked == [(["ours", "steps", "eager", "tuned"], ("mlp-dropout", "900", "4", "here"), 3, 1, "benchmarks.harness.epoch_contenders")]
     assert rows[0] == ["recipe", "ours, s", "steps, s", "eager, s", "tuned, s", "ours / steps", "eager / ours", "tuned / ours"]
     spread = ["1.10 (1.10-1.10)", "2.00 (2.00-2.00)", "1.50 (1.50-1.50)"]
     assert rows[2] == ["mlp-dropout", "2.20", "2.00", "4.40", "3.30", *spread]
@@ -160,7 +160,7 @@ def test_the_cost_of_an_image_by_their_number_and_by_epoch(tiny, monkeypatch, ca
     words = ["--recipe", "tiny", "--images", "43", "--images", "8", "--epochs", "10", "--data-dir", "here"]
     rows = table(monkeypatch, capsys, scaling, *words)
     assert asked[0] == (["8 steps", "8 ours", "43 steps", "43 ours"], ("tiny", "43", "here"), 5, 1, "benchmarks.scaling")
-    assert asked[1] == (["ours", "steps"], ("tiny", "43", "1", "here"), 10, 1, "benchmarks.harness.contenders.epochs")
+    assert asked[1] == (["ours", "steps"], ("tiny", "43", "1", "here"), 10, 1, "benchmarks.harness.epoch_contenders")
     once = "1.00 (1.00-1.00)"  # of 43 images, an epoch of batches of 8 has 40
     assert rows[2:4] == [["8", "100.0", once, "500.0", "5.00 (5.00-5.00)"], ["43", "100.0", once, "100.0", once]]
     assert rows[-5] == ["1-2", "150.0", "3.00 (2.50-3.50)"] and rows[-1] == ["9-10", "950.0", "19.00 (18.50-19.50)"]

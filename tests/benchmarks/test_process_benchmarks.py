@@ -148,7 +148,7 @@ def test_our_first_step_runs(monkeypatch, device):
 
 def test_pytorchs_first_step_is_of_the_same_recipe():
     pytest.importorskip("torch")
-    from benchmarks.harness.pytorch import first_step as torch_first_step
+    from benchmarks.harness import torch_first_step
 
     recipe = get_recipe("mlp-dropout")
     for theirs, ours in ((torch_first_step.G, recipe.generator()), (torch_first_step.D, recipe.discriminator())):

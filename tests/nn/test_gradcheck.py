@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 import nn
+from benchmarks.gradcheck_sweep import check, summarize
 from benchmarks.harness.gradcheck import protocol_mistakes as mistakes
-from benchmarks.gradcheck_sweep import judge, mistaken_case, tell
+from benchmarks.harness.gradcheck.mistaken_cases import mistaken_case
 from benchmarks.harness.gradcheck.random_networks import random_case
+from benchmarks.harness.gradcheck.spoiling import subclass
 from gan.data.datasets import load
 from gan.recipes import RECIPES
 from nn.checking.finite_differences import slope
@@ -322,19 +324,19 @@ def test_bce_behind_a_sigmoid_is_right_however_sure_it_is(scale):
 
 PROMISES = {
     mistakes.always_writes: 'with grads="add"',
-    mistakes.adds_as_write: 'with grads="add"',
-    mistakes.skips_nothing: 'with grads="skip"',
-    mistakes.write_adds: 'grads="write"',
-    mistakes.lazy_without_dx: "with need_dx=False",
-    mistakes.returns_dx: "with need_dx=False",
-    mistakes.other_dx_when_skipping: 'with grads="skip"',
+    mistakes.writes_when_adding: 'with grads="add"',
+    mistakes.writes_when_skipping: 'with grads="skip"',
+    mistakes.adds_when_writing: 'grads="write"',
+    mistakes.skips_without_dx: "with need_dx=False",
+    mistakes.ignores_need_dx: "with need_dx=False",
+    mistakes.scales_dx_when_skipping: 'with grads="skip"',
     mistakes.writes_x_in_forward: "forward leaves x",
     mistakes.writes_x_in_backward: "backward leaves the x",
     mistakes.keeps_y_in_layer: "two passes",
     mistakes.keeps_cache_in_layer: "two passes",
-    mistakes.uses_up: "a second backward pass",
-    mistakes.adds_up_dx: "a cache that another",
-    mistakes.moves_parameters: "a pass leaves parameters",
+    mistakes.backward_works_once: "a second backward pass",
+    mistakes.adds_dx_of_earlier_pass: "a cache that another",
+    mistakes.changes_parameters: "a pass leaves parameters",
     mistakes.double_backward_writes: "double_backward adds",
 }
 
@@ -342,7 +344,7 @@ PROMISES = {
 @pytest.mark.parametrize("way, sentence", PROMISES.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_a_broken_promise_is_found_and_said(way, sentence):
     net = nn.Sequential(nn.Dense(4, 5), nn.Dense(5, 3), nn.Tanh()).build(0)
-    mistakes.subclass(net[1], way(nn.Dense))
+    subclass(net[1], way(nn.Dense))
     report = nn.gradcheck(net, normal(6, 4))
     assert any(f"MistakenDense 'net.1': expected that {sentence}" in mistake for mistake in report.mistakes), report
     assert not report.ok and set(report.mistakes) <= set(report.failed) and report.mistakes[0] in str(report)
@@ -350,7 +352,7 @@ def test_a_broken_promise_is_found_and_said(way, sentence):
 
 def test_statistics_that_move_in_evaluation_are_found():
     net = nn.Sequential(nn.Dense(4, 5), nn.BatchNorm(5)).build(0)
-    mistakes.subclass(net[1], mistakes.moves_statistics(nn.BatchNorm))
+    subclass(net[1], mistakes.changes_statistics(nn.BatchNorm))
     (mistake,) = [line for line in nn.gradcheck(net, normal(6, 4)).mistakes if "statistics" in line and "Mistaken" in line]
     assert mistake.startswith("MistakenBatchNorm 'net.1': ") and "in evaluation" in mistake
 
@@ -464,11 +466,11 @@ def test_random_mistakes_of_a_thousandth_and_of_protocol_are_found(seed):
 
 
 def test_the_sweep_counts_and_says_what_it_misjudged(capsys, monkeypatch):
-    assert tell("right", [judge(("right", 3))]) == 0
+    assert summarize("right", [check(("right", 3))]) == 0
     assert capsys.readouterr().out.startswith("right: 1 networks, 0 false alarms; a check took ")
     monkeypatch.setattr(nn, "gradcheck", lambda *args, **settings: Report(0.0))  # one that finds nothing wrong
-    seed, mistake, _, _ = result = judge(("mistaken", 3))
-    assert tell("mistaken", [result]) == 1
+    seed, mistake, _, _ = result = check(("mistaken", 3))
+    assert summarize("mistaken", [result]) == 1
     out = capsys.readouterr().out
     assert f"--- seed {seed}, {mistake}\n" in out and "mistaken: 1 networks, 1 missed" in out
     assert out.endswith(f"1 {mistake}: 1 missed\n")

@@ -1,87 +1,94 @@
-"""The sides of benchmarks/epoch.py: whole epochs with all that belongs to them, and their steps alone.
+"""Contenders of benchmarks.epoch: whole epochs with everything around them, and bare steps.
 
-Each is a function of a recipe, its images and a number of epochs, and returns a call that takes so many epochs. What runs
-untimed before a turn, the call's `lead_in`, is single steps of other networks, so that a turn begins where an epoch does.
+Each is a function of a recipe, images and a number of epochs, and returns a call that runs that
+many epochs. Its `lead_in` runs single steps, so that a measurement starts at the start of an epoch.
 """
 
-import shutil
+from __future__ import annotations
+
 import sys
-import tempfile
-import weakref
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.harness.contenders import steps as sides
+from benchmarks.harness.contenders.steps import images as random_images
+from benchmarks.harness.contenders.steps import training_step
+from benchmarks.harness.folders import folder_with_lifetime_of
+from benchmarks.harness.rounds import Step
 from gan.commands.progress import ProgressBar
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
-from gan.recipes import get_recipe
-from gan.runs.run import Run
 from gan.evaluation.collapse import CollapseWarning, digit_counter
+from gan.recipes import Recipe, get_recipe
+from gan.runs.run import Run
 from gan.training.trainer import Trainer
 
-FULL = 60_000  # images, as many as MNIST has to train on
+FULL = 60_000  # images in MNIST's training set
 
 
-class Epochs:
-    """So many epochs a call, into a folder that is there as long as this is."""
+class Ours:
+    """Epochs of one long run, as examples/train_mnist_gan.py does them.
 
-    def __init__(self, epochs):
-        parent = tempfile.mkdtemp()
-        weakref.finalize(self, shutil.rmtree, parent)
-        self.epochs, self.folder = epochs, Path(parent, "run")
+    With progress bar, collapse warning and the run's folder of pictures, weights, history, curves
+    and checkpoints.
+    """
 
-
-class Ours(Epochs):
-    """Epochs of one long training as examples/train_mnist_gan.py has it: with its progress bar, its look for a standstill, and
-    its folder of pictures, weights, history, curves and checkpoints."""
-
-    def __init__(self, recipe, images, epochs):
-        super().__init__(epochs)
-        self.trainer, self.lead_in = trainer_of(recipe, images), sides.stepper(trainer_of(recipe, images))
-        bar = ProgressBar(tqdm(unit="step", file=sys.stderr, disable=None))  # drawn where stderr is a terminal
+    def __init__(self, recipe: Recipe, images: np.ndarray, epochs: int) -> None:
+        self.epochs, self.folder = epochs, folder_with_lifetime_of(self) / "run"
+        self.trainer = make_trainer(recipe, images)
+        self.lead_in = training_step(make_trainer(recipe, images))
+        bar = ProgressBar(tqdm(unit="step", file=sys.stderr, disable=None))  # on a terminal only
+        warning = CollapseWarning(partial(tqdm.write, file=sys.stderr), digit_counter())
         self.run = Run.create(self.folder, {"recipe": recipe.name})
-        self.callbacks = [*self.run.callbacks, bar, CollapseWarning(partial(tqdm.write, file=sys.stderr), digit_counter())]
+        self.callbacks = [*self.run.callbacks, bar, warning]
 
-    def __call__(self):
+    def __call__(self) -> None:
         self.trainer.fit(epochs=self.epochs, callbacks=self.callbacks)
 
-    def finish(self):
-        """Write what a training writes once, at its end."""
+    def finish(self) -> None:
+        """Write the files that a run writes once, at its end."""
         self.run.finish(self.trainer)
 
 
-class Steps(Epochs):
-    """As many steps as so many epochs have, and nothing else."""
+class Steps:
+    """The training steps of these epochs, and nothing else."""
 
-    def __init__(self, recipe, images, epochs):
-        super().__init__(epochs)
-        self.trainer = trainer_of(recipe, images)
-        self.lead_in = sides.stepper(self.trainer)
+    def __init__(self, recipe: Recipe, images: np.ndarray, epochs: int) -> None:
+        self.epochs = epochs
+        self.trainer = make_trainer(recipe, images)
+        self.lead_in = training_step(self.trainer)
 
-    def __call__(self):
+    def __call__(self) -> None:
         for _ in range(self.epochs * self.trainer.steps_per_epoch):
             self.lead_in()
 
 
-def trainer_of(recipe, images):
-    """Its images are of any kind, where the recipe has kinds: k-means is no part of an epoch."""
+def make_trainer(recipe: Recipe, images: np.ndarray) -> Trainer:
+    """A trainer with arbitrary classes or clusters: k-means is not part of an epoch."""
     ids = np.arange(len(images)) % max(recipe.num_classes, 1)
     return Trainer(recipe, images, ClusterIds(ids) if recipe.clusters else ids)
 
 
-def training_images(n, data_dir=None):
-    """The first n images of MNIST out of a folder, or as many of random bytes."""
-    return load("mnist", data_dir=data_dir, flat=False, quiet=True)[0][:n] if data_dir else sides.images(n)
+def training_images(n: int, data_dir: str | None = None) -> np.ndarray:
+    """The first `n` images of MNIST in a folder, or `n` images of random bytes."""
+    if not data_dir:
+        return random_images(n)
+    return load("mnist", data_dir=data_dir, flat=False, quiet=True)[0][:n]
 
 
-def make_step(side, recipe_name, n_images=FULL, epochs=1, data_dir=None):
-    """So many epochs of that side, as one call."""
-    if side in ("eager", "tuned"):
-        from benchmarks.harness.pytorch.epochs import SIDES
-    else:
-        SIDES = {"ours": Ours, "steps": Steps}
-    return SIDES[side](get_recipe(recipe_name), training_images(int(n_images), data_dir), int(epochs))
+def make_step(
+    name: str,
+    recipe_name: str,
+    n_images: str | int = FULL,
+    epochs: str | int = 1,
+    data_dir: str | None = None,
+) -> Step:
+    """A contender's call that runs this many epochs."""
+    recipe, images = get_recipe(recipe_name), training_images(int(n_images), data_dir)
+    if name in ("eager", "tuned"):
+        from benchmarks.harness.pytorch.epochs import make_epochs
+
+        return make_epochs(name, recipe, images, int(epochs))
+    make = Ours if name == "ours" else Steps
+    return make(recipe, images, int(epochs))

@@ -1,19 +1,31 @@
-"""PyTorch's version of a network: the same layers in the same places, with the same weights.
+"""A network in PyTorch: the same layers in the same places, with the same weights.
 
-A layer that is new in `nn` needs one line in MODULES (and in nn/serialization/torch_state.py, if it has weights).
+A new layer of `nn` needs an entry in MODULES.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn as torch_nn
 
 from gan.errors import RunError
+from nn import Sequential
 from nn.serialization.torch_state import to_torch_state
+from nn.settings import Shape
 
-MODULES = {  # by the name of our layer: its module, given the layer and the shape of one sample of its input
+MODULES: dict[str, Callable[[Any, Shape], torch_nn.Module]] = {
+    # by the name of our layer; arguments are the layer and the shape of a sample of x
     "Dense": lambda layer, shape: torch_nn.Linear(layer.n_in, layer.n_out),
     "Conv2d": lambda layer, shape: torch_nn.Conv2d(*convolution(layer)),
-    "ConvTranspose2d": lambda layer, shape: torch_nn.ConvTranspose2d(*convolution(layer), layer.output_padding),
-    "BatchNorm": lambda layer, shape: batch_norm(len(shape))(layer.n, eps=layer.eps, momentum=layer.momentum),
+    "ConvTranspose2d": lambda layer, shape: torch_nn.ConvTranspose2d(
+        *convolution(layer), layer.output_padding
+    ),
+    "BatchNorm": lambda layer, shape: batchnorm_type(len(shape))(
+        layer.n, eps=layer.eps, momentum=layer.momentum
+    ),
     "LeakyReLU": lambda layer, shape: torch_nn.LeakyReLU(layer.slope),
     "ReLU": lambda layer, shape: torch_nn.ReLU(),
     "Sigmoid": lambda layer, shape: torch_nn.Sigmoid(),
@@ -26,39 +38,43 @@ MODULES = {  # by the name of our layer: its module, given the layer and the sha
 
 
 class Reshape(torch_nn.Module):
-    """y = x with each sample in another shape."""
+    """Gives each sample of x another shape."""
 
-    def __init__(self, shape):
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.reshape(len(x), *self.shape)
 
 
-def convolution(layer):
+def convolution(layer: Any) -> tuple[Any, ...]:
     return layer.c_in, layer.c_out, layer.kernel, layer.stride, layer.padding
 
 
-def batch_norm(n_axes):
-    """The class for samples of so many axes: PyTorch has one for vectors and one for images."""
+def batchnorm_type(n_axes: int) -> type:
+    """PyTorch's class for samples with this many axes: vectors or images."""
     return torch_nn.BatchNorm1d if n_axes == 1 else torch_nn.BatchNorm2d
 
 
-def peer_of(network, shape):
-    """A PyTorch network equal to a built one, for samples of that shape."""
+def peer_of(network: Sequential, shape: Shape) -> torch_nn.Sequential:
+    """A PyTorch network equal to a built one, for samples of this shape."""
     peer = sequential(network, shape)
-    peer.load_state_dict({name: torch.from_numpy(array) for name, array in to_torch_state(network).items()})
+    state = {name: torch.from_numpy(array) for name, array in to_torch_state(network).items()}
+    peer.load_state_dict(state)
     return peer
 
 
-def sequential(network, shape):
-    """Modules like the network's layers, with weights of their own."""
+def sequential(network: Iterable[Any], shape: Shape) -> torch_nn.Sequential:
+    """Modules like the network's layers, with other weights."""
     modules = []
     for layer in network:
-        make = MODULES.get(type(layer).__name__)
-        if make is None:
-            raise RunError(f"{type(layer).__name__}: this layer has no entry in benchmarks/harness/pytorch/networks.py yet")
-        modules.append(make(layer, shape))
+        name = type(layer).__name__
+        if name not in MODULES:
+            raise RunError(
+                f"{name}: expected a layer with an entry in MODULES of "
+                "benchmarks/harness/pytorch/networks.py, this one has none; add one"
+            )
+        modules.append(MODULES[name](layer, shape))
         shape = layer.output_shape(shape)
     return torch_nn.Sequential(*modules)
