@@ -82,9 +82,19 @@ def summarize(kind: str, results: Iterable[Result]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("--networks", type=int, default=1000, help="right networks, and mistaken ones")
-    add("--processes", type=int, default=1)
-    add("--seed", type=int, default=0, help="of the first network; the others follow")
+    add(
+        "--networks",
+        type=int,
+        default=1000,
+        help="number of right, and of mistaken, networks (default: %(default)s)",
+    )
+    add("--processes", type=int, default=1, help="(default: %(default)s)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the first network; the next ones count up (default: %(default)s)",
+    )
     args = parser.parse_args()
     seeds = range(args.seed, args.seed + args.networks)
     with multiprocessing.get_context("spawn").Pool(args.processes) as pool:

@@ -67,7 +67,9 @@ def torch_batchnorm_backward(torch: Any, a: SimpleNamespace) -> Any:
 
 
 def torch_adam(torch: Any, a: SimpleNamespace) -> None:
-    torch.optim.adam.adam(
+    from torch.optim.adam import adam
+
+    adam(
         [a.value],
         [a.grad],
         [a.m],
