@@ -4,11 +4,11 @@
     python -m benchmarks.epoch --recipe mlp-dropout --recipe two-layer --epochs 10 --markdown
     python -m benchmarks.epoch --data-dir some/folder
 
-`ours` is a run as the command performs it. The losses are read and checked every 50 steps. After
+`ours` is a run of examples/train_mnist_gan.py. It reads and checks the losses every 50 steps. After
 each epoch it writes a picture, a line of the history, the weights and a checkpoint. The curves are
 drawn every 15 seconds. `steps` is the same number of training steps and nothing else. `eager` and
-`tuned` are PyTorch's steps with a picture, a line and a checkpoint
-after each epoch (harness/pytorch/epochs.py).
+`tuned` are PyTorch's steps with a picture, a line and a checkpoint after each epoch
+(harness/pytorch/epochs.py).
 
 Times of an epoch are medians over all rounds, in seconds. A ratio is the median of the ratios of
 the rounds, with its quartiles. The contenders run in interleaved rounds of some epochs, each in

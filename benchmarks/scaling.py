@@ -5,7 +5,7 @@
     python -m benchmarks.scaling --full --data-dir some/folder
 
 Both costs should be constant. In the first table, each row is a run on a number of images:
-microseconds for each image in bare steps, and in whole epochs as the command performs them
+microseconds for each image in bare steps, and in whole epochs with everything around the steps
 (benchmarks/epoch.py). The picture, weights and checkpoint of a small epoch are spread over few
 images. Each measurement has as many epochs as make it as long as one of the largest set, and the
 ratios are to that set.

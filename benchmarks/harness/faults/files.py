@@ -55,7 +55,7 @@ def survives(read: Callable[[], Any], expected: Any, errors: Errors) -> tuple[bo
 
 
 def try_all(count: int, originals: Iterable[Original], path: Path) -> tuple[int, int, str]:
-    """Read `count` corrupted files at `path`, made from each of the originals in turn."""
+    """Read `count` corrupted files at `path`, alternating between the originals."""
     rng, survived, most_seconds, most_bytes = random.Random(0), 0, 0.0, 0
     readable = []
     for original in originals:

@@ -42,7 +42,7 @@ def read_only(runs: Runs, out: str) -> bool:
     process = runs.start(out, preexec_fn=without_override if os.geteuid() == 0 else None)
     runs.wait_for_checkpoint(out, process)
     (runs.folder / out).chmod(0o555)
-    failed = is_clear_error(runs.end(process), out, "Permission denied", "whole")
+    failed = is_clear_error(runs.end(process), out, "Permission denied", "saved before")
     (runs.folder / out).chmod(0o755)
     return failed and runs.survives_resume(out)
 

@@ -38,14 +38,14 @@ def numbers(folder: str | Path, count: int) -> tuple[int, int, str]:
 
 def nan(runs: Runs, out: str, step: int) -> bool:
     ended = runs.end(runs.start(out, before=NAN_AT_STEP.format(step=step)))
-    told = is_clear_error(ended, "step ", "last good one", "Try a learning rate below")
+    is_clear = is_clear_error(ended, "step ", "last good one", "Try a learning rate below")
     load_weights(runs.folder / out / "weights.npz")
     read_checkpoint(runs.folder / out / "checkpoint.npz")
-    return told and runs.survives_resume(out)
+    return is_clear and runs.survives_resume(out)
 
 
 def out_of_memory(runs: Runs, out: str) -> bool:
     before = runs.result("whole")
     ended = runs.end(runs.start(out, *LARGE_BATCH, "--out", out, before=LIMIT_MEMORY))
-    told = is_clear_error(ended, "not enough memory", "smaller batch size")
-    return told and runs.result("whole") == before
+    is_clear = is_clear_error(ended, "not enough memory", "smaller batch size")
+    return is_clear and runs.result("whole") == before

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.harness.faults.runs import OPTIONS, Ended, Runs
 from gan.data.locations import sample_folder
 
-DELAY = 2  # seconds until the mirror answers, so that all runs ask before any has a file
+DELAY = 2  # seconds until the mirror answers; all runs request the files before any has them
 USE_MIRROR = """
 from dataclasses import replace
 from gan.data import sources

@@ -61,7 +61,7 @@ def full_disks(folder: str | Path, count: int) -> tuple[int, int, str]:
         limit = LIMIT_FILE_SIZE.format(n=10_000 + k * (n_bytes - 20_000) // count)
         ended = runs.end(runs.resume(out, before=limit))
         survived += (
-            is_clear_error(ended, out, "File too large", "whole")
+            is_clear_error(ended, out, "File too large", "saved before")
             and path.read_bytes() == before
             and runs.survives_resume(out)
         )
