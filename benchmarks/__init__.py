@@ -1,3 +1,6 @@
-"""Measurements against named peers, ``python -m benchmarks.NAME``: step, ops, epoch, scaling, draw, startup, memory, conv."""
+"""Measurements of speed, memory, quality and reliability, against named peers.
 
-import nn  # noqa: F401  before NumPy: it says how long OpenBLAS's idle threads spin
+Each module in this folder is a command: ``python -m benchmarks.step --help``.
+"""
+
+import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin

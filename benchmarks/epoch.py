@@ -1,69 +1,82 @@
-"""Whole epochs, with data, logging and pictures: against their steps alone, and against PyTorch's epochs.
+"""Whole epochs, with data, logging and pictures, compared with bare steps and with PyTorch.
 
     python -m benchmarks.epoch
     python -m benchmarks.epoch --recipe mlp-dropout --recipe two-layer --epochs 10 --markdown
     python -m benchmarks.epoch --data-dir some/folder
 
-`ours` is a training as the command has it: the losses are read and checked every 50 steps, and after each epoch there is a
-picture, a line of the history, the weights and a checkpoint; the curves are drawn every 15 seconds. `steps` is as many
-training steps, and nothing else. `eager` and `tuned` are PyTorch's steps (torch_steps.py) with a picture, a line and a
-checkpoint an epoch (torch_epochs.py). Seconds of an epoch are medians of all rounds; a ratio is the median of the rounds' own
-ratios, with its quartiles. The sides take turns of some epochs, each in a process of its own (turns.py). Where others take
-turns for longer than 15 seconds, the curves are drawn once a turn: with short turns, more often than in a training.
+`ours` is a run of examples/train_mnist_gan.py. It reads and checks the losses every 50 steps. After
+each epoch it writes a picture, a line of the history, the weights and a checkpoint. The curves are
+drawn every 15 seconds. `steps` is the same number of training steps and nothing else. `eager` and
+`tuned` are PyTorch's steps with a picture, a line and a checkpoint after each epoch
+(harness/pytorch/epochs.py).
 
-Images are random bytes, as many as MNIST has; with --data-dir they are MNIST's own. The recipe unless told otherwise is the
-one with the shortest epoch, in which all that is not a step weighs most.
+Times of an epoch are medians over all rounds, in seconds. A ratio is the median of the ratios of
+the rounds, with its quartiles. The contenders run in interleaved rounds of some epochs, each in
+its own process (harness/rounds.py). If a round takes longer than 15 seconds, each measurement of
+`ours` draws the curves at least once, which is more often than in a real run.
+
+Images are random bytes, as many as in MNIST; with --data-dir, they are MNIST's. The default recipe
+is the one with the shortest epoch, in which everything beside the steps weighs most.
 """
 
-import argparse
-import importlib.util
+from __future__ import annotations
+
 import statistics
 import sys
+from argparse import Namespace
 
-from benchmarks.harness.epoch_contenders import FULL
-from benchmarks.harness.rounds import ratio, take_turns
+from benchmarks.harness.contenders.epochs import FULL
+from benchmarks.harness.options import add_count, add_markdown, add_peers, add_recipes, recipe_names
+from benchmarks.harness.ratios import ratio_cell
+from benchmarks.harness.requirements import require_torch
+from benchmarks.harness.rounds import interleaved
 from benchmarks.harness.tables import machine, render
-from gan.commands.shared.command_line import Parser, positive_int, run
-from gan.errors import RunError
-from gan.recipes import get_recipe
+from gan.commands.shared.command_line import Parser, run
 
 PEERS = {"eager": ["eager"], "tuned": ["eager", "tuned"], "none": []}
-SIDES = "benchmarks.harness.epoch_contenders"
+CONTENDERS = "benchmarks.harness.contenders.epochs"
 
 
-def arguments():
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--recipe", action="append", metavar="R", help="may be given several times (default: mlp-dropout)")
-    add("--rounds", type=positive_int, default=5, help="turns of each side (default: %(default)s)")
-    add("--epochs", type=positive_int, default=3, help="epochs a turn (default: %(default)s)")
-    add("--images", type=positive_int, default=FULL, help="images an epoch (default: %(default)s)")
-    add("--data-dir", help="folder that holds MNIST's files (default: random bytes)")
-    add("--peers", choices=PEERS, default="tuned", help="eager alone, tuned as well, or none (default: %(default)s)")
-    add("--markdown", action="store_true", help="print the table as Markdown")
+def arguments() -> Namespace:
+    parser = Parser(description=__doc__)
+    add_recipes(parser, "mlp-dropout")
+    add_count(parser, "--rounds", 5, "measurements of each contender")
+    add_count(parser, "--epochs", 3, "epochs in each measurement")
+    add_count(parser, "--images", FULL, "images in an epoch")
+    parser.add_argument(
+        "--data-dir", help="folder that contains MNIST's files (default: random bytes)"
+    )
+    add_peers(parser, PEERS, "PyTorch eager, also tuned, or none")
+    add_markdown(parser)
     return parser.parse_args()
 
 
-def row(recipe, sides, times, epochs):
+def row(recipe: str, names: list[str], times: dict[str, list[float]], epochs: int) -> list[str]:
     """A recipe's line of the table."""
-    seconds = [f"{statistics.median(times[side]) / 1e3 / epochs:.2f}" for side in sides]
-    pairs = [("ours", "steps"), *((peer, "ours") for peer in sides[2:])]
-    return [recipe, *seconds, *("{:.2f} ({:.2f}-{:.2f})".format(*ratio(times[a], times[b])) for a, b in pairs)]
+    seconds = [f"{statistics.median(times[name]) / 1e3 / epochs:.2f}" for name in names]
+    pairs = [("ours", "steps"), *((peer, "ours") for peer in names[2:])]
+    return [recipe, *seconds, *(ratio_cell(times[a], times[b]) for a, b in pairs)]
 
 
-def main():
+def main() -> int:
     args = arguments()
-    recipes = [get_recipe(name).name for name in args.recipe or ["mlp-dropout"]]
+    recipes = recipe_names(args.recipe, ["mlp-dropout"])
     peers = PEERS[args.peers]
-    if peers and importlib.util.find_spec("torch") is None:
-        raise RunError("the peer is PyTorch, which is not installed: pip install -e '.[bench]'  (or give --peers none)")
-    sides, rows = ["ours", "steps", *peers], []
-    print(f"{machine()}; {args.rounds} rounds of {args.epochs} epochs of {args.images:,} images", file=sys.stderr)
+    if peers:
+        require_torch()
+    names, rows = ["ours", "steps", *peers], []
+    print(
+        f"{machine()}; {args.rounds} rounds of {args.epochs} epochs of {args.images:,} images",
+        file=sys.stderr,
+    )
+    data_dir = [args.data_dir] if args.data_dir else []
     for recipe in recipes:
-        what = (recipe, str(args.images), str(args.epochs), *([args.data_dir] if args.data_dir else []))
-        rows.append(row(recipe, sides, take_turns(sides, what, args.rounds, 1, SIDES), args.epochs))
+        settings = (recipe, str(args.images), str(args.epochs), *data_dir)
+        times = interleaved(names, settings, args.rounds, 1, CONTENDERS)
+        rows.append(row(recipe, names, times, args.epochs))
         print(f"{recipe}: done", file=sys.stderr)
-    header = ["recipe", *(f"{side}, s" for side in sides), "ours / steps", *(f"{peer} / ours" for peer in peers)]
+    header = ["recipe", *(f"{name}, s" for name in names), "ours / steps"]
+    header += [f"{peer} / ours" for peer in peers]
     print(render(header, rows, args.markdown))
     return 0
 

@@ -1,56 +1,87 @@
-"""Faults that a training run and its readers must survive, brought about one after another, and counted.
+"""Cause faults that a run and the readers of its files must survive, and count the losses.
 
     python -m benchmarks.faults
     python -m benchmarks.faults --only kills --kills 20
 
-Each training is examples/train_mnist_gan.py in a process of its own. One that was killed, or stopped by its disk, survives if
-`--resume` then ends with the bytes of one that nothing happened to; a file that was changed, if its reader gives what was
-written or its documented error, within a second of the processor and 200 MB. Exit status 1 if anything was lost.
+Each run is examples/train_mnist_gan.py in its own process. A run that was killed, or stopped by a
+full disk, survives if `--resume` then ends with the same bytes as an undisturbed run. A corrupted
+file survives if its reader returns what was written or raises its documented error, within a second
+of processor time and 200 MB. Exit status 1 if anything was lost.
 """
 
-import argparse
+from __future__ import annotations
+
 import sys
 import time
+from argparse import Namespace
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-from benchmarks.harness import fault_files, fault_runs
+from benchmarks.harness.faults import files, folders, numbers, shared_cache, stops
+from benchmarks.harness.options import add_count, add_markdown
 from benchmarks.harness.tables import machine, render
-from gan.commands.shared.command_line import Parser, positive_int, run
+from gan.commands.shared.command_line import Parser, run
 
 
-def arguments():
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--kills", type=positive_int, default=100, help="trainings killed (default: %(default)s)")
-    add("--times", type=positive_int, default=10, help="how often each of the other faults happens (default: %(default)s)")
-    add("--files", type=positive_int, default=10_000, help="files changed, of each kind (default: %(default)s)")
-    add("--trainings", type=positive_int, default=10, help="trainings at once (default: %(default)s)")
-    add("--only", choices=FAULTS, nargs="+", metavar="FAULT", help=f"of {', '.join(FAULTS)} (default: all)")
-    add("--markdown", action="store_true", help="print the table as Markdown")
-    return parser.parse_args()
+class Fault(NamedTuple):
+    """A fault.
+
+    label : for the table
+    cause : given a folder and a number of attempts, returns (tried, survived, remark)
+    option : the option that says how often
+    """
+
+    label: str
+    cause: Callable[[str, int], tuple[int, int, str]]
+    option: str
 
 
-FAULTS = {  # name -> (what is said of it, what brings it about, the argument that says how often)
-    "kills": ("kill -9 at a random moment", fault_runs.kills, "kills"),
-    "disk": ("disk full in a checkpoint", fault_runs.full_disks, "times"),
-    "folders": ("folder or clock changed", fault_runs.folders, "times"),
-    "weights": ("changed weights and checkpoints", fault_files.weights, "files"),
-    "data": ("changed data files", fault_files.data, "files"),
-    "numbers": ("NaN, and out of memory", fault_runs.numbers, "times"),
-    "together": ("trainings at once, one empty cache", fault_runs.together, "trainings"),
+FAULTS = {
+    "kills": Fault("kill -9 at a random moment", stops.kills, "kills"),
+    "disk": Fault("disk full in a checkpoint", stops.full_disks, "times"),
+    "folders": Fault("folder or clock changed", folders.folders, "times"),
+    "weights": Fault("changed weights and checkpoints", files.weights, "files"),
+    "data": Fault("changed data files", files.data, "files"),
+    "numbers": Fault("NaN, and out of memory", numbers.numbers, "times"),
+    "together": Fault("runs at once, one empty cache", shared_cache.together, "trainings"),
 }
 
 
-def main():
-    args, rows = arguments(), []
+def arguments() -> Namespace:
+    parser = Parser(description=__doc__)
+    add_count(parser, "--kills", 100, "runs that are killed")
+    add_count(parser, "--times", 10, "how often to cause each of the other faults of runs")
+    add_count(parser, "--files", 10_000, "files of each kind to corrupt")
+    add_count(parser, "--trainings", 10, "runs that start at once")
+    parser.add_argument(
+        "--only",
+        choices=FAULTS,
+        nargs="+",
+        metavar="FAULT",
+        help=f"of {', '.join(FAULTS)} (default: all)",
+    )
+    add_markdown(parser)
+    return parser.parse_args()
+
+
+def row(fault: Fault, count: int) -> tuple[str, ...]:
+    """Cause a fault; returns its line of the table."""
+    began = time.monotonic()
+    with TemporaryDirectory() as folder:
+        tried, survived, remark = fault.cause(folder, count)
+    seconds = f"{time.monotonic() - began:.0f}"
+    print(f"{fault.label}: {survived:,} of {tried:,}; {remark}", file=sys.stderr, flush=True)
+    return fault.label, f"{tried:,}", f"{survived:,}", f"{tried - survived:,}", seconds, remark
+
+
+def main() -> int:
+    args = arguments()
     print(machine())
-    for name in args.only or FAULTS:
-        what, fault, count = FAULTS[name]
-        began = time.monotonic()
-        tried, survived, remark = fault_runs.in_a_folder(fault, getattr(args, count))
-        rows.append((what, f"{tried:,}", f"{survived:,}", f"{tried - survived:,}", f"{time.monotonic() - began:.0f}", remark))
-        print(f"{what}: {survived:,} of {tried:,}; {remark}", file=sys.stderr, flush=True)
+    faults = [FAULTS[name] for name in args.only or FAULTS]
+    rows = [row(fault, getattr(args, fault.option)) for fault in faults]
     print(render(("fault", "tried", "survived", "lost", "seconds", "remark"), rows, args.markdown))
-    return int(any(row[3] != "0" for row in rows))
+    return int(any(lost != "0" for _, _, _, lost, _, _ in rows))
 
 
 if __name__ == "__main__":

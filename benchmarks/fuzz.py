@@ -1,146 +1,116 @@
-"""Coverage-guided fuzzing of the readers of files: whatever lies in a file, the documented error or an array.
+"""Coverage-guided fuzzing of the readers: each must return an array or raise its documented error.
 
     pip install atheris
     python -m benchmarks.fuzz weights -max_total_time=300
 
-What follows the reader's name is libFuzzer's; it ends with a traceback where anything else than the documented error comes
-out of a reader, and where one takes more than a second of the processor or 200 MB more than the program itself. `members`
-puts the bytes into a sound zip file, whose checksums would else stop every change: the first byte says as which array.
-What is read is used, too: `predict` draws by it, `classify` names a digit, `resume` goes on training.
+Options after the reader's name are libFuzzer's. It ends with a traceback if a reader raises any
+other error, or takes more than a second of processor time or 200 MB more than the program itself.
+
+A `members` target puts the bytes into one member of an intact zip file, whose checksums would
+otherwise stop every change; the first byte selects the member. What is read is also used: `predict`
+draws samples, `classify` classifies an image, `resume` continues training.
 """
+
+from __future__ import annotations
 
 import io
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import atheris
+import numpy as np
 
-WATCHED = ("nn", "gan", "zipfile", "gzip")  # whose branches lead the fuzzer
+WATCHED = ("nn", "gan", "zipfile", "gzip")  # packages whose branches guide the fuzzer
 for loaded in [name for name in sys.modules if name.split(".")[0] in WATCHED]:
     del sys.modules[loaded]
 
 with atheris.instrument_imports(include=WATCHED):
-    import gzip
     import zipfile
 
-    from benchmarks.harness import fault_files
-    from gan.classifier.network import (
-        CLASSES,
-        IMAGE_RANGE,
-        load_classifier,
-        probabilities,
-        save_classifier,
-    )
+    from benchmarks.harness.faults import fuzzed
+    from benchmarks.harness.faults.files import SECONDS
     from gan.classifier.pictures import read_digit
-    from gan.data.idx import read_idx, write_idx
+    from gan.data.idx import read_idx
     from gan.errors import DataError
     from gan.evaluation.samples import read_images
-    from gan.generator_file import load_sampler
-    from gan.runs.checkpoint import read_checkpoint, write_checkpoint
-    from nn import (
-        ByhandError,
-        Conv2d,
-        Dense,
-        Flatten,
-        Sequential,
-        WeightsError,
-        load_weights,
-        save_weights,
-    )
+    from gan.runs.checkpoint import read_checkpoint
+    from nn import ByhandError, WeightsError, load_weights
 
-import numpy as np
-from PIL import Image
+Reader = Callable[[Path], Any]
 
 TEXT = "the header's text"
-LIMITS = ("-timeout=3600", "-rss_limit_mb=500", "-max_len=20000")  # with all that is loaded the program itself takes 300 MB
+LIMITS = ("-timeout=3600", "-rss_limit_mb=500", "-max_len=20000")  # the program itself takes 300 MB
+READERS: dict[str, tuple[Reader, type[Exception], Callable[[Path], list[bytes]]]] = {
+    # the reader, its documented error, and the files to start with
+    "idx": (read_idx, DataError, fuzzed.idx_files),
+    "samples": (read_images, DataError, fuzzed.sample_files),
+    "pictures": (read_digit, DataError, fuzzed.picture_files),
+    "weights": (load_weights, WeightsError, fuzzed.weights_files),
+    "checkpoints": (read_checkpoint, WeightsError, fuzzed.checkpoint_files),
+    "resume": (fuzzed.resume, ByhandError, fuzzed.checkpoint_files),
+    "predict": (fuzzed.predict, ByhandError, fuzzed.generator_files),
+    "classify": (fuzzed.classify, ByhandError, fuzzed.classifier_files),
+}
+TARGETS = (
+    "idx",
+    "weights",
+    "weights-members",
+    "checkpoints",
+    "checkpoints-members",
+    "resume-members",
+    "predict-members",
+    "classify-members",
+    "samples",
+    "pictures",
+)
 
 
-def members(path, read):
-    """A reader of what becomes of the bytes at `path` as one of the arrays, or as the header's text, of the sound file that
-    lies there now."""
+def members(path: Path, read: Reader) -> tuple[Reader, list[bytes]]:
+    """Fuzz the members of the intact zip file at `path`: a reader, and bytes to start with.
+
+    The reader replaces one member, or the text of the header, by the bytes at its path, then calls
+    `read`.
+    """
     with zipfile.ZipFile(path) as archive:
-        whole = {name: archive.read(name) for name in archive.namelist()}
-    names = [TEXT, *whole]
+        intact = {name: archive.read(name) for name in archive.namelist()}
+    names = [TEXT, *intact]
 
-    def inside(path):
+    def read_member(path: Path) -> Any:
         data = path.read_bytes()
         name, new = names[data[0] % len(names)] if data else TEXT, data[1:]
         if name == TEXT:
             name, new = "header.npy", npy(new)
         with zipfile.ZipFile(path, "w") as archive:
-            for each, held in (whole | {name: new}).items():
-                archive.writestr(each, held)
+            for each, content in (intact | {name: new}).items():
+                archive.writestr(each, content)
         return read(path)
 
-    text = np.load(io.BytesIO(whole["header.npy"])).tobytes()
-    return inside, [b"\0" + text, *(bytes([k]) + whole[name] for k, name in enumerate(names) if name != TEXT)]
+    text = np.load(io.BytesIO(intact["header.npy"])).tobytes()
+    seeds = [bytes([k]) + intact[name] for k, name in enumerate(names) if name != TEXT]
+    return read_member, [b"\0" + text, *seeds]
 
 
-def npy(text):
+def npy(text: bytes) -> bytes:
+    """A .npy file of these bytes."""
     file = io.BytesIO()
     np.save(file, np.frombuffer(text, np.uint8))
     return file.getvalue()
 
 
-def target(name, path):
-    """-> the reader, its error, and files to begin with."""
-    images = np.random.default_rng(0).integers(0, 256, (2, 28, 28)).astype(np.uint8)
-    if name == "idx":
-        write_idx(path, images)
-        return read_idx, DataError, [path.read_bytes(), gzip.compress(path.read_bytes())]
-    if name == "samples":
-        np.savez(path, images=images)
-        packed = path.read_bytes()
-        np.savez_compressed(path, images=images)
-        return read_images, DataError, [packed, path.read_bytes()]
-    if name == "pictures":
-        seeds = []
-        for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF"):
-            Image.fromarray(images[0]).save(path, kind)
-            seeds.append(path.read_bytes())
-        return read_digit, DataError, seeds
-    read, error = {
-        "weights": (load_weights, WeightsError), "checkpoints": (read_checkpoint, WeightsError), "resume": (go_on, ByhandError),
-        "predict": (draw, ByhandError), "classify": (name_a_digit, ByhandError),
-    }[name.removesuffix("-members")]  # fmt: skip
-    if read is load_weights:
-        save_weights(path, {"net": Sequential(Dense(2, 3)).build(seed=0)})
-    elif read is draw:
-        info = {"latent": {"size": 2, "distribution": "normal"}, "classes": 0, "shares": [0.5, 0.5], "image_range": [-1, 1]}
-        save_weights(path, {"G": Sequential(Dense(4, 784)).build(seed=0)}, info)
-    elif read is name_a_digit:
-        network = Sequential(Conv2d(1, 2, 3, stride=9), Flatten(), Dense(18, 10), input_shape=(1, 28, 28))
-        save_classifier(path, network.build(seed=0), {"classes": CLASSES, "image_range": IMAGE_RANGE})
-    else:
-        write_checkpoint(path, fault_files.small_checkpoint())
-    inside, seeds = members(path, read)
-    return (inside, error, seeds) if name.endswith("-members") else (read, error, [path.read_bytes()])
+def target(name: str, path: Path) -> tuple[Reader, type[Exception], list[bytes]]:
+    """The reader of one of TARGETS, its error, and bytes to start with."""
+    read, error, seed_files = READERS[name.removesuffix("-members")]
+    seeds = seed_files(path)
+    if name.endswith("-members"):
+        read, seeds = members(path, read)
+    return read, error, seeds
 
 
-def draw(path):
-    sampler = load_sampler(path)
-    return sampler.images(sampler.inputs(2, seed=0))
-
-
-def name_a_digit(path):
-    return probabilities(load_classifier(path), np.zeros((1, 1, 28, 28), np.uint8))
-
-
-def go_on(path):
-    checkpoint, trainer = read_checkpoint(path), fault_files.small_trainer()
-    trainer.load_state_dict((checkpoint.arrays, checkpoint.rest))
-    return trainer.fit(steps=1)
-
-
-TARGETS = (
-    "idx", "weights", "weights-members", "checkpoints", "checkpoints-members", "resume-members", "predict-members",
-    "classify-members", "samples", "pictures",
-)  # fmt: skip
-
-
-def main():
+def main() -> None:
     if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
         sys.exit(f"error: expected a reader, one of {', '.join(TARGETS)}; then libFuzzer's options")
     with tempfile.TemporaryDirectory() as folder:
@@ -150,16 +120,16 @@ def main():
         for k, seed in enumerate(seeds):
             (corpus / str(k)).write_bytes(seed)
 
-        def one(data):
+        def read_once(data: bytes) -> None:
             path.write_bytes(data)
             began = time.process_time()
             try:
                 read(path)
             except error as problem:
                 assert "\n" not in str(problem), problem
-            assert time.process_time() - began < fault_files.SECONDS
+            assert time.process_time() - began < SECONDS
 
-        atheris.Setup([sys.argv[0], *LIMITS, *sys.argv[2:], str(corpus)], one)
+        atheris.Setup([sys.argv[0], *LIMITS, *sys.argv[2:], str(corpus)], read_once)
         atheris.Fuzz()
 
 

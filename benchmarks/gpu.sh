@@ -1,10 +1,11 @@
 #!/bin/sh
-# Everything that needs a GPU, by one command and into one folder. Installs nothing.
+# Runs everything that needs a GPU and writes the results into one folder. Installs nothing.
 #
 #     benchmarks/gpu.sh [FOLDER]        (default: runs/gpu-TIME)
 #
-# The tests marked gpu, the tables of step times in float32 and in TF32 and of their floors, and a full training of mlp-dropout and of the
-# default recipe on MNIST with their evaluations. PYTHON names the interpreter; BYHAND_DATA_DIR a folder with the data.
+# The tests marked gpu; the tables of step times in float32 and in TF32, and of their floors; full
+# runs of mlp-dropout and of the default recipe on MNIST, with evaluation. PYTHON is the
+# interpreter, BYHAND_DATA_DIR a folder with the data.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python}

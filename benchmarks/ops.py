@@ -1,47 +1,61 @@
-"""Each primitive of the CPU at the sizes of the recipes: NumPy alone, Numba's kernels, and PyTorch.
+"""Each primitive of the CPU at the sizes of the recipes: NumPy alone, Numba's kernels, PyTorch.
 
     python -m benchmarks.ops
     python -m benchmarks.ops --case adam_step_ --case tanh --rounds 40 --markdown
 
-Microseconds are medians of all rounds; a ratio is the median of the rounds' own ratios, with its quartiles. The sides take
-turns, each in a process of its own and with all cores (turns.py); the cases stand in primitive_sides.py.
+Times are medians over all rounds, in microseconds. A ratio is the median of the ratios of the
+rounds, with its quartiles. The contenders run in interleaved rounds, each in its own process and
+on all cores (harness/rounds.py); harness/contenders/primitives.py defines the cases.
 """
 
-import argparse
+from __future__ import annotations
+
 import importlib.util
 import statistics
 import sys
+from argparse import Namespace
 
-from benchmarks.harness.primitive_contenders import CASES
-from benchmarks.harness.rounds import ratio, take_turns
+from benchmarks.harness.contenders.primitives import CASES
+from benchmarks.harness.options import add_count, add_markdown
+from benchmarks.harness.ratios import ratio_cell
+from benchmarks.harness.rounds import interleaved
 from benchmarks.harness.tables import machine, render
-from gan.commands.shared.command_line import Parser, positive_int, run
+from gan.commands.shared.command_line import Parser, run
 
-NEEDS = {"numpy": "numpy", "numba": "numba", "pytorch": "torch"}  # each side's package
+PACKAGES = {"numpy": "numpy", "numba": "numba", "pytorch": "torch"}  # that a contender needs
+CONTENDERS = "benchmarks.harness.contenders.primitives"
 
 
-def arguments():
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--case", action="append", choices=CASES, metavar="C", help="may be given several times (default: all)")
-    add("--rounds", type=positive_int, default=10, help="turns of each side (default: %(default)s)")
-    add("--calls", type=positive_int, default=100, help="timed calls a turn (default: %(default)s)")
-    add("--markdown", action="store_true", help="print the table as Markdown")
+def arguments() -> Namespace:
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "--case",
+        action="append",
+        choices=CASES,
+        metavar="C",
+        help="may be given several times (default: all)",
+    )
+    add_count(parser, "--rounds", 10, "measurements of each contender")
+    add_count(parser, "--calls", 100, "timed calls in each measurement")
+    add_markdown(parser)
     return parser.parse_args()
 
 
-def main():
+def main() -> int:
     args = arguments()
-    sides = [side for side, package in NEEDS.items() if importlib.util.find_spec(package)]
-    ours = "numba" if "numba" in sides else "numpy"
-    others = [side for side in sides if side != ours]
+    names = [name for name, package in PACKAGES.items() if importlib.util.find_spec(package)]
+    ours = "numba" if "numba" in names else "numpy"
+    others = [name for name in names if name != ours]
     print(f"{machine()}; {args.rounds} rounds of {args.calls} calls", file=sys.stderr)
     rows = []
     for case in args.case or CASES:
-        times = take_turns(sides, (case,), args.rounds, args.calls, "benchmarks.harness.primitive_contenders")
-        cells = [f"{1e3 * statistics.median(times[side]):.1f}" for side in sides]
-        rows.append([case, *cells, *("{:.2f} ({:.2f}-{:.2f})".format(*ratio(times[side], times[ours])) for side in others)])
-    print(render(["primitive", *(f"{side}, us" for side in sides), *(f"{side} / {ours}" for side in others)], rows, args.markdown))
+        times = interleaved(names, (case,), args.rounds, args.calls, CONTENDERS)
+        microseconds = [f"{1e3 * statistics.median(times[name]):.1f}" for name in names]
+        ratios = [ratio_cell(times[name], times[ours]) for name in others]
+        rows.append([case, *microseconds, *ratios])
+    header = ["primitive", *(f"{name}, us" for name in names)]
+    header += [f"{name} / {ours}" for name in others]
+    print(render(header, rows, args.markdown))
     return 0
 
 

@@ -28,7 +28,7 @@ templates_path = ["_templates"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 3
 
-# Formulas: one file beside the pages, so that nothing is fetched from another host. See _static/mathjax/README.md.
+# MathJax lies beside the pages: no other host is needed. See _static/mathjax/README.md.
 mathjax_path = "mathjax/tex-svg.js"
 mathjax3_config = {"options": {"enableMenu": False}}
 

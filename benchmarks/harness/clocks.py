@@ -1,28 +1,39 @@
-"""How a turn is timed: on a GPU by events that the device itself notes down between a step's kernels."""
+"""Clocks: on a GPU, events that the device records between kernels."""
+
+from __future__ import annotations
 
 import time
+from typing import Any, Protocol
+
+
+class Clock(Protocol):
+    """Returns a time, and the milliseconds between two of them."""
+
+    def now(self) -> Any: ...
+    def milliseconds(self, began: Any, ended: Any) -> float: ...
 
 
 class WallClock:
-    """On the CPU."""
+    """For the CPU."""
 
-    now = staticmethod(time.perf_counter)
+    def now(self) -> float:
+        return time.perf_counter()
 
-    def milliseconds(self, began, ended):
+    def milliseconds(self, began: float, ended: float) -> float:
         return (ended - began) * 1e3
 
 
 class CupyClock:
-    """On a GPU, of our steps."""
+    """For our steps on a GPU."""
 
-    def now(self):
+    def now(self) -> Any:
         import cupy
 
         event = cupy.cuda.Event()
         event.record()
         return event
 
-    def milliseconds(self, began, ended):
+    def milliseconds(self, began: Any, ended: Any) -> float:
         import cupy
 
         ended.synchronize()
@@ -30,21 +41,22 @@ class CupyClock:
 
 
 class TorchClock:
-    """On a GPU, of PyTorch's."""
+    """For PyTorch's steps on a GPU."""
 
-    def now(self):
+    def now(self) -> Any:
         import torch
 
         event = torch.cuda.Event(enable_timing=True)
         event.record()
         return event
 
-    def milliseconds(self, began, ended):
+    def milliseconds(self, began: Any, ended: Any) -> float:
         ended.synchronize()
         return began.elapsed_time(ended)
 
 
-def clock_of(side, device="cpu"):
+def clock_of(contender: str, device: str = "cpu") -> Clock:
+    """The clock for a contender on a device."""
     if device != "cuda":
         return WallClock()
-    return CupyClock() if side == "ours" else TorchClock()
+    return CupyClock() if contender == "ours" else TorchClock()

@@ -1,88 +1,136 @@
-"""Several sides timed in turns, each in a process of its own.
+"""Contenders timed in interleaved rounds, each in its own process.
 
-Turns (A B A B ...) put every side through the same busy and quiet moments of the machine, and a ratio is taken between
-neighbours in time. Processes of their own keep the thread pools apart: the workers of OpenBLAS, which NumPy brings, and of
-OpenMP, which PyTorch brings, wait for their next task by spinning, so that in one process the side whose turn is over
-could hold a core that the one whose turn has come needs. Both go to sleep within milliseconds of a turn's end (`nn` sees to
-that for OpenBLAS); the untimed steps at the beginning of each turn outlast that, and fill the caches again. A step that
-takes seconds, such as an epoch, has a `lead_in`: what to call untimed in its place.
+Interleaving (A B A B ...) exposes all contenders to the same busy and quiet moments of the machine,
+and each ratio is taken between measurements that are neighbours in time. Separate processes keep
+the thread pools apart. The workers of OpenBLAS (NumPy) and OpenMP (PyTorch) spin while they wait,
+so in a shared process the idle contender could occupy a core that the measured one needs. Both go
+to sleep within milliseconds (`nn` configures OpenBLAS to). Each measurement starts with untimed
+steps, which outlast that and refill the caches. A step that takes seconds, such as an epoch,
+defines `lead_in`, which is called instead of the untimed steps.
 
-Run as a program, this module is one side: it writes "ready" after its warm-up, and the milliseconds of a step, the mean
-over one turn, for each line that it reads.
+Run as a program, this module is one contender. It prints "ready" after its warm-up. Each input line
+"INDEX COUNT" makes it run step INDEX COUNT times and print the mean in milliseconds.
 """
 
+from __future__ import annotations
+
 import importlib
-import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from typing import IO, Any, Self, TypeVar
 
-from benchmarks.harness.clocks import WallClock, clock_of
+from benchmarks.harness.clocks import Clock, WallClock, clock_of
+from benchmarks.harness.processes import ROOT
 from gan.errors import RunError
 
-WARM_UP = 1.0  # seconds of steps before the first turn: buffers, thread pools, the allocator
-LEAD_IN = 0.06  # seconds of untimed steps at the beginning of each turn
-MIN_STEPS = 3  # and at least so many
+WARM_UP = 1.0  # seconds of steps before the first round: buffers, thread pools, the allocator
+LEAD_IN = 0.06  # seconds of untimed steps at the start of each measurement
+MIN_STEPS = 3  # untimed steps, at least
 WALL_CLOCK = WallClock()
+STEPS = "benchmarks.harness.contenders.steps"
+
+Step = Callable[[], Any]
+Item = TypeVar("Item")
 
 
-class Side:
-    """A child process that takes a turn when asked to."""
+class Contender:
+    """A child process that times its steps on request.
 
-    def __init__(self, name, what, sides="benchmarks.harness.contenders"):
+    Parameters
+    ----------
+    name : the contender's name
+    args : for example a recipe and the device
+    module : the module whose ``make_step(name, *args)`` returns the step, or a list of steps
+    """
+
+    def __init__(self, name: str, args: Sequence[str], module: str = STEPS) -> None:
         self.name = name
-        command = [sys.executable, "-m", "benchmarks.harness.rounds", sides, name, *what]
-        root = Path(__file__).resolve().parent.parent.parent
-        self.process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._answer()  # "ready"
+        command = [sys.executable, "-m", "benchmarks.harness.rounds", module, name, *args]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._read()  # "ready"
 
-    def turn(self, steps):
-        """Milliseconds of a step, the mean over so many."""
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        return float(self._answer())
+    def milliseconds(self, count: int, index: int = 0) -> float:
+        """Run step `index` `count` times; returns the mean."""
+        stdin = _pipe(self.process.stdin)
+        stdin.write(f"{index} {count}\n")
+        stdin.flush()
+        return float(self._read())
 
-    def _answer(self):
-        line = self.process.stdout.readline()
+    def close_input(self) -> None:
+        """Let the process end: it reads until the end of its input."""
+        _pipe(self.process.stdin).close()
+
+    def _read(self) -> str:
+        line = _pipe(self.process.stdout).readline()
         if not line:
-            raise RunError(f"benchmark: the process of side {self.name!r} ended with status {self.process.wait()}")
-        return line.strip().removeprefix("ready")
+            status = self.process.wait()
+            raise RunError(
+                f"benchmark: the process of contender {self.name!r} ended with status {status}"
+            )
+        return line.strip()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
-        self.process.stdin.close()  # the end of its input is the end of its work
-        self.process.stdout.close()
+    def __exit__(self, *error: object) -> None:
+        self.close_input()
+        _pipe(self.process.stdout).close()
         self.process.wait()
 
 
-def take_turns(names, what, rounds, steps, sides="benchmarks.harness.contenders"):
-    """{name: milliseconds of a step in each round}; every round, another side goes first.
+def _pipe(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None  # opened by Popen
+    return pipe
 
-    sides: the module whose make_step(name, *what) gives each side its step; what: a recipe and where it runs, say.
+
+def rotated(items: list[Item], n: int) -> list[Item]:
+    """The items in order, starting with the n-th, so that a different one is first each round."""
+    n %= len(items)
+    return items[n:] + items[:n]
+
+
+def interleaved(
+    names: list[str], args: Sequence[str], rounds: int, count: int, module: str = STEPS
+) -> dict[str, list[float]]:
+    """Time contenders in interleaved rounds.
+
+    Parameters
+    ----------
+    names, args, module : of the contenders; see `Contender`
+    rounds : measurements of each contender
+    count : steps in each measurement
+
+    Returns
+    -------
+    {name: mean milliseconds of a step, in each round}
     """
-    times = {name: [] for name in names}
+    return {
+        name: times
+        for name, (times,) in interleaved_steps(names, args, 1, rounds, count, module).items()
+    }
+
+
+def interleaved_steps(
+    names: list[str], args: Sequence[str], n_steps: int, rounds: int, count: int, module: str
+) -> dict[str, list[list[float]]]:
+    """The same for contenders with a list of `n_steps` steps: {name: [times of each step]}."""
+    times: dict[str, list[list[float]]] = {name: [[] for _ in range(n_steps)] for name in names}
     with ExitStack() as stack:
-        players = [stack.enter_context(Side(name, what, sides)) for name in names]
+        contenders = [stack.enter_context(Contender(name, args, module)) for name in names]
         for i in range(rounds):
-            first = i % len(players)
-            for side in players[first:] + players[:first]:
-                times[side.name].append(side.turn(steps))
+            for index in range(n_steps):
+                for contender in rotated(contenders, i):
+                    times[contender.name][index].append(contender.milliseconds(count, index))
     return times
 
 
-def ratio(numerator, denominator):
-    """(median, lower quartile, upper quartile) of the ratios, round by round."""
-    ratios = [a / b for a, b in zip(numerator, denominator, strict=True)]
-    low, middle, high = statistics.quantiles(ratios, method="inclusive") if len(ratios) > 1 else ratios * 3
-    return middle, low, high
-
-
-def run_for(step, seconds):
-    """Untimed steps, or what the step has in their place."""
+def run_untimed(step: Step, seconds: float) -> None:
+    """Run a step, or its `lead_in`, for this long and at least MIN_STEPS times."""
     step = getattr(step, "lead_in", step)
     end, done = time.perf_counter() + seconds, 0
     while done < MIN_STEPS or time.perf_counter() < end:
@@ -90,22 +138,25 @@ def run_for(step, seconds):
         done += 1
 
 
-def timed(step, steps, clock=WALL_CLOCK):
-    """Milliseconds of a step, the mean over so many, after some untimed ones."""
-    run_for(step, LEAD_IN)
+def timed(step: Step, count: int, clock: Clock = WALL_CLOCK) -> float:
+    """Mean milliseconds of `count` steps, after some untimed ones."""
+    run_untimed(step, LEAD_IN)
     began = clock.now()
-    for _ in range(steps):
+    for _ in range(count):
         step()
-    return clock.milliseconds(began, clock.now()) / steps
+    return clock.milliseconds(began, clock.now()) / count
 
 
-def main():
-    sides, name, *what = sys.argv[1:]
-    step, clock = importlib.import_module(sides).make_step(name, *what), clock_of(name, *what[1:2])
-    run_for(step, WARM_UP)
+def main() -> None:
+    module, name, *args = sys.argv[1:]
+    made = importlib.import_module(module).make_step(name, *args)
+    steps, clock = made if isinstance(made, list) else [made], clock_of(name, *args[1:2])
+    for step in steps:
+        run_untimed(step, WARM_UP / len(steps))
     print("ready", flush=True)
     for line in sys.stdin:
-        print(timed(step, int(line), clock), flush=True)
+        index, count = map(int, line.split())
+        print(timed(steps[index], count, clock), flush=True)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ One optimizer's state applied to another layer or network:
     test_optimizers::test_one_optimizer_serves_all_layers_each_with_its_own_moments
 The convolution's bias gradient summed over channels too:
     test_conv::test_bias_gradient_is_one_sum_per_channel
-Dropout: one mask for the batch, drawn with replacement, left on in evaluation, or missing in backward:
+Dropout: one mask for the batch, drawn with replacement, on in evaluation, missing in backward:
     test_dropout::test_elements_are_drawn_independently
     test_dropout::test_an_element_is_zero_with_probability_p_and_scaled_otherwise
     test_dropout::test_expectation_is_preserved
@@ -100,19 +100,23 @@ def test_every_test_in_the_list_above_exists():
     listed = re.findall(r"^    (test_\w+)::(test_\w+)$", __doc__, re.MULTILINE)
     assert len(listed) > 40
     for module, name in listed:
-        assert f"\ndef {name}(" in next(Path(__file__).parents[1].rglob(f"{module}.py")).read_text(), f"{module}::{name}"
+        assert (
+            f"\ndef {name}(" in next(Path(__file__).parents[1].rglob(f"{module}.py")).read_text()
+        ), f"{module}::{name}"
 
 
 @pytest.mark.gradcheck
 def test_a_pass_made_before_the_update_is_not_one_through_the_updated_network():
-    """Only a forward through the updated D gives the generator's gradient; its own cache keeps no trace of the old one."""
+    """Only a forward pass through the updated D gives G's gradient. The cache keeps no trace."""
     D = in_float64(nn.Sequential(nn.Dense(3, 4), nn.LeakyReLU(0.2), nn.Dense(4, 1)))
     fake, cache = normal(5, 3), D.cache()
     loss, optimizer = nn.BCEWithLogits(), nn.SGD(D, 0.5)
     D.backward(loss(D.forward(fake, cache, train=True), 0, cache)[1], cache, need_dx=False)
     optimizer.step()
     fresh = D.cache()
-    want = D.backward(loss(D.forward(fake, fresh, train=True), 1, fresh)[1], fresh, grads="skip").copy()
+    want = D.backward(
+        loss(D.forward(fake, fresh, train=True), 1, fresh)[1], fresh, grads="skip"
+    ).copy()
     got = D.backward(loss(D.forward(fake, cache, train=True), 1, cache)[1], cache, grads="skip")
     assert (got == want).all()
     report = nn.gradcheck(D, fake, loss=loss, target=1)
@@ -143,10 +147,12 @@ def test_each_logit_of_a_softmax_moves_every_probability():
 
 
 def test_saving_leaves_the_network_where_and_as_it_is(tmp_path):
-    """The same arrays on the same backend, and a training that saves goes on with the same bytes as one that does not."""
+    """The same arrays on the same backend. Training continues with the same bytes."""
 
     def train(save):
-        net = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4), nn.Dropout(0.3), nn.Dense(4, 1)).build(seed=0)
+        net = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4), nn.Dropout(0.3), nn.Dense(4, 1)).build(
+            seed=0
+        )
         cache, optimizer, ops = net.cache(), nn.Adam(net), net.ops
         held = [net[0].W, net[0].dW, net[1].running_var, net.parameters.value.flat]
         for i in range(4):

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from benchmarks import faults
-from benchmarks.harness import fault_files, fault_runs
+from benchmarks.harness.faults import corruption, files, stops
+from benchmarks.harness.faults.runs import Runs
 from nn import WeightsError
 from tests.support.small import command  # noqa: F401
 
@@ -16,7 +17,7 @@ def test_changed_files_are_counted_in_a_table(command):  # noqa: F811
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path):
-    tried, survived, remark = fault_runs.kills(tmp_path, 2)
+    tried, survived, remark = stops.kills(tmp_path, 2)
     assert (tried, survived) == (2, 2) and "inside the write" in remark
 
 
@@ -24,13 +25,13 @@ def test_losses_are_counted_and_set_the_exit_status(command, monkeypatch):  # no
     monkeypatch.setitem(
         faults.FAULTS,
         "disk",
-        ("a disk", lambda folder, count: (count, count - 1, "one is lost"), "times"),
+        faults.Fault("a disk", lambda folder, count: (count, count - 1, "one is lost"), "times"),
     )
     status, out, _ = command(faults, "--only", "disk", "--times", 3)
     assert status == 1 and "3         2     1" in out
 
 
-@pytest.mark.parametrize("change", fault_files.CHANGES)
+@pytest.mark.parametrize("change", corruption.CHANGES)
 def test_every_change_changes(change):
     rng, whole = random.Random(0), random.Random(1).randbytes(1000)
     results = []
@@ -57,22 +58,22 @@ def a_refusal(error=WeightsError, text="it is damaged"):
         (a_bug, False),
         (a_refusal, True),
         (lambda: a_refusal(ValueError, "two\nlines"), False),
-        (lambda: (bytearray(fault_files.N_BYTES + 1), b"right")[1], False),
+        (lambda: (bytearray(files.N_BYTES + 1), b"right")[1], False),
     ],
 )
 def test_which_reads_survive(read, fine):
-    assert fault_files.survives(read, b"right", (WeightsError, ValueError))[0] is fine
+    assert files.survives(read, b"right", (WeightsError, ValueError))[0] is fine
 
 
 def test_a_reader_that_takes_too_long_counts_as_lost(monkeypatch):
-    now = iter([0.0, fault_files.SECONDS + 0.1])
-    monkeypatch.setattr(fault_files.time, "process_time", lambda: next(now))
-    assert not fault_files.survives(lambda: 1, 1, ())[0]
+    now = iter([0.0, files.SECONDS + 0.1])
+    monkeypatch.setattr(files.time, "process_time", lambda: next(now))
+    assert not files.survives(lambda: 1, 1, ())[0]
 
 
 def test_a_resume_with_another_result_counts_as_lost(tmp_path, monkeypatch):
     """A run with another history, and a run that is missing."""
-    runs = fault_runs.Runs(tmp_path)
-    assert runs.went_on("whole")
+    runs = Runs(tmp_path)
+    assert runs.survives_resume("whole")
     runs.history[-1][-1] = "0.5"
-    assert not runs.went_on("whole") and not runs.went_on("nowhere")
+    assert not runs.survives_resume("whole") and not runs.survives_resume("nowhere")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import nn
-from benchmarks.harness import mistakes
+from benchmarks.harness.gradcheck import protocol_mistakes as mistakes
+from benchmarks.harness.gradcheck.spoiling import subclass
 from tests.support.tools import normal
 
 pytestmark = pytest.mark.gradcheck
@@ -12,19 +13,19 @@ pytestmark = pytest.mark.gradcheck
 # a mistake, and how the rule that it violates begins
 VIOLATED_RULES = {
     mistakes.always_writes: 'grads="add"',
-    mistakes.adds_as_write: 'grads="add"',
-    mistakes.skips_nothing: 'grads="skip"',
-    mistakes.write_adds: 'grads="write"',
-    mistakes.lazy_without_dx: "need_dx=False",
-    mistakes.returns_dx: "need_dx=False",
-    mistakes.other_dx_when_skipping: 'grads="skip"',
+    mistakes.writes_when_adding: 'grads="add"',
+    mistakes.writes_when_skipping: 'grads="skip"',
+    mistakes.adds_when_writing: 'grads="write"',
+    mistakes.skips_without_dx: "need_dx=False",
+    mistakes.ignores_need_dx: "need_dx=False",
+    mistakes.scales_dx_when_skipping: 'grads="skip"',
     mistakes.writes_x_in_forward: "forward leaves x",
     mistakes.writes_x_in_backward: "backward leaves the x",
     mistakes.keeps_y_in_layer: "two live passes",
     mistakes.keeps_cache_in_layer: "two live passes",
-    mistakes.uses_up: "a second backward pass",
-    mistakes.adds_up_dx: "a cache that served another",
-    mistakes.moves_parameters: "a pass leaves parameters",
+    mistakes.backward_works_once: "a second backward pass",
+    mistakes.adds_dx_of_earlier_pass: "a cache that served another",
+    mistakes.changes_parameters: "a pass leaves parameters",
     mistakes.double_backward_writes: "double_backward adds",
 }
 
@@ -34,7 +35,7 @@ VIOLATED_RULES = {
 )
 def test_violated_rule_is_reported(mistake, rule):
     net = nn.Sequential(nn.Dense(4, 5), nn.Dense(5, 3), nn.Tanh()).build(0)
-    mistakes.subclass(net[1], mistake(nn.Dense))
+    subclass(net[1], mistake(nn.Dense))
     report = nn.gradcheck(net, normal(6, 4))
     expected = f"MistakenDense 'net.1': expected that {rule}"
     assert any(expected in violation for violation in report.violations), report
@@ -44,7 +45,7 @@ def test_violated_rule_is_reported(mistake, rule):
 
 def test_statistics_that_change_in_evaluation_are_a_violation():
     net = nn.Sequential(nn.Dense(4, 5), nn.BatchNorm(5)).build(0)
-    mistakes.subclass(net[1], mistakes.moves_statistics(nn.BatchNorm))
+    subclass(net[1], mistakes.changes_statistics(nn.BatchNorm))
     violations = nn.gradcheck(net, normal(6, 4)).violations
     (violation,) = [line for line in violations if "statistics" in line and "Mistaken" in line]
     assert violation.startswith("MistakenBatchNorm 'net.1': ") and "in evaluation" in violation

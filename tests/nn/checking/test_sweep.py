@@ -3,8 +3,9 @@
 import pytest
 
 import nn
-from benchmarks.gradcheck_sweep import judge, mistaken_case, tell
-from benchmarks.harness.random_networks import random_case
+from benchmarks.gradcheck_sweep import check, summarize
+from benchmarks.harness.gradcheck.mistaken_cases import mistaken_case
+from benchmarks.harness.gradcheck.random_networks import random_case
 from nn.checking.report import Report
 
 pytestmark = pytest.mark.gradcheck
@@ -28,11 +29,11 @@ def test_random_mistakes_are_found(seed):
 
 
 def test_sweep_counts_and_prints_what_it_misjudged(capsys, monkeypatch):
-    assert tell("right", [judge(("right", 3))]) == 0
+    assert summarize("right", [check(("right", 3))]) == 0
     assert capsys.readouterr().out.startswith("right: 1 networks, 0 false alarms; a check took ")
     monkeypatch.setattr(nn, "gradcheck", lambda *args, **settings: Report(0.0))  # finds nothing
-    seed, mistake, _, _ = result = judge(("mistaken", 3))
-    assert tell("mistaken", [result]) == 1
+    seed, mistake, _, _ = result = check(("mistaken", 3))
+    assert summarize("mistaken", [result]) == 1
     out = capsys.readouterr().out
     assert f"--- seed {seed}, {mistake}\n" in out and "mistaken: 1 networks, 1 missed" in out
     assert out.endswith(f"1 {mistake}: 1 missed\n")

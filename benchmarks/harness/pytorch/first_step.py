@@ -1,21 +1,23 @@
-"""One step of `mlp-dropout` in PyTorch, from the import on, as a script of its own would have it, without a line of ours."""
+"""One step of `mlp-dropout` as a plain PyTorch script, which imports nothing of ours."""
+
+from __future__ import annotations
 
 import torch
 from torch import nn
 
 
-def mlp(sizes, *last):
-    layers = []
+def mlp(sizes: list[int], *last: nn.Module) -> nn.Sequential:
+    layers: list[nn.Module] = []
     for n_in, n_out in zip(sizes[:-2], sizes[1:-1]):
         layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2), nn.Dropout(0.3)]
     return nn.Sequential(*layers, nn.Linear(*sizes[-2:]), *last)
 
 
-def noise():
+def noise() -> torch.Tensor:
     return torch.rand(64, 100) * 2 - 1
 
 
-def loss(logits, target):
+def loss(logits: torch.Tensor, target: float) -> torch.Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 

@@ -1,0 +1,115 @@
+"""Contenders of benchmarks.step: functions of a recipe that return one training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness.contenders.floor import record_products, replay
+from benchmarks.harness.rounds import Step
+from gan.recipes import Recipe, get_recipe
+from gan.training.trainer import Trainer
+from nn import get_ops
+
+N_IMAGES = 10_000  # more than any processor's cache holds
+
+
+def images(n: int = N_IMAGES) -> np.ndarray:
+    """Random training images, the same for all contenders: uint8 (n, 28, 28)."""
+    return np.random.default_rng(0).integers(0, 256, (n, 28, 28), np.uint8)
+
+
+def labels(n: int, recipe: Recipe) -> np.ndarray:
+    """Labels that fit the recipe: integers (n,)."""
+    return np.arange(n) % max(recipe.classes, 1)
+
+
+def training_step(trainer: Trainer) -> Step:
+    """`Trainer.step`, which records losses and mean outputs of D, and the reading of a full log."""
+
+    def step() -> None:
+        trainer.step()
+        if trainer.log.is_full:
+            trainer.log.read()
+
+    return step
+
+
+def ours(recipe: Recipe, device: Any = "cpu", tf32: bool = False) -> Step:
+    """Our training step."""
+    ops = get_ops(device, tf32)
+    return training_step(Trainer(recipe, images(), labels(N_IMAGES, recipe), device=ops))
+
+
+def numpy(recipe: Recipe) -> Step:
+    """Our training step without Numba."""
+    return ours(recipe, device="numpy")
+
+
+def floor(recipe: Recipe) -> Step:
+    """The matrix products of our step, and nothing else."""
+    ops = get_ops("cpu")
+    step = ours(recipe, ops)
+    step()
+    products = record_products(step, ops)
+    return lambda: replay(products, ops)
+
+
+def eager(recipe: Recipe, device: str = "cpu", tf32: bool = False) -> Step:
+    """PyTorch as tutorials write it."""
+    from benchmarks.harness.pytorch.eager_steps import Eager
+    from benchmarks.harness.pytorch.gpu_steps import set_precision
+
+    set_precision(tf32)
+    return Eager(recipe, images(), device)
+
+
+def tuned(recipe: Recipe) -> Step:
+    """PyTorch, optimized by hand."""
+    from benchmarks.harness.pytorch.tuned_steps import Tuned
+
+    return Tuned(recipe, images())
+
+
+def compiled(recipe: Recipe) -> Step:
+    """PyTorch with torch.compile."""
+    from benchmarks.harness.pytorch.tuned_steps import Compiled
+
+    return Compiled(recipe, images())
+
+
+def graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
+    """PyTorch captured into CUDA graphs."""
+    from benchmarks.harness.pytorch.gpu_steps import Graphed, set_precision
+
+    set_precision(tf32)
+    return Graphed(recipe, images(), device)
+
+
+def compiled_graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
+    """PyTorch with torch.compile, which captures its own graphs."""
+    from benchmarks.harness.pytorch.gpu_steps import Compiled, set_precision
+
+    set_precision(tf32)
+    return Compiled(recipe, images(), device)
+
+
+ON_CPU: dict[str, Callable[[Recipe], Step]] = {
+    contender.__name__: contender for contender in (ours, numpy, floor, eager, tuned, compiled)
+}
+ON_GPU: dict[str, Callable[[Recipe, str, bool], Step]] = {
+    "ours": ours,
+    "eager": eager,
+    "graphs": graphs,
+    "compiled": compiled_graphs,
+}
+
+
+def make_step(name: str, recipe_name: str, device: str = "cpu", precision: str = "float32") -> Step:
+    """A contender's step; `precision` of its products is float32 or tf32."""
+    recipe = get_recipe(recipe_name)
+    if device == "cpu":
+        return ON_CPU[name](recipe)
+    return ON_GPU[name](recipe, device, precision == "tf32")

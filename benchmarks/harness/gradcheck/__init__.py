@@ -1,0 +1,1 @@
+"""Random networks, right ones and ones with a mistake, to test gradcheck on."""

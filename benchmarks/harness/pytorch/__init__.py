@@ -1,0 +1,1 @@
+"""The same networks, steps and epochs in PyTorch."""
