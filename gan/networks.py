@@ -43,22 +43,26 @@ def mlp(
     return Sequential(*layers, Dense(sizes[-2], sizes[-1]), *last)
 
 
-# ---- what follows a layer of n units or channels
+# ---- what follows a layer
 
 
 def leaky(n: int) -> list[Layer]:
+    """What follows a layer of n units or channels, here and below."""
     return [LeakyReLU(0.2)]
 
 
 def leaky_dropout(n: int) -> list[Layer]:
+    """LeakyReLU, then dropout of 0.3."""
     return [LeakyReLU(0.2), Dropout(0.3)]
 
 
 def batchnorm_relu(n: int) -> list[Layer]:
+    """Batch normalization of n channels, then ReLU."""
     return [BatchNorm(n), ReLU()]
 
 
 def batchnorm_leaky(n: int) -> list[Layer]:
+    """Batch normalization of n channels, then LeakyReLU."""
     return [BatchNorm(n), LeakyReLU(0.2)]
 
 

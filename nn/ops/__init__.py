@@ -70,6 +70,9 @@ def get_ops(device: str | Ops[Any] = "cpu", tf32: bool = False) -> Ops[Any]:
         ) from None
 
 
+Backend.get_ops = staticmethod(get_ops)
+
+
 def cpu_ops() -> NumpyOps:
     """`NumbaOps`, or, where Numba is not installed or cannot start, `NumpyOps` that says why."""
     numba_ops, problem = find_numba()

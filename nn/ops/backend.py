@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 
 class Backend:
@@ -19,6 +20,7 @@ class Backend:
         how it is pickled.
     """
 
+    get_ops: ClassVar[Callable[..., Any]]  # nn.ops, which imports the backends, sets it
     get_ops_arguments: tuple[Any, ...] = ()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
@@ -27,9 +29,7 @@ class Backend:
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.get_ops_arguments:
             return super().__reduce_ex__(protocol)
-        from nn.ops import get_ops  # nn.ops imports this module
-
-        return get_ops, self.get_ops_arguments
+        return Backend.get_ops, self.get_ops_arguments
 
 
 def first_line(problem: object) -> str:

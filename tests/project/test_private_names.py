@@ -11,10 +11,6 @@ from tests.support.source_tree import called, modules
 
 # Names of other libraries that are used all the same. A file or folder: (names, reason)
 ALLOWED = {
-    "benchmarks/harness": (
-        "_C _nn _fused_adam_ _foreach_lerp_",
-        "PyTorch's kernels, which have no public function with out= or in place",
-    ),
     "gan/commands": (
         "_exit _signal",
         "os._exit is documented, and its underscore a warning; _signal is built in and the command "
@@ -24,30 +20,18 @@ ALLOWED = {
         "_umath_linalg",
         "NumPy's extension module, through which its BLAS library is found",
     ),
-    "nn/ops/cuda": (
-        "_size",
-        "the size in CuPy's OutOfMemoryError, which has no public attribute",
-    ),
     "nn/ops/numba": (
         "_cache _rebuild _reduce",
         "Numba has no public way to store compiled code elsewhere",
     ),
-    "tests/gan/test_pictures.py": (
+    "tests/gan/test_images.py": (
         "_find_best_position",
         "Matplotlib's slow search, which must not run",
     ),
-    "tests/nn/ops/test_cuda.py": (
+    "tests/nn/ops/test_cuda_sources.py": (
         "_core _carray _kernel _scalar _ArgInfo _TypeMap _get_elementwise_kernel_code "
-        "_cupy_header_list _size",
+        "_cupy_header_list",
         "CuPy's generator of elementwise kernels, run without a GPU",
-    ),
-    "tests/nn/ops/test_numba_cache.py": (
-        "_locator_classes",
-        "Numba's candidates for the folder of its cache",
-    ),
-    "tests/oracles/make_spectral_oracles.py": (
-        "_u _v",
-        "PyTorch's vectors of the power iteration",
     ),
 }
 NAMEDTUPLE_METHODS = {"_asdict", "_fields", "_make", "_replace"}  # public

@@ -42,11 +42,15 @@ def test_every_function_is_annotated():
 def public(tree):
     """(name, node) of the module and its public classes and functions.
 
-    Methods are left out: the base class documents what its subclasses override.
+    Left out are methods, since the base class documents what its subclasses override; a command's
+    `arguments` and `main`, which its module documents; and kernels, since the primitive that calls
+    them is documented.
     """
     yield "the module", tree
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not (
+            node.name in ("arguments", "main") or node.name.startswith("_") or "kernel" in node.name
+        ):
             yield node.name, node
 
 

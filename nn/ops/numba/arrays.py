@@ -14,14 +14,14 @@ FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
 @shared_kernel
-def add_row(y: np.ndarray, row: np.ndarray) -> None:
+def add_row_kernel(y: np.ndarray, row: np.ndarray) -> None:
     for i in prange(y.shape[0]):
         for j in range(y.shape[1]):
             y[i, j] += row[j]
 
 
 @kernel
-def gather(
+def gather_kernel(
     bytes_: np.ndarray, index: np.ndarray, scale: float, shift: float, out: np.ndarray
 ) -> None:
     T = out.dtype.type
@@ -42,7 +42,7 @@ class NumbaArrays(NumpyArrays):
 
     def add_(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         if y.ndim == 2 and x.ndim == 1 and fits(y, rows=(x,)):
-            add_row(y, x)  # 4.9x: NumPy restarts its loop in each row
+            add_row_kernel(y, x)  # 4.9x: NumPy restarts its loop in each row
             return y
         return super().add_(y, x)
 
@@ -51,7 +51,7 @@ class NumbaArrays(NumpyArrays):
     ) -> np.ndarray:
         rows = bytes_.reshape(len(bytes_), -1)  # a view: `asarray` made them contiguous
         if out.flags.c_contiguous and bytes_.flags.c_contiguous and index.flags.c_contiguous:
-            gather(rows, index, scale, shift, out.reshape(len(index), -1))
+            gather_kernel(rows, index, scale, shift, out.reshape(len(index), -1))
             return out
         return super().gather_rows(bytes_, index, scale, shift, out=out)
 

@@ -70,7 +70,7 @@ def add_products(
 
 
 @kernel
-def center_and_scale(
+def center_and_scale_kernel(
     x: np.ndarray,
     mean: np.ndarray,
     inv_std: np.ndarray,
@@ -117,7 +117,7 @@ def normalize_kernel(
         var[j] = T(square)
         inv_std[j] = T(1 / math.sqrt(square + eps))
     for part in prange(PARTS):
-        center_and_scale(x, mean, inv_std, *rows_of(part, n), out)
+        center_and_scale_kernel(x, mean, inv_std, *rows_of(part, n), out)
 
 
 @shared_kernel
