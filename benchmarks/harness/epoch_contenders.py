@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 import weakref
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.recipes import get_recipe
 from gan.runs.run import Run
-from gan.evaluation.collapse import CollapseWarning, digit_counter
+from gan.evaluation.collapse import CollapseCallback
 from gan.training.trainer import Trainer
 
 FULL = 60_000  # images, as many as MNIST has to train on
@@ -44,7 +43,7 @@ class Ours(Epochs):
         self.trainer, self.lead_in = trainer_of(recipe, images), sides.stepper(trainer_of(recipe, images))
         bar = ProgressBar(tqdm(unit="step", file=sys.stderr, disable=None))  # drawn where stderr is a terminal
         self.run = Run.create(self.folder, {"recipe": recipe.name})
-        self.callbacks = [*self.run.callbacks, bar, CollapseWarning(partial(tqdm.write, file=sys.stderr), digit_counter())]
+        self.callbacks = [*self.run.callbacks, bar, CollapseCallback()]
 
     def __call__(self):
         self.trainer.fit(epochs=self.epochs, callbacks=self.callbacks)

@@ -248,7 +248,7 @@ def numbers(folder, count):
             runs.start(out, before=POISONED.format(step=101 + k * (STEPS - 102) // count))
         )
         told = runs.clear_error(
-            ended, "step ", "last known to be good", "Try a learning rate below"
+            ended, "step ", "last known to be good", "try a learning rate"
         )
         load_weights(runs.folder / out / "weights.npz")
         read_checkpoint(runs.folder / out / "checkpoint.npz")

@@ -51,7 +51,7 @@ class Configurable:
                     config[name] = _encoded(value)
                 except TypeError as problem:
                     raise WeightsError(
-                        f"{self!r}: expected self.{name} as numbers, text, layers or tuples of "
+                        f"{config['type']}: expected self.{name} as numbers, text, layers or tuples of "
                         f"them, for a weights file, got {problem}; keep arrays in statistic_shapes "
                         "and functions in the class"
                     ) from None
@@ -75,12 +75,12 @@ class Configurable:
         for name, argument in inspect.signature(type(self)).parameters.items():
             if argument.kind not in by_name and not overrides:
                 raise WeightsError(
-                    f"{self!r}: expected a constructor with arguments that have names, for a "
+                    f"{type(self).__name__}: expected a constructor with arguments that have names, for a "
                     f"weights file, got {argument}; name each one"
                 )
             if not hasattr(self, name):
                 raise WeightsError(
-                    f"{self!r}: expected its argument {name} as an attribute, for a weights file, "
+                    f"{type(self).__name__}: expected its argument {name} as an attribute, for a weights file, "
                     f"got none; write self.{name} = {name} in __init__"
                 )
 
