@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -43,7 +42,8 @@ class Configurable:
             If an argument of your own class is not stored under its name, or not as plain Python
             values, or the class has the name of one of the package's layers.
         """
-        config: dict[str, Any] = {"type": self.type_name()}
+        kind = self.type_name()
+        config: dict[str, Any] = {"type": kind}
         self._check_is_stored()
         for name, value in self.settings().items():
             if name != "init":
@@ -51,9 +51,9 @@ class Configurable:
                     config[name] = _encoded(value)
                 except TypeError as problem:
                     raise WeightsError(
-                        f"{config['type']}: expected self.{name} as numbers, text, layers or tuples of "
-                        f"them, for a weights file, got {problem}; keep arrays in statistic_shapes "
-                        "and functions in the class"
+                        f"{kind}: expected self.{name} as numbers, text, layers or tuples "
+                        f"of them, for a weights file, got {problem}; keep arrays in "
+                        "statistic_shapes and functions in the class"
                     ) from None
         return config
 
@@ -69,18 +69,19 @@ class Configurable:
 
     def _check_is_stored(self) -> None:
         """Raise unless the constructor can be called again with attributes of the layer."""
+        owner = type(self).__name__
         by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         bases = type(self).__mro__
         overrides = any("from_settings" in vars(k) for k in bases if k is not Configurable)
         for name, argument in inspect.signature(type(self)).parameters.items():
             if argument.kind not in by_name and not overrides:
                 raise WeightsError(
-                    f"{type(self).__name__}: expected a constructor with arguments that have names, for a "
+                    f"{owner}: expected a constructor with arguments that have names, for a "
                     f"weights file, got {argument}; name each one"
                 )
             if not hasattr(self, name):
                 raise WeightsError(
-                    f"{type(self).__name__}: expected its argument {name} as an attribute, for a weights file, "
+                    f"{owner}: expected its argument {name} as an attribute, for a weights file, "
                     f"got none; write self.{name} = {name} in __init__"
                 )
 
@@ -132,11 +133,9 @@ def _encoded(value: Any) -> Any:
         return list(items) if isinstance(value, list) else tuple(items)
     if isinstance(value, dict) and "type" not in value and all(isinstance(k, str) for k in value):
         return {name: _encoded(item) for name, item in value.items()}
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    raise TypeError(repr(value) if isinstance(value, float | dict) else type(value).__name__)
+    raise TypeError(repr(value) if isinstance(value, dict) else type(value).__name__)
 
 
 def _decoded(value: Any, classes: Mapping[str, type[Configurable]]) -> Any:
