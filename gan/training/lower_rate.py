@@ -10,5 +10,5 @@ def lower_rate(rate: float, recipe: Recipe) -> str:
     """The recipe's learning rate if that is lower than `rate`, else a tenth of it."""
     usual = RECIPES.get(recipe.name, recipe).learning_rate
     if rate > usual:
-        return f"try the recipe's learning rate, {usual:g}"
-    return f"try a learning rate of {min(rate / 10, ADAM_DEFAULT):g}"
+        return f"try the recipe's learning rate, {usual:g}, instead of {rate:g}"
+    return f"try a learning rate of {min(rate / 10, ADAM_DEFAULT):g} instead of {rate:g}"
