@@ -1,4 +1,7 @@
-"""Errors of data sets and runs; `nn.errors` has those of layers, devices and weights files."""
+"""Errors and warnings of data sets and runs.
+
+`nn.errors` has those of layers, devices and weights files.
+"""
 
 from nn.errors import ByhandError
 
@@ -9,3 +12,7 @@ class DataError(ByhandError, ValueError):
 
 class RunError(ByhandError, RuntimeError):
     """A run cannot start or continue: bad settings, a bad folder, or a loss that is not finite."""
+
+
+class CollapseWarning(UserWarning):
+    """A network has stopped learning, or the generator draws one thing only."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from os import PathLike
 
 from gan.description import Description
 from gan.sampling import Sampler
-from nn import ByhandError, Sequential, WeightsError, load_weights
+from nn import ByhandError, Layer, Sequential, WeightsError, load_weights
 from nn.ops.base import Ops
 from nn.serialization.pass_size import pass_size
 
 MAX_PASS_SIZE = 1_000_000  # numbers per image: three times those of dcgan, the largest recipe
 
 
-def load_sampler(path: str | PathLike[str], device: str | Ops = "cpu") -> Sampler:
+def load_sampler(
+    path: str | PathLike[str], device: str | Ops = "cpu", layers: Sequence[type[Layer]] = ()
+) -> Sampler:
     """Read a generator, checked within bounds, and what drawing from it needs.
 
     Parameters
@@ -23,13 +26,15 @@ def load_sampler(path: str | PathLike[str], device: str | Ops = "cpu") -> Sample
         The .npz.
     device
         "cpu", "cuda" and so on, or a backend.
+    layers
+        Your own layer classes that occur in the generator or the discriminator.
 
     Raises
     ------
     WeightsError
         If the file does not hold a generator of digits.
     """
-    networks, info = load_weights(path, device=device)
+    networks, info = load_weights(path, device=device, layers=layers)
     if "G" not in networks:
         found = ", ".join(networks) or "no network"
         raise WeightsError(f"{path}: expected a generator 'G' in it, found {found}")

@@ -30,7 +30,7 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import named, run_folder
-from gan.commands.shared.progress import ProgressBar, printer
+from gan.commands.shared.progress import ProgressBar, collapse_warnings, printer
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.datasets import load
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
@@ -112,7 +112,8 @@ def main() -> int:
         with on_signals(stopper.stopping(trainer.stop)):
             began = time.monotonic()
             try:
-                with tqdm(desc=name, unit="step", disable=args.quiet) as bar:
+                bar = tqdm(desc=name, unit="step", disable=args.quiet)
+                with bar, collapse_warnings():
                     trainer.fit(**length, callbacks=[ProgressBar(bar)])
             finally:  # also if a loss is no longer finite
                 seconds = time.monotonic() - began

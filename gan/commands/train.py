@@ -9,10 +9,8 @@ For example:
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +28,12 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
-from gan.commands.shared.progress import ProgressBar, printer
+from gan.commands.shared.progress import ProgressBar, collapse_warnings, printer
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.errors import RunError
-from gan.evaluation.collapse import CollapseWarning, digit_counter
+from gan.evaluation.collapse import CollapseCallback
 from gan.evaluation.fid_callback import FIDCallback
 from gan.folders import check_new
 from gan.recipes import DEFAULT, DIGITS, get_recipe, table
@@ -141,13 +139,12 @@ def main() -> int:
             f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; "
             f"pictures in {run.path}/samples"
         )
-        collapse = CollapseWarning(
-            partial(tqdm.write, file=sys.stderr), digit_counter() if is_digits else None
-        )
+        checks = [CollapseCallback()] if is_digits else []
+        bar = tqdm(unit="step", disable=args.quiet, initial=trainer.step_count)
         try:
-            with tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
+            with bar, collapse_warnings():
                 if left := length_left(config, trainer, run.history):
-                    trainer.fit(**left, callbacks=[*run.callbacks, ProgressBar(bar), collapse])
+                    trainer.fit(**left, callbacks=[*run.callbacks, ProgressBar(bar), *checks])
         finally:
             run.finish(trainer)
     if stopper.caught:

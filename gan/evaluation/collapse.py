@@ -1,4 +1,4 @@
-"""A warning that a network has stopped learning, or that the generator draws one digit only."""
+"""A warning that the generator draws one digit only."""
 
 from __future__ import annotations
 
@@ -11,63 +11,37 @@ from gan.classifier.network import probabilities
 from gan.evaluation.class_metrics import class_histogram, digits_drawn
 from gan.evaluation.feature_extractor import load_feature_extractor
 from gan.training.callback import Callback
+from gan.training.stuck_loss import ADVICE, warn
 from gan.training.trainer import Trainer
 
-PINNED = 1e-3  # standard deviation over an epoch below which a loss has not moved
-LEAST_STEPS = 20  # fewer steps an epoch are too few to tell
-NETWORKS = {"d_loss": "discriminator", "g_loss": "generator"}
 LOOKED_AT = 16  # images
 STEPS_A_LOOK = 1_000  # the first images may all look like one digit, and a look costs some steps
 LOOKS = 2  # consecutive looks at one digit that make a warning
-ADVICE = "try another --seed or a lower --learning-rate"
 
 
-class CollapseWarning(Callback):
-    """Warns that a loss did not move in an epoch, or that the generator draws one digit only.
+class CollapseCallback(Callback):
+    """Warns when the generator draws one digit only, twice in a row and 1,000 steps apart.
 
-    Each warning is given when its cause appears, and not repeated while it lasts.
+    The `CollapseWarning` is not repeated while that lasts.
 
     Parameters
     ----------
-    say
-        Called as say(line) with a warning.
     count
-        A function of images that counts the different digits, such as `digit_counter()`; None if
-        the images are not digits.
+        A function of images that counts the different digits; `digit_counter()` by default.
     """
 
-    def __init__(
-        self, say: Callable[[str], object], count: Callable[[np.ndarray], int] | None = None
-    ) -> None:
-        self._say, self._count = say, count
-        self._active: set[str] = set()  # causes at the end of the last epoch
+    def __init__(self, count: Callable[[np.ndarray], int] | None = None) -> None:
+        self._count = count or digit_counter()
         self._next_look, self._looks_at_one_digit = STEPS_A_LOOK, 0
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        if trainer.step_count % trainer.steps_per_epoch:
+        if trainer.step_count % trainer.steps_per_epoch or trainer.step_count < self._next_look:
             return
-        warnings = self._pinned_losses(trainer, record)
-        if self._count and trainer.step_count >= self._next_look:
-            self._next_look = trainer.step_count + STEPS_A_LOOK
-            one_digit = self._count(trainer.fixed_samples()[:LOOKED_AT]) <= 1
-            self._looks_at_one_digit = self._looks_at_one_digit + 1 if one_digit else 0
-        if self._looks_at_one_digit >= LOOKS:
-            warnings["digits"] = f"the generator draws one digit only; if that lasts, {ADVICE}"
-        for cause, warning in warnings.items():
-            if cause not in self._active:
-                self._say(f"warning: epoch {record['epoch']}: {warning}")
-        self._active = set(warnings)
-
-    def _pinned_losses(self, trainer: Trainer, record: dict[str, Any]) -> dict[str, str]:
-        """A warning for each network whose loss did not move in the epoch."""
-        spread = trainer.spread
-        if spread is None or trainer.steps_per_epoch < LEAST_STEPS:
-            return {}
-        return {
-            network: f"the {network}'s loss is stuck at {record[loss]:.4f}; {ADVICE}"
-            for loss, network in NETWORKS.items()
-            if spread[loss] < PINNED
-        }
+        self._next_look = trainer.step_count + STEPS_A_LOOK
+        one_digit = self._count(trainer.fixed_samples()[:LOOKED_AT]) <= 1
+        self._looks_at_one_digit = self._looks_at_one_digit + 1 if one_digit else 0
+        if self._looks_at_one_digit == LOOKS:
+            warn(record, f"the generator draws one digit only; if that lasts, {ADVICE}")
 
 
 def digit_counter() -> Callable[[np.ndarray], int]:

@@ -65,6 +65,11 @@ class WeightsCallback(Callback):
         self._folder, self._config, self._history = folder, config, history
         self.best = best
 
+    def on_start(self, trainer: Trainer) -> None:
+        """Refuse layers that a weights file cannot describe before they have trained."""
+        for network in (trainer.generator_ema, trainer.discriminator):
+            network.to_config()
+
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
         fid = self._history.rows[-1].get("fid")
         try:

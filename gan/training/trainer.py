@@ -15,9 +15,11 @@ from gan.training.batch_that_fits import memory_error
 from gan.training.callback import Callback, check_callbacks
 from gan.training.length import checked_length
 from gan.training.loss_log import LossLog
+from gan.training.lower_rate import lower_rate
 from gan.training.snapshot import Snapshot
 from gan.training.state import StatefulParts, TrainerState
 from gan.training.stopwatch import Stopwatch
+from gan.training.stuck_loss import StuckLossCallback
 from gan.training.trainable import TrainableGAN
 from nn import DeviceMemoryError, Sequential
 
@@ -91,6 +93,7 @@ class Trainer(TrainableGAN):
         self.step_count, self.ended = 0, False
         self.last_step, self._end_seconds, self._stopped = inf, inf, False
         self.spread: dict[str, float] | None = None
+        self._stuck_loss = StuckLossCallback()
 
         self._last_good = Snapshot(self.ops, list(self.learned.values()))
         self._stateful = StatefulParts(
@@ -131,7 +134,7 @@ class Trainer(TrainableGAN):
         minutes: float | None = None,
         callbacks: Iterable[Callback] = (),
     ) -> list[dict[str, Any]]:
-        """Train.
+        """Train, with a `CollapseWarning` if a loss stops moving for an epoch.
 
         Parameters
         ----------
@@ -155,7 +158,7 @@ class Trainer(TrainableGAN):
                 "return, stop() ends it"
             )
         length = checked_length(self.recipe, epochs, steps, minutes)
-        callbacks = check_callbacks(callbacks)
+        callbacks = [self._stuck_loss, *check_callbacks(callbacks)]
         self.last_step = length.last_step(self.step_count, self.steps_per_epoch)
         self._end_seconds = length.end_seconds(self.seconds)
         self.ended = self.step_count >= self.last_step
@@ -242,8 +245,8 @@ class Trainer(TrainableGAN):
         raise RunError(
             f"step {step}: a loss, a weight or a moment of Adam is no longer finite; training "
             f"stopped, and the weights are those of step {self.step_count}, the last good one, "
-            f"after {self.step_count // self.steps_per_epoch} whole epochs. Try a learning rate "
-            f"below {self.learning_rate:g}"
+            f"after {self.step_count // self.steps_per_epoch} whole epochs; "
+            f"{lower_rate(self.learning_rate, self.recipe)}"
         )
 
     def _roll_back(self) -> None:

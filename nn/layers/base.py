@@ -26,7 +26,8 @@ class Layer(Configurable, Bound):
 
     To write a layer of your own:
 
-    - store each constructor argument in an attribute of the same name, as plain Python values,
+    - call ``super().__init__()``, then store each constructor argument in an attribute of the same
+      name: plain Python values, or layers,
     - set `parameter_shapes` and `statistic_shapes`, and fill those arrays in `initialize`,
     - define `forward`, `backward` and, if the shape changes, `output_shape`,
     - for a penalty on gradients, define `double_backward`,
@@ -107,6 +108,7 @@ class Layer(Configurable, Bound):
         cache = self.cache(tracks_statistics=False)
         self.check_array(x, "x")
         y = self.forward(x, cache)
+        self.check_output(x, y)
         if cache.last.holds(y):
             return y
         own = Cache(self).buffer_like("y", y)  # y can be x, a view of it, or an array of a layer
@@ -147,6 +149,25 @@ class Layer(Configurable, Bound):
             raise ShapeError(
                 f"{self.label}: expected at least one image and no empty ones, "
                 f"got x of shape {x.shape}"
+            )
+
+    def check_output(self, x: Array, y: Any) -> None:
+        """Raise unless y, which `forward` made of x, has the dtype and shape that it promises."""
+        if not self.ops.is_array(y):
+            raise DtypeError(
+                f"{self.label}: expected forward to return an array on {self.ops}, "
+                f"got {type(y).__name__}; end it with `return y`"
+            )
+        if y.dtype != self.dtype:
+            raise DtypeError(
+                f"{self.label}: expected y of {self.dtype}, got {y.dtype}; convert what forward "
+                "computes with (a NumPy float64 makes float32 arrays float64)"
+            )
+        shape = (len(x), *self.output_shape(x.shape[1:]))
+        if y.shape != shape:
+            raise ShapeError(
+                f"{self.label}: expected y of shape {shape}, as its output_shape says, "
+                f"got {y.shape}; correct forward or output_shape"
             )
 
     def check_dy(self, dy: Array, shape: Shape | None) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 
 from nn.cache import memory_owner
 from nn.errors import DtypeError, ShapeError
+from nn.layers.described import BOUND, check_described
 from nn.ops import get_ops
 from nn.ops.base import Array, Ops, Stream
 from nn.parameters import Parameters, Part
 from nn.settings import Shape
 
 DTYPES = ("float32", "float64")
-BOUND = ("ops", "dtype", "parameters", "stream", "path")
 
 AdoptedLayer = tuple[str, Any, dict[str, Array]]  # (former label, layer, its arrays on the host)
 
@@ -52,7 +52,7 @@ class Bound:
         self.unbind()
 
     def initialize(self, rng: np.random.Generator) -> None:
-        """Fill the parameters and statistics with their initial values."""
+        """Fill the parameters and statistics with their initial values; before, all are 0."""
 
     def modules(self, path: str = "") -> Iterator[tuple[str, Any]]:
         """Each (path, layer) that is not itself a network: ("0.", Dense(784, 128)), ..."""
@@ -100,8 +100,9 @@ class Bound:
         Raises
         ------
         ShapeError
-            If this is a part of a built network.
+            If this is a part of a built network, or a layer is not described as `Layer` asks.
         """
+        check_described(self)
         if getattr(dtype, "__name__", str(dtype)) not in DTYPES:
             raise DtypeError(f"build: expected dtype float32 or float64, got {dtype}")
         weights_rng, dropout_rng = np.random.default_rng(seed).spawn(2)
@@ -124,6 +125,7 @@ class Bound:
         self.bind(parameters, ops, stream, name or "net")
         for _, module in modules:
             module.initialize(weights_rng)
+            module.check_views()
         for _, module, arrays in adopted:
             for key, array in arrays.items():
                 ops.copy_(getattr(module, key), ops.asarray(array, self.dtype))
@@ -136,6 +138,15 @@ class Bound:
         self.parameters, self.ops, self.stream, self.path = parameters, ops, stream, path
         self.dtype = np.dtype(parameters.value.flat.dtype)
         vars(self).update(self._views())
+
+    def check_views(self) -> None:
+        """Raise if an attribute W or dW is no longer the view of the parameters."""
+        for name, view in self._views().items():
+            if getattr(self, name, None) is not view:
+                raise ShapeError(
+                    f"{self.label}: expected initialize to write into {name}, got another object "
+                    f"in its place; write self.{name}[...] = values"
+                )
 
     def unbind(self) -> None:
         """Forget the network that this layer was built in."""

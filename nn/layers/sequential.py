@@ -9,11 +9,13 @@ from nn.cache import Cache
 from nn.errors import ShapeError
 from nn.layers.base import Grads, Layer, MaybeArray
 from nn.layers.container import Container
+from nn.layers.described import check_described
 from nn.ops.base import Array
-from nn.settings import Shape, sample_shape
+from nn.settings import Shape, is_integer, sample_shape
 from nn.underflow import quiet
 
 GRADS = get_args(Grads)
+PASSES = ("forward", "backward", "double_backward", "output_shape")
 
 
 class Sequential(Container):
@@ -37,12 +39,7 @@ class Sequential(Container):
 
     def __init__(self, *layers: Layer, input_shape: Shape | int | None = None) -> None:
         super().__init__()
-        for layer in layers:
-            if not isinstance(layer, Layer):
-                raise ShapeError(f"Sequential: expected layers, got {layer!r}")
-        ids = [id(module) for layer in layers for _, module in layer.modules()]
-        if not layers or len(set(ids)) < len(ids):
-            raise ShapeError("Sequential: expected one or more layers, each a separate object")
+        _check_layers(layers)
         self.layers = layers
         self.input_shape = layers[0].input_shape
         if input_shape is not None:
@@ -57,7 +54,10 @@ class Sequential(Container):
         self._check_cache(cache)
         self.check_array(x, "x")
         for layer, part in zip(self.layers, cache.parts):
-            x = layer.forward(x, part, train=train)
+            y = layer.forward(x, part, train=train)
+            if cache.y_shape is None:  # once for each cache
+                layer.check_output(x, y)
+            x = y
         cache.y_shape = x.shape
         return x
 
@@ -76,6 +76,11 @@ class Sequential(Container):
         for i in reversed(range(first, len(self.layers))):
             need = need_dx or i > first
             dy = self.layers[i].backward(dy, cache.parts[i], grads=grads, need_dx=need)
+            if need and dy is None:
+                raise ShapeError(
+                    f"{self.layers[i].label}: expected backward to return dx, got None; "
+                    "end it with `return dx` unless need_dx is False"
+                )
         return dy if need_dx else None
 
     @quiet
@@ -106,6 +111,11 @@ class Sequential(Container):
     def output_shape(self, shape: Shape) -> Shape:
         for layer in self.layers:
             shape = layer.output_shape(shape)
+            if not isinstance(shape, tuple) or not all(is_integer(size, 1) for size in shape):
+                raise ShapeError(
+                    f"{layer.label}: expected output_shape to return a tuple of integers of at "
+                    f"least 1, got {shape!r}; leave out the batch size"
+                )
         return shape
 
     # ---- as a sequence of layers --------------------------------------------------------------
@@ -142,7 +152,7 @@ class Sequential(Container):
         lines = "".join(f"    {line}\n" for layer in self for line in f"{layer!r},".splitlines())
         if self.input_shape != self.layers[0].input_shape:
             lines += f"    input_shape={self.input_shape},\n"
-        return f"Sequential(\n{lines})"
+        return f"{type(self).__name__}(\n{lines})"
 
     def summary(self, input_shape: Shape | None = None) -> str:
         """A table of layers, output shapes (N is the batch) and parameter counts.
@@ -166,15 +176,20 @@ class Sequential(Container):
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
     def to_config(self) -> dict[str, Any]:
+        """The config; a subclass that only chooses the layers is an ordinary Sequential in it."""
+        kind = type(self)
+        own_passes = any(getattr(kind, name) is not getattr(Sequential, name) for name in PASSES)
+        if own_passes and kind.__init__ is not Sequential.__init__:
+            return super().to_config()
         return {
-            "type": "Sequential",
+            "type": self.type_name() if own_passes else "Sequential",
             "layers": [layer.to_config() for layer in self.layers],
             "input_shape": self.input_shape,
         }
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        return cls(*settings.pop("layers"), **settings)
+        return cls(*settings.pop("layers", ()), **settings)
 
     def _check_cache(self, cache: Cache) -> None:
         """Raise unless the cache was made by this network, for its dtype."""
@@ -188,3 +203,26 @@ class Sequential(Container):
                 f"{self.label}: expected a cache of {self.dtype}, got {cache.dtype}; "
                 "make a new one with its cache()"
             )
+
+
+def _check_layers(layers: tuple[Any, ...]) -> None:
+    """Raise unless these are one or more layers, each a separate object."""
+    if not layers:
+        raise ShapeError("Sequential: expected one or more layers, got none; pass them in order")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            remedy = "pass the layers themselves"
+            if isinstance(layer, type) and issubclass(layer, Layer):
+                remedy = f"make one of this class: {layer.__name__}(...)"
+            elif isinstance(layer, list | tuple):
+                remedy = "unpack it: Sequential(*layers)"
+            raise ShapeError(f"Sequential: expected layers, got {layer!r}; {remedy}")
+        check_described(layer)
+    seen = set()
+    for _, module in (pair for layer in layers for pair in layer.modules()):
+        if id(module) in seen:
+            raise ShapeError(
+                f"Sequential: expected layers that are each a separate object, got {module.label} "
+                "twice; make a second one"
+            )
+        seen.add(id(module))

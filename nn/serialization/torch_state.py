@@ -129,11 +129,14 @@ def _arrays(network: Layer) -> Iterator[tuple[str, Any, TorchArray]]:
     if network.ops is None:
         raise WeightsError("the network has no memory yet: call .build(seed=...) first")
     for prefix, module in network.modules():
-        if not module.torch_layout and module.parameter_shapes:
-            raise WeightsError(
-                f"{module.label}: {type(module).__name__} declares no torch_layout, "
-                "so its PyTorch layout is unknown"
-            )
+        declared_names = {declared.name for declared in module.torch_layout}
+        for name in module.parameter_shapes | module.statistic_shapes:
+            if name not in declared_names:
+                raise WeightsError(
+                    f"{module.label}: expected a torch_layout that declares {name}, got none, so "
+                    f"its PyTorch layout is unknown; add a TorchArray for it to "
+                    f"{type(module).__name__}.torch_layout"
+                )
         for declared in module.torch_layout:
             yield prefix + declared.torch_name, module, declared
 

@@ -128,6 +128,12 @@ def load_weights(
                 f"layers: expected other names than the package's, got {layer.__name__}; "
                 "rename your class"
             )
+    names = [layer.__name__ for layer in layers]
+    for name in names:
+        if names.count(name) > 1:
+            raise WeightsError(
+                f"layers: expected classes of different names, got {name} twice; rename one"
+            )
     with open_archive(path, "a weights file") as archive:
         return _load(archive, device, dtype, layers)
 

@@ -7,7 +7,6 @@ many epochs. Its `lead_in` runs single steps, so that a measurement starts at th
 from __future__ import annotations
 
 import sys
-from functools import partial
 
 import numpy as np
 from tqdm import tqdm
@@ -19,7 +18,7 @@ from benchmarks.harness.rounds import Step
 from gan.commands.shared.progress import ProgressBar
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
-from gan.evaluation.collapse import CollapseWarning, digit_counter
+from gan.evaluation.collapse import CollapseCallback
 from gan.recipes import Recipe, get_recipe
 from gan.runs.run import Run
 from gan.training.trainer import Trainer
@@ -39,9 +38,8 @@ class Ours:
         self.trainer = make_trainer(recipe, images)
         self.lead_in = training_step(make_trainer(recipe, images))
         bar = ProgressBar(tqdm(unit="step", file=sys.stderr, disable=None))  # on a terminal only
-        warning = CollapseWarning(partial(tqdm.write, file=sys.stderr), digit_counter())
         self.run = Run.create(self.folder, {"recipe": recipe.name})
-        self.callbacks = [*self.run.callbacks, bar, warning]
+        self.callbacks = [*self.run.callbacks, bar, CollapseCallback()]
 
     def __call__(self) -> None:
         self.trainer.fit(epochs=self.epochs, callbacks=self.callbacks)

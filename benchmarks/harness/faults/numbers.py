@@ -38,7 +38,7 @@ def numbers(folder: str | Path, count: int) -> tuple[int, int, str]:
 
 def nan(runs: Runs, out: str, step: int) -> bool:
     ended = runs.end(runs.start(out, before=NAN_AT_STEP.format(step=step)))
-    is_clear = is_clear_error(ended, "step ", "last good one", "Try a learning rate below")
+    is_clear = is_clear_error(ended, "step ", "last good one", "try a learning rate of")
     load_weights(runs.folder / out / "weights.npz")
     read_checkpoint(runs.folder / out / "checkpoint.npz")
     return is_clear and runs.survives_resume(out)

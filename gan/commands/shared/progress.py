@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import inf
 from typing import Any
 
 from tqdm import tqdm
 
+from gan.errors import CollapseWarning
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 
@@ -31,3 +35,22 @@ class ProgressBar(Callback):
 def printer(quiet: bool, say: Callable[..., object] = print) -> Callable[..., object]:
     """Return `say`, or if quiet, a function that does nothing."""
     return (lambda *words: None) if quiet else say
+
+
+@contextmanager
+def collapse_warnings() -> Iterator[None]:
+    """Print each `CollapseWarning` as a line on stderr, above the bar."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CollapseWarning)
+        show = warnings.showwarning
+
+        def print_line(
+            message: Warning | str, category: type[Warning], *where: Any, **more: Any
+        ) -> None:
+            if issubclass(category, CollapseWarning):
+                tqdm.write(f"warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = print_line
+        yield

@@ -330,30 +330,34 @@ class Identity(nn.Layer):
         return x
 
 
-class Transposed(nn.Layer):
+class Reversed(nn.Layer):
     def forward(self, x, cache, *, train=False):
-        return x.T
+        return x[::-1]
 
 
-class Row(Vector):
+class Weights(nn.Layer):
     """Returns its parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.parameter_shapes = {"w": (5, 6)}
 
     def forward(self, x, cache, *, train=False):
         return self.w
 
 
 class Table(nn.Layer):
-    """Returns an array of its own, of another dtype than the network's."""
+    """Returns an array of its own."""
 
     def initialize(self, rng):
-        self.table = self.ops.asarray(np.arange(6).reshape(2, 3))
+        self.table = self.ops.asarray(np.arange(30, dtype=np.float32).reshape(5, 6))
 
     def forward(self, x, cache, *, train=False):
         return self.table
 
 
 @pytest.mark.parametrize(
-    "make", [Identity, Transposed, lambda: Row(6), Table, lambda: nn.Dropout(0.5), nn.Flatten]
+    "make", [Identity, Reversed, Weights, Table, lambda: nn.Dropout(0.5), nn.Flatten]
 )
 @pytest.mark.parametrize(
     "wrap", [lambda layer: layer, nn.Sequential, lambda layer: nn.Sequential(nn.Sequential(layer))]

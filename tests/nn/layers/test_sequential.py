@@ -197,11 +197,18 @@ def test_neighbours_that_do_not_fit_are_refused_at_construction():
     "make, message",
     [
         (lambda: nn.Sequential(), "expected one or more layers"),
-        (lambda: nn.Sequential(nn.Dense(2, 2), "relu"), "expected layers, got 'relu'"),
-        (lambda: nn.Sequential([nn.Dense(2, 2)]), r"expected layers, got \[Dense\(2, 2\)\]"),
+        (lambda: nn.Sequential(nn.Dense(2, 2), "relu"), "expected layers, got 'relu'; pass"),
+        (
+            lambda: nn.Sequential([nn.Dense(2, 2)]),
+            r"expected layers, got \[Dense\(2, 2\)\]; unpack it: Sequential\(\*layers\)",
+        ),
+        (
+            lambda: nn.Sequential(nn.Dense(2, 2), nn.ReLU),
+            r"expected layers, got <class .*ReLU'>; make one of this class: ReLU\(...\)",
+        ),
         (
             lambda: nn.Sequential(*[nn.Dense(2, 2)] * 2),
-            "expected one or more layers, each a separate object",
+            r"expected layers that are each a separate object, got Dense\(2, 2\) twice",
         ),
     ],
 )
@@ -288,7 +295,7 @@ def test_x_of_wrong_type_is_an_error_at_the_first_layer(layer):
 
 def test_a_layer_in_two_nested_networks_is_refused():
     layer = nn.Dense(2, 2)
-    with pytest.raises(nn.ShapeError, match="each a separate object"):
+    with pytest.raises(nn.ShapeError, match=r"each a separate object, got Dense\(2, 2\) twice"):
         nn.Sequential(nn.Sequential(layer), nn.Sequential(layer))
 
 

@@ -409,7 +409,10 @@ DENSE = {"type": "Dense", "n_in": 2, "n_out": 3}
             {"type": "SpectralNorm", "layer": [DENSE]},
             "expected a Dense, Conv2d or ConvTranspose2d, got",
         ),
-        ({"type": "SpectralNorm", "layer": {"type": "eval"}}, "expected a layer of type"),
+        (
+            {"type": "SpectralNorm", "layer": {"type": "eval"}},
+            "expected layers of the package, got 'eval'",
+        ),
         (
             {"type": "SpectralNorm", "layer": {"type": "ReLU"}},
             "expected a Dense, Conv2d or ConvTranspose2d, got ReLU()",
@@ -457,7 +460,7 @@ def test_a_users_own_layer_is_saved_inside_it(tmp_path):
     nn.save_weights(tmp_path / "w.npz", {"D": net})
     (again,) = nn.load_weights(tmp_path / "w.npz", layers=[Own])[0].values()
     assert type(again.layer) is Own and (again.W == net.W).all()
-    with pytest.raises(nn.WeightsError, match="expected a layer of type .* got .*'Own'"):
+    with pytest.raises(nn.WeightsError, match=r"expected layers of the package, got 'Own'"):
         nn.load_weights(tmp_path / "w.npz")
 
 
@@ -494,7 +497,7 @@ def test_errors_are_the_layers_own():
 
 
 def test_it_has_no_pytorch_layout():
-    with pytest.raises(nn.WeightsError, match="SpectralNorm declares no torch_layout"):
+    with pytest.raises(nn.WeightsError, match="expected a torch_layout that declares W"):
         to_torch_state(nn.SpectralNorm(nn.Dense(2, 2)).build())
 
 

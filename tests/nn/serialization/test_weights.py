@@ -264,7 +264,9 @@ def test_a_layer_inside_a_users_own_is_part_of_its_config():
 def test_a_users_own_layer_is_never_found_by_its_name_alone(path):
     nn.save_weights(path, {"G": nn.Sequential(Scale(3)).build(seed=0)})
     assert_refused(
-        path, "'type': 'Scale'", "if that is a class of your own, pass it as layers=[...]"
+        path,
+        "expected layers of the package, got 'Scale'",
+        "if it is a class of your own, load the file in Python with layers=[Scale]",
     )
 
 
@@ -284,7 +286,7 @@ def test_layers_that_are_not_the_users_classes_are_refused(path, make, message):
 
 def test_abstract_layers_cannot_be_named_by_a_file():
     for name in ("Layer", "Bound", "Convolution", "Pool2d", "Augmentation"):
-        with pytest.raises(nn.WeightsError, match="expected a layer of type"):
+        with pytest.raises(nn.WeightsError, match="expected layers of the package"):
             nn.Layer.from_config({"type": name})
 
 
