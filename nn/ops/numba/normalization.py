@@ -107,9 +107,10 @@ def normalize_kernel(
 ) -> None:
     """chunks and sums are working memory, (PARTS, columns), the sums all 0."""
     n, T = len(x), x.dtype.type
-    mean[:] = x[
-        0
-    ]  # until the column's sum is known; distances from it keep their digits where values are large
+    # The first row stands in for the mean: distances from it keep their digits where values are
+    # large. A slice assignment would compile Numba's error message, which takes two seconds.
+    for j in range(mean.size):
+        mean[j] = x[0, j]
     for part in prange(PARTS):
         add_rows(x, mean, *rows_of(part, n), chunks[part], sums[part])
     for j in range(mean.size):
