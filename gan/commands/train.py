@@ -10,7 +10,9 @@ For example:
 from __future__ import annotations
 
 import sys
+import time
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from gan.commands.shared.announcements import Compilation, announcing
+from gan.commands.shared.closing import numba_hint, print_fid, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int, to_paste
 from gan.commands.shared.options import (
     DIGIT_DATASETS,
@@ -30,7 +34,7 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
-from gan.commands.shared.progress import ProgressBar, printer
+from gan.commands.shared.progress import Call, ProgressBar, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
@@ -45,6 +49,9 @@ from gan.runs.run import CHECKPOINT_MINUTES, Run
 from gan.runs.settings import settings
 from gan.training.trainer import Trainer
 from nn.ops import get_ops
+
+LOOK_EVERY = 0.1  # seconds; for the progress bar and Ctrl-C
+Say = Callable[..., object]
 
 
 def arguments() -> Namespace:
@@ -89,7 +96,14 @@ def main() -> int:
     if args.list_recipes:
         print(table())
         return 0
-    say = printer(args.quiet)
+    say = printer(args.quiet, tqdm.write)
+    with announcing(say) as compilation:
+        return train(args, say, compilation)
+
+
+def train(args: Namespace, say: Say, compilation: Compilation) -> int:
+    """Train as the options say, and return the exit status."""
+    began = time.monotonic()
     run = None if args.resume is None else Run.resume(args.resume)
     checkpoint = run.checkpoint if run else None
     config = settings(vars(args), checkpoint)
@@ -112,6 +126,8 @@ def main() -> int:
         name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None
     }
     recipe = replace(recipe, **given)
+    hint = numba_hint(ops, config["device"])
+    say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}{hint}")
     trainer = Trainer(recipe, images, targets, seed=config["seed"], device=ops)
     config |= {
         "images": len(images),
@@ -137,25 +153,30 @@ def main() -> int:
             run.start(config, **recording)
         else:
             run = Run.create(out if args.out else free_folder(out), config, **recording)
-        say(
-            f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; "
-            f"pictures in {run.path}/samples"
-        )
+        say(f"watch {run.path / 'samples' / 'latest.png'}")
         collapse = CollapseWarning(
             partial(tqdm.write, file=sys.stderr), digit_counter() if is_digits else None
         )
+        saving = partial(say, f"stopping; saving to {run.path} ...")
         try:
-            with tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
-                if left := length_left(config, trainer, run.history):
-                    trainer.fit(**left, callbacks=[*run.callbacks, ProgressBar(bar), collapse])
+            if left := length_left(config, trainer, run.history):
+                with tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:
+                    progress = ProgressBar(bar, left, compilation.activity)
+                    looks: list[Call] = [progress.draw, partial(stopper.announce, saving)]
+                    with repeated(looks, LOOK_EVERY):
+                        trainer.fit(**left, callbacks=[*run.callbacks, progress, collapse])
+                stopper.announce(saving)
         finally:
             run.finish(trainer)
+    end = "stopped" if stopper.caught else "done"
+    seconds = time.monotonic() - began
+    say(f"{end} after {trainer.step_count:,} steps in {seconds:.0f} s{compilation.summary()}")
     if stopper.caught:
-        say(f"stopped after {trainer.step_count:,} steps; continue with")
+        say("continue with")
         say(f"  {to_paste('train', '--resume', run.path)}")
-    else:
-        say(f"done after {trainer.step_count:,} steps; draw digits with")
-        say(f"  {to_paste('predict', '--weights', run.path / 'weights.npz')}")
+    print_next(run, say)
+    if is_digits and not args.quiet:
+        print_fid(trainer, run, not stopper.caught, say)
     return stopper.status
 
 
