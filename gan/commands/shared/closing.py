@@ -43,22 +43,20 @@ def print_fid(trainer: Trainer, run: Run, is_done: bool, say: Say) -> None:
     """Print the FID of a generator of digits.
 
     Measuring it takes some 6 s on two cores, and three times as long without Numba, where the
-    command for it is printed instead. A run that was stopped does not wait for it: it gets the last
-    FID in its history, if there is any.
+    command for it is printed instead. A run that was stopped does not wait for it.
 
     Parameters
     ----------
     trainer
         It has trained the generator.
     run
-        Its history has the FIDs measured so far.
+        The last row of its history has the FID if it is measured already.
     is_done
         Whether the run has reached its length.
     say
         Prints a line.
     """
-    rows = run.history[-1:] if is_done else run.history
-    fid = next((row["fid"] for row in reversed(rows) if row.get("fid") is not None), None)
+    fid = run.history[-1].get("fid") if run.history else None
     if fid is None and is_done:
         if type(trainer.ops) is NumpyOps:
             say("measure how good they are with")
