@@ -157,7 +157,7 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         collapse = CollapseWarning(
             partial(tqdm.write, file=sys.stderr), digit_counter() if is_digits else None
         )
-        saving = partial(say, f"stopping; saving to {run.path} ...")
+        saving = partial(say, f"stopping after this step, then saving to {run.path} ...")
         try:
             if left := length_left(config, trainer, run.history):
                 with tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar:

@@ -70,10 +70,11 @@ class ProgressBar(Callback):
         if trainer is None or self.bar.disable:
             return
         with self._lock:
-            words = [f"{trainer.step_count:,} steps"] if self._minutes else []
+            words = [f"step {trainer.step_count:,}"] if self._minutes else []
             words += [word for word in (self._activity(), self._losses) if word]
             self.bar.set_postfix_str(", ".join(words), refresh=False)
-            done = trainer.seconds - self._began if self._minutes else trainer.step_count
+            seconds = round(trainer.seconds - self._began, 1)
+            done = seconds if self._minutes else trainer.step_count
             now = time.monotonic()
             if self.bar.update(min(done, self.bar.total or inf) - self.bar.n):
                 self._drawn = now

@@ -62,11 +62,11 @@ def test_the_total_of_a_resumed_run_counts_the_steps_before():
 def test_a_run_of_minutes_shows_its_time():
     t = trainer()
     t.fit(steps=2)
-    length = {"steps": None, "minutes": 1e-4}
+    length = {"steps": None, "minutes": 0.005}
     with bar(initial=2) as b:
         t.fit(**length, callbacks=[ProgressBar(b, length)])
-        assert b.total == pytest.approx(6e-3) and b.n == b.total
-        assert b.postfix.startswith(f"{t.step_count:,} steps, D ")
+        assert b.total == pytest.approx(0.3) and b.n == b.total
+        assert b.postfix.startswith(f"step {t.step_count:,}, D ")
     assert "100%" in b.fp.getvalue() and "/step" not in b.fp.getvalue()
 
 

@@ -417,7 +417,8 @@ def test_ctrl_c_in_a_real_process(tmp_path):
         process.wait()
     assert process.returncode == 130, err
     assert "Traceback" not in err and "Warning" not in err and "stopped after" in out
-    assert out.index("stopping; saving to here ...") < out.index("stopped after")
+    stopping = "stopping after this step, then saving to here ..."
+    assert out.index(stopping) < out.index("stopped after")
     assert "FID" not in out and "--resume here" in out and "predict" in out
     assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
     epochs = (
