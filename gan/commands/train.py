@@ -9,14 +9,19 @@ For example:
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from gan.commands.shared.announcements import Compilation, announcing
+from gan.commands.shared.closing import numba_hint, print_fid, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int, to_paste
 from gan.commands.shared.options import (
     DIGIT_DATASETS,
@@ -28,7 +33,7 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
-from gan.commands.shared.progress import ProgressBar, collapse_warnings, printer
+from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
@@ -43,6 +48,9 @@ from gan.runs.run import CHECKPOINT_MINUTES, Run
 from gan.runs.settings import settings
 from gan.training.trainer import Trainer
 from nn.ops import get_ops
+
+LOOK_EVERY = 0.1  # seconds; for the progress bar and Ctrl-C
+Say = Callable[..., object]
 
 
 def arguments() -> Namespace:
@@ -87,7 +95,14 @@ def main() -> int:
     if args.list_recipes:
         print(table())
         return 0
-    say = printer(args.quiet)
+    say = printer(args.quiet, tqdm.write)
+    with announcing(say) as compilation:
+        return train(args, say, compilation)
+
+
+def train(args: Namespace, say: Say, compilation: Compilation) -> int:
+    """Train as the options say, and return the exit status."""
+    began = time.monotonic()
     run = None if args.resume is None else Run.resume(args.resume)
     checkpoint = run.checkpoint if run else None
     config = settings(vars(args), checkpoint)
@@ -110,6 +125,8 @@ def main() -> int:
         name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None
     }
     recipe = replace(recipe, **given)
+    hint = numba_hint(ops, config["device"])
+    say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}{hint}")
     trainer = Trainer(recipe, images, targets, seed=config["seed"], device=ops)
     config |= {
         "images": len(images),
@@ -135,24 +152,31 @@ def main() -> int:
             run.start(config, **recording)
         else:
             run = Run.create(out if args.out else free_folder(out), config, **recording)
-        say(
-            f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}; "
-            f"pictures in {run.path}/samples"
-        )
+        say(f"watch {run.path / 'samples' / 'latest.png'}")
         checks = [CollapseCallback()] if is_digits else []
-        bar = tqdm(unit="step", disable=args.quiet, initial=trainer.step_count)
+        saving = partial(say, f"stopping after this step, then saving to {run.path} ...")
         try:
-            with bar, collapse_warnings():
-                if left := length_left(config, trainer, run.history):
-                    trainer.fit(**left, callbacks=[*run.callbacks, ProgressBar(bar), *checks])
+            if left := length_left(config, trainer, run.history):
+                with (
+                    tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar,
+                    collapse_warnings(),
+                ):
+                    progress = ProgressBar(bar, left, compilation.activity)
+                    looks: list[Call] = [progress.draw, partial(stopper.announce, saving)]
+                    with repeated(looks, LOOK_EVERY):
+                        trainer.fit(**left, callbacks=[*run.callbacks, progress, *checks])
+                stopper.announce(saving)
         finally:
             run.finish(trainer)
+    end = "stopped" if stopper.caught else "done"
+    seconds = time.monotonic() - began
+    say(f"{end} after {trainer.step_count:,} steps in {seconds:.0f} s{compilation.summary()}")
     if stopper.caught:
-        say(f"stopped after {trainer.step_count:,} steps; continue with")
+        say("continue with")
         say(f"  {to_paste('train', '--resume', run.path)}")
-    else:
-        say(f"done after {trainer.step_count:,} steps; draw digits with")
-        say(f"  {to_paste('predict', '--weights', run.path / 'weights.npz')}")
+    print_next(run, say)
+    if is_digits and not args.quiet:
+        print_fid(trainer, run, not stopper.caught, say)
     return stopper.status
 
 

@@ -22,6 +22,7 @@ SCRIPTS = {  # in examples/, by command
     "train": "train_mnist_gan.py",
     "predict": "predict.py",
     "classify": "classify.py",
+    "evaluate": "evaluate.py",
 }
 Number = TypeVar("Number", int, float)
 

@@ -51,6 +51,13 @@ class Stopper:
 
     def __init__(self) -> None:
         self.caught: list[int] = []
+        self._announced = False
+
+    def announce(self, say: Callable[[], object]) -> None:
+        """Call ``say()`` if a signal was caught; later calls do nothing."""
+        if self.caught and not self._announced:
+            self._announced = True
+            say()
 
     def stopping(self, stop: Callable[[], object]) -> Callable[[int], None]:
         """Return a handler for `on_signals` that calls ``stop()``."""

@@ -6,6 +6,9 @@ ends the program. Here, each compiled form is a file of its own. Its name identi
 made from, it starts with a digest of its content, and it is moved into place when complete, so two
 processes may compile the same kernel at once. Any failure to read or write a file means "compile".
 
+The logger "nn.ops.numba" reports at level INFO each kernel that is compiled, before and after. Its
+records have attributes `kernel`, the name, and `is_compiled`. Kernels from disk are not reported.
+
 Numba has no public way to replace a dispatcher's cache or to store a compiled kernel. Its internals
 are used here and nowhere else. Where a version lacks them, each process compiles for itself.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import logging
 import pickle
 import sys
 import uuid
@@ -30,6 +34,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 DIGEST_BYTES = 16
+LOGGER = logging.getLogger("nn.ops.numba")
 VERSIONS = sys.version, numba.__version__, llvmlite.__version__, np.__version__
 
 
@@ -50,7 +55,14 @@ class DiskCache:
         self._sources = digest(kernel_sources(), Path(self._file).read_bytes())
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        """Return the `CompileResult` for these types, or None."""
+        """Return the `CompileResult` for these types, or None; Numba then compiles the kernel."""
+        result = self._load(signature, target)
+        if result is None:
+            self._report("compiling %s", is_compiled=False)
+        return result
+
+    def _load(self, signature: Any, target: Any) -> Any:
+        """What `load_overload` returns."""
         target.refresh()
         try:
             content = self._path(signature, target.codegen()).read_bytes()
@@ -61,6 +73,7 @@ class DiskCache:
 
     def save_overload(self, signature: Any, result: Any) -> None:
         """Store a `CompileResult`; remove those of the same kernel from earlier sources."""
+        self._report("compiled %s", is_compiled=True)
         try:
             if result.lifted or result.library.has_dynamic_globals:
                 return  # it contains addresses, which are valid only in this process
@@ -77,6 +90,11 @@ class DiskCache:
                     other.unlink(missing_ok=True)
         except Exception:  # a full disk, or a folder that cannot be created or written
             return
+
+    def _report(self, message: str, *, is_compiled: bool) -> None:
+        """Log a message about the kernel."""
+        name = self._function.__qualname__
+        LOGGER.info(message, name, extra={"kernel": name, "is_compiled": is_compiled})
 
     def _path(self, signature: Any, codegen: Any) -> Path:
         """KERNEL-MACHINE-SOURCES-TYPES.nbc, in `cache_folder`."""

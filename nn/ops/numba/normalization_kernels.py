@@ -105,7 +105,10 @@ def normalize_kernel(
     sums: np.ndarray,
 ) -> None:
     n, T = len(x), x.dtype.type
-    mean[:] = x[0]  # at first: distances from it keep their digits where values are large
+    # The first row stands in for the mean: distances from it keep their digits where values are
+    # large. A slice assignment would compile Numba's error message, which takes two seconds.
+    for j in range(mean.size):
+        mean[j] = x[0, j]
     for part in prange(PARTS):
         add_rows(x, mean, *rows_of(part, n), chunks[part], sums[part])
     for j in range(mean.size):

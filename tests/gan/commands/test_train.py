@@ -2,23 +2,27 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gan.commands.shared import outputs
+from gan.commands.shared import closing, outputs
 from gan.commands.shared.signals import on_signals
 from gan.data import datasets
+from gan.evaluation.fid_callback import FIDCallback
 from gan.recipes import DEFAULT, DIGITS, RECIPES, recipes_for, table
 from gan.runs.checkpoint import read_checkpoint
 from gan.training.trainer import Trainer
 from nn import load_weights
+from nn.ops.numpy.ops import NumpyOps
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
 
 train = example("train_mnist_gan")
@@ -38,7 +42,8 @@ EVERYTHING = {
 
 @pytest.fixture
 def run(command, monkeypatch):  # noqa: F811
-    """Run the command without curves, which take most of the time of a short run."""
+    """Run the command without curves and FID, which take most of the time of a short run."""
+    monkeypatch.setattr("gan.commands.shared.closing.measured_fid", lambda trainer: 12.3456)
     monkeypatch.setattr(
         "gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves")
     )
@@ -63,7 +68,15 @@ def test_the_default_recipe_writes_all_files(run, tmp_path):
         "10,000 images of mnist-sample" in out
         and "byhand predict --weights here/weights.npz" in out
     )
-    assert "images/s" in err and "2/2" in err  # the bar
+    assert "step/s" in err and "2/2" in err  # the bar
+    lines = out.splitlines()
+    assert lines[0].startswith(f"{DEFAULT} on 10,000 images of mnist-sample, on cpu (NumPy ")
+    assert lines[1] == "k-means: sorting 10,000 images into 200 clusters"
+    assert f"watch {Path('here', 'samples', 'latest.png')}" in lines[2:]
+    (done,) = (i for i, line in enumerate(lines) if line.startswith("done after 2 steps in "))
+    assert "here/progress.gif" in lines[done + 1] and "predict" in lines[done + 2]
+    assert lines[done + 3].startswith("measuring FID on 10,000 digits")
+    assert lines[done + 4].startswith("FID 12.346, ")
     _, info = load_weights("here/weights.npz")
     assert info["recipe"] == DEFAULT and info["training"]["steps_done"] == 2
     config = json.loads((tmp_path / "here" / "config.json").read_text())
@@ -189,7 +202,7 @@ def test_list_recipes_is_the_table(run, tmp_path):
         (["--minutes", "0"], ["--minutes", "above 0", "got 0"]),
         (["--minutes", "nan"], ["--minutes", "above 0", "got nan"]),
         (["--batch-size", "0"], ["--batch-size", "at least 1", "got 0"]),
-        ([*SAMPLE, "--batch-size", "10001"], ["batch size", "10,000", "got 10001"]),
+        ([*SAMPLE, "--quiet", "--batch-size", "10001"], ["batch size", "10,000", "got 10001"]),
         (["--learning-rate", "-1"], ["--learning-rate", "above 0", "got -1"]),
         (["--learning-rate", "inf"], ["--learning-rate", "finite", "got inf"]),
         (["--seed", "-1"], ["--seed", "at least 0", "got -1"]),
@@ -404,6 +417,9 @@ def test_ctrl_c_in_a_real_process(tmp_path):
         process.wait()
     assert process.returncode == 130, err
     assert "Traceback" not in err and "Warning" not in err and "stopped after" in out
+    stopping = "stopping after this step, then saving to here ..."
+    assert out.index(stopping) < out.index("stopped after")
+    assert "FID" not in out and "--resume here" in out and "predict" in out
     assert {p.name for p in (tmp_path / "here").iterdir()} == EVERYTHING
     epochs = (
         len(list((tmp_path / "here" / "samples").iterdir()))
@@ -413,6 +429,54 @@ def test_ctrl_c_in_a_real_process(tmp_path):
     with Image.open(tmp_path / "here" / "progress.gif") as gif:
         assert gif.n_frames == epochs
     load_weights(tmp_path / "here" / "weights.npz")
+
+
+def test_numpy_alone_says_in_its_first_line_what_numba_would_bring(
+    run, few_images, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("nn.ops.find_numba", lambda: (None, ""))
+    monkeypatch.setattr(closing, "find_numba", lambda: (None, ""))
+    words = *QUICK[:-1], "--batch-size", 10, "--steps", 2, "--out", "here"
+    status, out, _ = run(*words)
+    first, *rest = out.splitlines()
+    assert status == 0 and closing.NUMBA_FACTOR in first
+    assert f"pip install -e {CHECKOUT}[numba]" in first.replace("'", "")
+    assert "FID" not in out and "byhand evaluate --weights here/weights.npz" in rest[-1]
+
+
+def test_the_hint_is_for_those_who_lack_numba(monkeypatch):
+    monkeypatch.setattr(closing, "find_numba", lambda: (None, ""))
+    assert closing.numba_hint(NumpyOps(), "numpy") == ""  # they chose it
+    monkeypatch.chdir(CHECKOUT)
+    assert closing.numba_hint(NumpyOps(), "auto").endswith("pip install -e '.[numba]'")
+    monkeypatch.setattr(closing, "in_checkout", lambda: False)
+    assert closing.numba_hint(NumpyOps(), "cpu").endswith("pip install 'byhand[numba]'")
+    monkeypatch.setattr(closing, "find_numba", lambda: (None, "Numba cannot start: x"))
+    assert closing.numba_hint(NumpyOps(), "cpu") == ""  # the backend's repr says why
+
+
+def test_the_factor_is_that_of_the_table():
+    text = (CHECKOUT / "docs" / "speed.md").read_text()
+    (table,) = re.findall(r"pip install -e '\.\[bench,numba\]'.*?```\n\n(.*?)\n\n", text, re.DOTALL)
+    rows = [line.split("|") for line in table.splitlines()[2:]]
+    factors = [float(row[3]) / float(row[2]) for row in rows]
+    low, high = (round(f(factors), 1) for f in (min, max))
+    assert f"{low:g} to {high:g} times" == closing.NUMBA_FACTOR
+
+
+def test_a_fid_that_was_measured_is_not_measured_again(run, monkeypatch):
+    monkeypatch.setattr(FIDCallback, "measure", lambda self, trainer: 7.5)
+    monkeypatch.setattr("gan.commands.shared.closing.measured_fid", None)
+    words = *QUICK[:-1], "--steps", 2, "--evaluate-every", 1, "--out", "here"
+    status, out, _ = run(*words)
+    assert status == 0 and "measuring" not in out and "FID 7.500, " in out.splitlines()[-1]
+
+
+def test_other_images_have_no_fid(run, monkeypatch, few_images):
+    monkeypatch.setattr("gan.commands.shared.closing.measured_fid", None)
+    words = "--dataset", "fashion-mnist", "--recipe", "mlp-leaky", "--batch-size", 10
+    status, out, _ = run(*words, "--steps", 2, "--out", "here")
+    assert status == 0 and "FID" not in out and "here/weights.npz" in out.splitlines()[-1]
 
 
 def test_the_default_length_is_the_recipes_and_is_recorded(run, tmp_path, monkeypatch):

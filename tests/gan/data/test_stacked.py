@@ -402,7 +402,7 @@ def test_a_run_writes_its_results_weights_and_a_picture(run, tmp_path, real):
         "--out",
         "here",
     )
-    assert status == 0 and "classifying" in err and "images/s" in err and "20/20" in err
+    assert status == 0 and "classifying" in err and "step/s" in err and "20/20" in err
     assert {p.name for p in (tmp_path / "here").iterdir()} == {
         "modes.json",
         "tiny.npz",

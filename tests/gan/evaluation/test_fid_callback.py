@@ -1,6 +1,7 @@
 """FID during training, and what a run's folder keeps of it."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from gan.sampling import Sampler
 from gan.training.callback import Callback
 from nn import load_weights
 from tests.gan.training.test_step_options import AVERAGED
-from tests.support.small import example, held, trainer
+from tests.support.small import CHECKOUT, example, held, trainer
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,22 @@ def test_fid_needs_a_dataset_of_digits(command, tmp_path):
         example("train_mnist_gan"), "--dataset", "fashion-mnist", "--evaluate-every", 1
     )
     assert status == 2 and "expected a dataset of digits" in err and not list(tmp_path.iterdir())
+
+
+def test_the_figures_beside_a_fid_are_those_of_the_table():
+    table = (CHECKOUT / "docs" / "how_good.md").read_text()
+    rows = [re.split(r" *\| *", line) for line in table.splitlines() if line.count("|") == 12]
+    fids = {row[1]: float(row[5]) for row in rows if re.fullmatch(r"[\d.]+", row[5])}
+    assert fids.pop("training images") == fid_callback.FLOOR_FID
+    assert min(fids.items(), key=lambda item: item[1]) == (
+        fid_callback.BEST_RECIPE,
+        fid_callback.BEST_FID,
+    )
+
+
+def test_a_fid_stands_beside_the_best_and_the_floor():
+    line = fid_callback.in_context(12.3456)
+    assert "12.346" in line and "0.398" in line and "0.137" in line and "\n" not in line
 
 
 class Latest(Callback):

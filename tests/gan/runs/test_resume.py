@@ -412,7 +412,7 @@ def test_a_checkpoint_with_other_frames_or_clusters_is_refused(run, tmp_path):
         (tmp_path / "here" / "checkpoint.npz").write_bytes(whole)
         rewritten(tmp_path / "here", **change)
         assert_refused(
-            run("--resume", "here", "--steps", 9),
+            run("--resume", "here", "--steps", 9, "--quiet"),
             "frames" if "frames" in change else "labels",
             "expected",
         )

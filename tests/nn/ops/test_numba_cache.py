@@ -54,6 +54,21 @@ def test_each_kernel_and_type_has_one_file(folder):
     assert len(files(folder)) == 2 and run()
 
 
+def test_compiling_is_logged_and_loading_is_not(folder, caplog):
+    caplog.set_level("INFO", "nn.ops.numba")
+    run()
+    assert [record.getMessage() for record in caplog.records] == [
+        "compiling add_one",
+        "compiled add_one",
+    ]
+    assert [(record.kernel, record.is_compiled) for record in caplog.records] == [
+        ("add_one", False),
+        ("add_one", True),
+    ]
+    caplog.clear()
+    assert run() and not caplog.records
+
+
 def test_the_forms_of_a_kernel_have_files_of_their_own(folder):
     for _ in range(2):
         for kernel in both(add_one):
