@@ -2,8 +2,9 @@
 
 For example:
 
-    python examples/stacked_mnist.py                # ours and a plain DCGAN, 15 minutes each
-    python examples/stacked_mnist.py --epochs 50    # the whole protocol
+    python examples/stacked_mnist.py
+    python examples/stacked_mnist.py --recipe stacked-ours --minutes 45
+    python examples/stacked_mnist.py --epochs 50
 """
 
 from gan.commands.main import run_script  # handles Ctrl-C before NumPy loads

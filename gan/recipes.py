@@ -12,6 +12,7 @@ from functools import partial
 
 from gan.errors import RunError
 from gan.latent import Latent
+from gan.nearest import did_you_mean
 from gan.networks import (
     batchnorm_leaky,
     batchnorm_relu,
@@ -286,7 +287,8 @@ def get_recipe(name: str, image_shape: tuple[int, int, int] | None = None) -> Re
     known = RECIPES if image_shape is None else recipes_for(image_shape)
     if name not in known:
         images = f", which is for images of {RECIPES[name].image_shape}" if name in RECIPES else ""
-        raise RunError(f"recipe: expected one of {', '.join(known)}, got {name!r}{images}")
+        hint = did_you_mean(str(name), known)
+        raise RunError(f"recipe: expected one of {', '.join(known)}, got {name!r}{images or hint}")
     return known[name]
 
 

@@ -1,4 +1,11 @@
-"""List the recipes: the networks and settings that can be trained, by name."""
+"""List the recipes: the networks and settings that can be trained, by name.
+
+For example:
+
+    byhand recipes
+    byhand train --recipe mlp-dropout
+    byhand train --recipe dcgan --epochs 1
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,15 @@
 """Measure diversity with Stacked MNIST: how many of 1,000 classes does a generator draw?
 
-    python examples/stacked_mnist.py                # ours and a plain DCGAN, 15 minutes each
-    python examples/stacked_mnist.py --epochs 50    # the whole protocol
-
 The protocol is PacGAN's. The images are 128,000 random triples of digits, 28 x 28 in three colours,
 trained on for 50 epochs in batches of 64. Then a classifier names the digits in 26,000 samples. The
 reverse KL compares the distribution of triples with the uniform one. The first row of the table is
 the floor: the same number of training triples, with their true labels.
+
+For example:
+
+    python examples/stacked_mnist.py
+    python examples/stacked_mnist.py --recipe stacked-ours --minutes 45
+    python examples/stacked_mnist.py --epochs 50
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gan.commands.shared.command_line import Parser, positive_int
+from gan.commands.shared.command_line import Parser, one_of, positive_int
 from gan.commands.shared.options import (
     add_data,
     add_device,
@@ -56,21 +59,26 @@ def arguments() -> Namespace:
         "--recipe",
         nargs="+",
         default=list(recipes),
-        choices=recipes,
+        type=one_of(recipes),
         metavar="NAME",
-        help=f"recipes to compare: {', '.join(recipes)} (default: all)",
+        help=f"compare these recipes of {', '.join(recipes)} (default: all)",
     )
     add_lengths(parser, "train each recipe", f"{MINUTES:g} minutes")
     add(
         "--samples",
         type=positive_int,
         default=N_SAMPLES,
-        help="number of generated images to classify (default: %(default)s)",
+        metavar="N",
+        help="classify N generated images (default: %(default)s)",
     )
     add_data(parser)
     add_device(parser, tf32=True)
-    add_seed(parser, "seed of the runs; equal seeds and numbers of steps give equal results")
-    add_out(parser, "folder for modes.json and the weights of each recipe", "runs/stacked-TIME")
+    add_seed(parser, "use this seed, with which runs of equal length can be repeated")
+    add_out(
+        parser,
+        "write modes.json and the weights of each recipe into this folder",
+        "runs/stacked-TIME",
+    )
     add_quiet(parser)
     return parser.parse_args()
 

@@ -2,8 +2,9 @@
 
 For example:
 
-    python examples/train_mnist_classifier.py
-    python examples/train_mnist_classifier.py --epochs 3 --dataset mnist-sample
+    byhand train-classifier
+    byhand train-classifier --dataset mnist-sample --epochs 3
+    byhand train-classifier --seed 1 --out runs/second
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from tqdm import tqdm
 
 from gan.classifier.run import ClassifierRun
 from gan.classifier.training import BATCH_SIZE, EPOCHS, ClassifierTrainer
-from gan.commands.shared.command_line import Parser, positive_int, to_paste
+from gan.commands.shared.command_line import Parser, positive_int
 from gan.commands.shared.options import add_data, add_device, add_out, add_quiet, add_seed
 from gan.commands.shared.outputs import run_folder
+from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import printer
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.datasets import load
@@ -32,18 +34,20 @@ def arguments() -> Namespace:
         "--epochs",
         type=positive_int,
         default=EPOCHS,
-        help="train for this many epochs (default: %(default)s)",
+        metavar="N",
+        help="train for N epochs (default: %(default)s)",
     )
     add(
         "--batch-size",
         type=positive_int,
         default=BATCH_SIZE,
-        help="images per step (default: %(default)s)",
+        metavar="N",
+        help="train on N images per step (default: %(default)s)",
     )
     add_data(parser)
     add_device(parser, tf32=True)
-    add_seed(parser, "seed of the run; equal seeds give equal results")
-    add_out(parser, "folder for the results", "runs/classifier-TIME")
+    add_seed(parser, "use this seed, with which a run can be repeated")
+    add_out(parser, "write the results into this folder", "runs/classifier-TIME")
     add_quiet(parser)
     return parser.parse_args()
 
@@ -99,5 +103,5 @@ def main() -> int:
     ended = "stopped" if stopper.caught else "done"
     say(f"{ended} after {trainer.step_count:,} steps; name digits in pictures with")
     weights = folder.path / "classifier.npz"
-    say(f"  {to_paste('classify', '--weights', weights, 'PICTURE.png')} ...")
+    say(f"  {to_paste('classify', '--weights', weights, 'PICTURE.png')}")
     return stopper.status

@@ -1,4 +1,11 @@
-"""Print the version."""
+"""Print the version.
+
+For example:
+
+    byhand version
+    byhand --version
+    python -c "import nn; print(nn.__version__)"
+"""
 
 from __future__ import annotations
 
