@@ -21,6 +21,7 @@ from nn.ops import get_ops
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
     add(
@@ -39,6 +40,7 @@ def arguments() -> Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     ops = get_ops(args.device)
     is_own = args.weights is not None

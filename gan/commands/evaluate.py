@@ -45,6 +45,7 @@ Progress = Callable[[int], object]
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--weights", metavar="FILE", help="evaluate this weights.npz of a run")
@@ -58,6 +59,7 @@ def arguments() -> Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     say = printer(args.quiet)
     began, ops = time.monotonic(), get_ops(args.device)

@@ -28,6 +28,7 @@ def export(weights: str | os.PathLike[str], out: str | os.PathLike[str]) -> None
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     parser = Parser(description=__doc__)
     parser.add_argument(
         "weights", metavar="WEIGHTS", help="export the generator in this weights.npz of a run"

@@ -35,6 +35,7 @@ PRETRAINED = Path(gan.__file__).parent / "pretrained"  # written by gan/commands
 
 
 def arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
     add(
@@ -85,6 +86,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     out = free_name(Path("digits.png")) if args.out is None else checked(args.out, ".png")
     samples = args.save_samples and checked(args.save_samples, ".npz")

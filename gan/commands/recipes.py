@@ -14,6 +14,7 @@ from gan.recipes import table
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     Parser(description=__doc__).parse_args()
     print(table())
     return 0

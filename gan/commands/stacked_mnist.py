@@ -53,6 +53,7 @@ MINUTES = 15.0
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser, recipes = Parser(description=__doc__), recipes_for(STACKED_DIGITS)
     add = parser.add_argument
     add(
@@ -84,6 +85,7 @@ def arguments() -> Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     say = printer(args.quiet)
     ops = get_ops(args.device, args.tf32)

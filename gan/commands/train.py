@@ -50,6 +50,7 @@ from nn.ops import get_ops
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
     add(
@@ -97,6 +98,7 @@ def arguments() -> Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     if args.list_recipes:
         print(table())

@@ -28,6 +28,7 @@ from nn.ops import get_ops
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
     add(
@@ -53,6 +54,7 @@ def arguments() -> Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     say = printer(args.quiet, tqdm.write)
     ops = get_ops(args.device, args.tf32)

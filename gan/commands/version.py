@@ -14,6 +14,7 @@ from nn.version import __version__
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     Parser(description=__doc__).parse_args()
     print(f"byhand {__version__}")
     return 0

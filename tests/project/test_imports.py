@@ -23,12 +23,12 @@ ROWS = [
     ["nn.__init__"],
     # gan: what is built on it
     ["gan.__init__", "gan.errors"],
-    ["gan.folders", "gan.uncopyable"],
+    ["gan.folders", "gan.nearest", "gan.uncopyable"],
     ["gan.data", "gan.objectives"],
     ["gan.classifier", "gan.images", "gan.latent", "gan.networks"],
     ["gan.description"],
     ["gan.recipes", "gan.sampling"],
-    ["gan.training"],
+    ["gan.generator_file", "gan.training"],
     ["gan.evaluation", "gan.runs"],
     ["gan.commands"],
     # what uses both

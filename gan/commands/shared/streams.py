@@ -6,6 +6,7 @@ import io
 import os
 import select
 import sys
+from typing import Any
 
 
 class Output(io.RawIOBase):
@@ -34,7 +35,7 @@ class Output(io.RawIOBase):
     def isatty(self) -> bool:
         return self._raw.isatty()
 
-    def write(self, data) -> int:  # type: ignore[no-untyped-def]  # a Buffer, unnamed before 3.12
+    def write(self, data: Any) -> int:  # a Buffer, which has no name before Python 3.12
         try:
             while (count := self._raw.write(data)) is None:  # non-blocking, and full
                 select.select([], [self._raw], [])
