@@ -1,7 +1,7 @@
 """Recipes: networks and settings that train together. To add one, add an entry to ALL.
 
-Five of them follow projects that people learn GANs from and keep their settings exactly; the
-default is measured against them.
+Five of them follow projects from which people learn GANs. docs/recipes.md says what those projects
+state and what is our reading.
 """
 
 from __future__ import annotations
