@@ -299,7 +299,8 @@ class Trainer(Uncopyable):
             f"step {step}: a loss, a weight or a moment of Adam is no longer finite; training "
             f"stopped, and the weights are those of step {self.step_count}, the last good one, "
             f"after {self.step_count // self.steps_per_epoch} whole epochs. Try a learning rate "
-            f"of {lower_learning_rate(self.recipe.name, self.learning_rate):g}"
+            f"of {lower_learning_rate(self.recipe.name, self.learning_rate):g} "
+            f"instead of {self.learning_rate:g}"
         )
 
     def _go_back(self) -> None:
