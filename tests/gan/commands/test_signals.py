@@ -13,8 +13,8 @@ import pytest
 
 from gan.commands.shared.command_line import run
 from gan.commands.shared.signals import on_signals
-from gan.runs import pictures
 from gan.runs import folder as folder_module
+from gan.runs import pictures
 from gan.runs import run as run_module
 from gan.training.trainer import Trainer
 from nn import load_weights
