@@ -15,7 +15,6 @@ from gan.data.clusters import cluster_ids
 from gan.errors import RunError
 from gan.recipes import Recipe
 from gan.sampling import make_images
-from gan.training.advice import lower_learning_rate
 from gan.training.batch_that_fits import memory_error
 from gan.training.callback import Callback, check_callbacks
 from gan.training.checks import check_learning_rate, check_length, check_recipe
@@ -299,8 +298,7 @@ class Trainer(Uncopyable):
             f"step {step}: a loss, a weight or a moment of Adam is no longer finite; training "
             f"stopped, and the weights are those of step {self.step_count}, the last good one, "
             f"after {self.step_count // self.steps_per_epoch} whole epochs. Try a learning rate "
-            f"of {lower_learning_rate(self.recipe.name, self.learning_rate):g} "
-            f"instead of {self.learning_rate:g}"
+            f"below {self.learning_rate:g}"
         )
 
     def _go_back(self) -> None:

@@ -190,7 +190,7 @@ def test_a_trainer_keeps_its_own_learning_rate():
 def test_every_state_can_be_restored():
     """A gradient whose square is infinite stops the weights, which stay finite like the losses."""
     t = trainer(learning_rate=1e13)
-    with pytest.raises(RunError, match="no longer finite.*learning rate of 0.001"):
+    with pytest.raises(RunError, match="no longer finite.*learning rate below 1e"):
         t.fit(steps=8)
     trainer(learning_rate=1e13).load_state_dict(t.state_dict())
 

@@ -491,7 +491,7 @@ def test_last_good_step_is_restored_with_the_current_learning_rate():
     t.fit(steps=5)
     t.learning_rate = 0.25
     t.discriminator.parameters.value.flat[0] = np.nan
-    with pytest.raises(RunError, match="those of step 5.*learning rate of 0.001"):
+    with pytest.raises(RunError, match="those of step 5.*learning rate below 0.25"):
         t.fit(steps=1)
     assert (
         t.learning_rate == 0.25
@@ -590,7 +590,7 @@ def test_diverging_names_the_step_and_loses_nothing(recipe):
     t, watcher = trainer(recipe, learning_rate=1e30), Watcher()
     before = weights(t)
     with pytest.raises(
-        RunError, match=r"step [12]: .*weights are those of step 0.*learning rate of 0.001"
+        RunError, match=r"step [12]: .*weights are those of step 0.*learning rate below 1e\+30"
     ):
         t.fit(epochs=1, callbacks=[watcher])
     assert weights(t) == before and watcher.logs == watcher.epochs == []
