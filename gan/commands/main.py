@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "measure generated digits against real ones",
     "classify": "name the digits in pictures",
     "train-classifier": "train a classifier of digits",
+    "stacked-mnist": "count the modes that generators cover",
     "recipes": "list the recipes",
     "version": "print the version",
 }

@@ -26,9 +26,18 @@ from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.datasets import load
 from gan.folders import check_new
 from gan.runs.classifier_run import ClassifierRun
-from gan.runs.classifier_settings import classifier_settings
+from gan.runs.kept_settings import kept_settings
 from gan.runs.resume import check_data, digest, fallback_dataset
 from nn.ops import get_ops
+
+DEFAULTS: dict[str, Any] = {
+    "dataset": "mnist",
+    "epochs": EPOCHS,
+    "batch_size": BATCH_SIZE,
+    "seed": 0,
+    "device": "auto",
+    "tf32": False,
+}
 
 
 def arguments() -> Namespace:
@@ -66,7 +75,7 @@ def main() -> int:
     say = printer(args.quiet, tqdm.write)
     run = None if args.resume is None else ClassifierRun.resume(args.resume)
     checkpoint = run.checkpoint if run else None
-    config = classifier_settings(vars(args), checkpoint)
+    config = kept_settings(vars(args), DEFAULTS, checkpoint.config if checkpoint else None)
     ops = get_ops(config["device"], config["tf32"])
     out = Path(args.out) if args.out else run_folder("classifier")
     if not run:

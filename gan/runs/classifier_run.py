@@ -10,19 +10,23 @@ import numpy as np
 
 from gan.classifier.confusion import accuracy, confusion_matrix, save_confusion
 from gan.classifier.network import CLASSES, save_classifier
+from gan.classifier.state import ClassifierState
 from gan.classifier.training import ClassifierTrainer
 from gan.errors import RunError
 from gan.folders import unwritable, write_history
 from gan.runs.checkpoint import NAME
-from gan.runs.classifier_checkpoint import (
-    ClassifierCheckpoint,
-    read_classifier_checkpoint,
-    write_classifier_checkpoint,
-)
 from gan.runs.folder import create_folder, open_folder
 from gan.runs.lock import RunLock
 from gan.runs.run import write_config
+from gan.runs.state_checkpoint import (
+    StateCheckpoint,
+    read_state_checkpoint,
+    write_state_checkpoint,
+)
 from nn.serialization.files import remove_temporaries
+
+KIND = "classifier"  # of checkpoint
+COLUMNS = ("epoch", "step", "loss", "learning_rate", "seconds", "accuracy", "mistakes")
 
 
 class ClassifierRun:
@@ -33,7 +37,7 @@ class ClassifierRun:
     - config.json: the settings
     - classifier.npz: the latest averaged network
     - history.csv: a line per epoch
-    - checkpoint.npz: see `ClassifierCheckpoint`
+    - checkpoint.npz: see `StateCheckpoint`
     - confusion.png: the confusion matrix of the test images, drawn by `finish`
 
     The folder is locked until `finish` or `release`.
@@ -49,7 +53,7 @@ class ClassifierRun:
     """
 
     def __init__(
-        self, path: Path, lock: RunLock, checkpoint: ClassifierCheckpoint | None = None
+        self, path: Path, lock: RunLock, checkpoint: StateCheckpoint | None = None
     ) -> None:
         self.path, self.checkpoint = path, checkpoint
         self.history = list(checkpoint.history) if checkpoint else []
@@ -80,7 +84,8 @@ class ClassifierRun:
         """
         lock = open_folder(path)
         try:
-            return cls(Path(path), lock, read_classifier_checkpoint(Path(path) / NAME))
+            checkpoint = read_state_checkpoint(Path(path) / NAME, KIND, COLUMNS)
+            return cls(Path(path), lock, checkpoint)
         except BaseException:
             lock.release()
             raise
@@ -107,7 +112,8 @@ class ClassifierRun:
         self._config, self._data_dir = config, data_dir
         if self.checkpoint:
             try:
-                trainer.load_state_dict(self.checkpoint.state)
+                state = ClassifierState(self.checkpoint.arrays, self.checkpoint.rest)
+                trainer.load_state_dict(state)
             except RunError as problem:
                 raise RunError(f"{self.path / NAME}: {problem}") from None
         try:
@@ -175,7 +181,7 @@ class ClassifierRun:
         self._lock.release()
 
     def _save_checkpoint(self, trainer: ClassifierTrainer) -> None:
-        checkpoint = ClassifierCheckpoint(
-            self._config, self._data_dir, trainer.state_dict(), self.history
-        )
-        write_classifier_checkpoint(self.path / NAME, checkpoint)
+        """Write checkpoint.npz."""
+        arrays, rest = trainer.state_dict()
+        checkpoint = StateCheckpoint(self._config, self._data_dir, arrays, rest, self.history)
+        write_state_checkpoint(self.path / NAME, KIND, checkpoint, COLUMNS)

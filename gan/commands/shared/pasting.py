@@ -15,6 +15,7 @@ SCRIPTS = {  # in examples/, by command
     "evaluate": "evaluate.py",
     "classify": "classify.py",
     "train-classifier": "train_mnist_classifier.py",
+    "stacked-mnist": "stacked_mnist.py",
 }
 
 
@@ -30,9 +31,9 @@ def to_paste(command: str, *words: object) -> str:
     words
         Its arguments. A `Path` becomes absolute.
     """
-    script = Path(sys.argv[0])
-    if script.name in SCRIPTS.values():
-        start = [_python(), str(script.with_name(SCRIPTS[command]).absolute())]
+    script = Path(sys.argv[0]).absolute()
+    if script.parent.name == "examples" and script.name in SCRIPTS.values():
+        start = [_python(), str(script.with_name(SCRIPTS[command]))]
     else:
         start = [_byhand(), command]
     texts = (str(word.absolute() if isinstance(word, Path) else word) for word in words)

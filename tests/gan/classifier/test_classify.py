@@ -18,12 +18,9 @@ from gan.classifier.training import ClassifierTrainer
 from gan.commands.shared.pasting import to_paste
 from gan.data.datasets import load
 from gan.runs import classifier_run
-from gan.runs.classifier_checkpoint import (
-    read_classifier_checkpoint,
-    write_classifier_checkpoint,
-)
 from gan.runs.lock import RunLock
 from gan.runs.resume import digest
+from gan.runs.state_checkpoint import read_state_checkpoint, write_state_checkpoint
 from nn import Dense, Flatten, Sequential
 from tests.support.small import assert_refused, disk_is_full, example
 
@@ -238,6 +235,10 @@ def test_an_interrupted_run_is_saved(command, few_digits, tmp_path, monkeypatch,
     assert to_paste("train-classifier", "--resume", tmp_path / "run") in out
 
 
+def held_in(path):
+    return read_state_checkpoint(path, classifier_run.KIND, classifier_run.COLUMNS)
+
+
 SHORT = "--epochs", 3, "--batch-size", 20, "--seed", 4, "--quiet"  # nine steps
 
 
@@ -266,7 +267,7 @@ def test_an_interrupted_run_continues_to_the_same_bytes(
     whole, run = tmp_path / "whole", tmp_path / "run"
     for name in ("classifier.npz", "confusion.png", "config.json"):
         assert (whole / name).read_bytes() == (run / name).read_bytes(), name
-    rows = [read_classifier_checkpoint(path / "checkpoint.npz").history for path in (whole, run)]
+    rows = [held_in(path / "checkpoint.npz").history for path in (whole, run)]
     assert len(rows[0]) == 3 and all(row.pop("seconds") > 0 for each in rows for row in each)
     assert rows[0] == rows[1] and len((run / "history.csv").read_text().splitlines()) == 4
 
@@ -274,15 +275,15 @@ def test_an_interrupted_run_continues_to_the_same_bytes(
 def test_a_killed_run_continues_from_its_last_epoch(command, few_digits, tmp_path, monkeypatch):
     """What a killed process leaves: a temporary file, and a history without its checkpoint."""
     assert command(TRAIN, *SHORT, "--out", "whole") == (0, "", "")
-    saved = classifier_run.write_classifier_checkpoint
+    saved = classifier_run.write_state_checkpoint
 
-    def killed(path, checkpoint):
+    def killed(path, kind, checkpoint, columns):
         if len(checkpoint.history) == 2:
             raise KeyboardInterrupt
-        saved(path, checkpoint)
+        saved(path, kind, checkpoint, columns)
 
     with monkeypatch.context() as patch:
-        patch.setattr(classifier_run, "write_classifier_checkpoint", killed)
+        patch.setattr(classifier_run, "write_state_checkpoint", killed)
         assert command(TRAIN, *SHORT, "--out", "run")[0] == 130
     run = tmp_path / "run"
     assert len((run / "history.csv").read_text().splitlines()) == 3
@@ -342,7 +343,7 @@ def test_a_folder_without_a_run_is_refused(command, tmp_path, name):
 def test_a_damaged_checkpoint_is_refused(command, few_digits, tmp_path, fault):
     path = tmp_path / "run" / "checkpoint.npz"
     assert command(TRAIN, *SHORT, "--out", "run") == (0, "", "")
-    held = read_classifier_checkpoint(path)
+    held = held_in(path)
     if fault == "no zip":
         path.write_bytes(b"hello")
     elif fault == "of a GAN":
@@ -353,8 +354,8 @@ def test_a_damaged_checkpoint_is_refused(command, few_digits, tmp_path, fault):
         if fault == "without a setting":
             del held.config["seed"]
         else:
-            held.state.arrays["network.value"] = np.zeros(3, np.float32)
-        write_classifier_checkpoint(path, held)
+            held.arrays["network.value"] = np.zeros(3, np.float32)
+        write_state_checkpoint(path, classifier_run.KIND, held, classifier_run.COLUMNS)
     assert_refused(command(TRAIN, "--resume", "run", "--quiet"), "run")
 
 

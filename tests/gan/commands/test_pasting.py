@@ -91,5 +91,5 @@ def test_a_program_that_a_shell_would_not_find_is_named_by_its_path(folders, mon
         monkeypatch.setenv("PATH", str(path))
         monkeypatch.setattr(sys, "argv", ["byhand train"])
         assert to_paste("predict") == f"{own}/byhand predict"
-        monkeypatch.setattr(sys, "argv", ["/x/predict.py"])
-        assert to_paste("predict") == f"{own}/python /x/predict.py"
+        monkeypatch.setattr(sys, "argv", ["/examples/predict.py"])
+        assert to_paste("predict") == f"{own}/python /examples/predict.py"
