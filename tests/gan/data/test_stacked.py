@@ -612,7 +612,7 @@ def test_a_resumed_run_keeps_its_settings(run, words, message):
     [
         ("no rows", "checkpoint.npz: it lacks results"),
         ("a wrong row", "checkpoint.npz: it lacks results"),
-        ("a wrong recipe", "expected one of tiny, tiny-2"),
+        ("a wrong recipe", "got 'dcgan'"),
         ("wrong weights", "checkpoint.npz: state: expected G.value"),
     ],
 )
