@@ -2,6 +2,7 @@
 
 For example:
 
+    python examples/classify.py three.png
     python examples/classify.py three.png seven.jpg
     python examples/classify.py --weights runs/NAME/classifier.npz three.png
 """

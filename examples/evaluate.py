@@ -2,7 +2,8 @@
 
 For example:
 
-    python examples/evaluate.py --weights runs/conv-r1r2-20260101-120000/weights.npz
+    python examples/evaluate.py --weights runs/NAME/weights.npz
+    python examples/evaluate.py --weights runs/NAME/best.npz --seed 1 --out best.json
     python examples/evaluate.py --samples images.npz
 """
 

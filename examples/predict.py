@@ -2,10 +2,9 @@
 
 For example:
 
-    python examples/predict.py                   # with a generator that comes with the package
-    python examples/predict.py --digits 314159   # a number
-    python examples/predict.py --weights runs/mlp-dropout-20260101-120000/weights.npz
-    python examples/predict.py --weights weights.npz --interpolate --out walk.png
+    python examples/predict.py --digits 314159
+    python examples/predict.py --interpolate --out walk.png
+    python examples/predict.py --weights runs/NAME/weights.npz --count 256 --seed 7
 """
 
 from gan.commands.main import run_script  # handles Ctrl-C before NumPy loads

@@ -1,9 +1,10 @@
-"""Measure the diversity of generators with Stacked MNIST.
+"""Measure the diversity of generators with Stacked MNIST; the same as `byhand stacked-mnist`.
 
 For example:
 
-    python examples/stacked_mnist.py                # ours and a plain DCGAN, 15 minutes each
-    python examples/stacked_mnist.py --epochs 50    # the whole protocol
+    python examples/stacked_mnist.py
+    python examples/stacked_mnist.py --recipe stacked-ours --epochs 50
+    python examples/stacked_mnist.py --resume runs/NAME
 """
 
 from gan.commands.main import run_script  # handles Ctrl-C before NumPy loads

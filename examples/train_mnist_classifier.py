@@ -1,9 +1,10 @@
-"""Train a classifier of handwritten digits.
+"""Train a classifier of handwritten digits; the same as `byhand train-classifier`.
 
 For example:
 
     python examples/train_mnist_classifier.py
-    python examples/train_mnist_classifier.py --epochs 3 --dataset mnist-sample
+    python examples/train_mnist_classifier.py --dataset mnist-sample --epochs 3
+    python examples/train_mnist_classifier.py --resume runs/NAME
 """
 
 from gan.commands.main import run_script  # handles Ctrl-C before NumPy loads

@@ -3,7 +3,7 @@
 For example:
 
     python examples/train_mnist_gan.py
-    python examples/train_mnist_gan.py --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
+    python examples/train_mnist_gan.py --recipe mlp-dropout --dataset fashion-mnist --epochs 10
     python examples/train_mnist_gan.py --resume runs/NAME
 """
 

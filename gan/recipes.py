@@ -1,7 +1,7 @@
 """The recipes, as data. To add one, add an entry to ALL.
 
-Five of them follow projects that people learn GANs from and keep their settings exactly; the
-default is measured against them.
+Five of them follow projects from which people learn GANs. docs/recipes.md says what those projects
+state and what is our reading.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from functools import partial
 
 from gan.errors import RunError
 from gan.latent import Latent
+from gan.nearest import did_you_mean
 from gan.networks import (
     batchnorm_leaky,
     batchnorm_relu,
@@ -201,7 +202,8 @@ def get_recipe(name: str, image_shape: tuple[int, int, int] | None = None) -> Re
     known = RECIPES if image_shape is None else recipes_for(image_shape)
     if name not in known:
         images = f", which is for images of {RECIPES[name].image_shape}" if name in RECIPES else ""
-        raise RunError(f"recipe: expected one of {', '.join(known)}, got {name!r}{images}")
+        hint = did_you_mean(str(name), known)
+        raise RunError(f"recipe: expected one of {', '.join(known)}, got {name!r}{images or hint}")
     return known[name]
 
 

@@ -133,7 +133,11 @@ class Sampler:
         return np.concatenate(parts).reshape(-1, 28, 28)
 
     def walks(self, rows: int, columns: int, seed: Any, digits: Any = None) -> np.ndarray:
-        """Walk through the latent space: each row leads from one random point to another.
+        """Draw rows of images that lead from one random input of the generator to another.
+
+        The noise follows `Latent.walk`. The one-hot class or cluster is interpolated linearly, so
+        that one digit turns into another. On a great circle its sum would exceed 1, which draws
+        bolder and less legible digits.
 
         Parameters
         ----------
@@ -144,22 +148,32 @@ class Sampler:
         seed
             An int, or None for a new seed each time.
         digits
-            The class of each row, integers (rows,). None uses the classes 0, 1, 2 ... in turn, and
-            draws clusters from `class_prior`.
+            The class of each row, integers (rows,). None walks from class k to class k + 1, with k
+            the row, or from a random cluster to another.
 
         Returns
         -------
         ndarray
             float32 (rows * columns, 28, 28) in [0, 1], on the host.
+
+        Raises
+        ------
+        RunError
+            If the generator has no such class.
         """
-        sequence = np.random.SeedSequence(seed)
-        ends = self._noise(2 * rows, sequence)
-        points = [self.latent.walk(ends[2 * i], ends[2 * i + 1], columns) for i in range(rows)]
-        if digits is None and self.classes:
-            digits = np.arange(rows) % self.classes
-        elif digits is None:
-            digits = self._random_classes(rows, sequence)
-        return self.images(self._with_classes(np.concatenate(points), np.repeat(digits, columns)))
+        if digits is not None:
+            digits = np.repeat(digits, 2)
+        elif self.classes:
+            first = np.arange(rows) % self.classes
+            digits = np.stack([first, (first + 1) % self.classes], axis=1).ravel()
+        ops, size = self.generator.ops, self.latent.size
+        ends = ops.to_host(self.inputs(2 * rows, seed, digits)).reshape(rows, 2, -1)
+        t = np.linspace(0, 1, columns, dtype=ends.dtype)[:, None]
+        inputs = np.empty((rows, columns, ends.shape[2]), ends.dtype)
+        for walk, (start, end) in zip(inputs, ends):
+            walk[:, :size] = self.latent.walk(start[:size], end[:size], columns)
+            walk[:, size:] = (1 - t) * start[size:] + t * end[size:]
+        return self.images(ops.asarray(inputs.reshape(rows * columns, -1)))
 
     def _random_classes(self, count: int, sequence: np.random.SeedSequence) -> np.ndarray:
         """Draw classes uniformly, or clusters from `class_prior`."""

@@ -31,6 +31,12 @@ class ShiftedBatches:
     reach
         The largest shift in each direction, in pixels.
 
+    Attributes
+    ----------
+    order
+        int64 (N,), the index of each image in the order of this epoch. With the state of `rng`, it
+        decides all later batches.
+
     Raises
     ------
     RunError
@@ -63,16 +69,16 @@ class ShiftedBatches:
         padded = np.pad(images[:, 0], ((0, 0), (reach, reach), (reach, reach)))
         # (N, 2 reach + 1, 2 reach + 1, H, W)
         self._windows = sliding_window_view(padded, images.shape[2:], axis=(1, 2))
-        self._labels, self._rng = labels.copy(), rng
-        self._order = np.arange(len(images))
+        self._labels, self.rng = labels.copy(), rng
+        self.order = np.arange(len(images))
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step, counted from 0: uint8 images (batch_size, 1, H, W) and labels."""
         place = step % self.per_epoch
         if place == 0:
-            self._rng.shuffle(self._order)
-        index = self._order[place * self.batch_size : (place + 1) * self.batch_size]
-        down, right = self._rng.integers(0, 2 * self.reach + 1, (2, self.batch_size))
+            self.rng.shuffle(self.order)
+        index = self.order[place * self.batch_size : (place + 1) * self.batch_size]
+        down, right = self.rng.integers(0, 2 * self.reach + 1, (2, self.batch_size))
         return self._windows[index, down, right][:, None], self._labels[index]
 
 

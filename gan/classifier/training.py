@@ -11,11 +11,12 @@ import numpy as np
 
 from gan.classifier.augment import ShiftedBatches
 from gan.classifier.network import as_input, digit_classifier
+from gan.classifier.state import ORDER, ClassifierState, check_arrays
 from gan.data.image_shapes import batch_shape
 from gan.errors import RunError
 from gan.uncopyable import Uncopyable
 from nn import Adam, Sequential, SoftmaxCrossEntropy, get_ops
-from nn.ops.base import Ops
+from nn.ops.base import Array, Ops
 
 EPOCHS, BATCH_SIZE = 12, 64
 PEAK_RATE, WEIGHT_DECAY = 2e-3, 0.02  # of Adam
@@ -61,7 +62,10 @@ class ClassifierTrainer(Uncopyable):
     Polyak & Juditsky 1992 (the average).
     """
 
-    instead = "make another with the same settings, which trains to the same bytes"
+    instead = (
+        "make a second one with the same settings, and call "
+        "second.load_state_dict(first.state_dict())"
+    )
 
     def __init__(
         self,
@@ -106,6 +110,8 @@ class ClassifierTrainer(Uncopyable):
     def epoch(self, on_log: Callable[[int, float], object] | None = None) -> dict[str, Any]:
         """Train to the end of the epoch, or until stopped.
 
+        An epoch that was stopped is continued.
+
         Parameters
         ----------
         on_log
@@ -117,14 +123,14 @@ class ClassifierTrainer(Uncopyable):
         dict
             epoch, step, loss, learning_rate and seconds.
         """
-        began, first = time.monotonic(), self.step_count
+        began = time.monotonic()
         while True:
             # a loss that is not finite is detected when it is read
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 self.step()
             ended = self.finished or self.step_count % self.steps_per_epoch == 0
             if ended or self.step_count % LOG_EVERY == 0:
-                loss = self._mean_loss(first)
+                loss = self._mean_loss()
                 if on_log:
                     on_log(self.step_count, loss)
             if ended:
@@ -157,11 +163,66 @@ class ClassifierTrainer(Uncopyable):
         self.ops.moving_average_(average.value.flat, latest.value.flat, weight)
         self.ops.moving_average_(average.statistics.flat, latest.statistics.flat, weight)
 
-    def _mean_loss(self, first: int) -> float:
-        """The mean loss of the steps from `first` on."""
-        place = first % self.steps_per_epoch
-        losses = self.ops.to_host(self._losses)[place : place + self.step_count - first]
-        loss = float(losses.mean(dtype=np.float64))
+    def state_dict(self) -> ClassifierState:
+        """Everything that decides how training continues."""
+        arrays = {name: np.array(self.ops.to_host(array)) for name, array in self._arrays().items()}
+        rest = {
+            "step": self.step_count,
+            "batches": self.batches.rng.bit_generator.state,
+            "dropout": self._dropout_stream.state,
+        }
+        return ClassifierState(arrays | {ORDER: self.batches.order.copy()}, rest)
+
+    def load_state_dict(self, state: ClassifierState) -> None:
+        """Continue from the `state_dict` of a trainer with the same settings.
+
+        On the CPU, to the same bytes.
+
+        Raises
+        ------
+        RunError
+            If the state is of another network, other images or other settings. This trainer is
+            then unusable.
+        """
+        arrays, rest = state
+        ours = self._arrays()
+        check_arrays(arrays, ours | {ORDER: self.batches.order})
+        try:
+            self.batches.rng.bit_generator.state = rest["batches"]
+            self._dropout_stream.state = rest["dropout"]
+            step = int(rest["step"])
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
+            raise RunError(
+                f"state: expected one that a trainer returned ({type(problem).__name__}: {problem})"
+            ) from None
+        if not 0 <= step <= self.total_steps:
+            raise RunError(f"state: expected a step of 0 to {self.total_steps:,}, got {step:,}")
+        for name, array in ours.items():
+            self.ops.copy_(array, self.ops.asarray(arrays[name]))
+        self.batches.order[:] = arrays[ORDER]
+        self.step_count = step
+
+    def _arrays(self) -> dict[str, Array]:
+        """All arrays on the device that training changes."""
+        networks = {"network": self.network, "average": self.averaged_network}
+        weights = {
+            f"{name}.{part}": getattr(network.parameters, part).flat
+            for name, network in networks.items()
+            for part in ("value", "statistics")
+        }
+        moments = {f"adam.{slot}": array for slot, array in self._optimizer.state.items()}
+        return weights | moments | {"losses": self._losses}
+
+    @property
+    def _dropout_stream(self) -> Any:
+        """The random stream that all layers of the network share."""
+        _, layer = next(iter(self.network.modules()))
+        return layer.stream
+
+    def _mean_loss(self) -> float:
+        """The mean loss of this epoch's steps so far."""
+        n = (self.step_count - 1) % self.steps_per_epoch + 1
+        loss = float(self.ops.to_host(self._losses)[:n].mean(dtype=np.float64))
         if not math.isfinite(loss):
             raise RunError(
                 f"step {self.step_count}: the loss is no longer finite, training stopped; try "

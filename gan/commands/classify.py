@@ -2,8 +2,9 @@
 
 For example:
 
+    byhand classify three.png
     byhand classify three.png seven.jpg
-    byhand classify --weights runs/classifier-20260101-120000/classifier.npz three.png
+    byhand classify --weights runs/NAME/classifier.npz three.png
 """
 
 from __future__ import annotations
@@ -20,15 +21,26 @@ from nn.ops import get_ops
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("pictures", nargs="+", metavar="PICTURE", help=f"{', '.join(FORMATS)}, of one digit each")
-    add("--weights", help="classifier.npz of a run (default: the one that comes with the package)")
+    add(
+        "pictures",
+        nargs="+",
+        metavar="PICTURE",
+        help=f"name the digit in this {', '.join(FORMATS)}",
+    )
+    add(
+        "--weights",
+        metavar="FILE",
+        help="use this classifier.npz of a run (default: the one that comes with the package)",
+    )
     add_device(parser)
     return parser.parse_args()
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     ops = get_ops(args.device)
     is_own = args.weights is not None

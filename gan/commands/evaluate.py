@@ -1,11 +1,14 @@
 """Measure generated digits against MNIST's test images: those of a trained generator or of a file.
 
-    byhand evaluate --weights runs/conv-r1r2-20260101-120000/weights.npz
-    byhand evaluate --samples images.npz
-
-prints a table and writes metrics.json. Beside each figure is its floor: the same figure of real
+It prints a table and writes metrics.json. Beside each figure is its floor: the same figure of real
 training images. The file of samples contains one array, or one named images: (N, 28, 28),
 (N, 1, 28, 28) or (N, 784), floats in [0, 1] or uint8, with a background of 0.
+
+For example:
+
+    byhand evaluate --weights runs/NAME/weights.npz
+    byhand evaluate --weights runs/NAME/best.npz --seed 1 --out best.json
+    byhand evaluate --samples images.npz
 """
 
 from __future__ import annotations
@@ -42,12 +45,13 @@ Progress = Callable[[int], object]
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--weights", help="weights.npz of a run")
-    source.add_argument("--samples", help="an .npz of images")
-    add_seed(parser, "seed of the images; equal seeds evaluate equal images")
-    add_out(parser, "file to write, a .json", "metrics.json, metrics-2.json ...")
+    source.add_argument("--weights", metavar="FILE", help="evaluate this weights.npz of a run")
+    source.add_argument("--samples", metavar="FILE", help="evaluate the images in this .npz")
+    add_seed(parser, "draw the images of this seed")
+    add_out(parser, "write the figures to this .json", "metrics.json, metrics-2.json ...", "FILE")
     add_data(parser)
     add_device(parser)
     add_quiet(parser)
@@ -55,6 +59,7 @@ def arguments() -> Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     say = printer(args.quiet)
     began, ops = time.monotonic(), get_ops(args.device)

@@ -1,9 +1,13 @@
 """Export the generator of a run as a pretrained one of this package.
 
-    python -m gan.commands.export runs/NAME/weights.npz gan/pretrained/digits.npz
+It keeps only G and rounds it to float16, which makes the file four times smaller. Reading converts
+it to float32.
 
-keeps only G and rounds it to float16, which makes the file four times smaller. Reading converts it
-to float32.
+For example:
+
+    python -m gan.commands.export runs/NAME/weights.npz gan/pretrained/digits.npz
+    python -m gan.commands.export runs/NAME/best.npz best.npz
+    python -m gan.commands.export runs/NAME/weights.npz gan/pretrained/digits-by-class.npz
 """
 
 from __future__ import annotations
@@ -24,9 +28,12 @@ def export(weights: str | os.PathLike[str], out: str | os.PathLike[str]) -> None
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     parser = Parser(description=__doc__)
-    parser.add_argument("weights", metavar="WEIGHTS", help="weights.npz of a run")
-    parser.add_argument("out", metavar="OUT", help="the .npz to write")
+    parser.add_argument(
+        "weights", metavar="WEIGHTS", help="export the generator in this weights.npz of a run"
+    )
+    parser.add_argument("out", metavar="OUT", help="write it to this .npz")
     args = parser.parse_args()
     export(args.weights, checked(args.out, ".npz"))
     return 0

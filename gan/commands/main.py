@@ -13,9 +13,19 @@ COMMANDS = {
     "predict": "draw new digits with a trained generator",
     "evaluate": "measure generated digits against real ones",
     "classify": "name the digits in pictures",
+    "train-classifier": "train a classifier of digits",
+    "stacked-mnist": "count the modes that generators cover",
     "recipes": "list the recipes",
     "version": "print the version",
 }
+DESCRIPTION = """Neural networks and GANs with every gradient written by hand.
+
+For example:
+
+    byhand train
+    byhand predict --digits 314159
+    byhand evaluate --weights runs/NAME/weights.npz
+"""
 
 
 def main() -> None:
@@ -49,20 +59,22 @@ def _subcommand() -> int:
     """Parse the name of the subcommand, and run it on the remaining arguments."""
     from importlib import import_module
 
-    from gan.commands.shared.command_line import Parser
+    from gan.commands.shared.command_line import Parser, one_of
     from nn.version import __version__
 
     width = max(map(len, COMMANDS)) + 2
     parser = Parser(
         prog="byhand",
         usage="byhand COMMAND [options]",
-        description="Neural networks and GANs with every gradient written by hand.",
+        description=DESCRIPTION,
         epilog="commands:\n"
         + "\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items())
-        + "\n\n`byhand COMMAND --help` lists the options of a command.",
+        + "\n\n`byhand COMMAND --help` lists the options of a command.\n\n",
     )
     parser.add_argument("--version", action="version", version=f"byhand {__version__}")
-    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of those below")
-    command = parser.parse_known_args(sys.argv[1:2])[0].command
+    parser.add_argument(
+        "command", metavar="COMMAND", type=one_of(COMMANDS), help="run one of the commands below"
+    )
+    command = parser.parse_args(sys.argv[1:2]).command
     sys.argv = [f"byhand {command}", *sys.argv[2:]]  # as the usage line shows it
-    return import_module(f"gan.commands.{command}").main()
+    return import_module(f"gan.commands.{command.replace('-', '_')}").main()

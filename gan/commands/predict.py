@@ -2,10 +2,9 @@
 
 For example:
 
-    byhand predict                          # with a generator that comes with the package
-    byhand predict --digits 314159          # a number
-    byhand predict --weights runs/mlp-dropout-20260101-120000/weights.npz
-    byhand predict --weights weights.npz --interpolate --out walk.png
+    byhand predict --digits 314159
+    byhand predict --interpolate --out walk.png
+    byhand predict --weights runs/NAME/weights.npz --count 256 --seed 7
 """
 
 from __future__ import annotations
@@ -36,42 +35,50 @@ PRETRAINED = Path(gan.__file__).parent / "pretrained"  # written by gan/commands
 
 
 def arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("--weights", help="weights.npz of a run (default: those that come with the package)")
+    add(
+        "--weights",
+        metavar="FILE",
+        help="draw with this weights.npz of a run (default: one that comes with the package)",
+    )
     add(
         "--count",
         type=positive_int,
-        help=f"number of digits (default: {COUNT}), or of walks with --interpolate "
-        f"(default: {WALKS})",
+        metavar="N",
+        help=f"draw N digits, or N rows with --interpolate (default: {COUNT}, or {WALKS} rows)",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--digit",
         type=digit,
         metavar="D",
-        help="draw only this digit; like the next two options, this needs weights of a recipe with "
-        "classes",
+        help="draw only this digit, with weights of a recipe with classes",
     )
     which.add_argument(
-        "--digits", type=number, metavar="NUMBER", help="draw a row of digits, such as 314159"
+        "--digits",
+        type=number,
+        metavar="NUMBER",
+        help="draw the digits of a number, with weights of a recipe with classes",
     )
     which.add_argument(
         "--classes",
         action="store_true",
-        help=f"draw a row of each digit, with {COLUMNS} or --count images",
+        help=f"draw a row of each digit, with {COLUMNS} or --count images and weights of a recipe "
+        "with classes",
     )
-    add_seed(parser, "seed; equal seeds give equal digits", None, "a new one each time")
-    add_out(parser, "picture to write, a .png", "digits.png, digits-2.png ...")
+    add_seed(parser, "draw the digits of this seed", None, "a new one each time")
+    add_out(parser, "write the picture to this .png", "digits.png, digits-2.png ...", "FILE")
     add(
         "--save-samples",
         metavar="FILE",
-        help="also write the images to an .npz, as float32 (N, 28, 28) in [0, 1]",
+        help="also write the images to this .npz, as float32 (N, 28, 28) in [0, 1]",
     )
     add(
         "--interpolate",
         action="store_true",
-        help="make each row a walk from one point of the latent space to another",
+        help="draw rows in which one digit turns into another",
     )
     add("--show", action="store_true", help="open the picture in a window")
     add_device(parser)
@@ -79,6 +86,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     out = free_name(Path("digits.png")) if args.out is None else checked(args.out, ".png")
     samples = args.save_samples and checked(args.save_samples, ".npz")

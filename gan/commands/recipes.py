@@ -1,4 +1,11 @@
-"""List the recipes: the networks and settings that can be trained, by name."""
+"""List the recipes: the networks and settings that can be trained, by name.
+
+For example:
+
+    byhand recipes
+    byhand train --recipe mlp-dropout
+    byhand train --recipe dcgan --epochs 1
+"""
 
 from __future__ import annotations
 
@@ -7,6 +14,7 @@ from gan.recipes import table
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     Parser(description=__doc__).parse_args()
     print(table())
     return 0

@@ -1,18 +1,19 @@
 """Measure diversity with Stacked MNIST: how many of 1,000 classes does a generator draw?
 
-    python examples/stacked_mnist.py                # ours and a plain DCGAN, 15 minutes each
-    python examples/stacked_mnist.py --epochs 50    # the whole protocol
-
 The protocol is PacGAN's. The images are 128,000 random triples of digits, 28 x 28 in three colours,
 trained on for 50 epochs in batches of 64. Then a classifier names the digits in 26,000 samples. The
 reverse KL compares the distribution of triples with the uniform one. The first row of the table is
 the floor: the same number of training triples, with their true labels.
+
+For example:
+
+    byhand stacked-mnist
+    byhand stacked-mnist --recipe stacked-ours --epochs 50
+    byhand stacked-mnist --resume runs/NAME
 """
 
 from __future__ import annotations
 
-import json
-import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gan.commands.shared.command_line import Parser, positive_int
+from gan.commands.shared.command_line import Parser, one_of, positive_int
 from gan.commands.shared.options import (
     add_data,
     add_device,
@@ -29,114 +30,154 @@ from gan.commands.shared.options import (
     add_quiet,
     add_seed,
 )
-from gan.commands.shared.outputs import named, run_folder
+from gan.commands.shared.outputs import free_folder, free_name, run_folder
+from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import ProgressBar, collapse_warnings, printer
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.datasets import load
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
 from gan.evaluation.feature_extractor import ACCURACY, SHA256, load_feature_extractor
 from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, modes, sample_triples, table
-from gan.folders import check_new, new_folder
-from gan.images import save_picture
+from gan.folders import check_new
 from gan.recipes import STACKED_DIGITS, get_recipe, recipes_for
-from gan.runs.weights import save_trained
+from gan.runs.kept_settings import kept_settings
+from gan.runs.resume import check_data, digest, fallback_dataset, length_left
+from gan.runs.stacked_run import StackedRun
 from gan.sampling import Sampler
 from gan.training.trainer import Trainer
 from nn import Sequential
 from nn.ops import get_ops
-from nn.serialization.files import atomic_write
 
 MINUTES = 15.0
+LENGTHS = ("epochs", "steps", "minutes")
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser, recipes = Parser(description=__doc__), recipes_for(STACKED_DIGITS)
     add = parser.add_argument
     add(
         "--recipe",
         nargs="+",
-        default=list(recipes),
-        choices=recipes,
+        type=one_of(recipes),
         metavar="NAME",
-        help=f"recipes to compare: {', '.join(recipes)} (default: all)",
+        help=f"compare these recipes of {', '.join(recipes)} (default: all)",
     )
     add_lengths(parser, "train each recipe", f"{MINUTES:g} minutes")
     add(
         "--samples",
         type=positive_int,
-        default=N_SAMPLES,
-        help="number of generated images to classify (default: %(default)s)",
+        metavar="N",
+        help=f"classify N generated images (default: {N_SAMPLES})",
     )
-    add_data(parser)
-    add_device(parser, tf32=True)
-    add_seed(parser, "seed of the runs; equal seeds and numbers of steps give equal results")
-    add_out(parser, "folder for modes.json and the weights of each recipe", "runs/stacked-TIME")
+    add_data(parser, default=None)
+    add_device(parser, None, tf32=True)
+    add_seed(parser, "use this seed, with which runs of equal length can be repeated", None)
+    add_out(
+        parser,
+        "write modes.json and the weights of each recipe into this folder",
+        "runs/stacked-TIME",
+    )
+    add(
+        "--resume",
+        metavar="RUN",
+        help="continue the run in this folder with its settings",
+    )
     add_quiet(parser)
     return parser.parse_args()
 
 
+def defaults() -> dict[str, Any]:
+    """The settings of a run and their defaults."""
+    return {
+        "recipe": list(recipes_for(STACKED_DIGITS)),
+        "dataset": "mnist",
+        **dict.fromkeys(LENGTHS),
+        "samples": N_SAMPLES,
+        "seed": 0,
+        "device": "auto",
+        "tf32": False,
+    }
+
+
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     say = printer(args.quiet)
-    ops = get_ops(args.device, args.tf32)
+    run = None if args.resume is None else StackedRun.resume(args.resume)
+    checkpoint = run.checkpoint if run else None
+    config = kept_settings(vars(args), defaults(), checkpoint.config if checkpoint else None)
+    if not any(config[name] for name in LENGTHS):
+        config["minutes"] = MINUTES
+    for name in config["recipe"]:
+        get_recipe(name, STACKED_DIGITS)
+    ops = get_ops(config["device"], config["tf32"])
     out = Path(args.out) if args.out else run_folder("stacked")
-    check_new(out)  # before the data are fetched
-    length = {"epochs": args.epochs, "steps": args.steps, "minutes": args.minutes}
-    if not any(length.values()):
-        length["minutes"] = MINUTES
-    classifier = load_feature_extractor(ops)
-    images, labels = load(
-        args.dataset, "train", data_dir=args.data_dir, flat=False, quiet=args.quiet
-    )
-    triples = random_triples(len(images), N_TRIPLES, args.seed)
-    config = {
-        "dataset": args.dataset,
+    if not run:
+        check_new(out if args.out else free_name(out))  # before the data are fetched
+    dataset, data_dir = config["dataset"], args.data_dir
+    data_dir = data_dir or (checkpoint.data_dir if checkpoint else None)
+    images, labels = load(dataset, "train", data_dir=data_dir, flat=False, quiet=args.quiet)
+    if sample := fallback_dataset(checkpoint, digest(images, labels)):
+        images, labels = load(sample, "train", flat=False)
+    check_data(checkpoint, digest(images, labels))
+    triples = random_triples(len(images), N_TRIPLES, config["seed"])
+    config |= {
         "images": len(images),
+        "data": digest(images, labels),
         "triples": len(triples),
-        **length,
-        "samples": args.samples,
-        "seed": args.seed,
-        "device": ops.device,
+        "device": ops.device if config["device"] == "auto" else config["device"],
         "classifier": {"sha256": SHA256, "accuracy": ACCURACY},
     }
-    rows = [row("training triples", 0, labels[triples[: args.samples]])]
-    new_folder(out)
-    say(
-        f"{len(triples):,} triples of {len(images):,} images of {args.dataset}, on {ops!r}; "
-        f"results go to {out}"
-    )
-    stopper = Stopper()
-    for name in dict.fromkeys(args.recipe):
-        stacked = StackedDigits(images, triples)
-        trainer = Trainer(get_recipe(name), stacked, seed=args.seed, device=ops)
-        with on_signals(stopper.stopping(trainer.stop)):
-            began = time.monotonic()
-            try:
-                bar = tqdm(desc=name, unit="step", disable=args.quiet)
-                with bar, collapse_warnings():
-                    trainer.fit(**length, callbacks=[ProgressBar(bar)])
-            finally:  # also if a loss is no longer finite
-                seconds = time.monotonic() - began
-                save(trainer, out, config)
-            done = count_modes(trainer, classifier, args.samples, args.seed, args.quiet)
-        done["epochs"] = done["images_seen"] / len(triples)
-        rows.append(done | {"seconds": round(seconds, 1)})
-        report = config | {"rows": rows}
-        with named(out / "modes.json"), atomic_write(out / "modes.json") as file:
-            file.write((json.dumps(report, indent=2) + "\n").encode())
-        if stopper.caught:
-            say(f"{name}: stopped after {trainer.step_count:,} steps and evaluated as it was")
-            break
+    run = run or StackedRun.create(out if args.out else free_folder(out))
+    try:
+        run.start(config, data_dir and str(Path(data_dir).absolute()))
+        say(
+            f"{len(triples):,} triples of {len(images):,} images of {dataset}, on {ops!r}; "
+            f"results go to {run.path}"
+        )
+        floor = row("training triples", 0, labels[triples[: config["samples"]]])
+        stopper = Stopper()
+        stacked, classifier = StackedDigits(images, triples), load_feature_extractor(ops)
+        rows = [floor, *run.rows]
+        for name in dict.fromkeys(config["recipe"]):
+            if any(each["recipe"] == name for each in run.rows):
+                continue
+            trainer = Trainer(get_recipe(name), stacked, seed=config["seed"], device=ops)
+            with on_signals(stopper.stopping(trainer.stop)):
+                train(trainer, run, config, args.quiet)
+                if stopper.caught:
+                    say(f"{name}: stopped after {trainer.step_count:,} steps; classifying samples")
+                done = count_modes(
+                    trainer, classifier, config["samples"], config["seed"], args.quiet
+                )
+            done["epochs"] = done["images_seen"] / len(triples)
+            rows.append(done | {"seconds": round(trainer.seconds, 1)})
+            run.write_report(rows)
+            if stopper.caught:
+                break
+            run.rows.append(rows[-1])
+    finally:
+        run.release()
     say(table(rows))
+    if stopper.caught:
+        say("continue with")
+        say(f"  {to_paste('stacked-mnist', '--resume', run.path)}")
     return stopper.status
 
 
-def save(trainer: Trainer, out: Path, config: dict[str, Any]) -> None:
-    """Write the weights of the recipe and a picture of its fixed samples."""
+def train(trainer: Trainer, run: StackedRun, config: dict[str, Any], quiet: bool) -> None:
+    """Train a recipe to its length, or to a signal, and save it."""
+    run.restore(trainer)
+    recorded = [{"step": trainer.step_count}]
     name = trainer.recipe.name
-    with named(out):
-        save_trained(out / f"{name}.npz", trainer, config)
-        save_picture(out / f"{name}.png", colour_grid(trainer.fixed_samples()))
+    try:
+        if left := length_left(config, trainer, recorded):
+            bar = tqdm(desc=name, unit="step", disable=quiet, initial=trainer.step_count)
+            with bar, collapse_warnings():
+                trainer.fit(**left, callbacks=[ProgressBar(bar), run])
+    finally:  # also if a loss is no longer finite
+        run.save(trainer, colour_grid(trainer.fixed_samples()))
 
 
 def count_modes(

@@ -3,7 +3,7 @@
 For example:
 
     byhand train
-    byhand train --recipe mlp-dropout --epochs 10 --dataset fashion-mnist
+    byhand train --recipe mlp-dropout --dataset fashion-mnist --epochs 10
     byhand train --resume runs/NAME
 """
 
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from gan.commands.shared.announcements import Compilation, announcing
 from gan.commands.shared.closing import numba_hint, print_fid, print_next
-from gan.commands.shared.command_line import Parser, positive_float, positive_int, to_paste
+from gan.commands.shared.command_line import Parser, positive_float, positive_int
 from gan.commands.shared.options import (
     DIGIT_DATASETS,
     add_data,
@@ -33,10 +33,12 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
+from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
+from gan.data.sources import SOURCES
 from gan.errors import RunError
 from gan.evaluation.collapse import CollapseCallback
 from gan.evaluation.fid_callback import FIDCallback
@@ -54,18 +56,29 @@ Say = Callable[..., object]
 
 
 def arguments() -> Namespace:
+    """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("--recipe", help=f"recipe to train; see --list-recipes (default: {DEFAULT})")
+    add(
+        "--recipe",
+        metavar="NAME",
+        help=f"train this recipe of --list-recipes (default: {DEFAULT})",
+    )
     add("--list-recipes", action="store_true", help="print the recipes and exit")
     add_lengths(parser)
-    add("--batch-size", type=positive_int, help="images per step (default: the recipe's)")
+    add(
+        "--batch-size",
+        type=positive_int,
+        metavar="N",
+        help="train on N images per step (default: the recipe's)",
+    )
     add(
         "--learning-rate",
         type=positive_float,
-        help="learning rate of Adam for both networks (default: the recipe's)",
+        metavar="R",
+        help="set the learning rate of Adam for both networks (default: the recipe's)",
     )
-    add_data(parser, None)
+    add_data(parser, SOURCES, None)
     add_device(parser, None, tf32=True)
     add(
         "--evaluate-every",
@@ -73,12 +86,12 @@ def arguments() -> Namespace:
         metavar="N",
         help="measure FID every N epochs and keep the best weights in best.npz",
     )
-    add_seed(parser, "seed of the run; equal seeds give equal results", None)
-    add_out(parser, "folder for the results", "runs/RECIPE-TIME")
+    add_seed(parser, "use this seed, with which a run can be repeated", None)
+    add_out(parser, "write the results into this folder", "runs/RECIPE-TIME")
     add(
         "--resume",
         metavar="RUN",
-        help="continue the run in this folder; its settings stay unless an option changes them",
+        help="continue the run in this folder with its settings, unless options change them",
     )
     add(
         "--checkpoint-minutes",
@@ -91,6 +104,7 @@ def arguments() -> Namespace:
 
 
 def main() -> int:
+    """Run the command and return its exit status."""
     args = arguments()
     if args.list_recipes:
         print(table())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,12 @@ from gan.training.trainer import Trainer
 ONE_STEP = 1e-9  # minutes: so little that one step uses it up
 
 
+class Resumable(Protocol):
+    """A checkpoint, whose settings name the images of its run."""
+
+    config: dict[str, Any]
+
+
 def digest(*arrays: np.ndarray) -> str:
     """A short hash of arrays, with their shapes and dtypes."""
     whole = sha256()
@@ -25,7 +31,7 @@ def digest(*arrays: np.ndarray) -> str:
     return whole.hexdigest()[:16]
 
 
-def fallback_dataset(checkpoint: Checkpoint | None, data: str) -> str | None:
+def fallback_dataset(checkpoint: Resumable | None, data: str) -> str | None:
     """The dataset to load instead, if these are not the images that the run was trained on.
 
     An offline run is trained on a bundled sample; its dataset may have become available since.
@@ -42,7 +48,7 @@ def fallback_dataset(checkpoint: Checkpoint | None, data: str) -> str | None:
     return SOURCES[checkpoint.config["dataset"]].fallback or None
 
 
-def check_data(checkpoint: Checkpoint | None, data: str) -> None:
+def check_data(checkpoint: Resumable | None, data: str) -> None:
     """Raise `RunError` unless the run was trained on the images with this `digest`."""
     if checkpoint and data != checkpoint.config["data"]:
         config = checkpoint.config

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import RunError
-from gan.folders import check_new, new_folder, unwritable, write_history
+from gan.folders import new_folder, unwritable, write_history
 from gan.runs.checkpoint import NAME, Checkpoint, read_checkpoint
 from gan.runs.checkpoint_callback import CheckpointCallback
+from gan.runs.folder import create_folder, open_folder
 from gan.runs.history import CurvesCallback, History, Measure
 from gan.runs.lock import RunLock
 from gan.runs.pictures import PicturesCallback
@@ -68,11 +69,9 @@ class Run:
         RunError
             If the folder cannot be made, contains files already, or belongs to another run.
         """
-        path = new_folder(path)
-        run = cls(path, RunLock(path))
+        run = cls(Path(path), create_folder(path))
         try:
-            check_new(path)  # another run may have used it before we got the lock
-            new_folder(path / "samples")
+            new_folder(run.path / "samples")
             run.start(config, fid, checkpoint_minutes=checkpoint_minutes, data_dir=data_dir)
         except RunError:
             run.release()
@@ -90,19 +89,9 @@ class Run:
         WeightsError
             If the checkpoint cannot be read.
         """
-        path = Path(path)
-        if not path.is_dir():
-            raise RunError(
-                f"{path}: expected the folder of a run, got no folder; "
-                "--resume takes the one that --out named"
-            )
-        if not (path / NAME).exists():
-            raise RunError(
-                f"{path}: expected a {NAME} in it, got none; start a new run with another --out"
-            )
-        lock = RunLock(path)
+        lock = open_folder(path)
         try:
-            return cls(path, lock, read_checkpoint(path / NAME))
+            return cls(Path(path), lock, read_checkpoint(Path(path) / NAME))
         except BaseException:
             lock.release()
             raise

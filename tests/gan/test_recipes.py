@@ -1,11 +1,14 @@
 """The recipes: settings of those that follow a project, networks that fit, and the table."""
 
+import re
+
 import numpy as np
 import pytest
 
 from gan.errors import RunError
 from gan.recipes import DEFAULT, DIGITS, RECIPES, get_recipe, recipes_for, table
 from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, Sigmoid, Tanh
+from tests.support.small import CHECKOUT
 
 NARROW_G, NARROW_D = [100, 32, 64, 128, 784], [784, 128, 64, 32, 1]
 
@@ -105,6 +108,53 @@ def test_two_layers_weights_are_normal_002_and_its_biases_zero():
         W = network[0].W
         assert abs(W.std() - 0.02) < 0.0002 and abs(W.mean()) < 0.0005
         assert np.abs(W).max() > 3 * 0.02  # normal, not uniform
+
+
+def networks(recipe):
+    return recipe.generator(), recipe.discriminator()
+
+
+def documented():
+    """The table of docs/recipes.md that says what the projects state, {recipe: {aspect: text}}."""
+    page = (CHECKOUT / "docs" / "recipes.md").read_text()
+    section = page.split("## What the projects state\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:1] == "|"]
+    head, _, *body = rows
+    assert all(len(row) == len(head) + 1 and all(row) for row in body)
+    return {
+        name.strip("`"): {row[0]: row[i].replace("*", "") for row in body}
+        for i, name in enumerate(head, 1)
+    }
+
+
+def test_the_documents_say_what_each_project_states():
+    table, after = documented(), "after: "
+    assert list(table) == [name for name in RECIPES if RECIPES[name].origin.startswith(after)]
+    for name, says in table.items():
+        recipe = RECIPES[name]
+        assert after + says["project"] == recipe.origin
+        assert f"{recipe.latent.size} values, {recipe.latent.distribution}(" in says["noise"]
+        assert float(says["learning rate of Adam"].split(",")[0]) == recipe.learning_rate
+        assert says["betas of Adam"] == f"{recipe.beta1}, {recipe.beta2}"
+        assert says["batch, epochs"] == f"{recipe.batch_size}, {recipe.epochs}"
+        target = recipe.objective.real_target
+        smoothing = "none" if target == 1 else f"{target} in D's loss"
+        assert says["smoothing of real labels"] == smoothing
+        sum_or_mean = {1.0: "sum", 0.5: "mean"}[recipe.objective.weight]
+        assert f"{sum_or_mean} of real and generated" in says["loss"]
+        assert recipe.fresh_noise and says["order of updates"] == "D, then G"
+        layers = [layer for network in networks(recipe) for layer in network]
+        kernels = [str(layer.kernel) for layer in layers if hasattr(layer, "kernel")]
+        assert re.findall(r"\d", says["kernels"])[: len(kernels)] == kernels
+        if name != "dcgan":
+            widths = [[n.n_out for n in net if isinstance(n, Dense)] for net in networks(recipe)]
+            assert says["widths of G"] == "-".join(map(str, [recipe.n_in, *widths[0]]))
+            assert says["widths of D"] == "-".join(map(str, [784, *widths[1]]))
+
+
+def test_no_text_claims_that_a_recipe_is_a_copy():
+    texts = [(CHECKOUT / path).read_text() for path in ("docs/recipes.md", "gan/recipes.py")]
+    assert not any(re.search("to the letter|settings exactly", text) for text in texts)
 
 
 @pytest.mark.parametrize("name", RECIPES)

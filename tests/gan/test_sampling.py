@@ -172,10 +172,37 @@ def test_digits_are_drawn_uniformly_from_the_seed_by_default():
     assert np.abs(np.bincount(a, minlength=3) - 300).max() < 5 * 15
 
 
-def test_a_walk_stays_with_its_digit():
+def test_a_walk_leads_from_each_digit_to_the_next():
     s = class_sampler()
-    assert list(class_of(s.walks(5, 4, 7))) == [k for k in (0, 1, 2, 0, 1) for _ in range(4)]
-    assert list(class_of(s.walks(2, 3, 7, [2, 1]))) == [2, 2, 2, 1, 1, 1]
+    images = s.walks(4, 5, 7).reshape(4, 5, 784)
+    for row, (first, last) in zip(images, [(0, 1), (1, 2), (2, 0), (0, 1)]):
+        shares = 2 * row[:, [100 + first, 100 + last]] - 1
+        t = np.linspace(0, 1, 5)
+        assert np.allclose(shares, np.stack([1 - t, t], axis=1), atol=1e-6)
+
+
+def test_a_walk_stays_with_a_requested_digit():
+    s = class_sampler()
+    images = s.walks(2, 3, 7, [2, 1])
+    assert list(class_of(images)) == [2, 2, 2, 1, 1, 1]
+    assert np.allclose(images.reshape(6, 784)[:3, 102], 1)
+
+
+@pytest.mark.parametrize("digits", [None, [2, 1]])
+def test_the_ends_of_a_walk_are_the_images_of_the_same_seed(digits):
+    s = class_sampler()
+    walks = s.walks(2, 3, 7, digits).reshape(2, 3, 28, 28)
+    ends = [0, 1, 1, 2] if digits is None else [2, 2, 1, 1]
+    images = s.images(s.inputs(4, 7, ends)).reshape(2, 2, 28, 28)
+    assert np.allclose(walks[:, [0, 2]], images, atol=1e-6)
+
+
+def test_a_walk_leads_from_one_cluster_to_another():
+    s = replace(class_sampler(9), classes=0, class_prior=(1 / 9,) * 9)
+    images = s.walks(8, 6, 1).reshape(8, 6, 784)[:, :, 100:109]
+    first, last = images[:, 0].argmax(axis=1), images[:, -1].argmax(axis=1)
+    assert np.sum(first != last) >= 6
+    assert np.allclose((2 * images - 1).clip(0).sum(axis=2), 1, atol=1e-6)
 
 
 def test_unknown_digits_are_refused():

@@ -164,7 +164,9 @@ def call(function, words, monkeypatch, capsys):
     parse_args = argparse.ArgumentParser.parse_args
 
     def parse_and_stop(self, args=None, namespace=None):
-        parse_args(self, args, namespace)
+        parsed = parse_args(self, args, namespace)
+        if "command" in parsed:  # of `byhand`; the options follow
+            return parsed
         raise Parsed
 
     with monkeypatch.context() as patch:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from gan.commands.shared.command_line import to_paste
+from gan.commands.shared.pasting import to_paste
 from gan.data.datasets import load
 from gan.data.locations import CHECKOUT, in_checkout
 from gan.evaluation.fid_callback import SAMPLES, FIDCallback, in_context

@@ -5,25 +5,20 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import shlex
+import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from gan.commands.shared.signals import on_signals
 from gan.commands.shared.streams import prepare_streams
+from gan.nearest import did_you_mean
 from nn import ByhandError
 
 ERROR = 2
-SCRIPTS = {  # in examples/, by command
-    "train": "train_mnist_gan.py",
-    "predict": "predict.py",
-    "classify": "classify.py",
-    "evaluate": "evaluate.py",
-}
+EXAMPLES = "\nFor example:\n"  # begins the last part of a description
 Number = TypeVar("Number", int, float)
 
 
@@ -86,13 +81,50 @@ def _status(main: Callable[[], Any]) -> Any:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that keeps the lines of its description and prints errors in one line."""
+    """A parser that prints errors in one line, and names the nearest option to a mistyped one.
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **settings})
+    The description keeps its lines; its examples are the end of the help. Options cannot be
+    abbreviated.
+    """
+
+    def __init__(self, *, description: str | None = None, **settings: Any) -> None:
+        text, found, examples = (description or "").partition(EXAMPLES)
+        if found:
+            settings["epilog"] = settings.get("epilog", "") + (found + examples).strip()
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(description=text, allow_abbrev=False, **settings)
+
+    def parse_args(  # type: ignore[override]  # one signature instead of two overloads
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
+        """Parse the arguments; an unknown option is reported before a missing one."""
+        words = sys.argv[1:] if args is None else list(args)
+        for word in words[: words.index("--")] if "--" in words else words:
+            option = word.partition("=")[0]
+            is_option = re.match("-+[A-Za-z]", option)  # and no negative number
+            if is_option and option not in self._option_string_actions:
+                hint = did_you_mean(option, self._option_string_actions)
+                self.error(f"unknown option {option}{hint}")
+        return super().parse_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(ERROR, f"error: {message}; --help lists the options\n")
+        end = " " if message.endswith("?") else "; "
+        self.exit(ERROR, f"error: {message}{end}{self.prog} --help lists the options\n")
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """An argparse type: one of the names; the error says which one is nearest."""
+    known = list(names)
+
+    def name(text: str) -> str:
+        if text not in known:
+            listed = ", ".join(known)
+            raise argparse.ArgumentTypeError(
+                f"expected one of {listed}, got {text!r}{did_you_mean(text, known)}"
+            )
+        return text
+
+    return name
 
 
 def positive_int(text: str) -> int:
@@ -122,16 +154,3 @@ def _number(
         if fits(value):
             return value
     raise argparse.ArgumentTypeError(f"expected {what}, got {text}")
-
-
-def to_paste(command: str, *words: object) -> str:
-    """A command line to paste into a shell.
-
-    It starts with `byhand`, or if a script of examples/ is running, with the script for `command`.
-    """
-    script = Path(sys.argv[0])
-    if script.name in SCRIPTS.values():
-        start = ["python", str(script.with_name(SCRIPTS[command]))]
-    else:
-        start = ["byhand", command]
-    return shlex.join([*start, *map(str, words)])

@@ -1,9 +1,8 @@
-"""The digit classifier: its network, its training and what a run writes."""
+"""The digit classifier: its network and its training."""
 
 import copy
 import json
 import pickle
-import zipfile
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from gan.classifier.network import (
     probabilities,
     save_classifier,
 )
-from gan.classifier.run import ClassifierRun
+from gan.classifier.state import ClassifierState
 from gan.classifier.training import ClassifierTrainer, learning_rate
 from gan.data.datasets import load
 from gan.errors import RunError
@@ -239,11 +238,81 @@ def test_images_of_another_shape_are_refused(sample, shape):
         ClassifierTrainer(images, sample[1], build=tiny_classifier)
 
 
+@pytest.mark.parametrize("steps", [1, 4, 6])
+def test_a_trainer_continues_from_a_state_to_the_same_bytes(sample, steps):
+    def made():
+        return ClassifierTrainer(*sample, build=small_classifier, epochs=3, batch_size=50, seed=1)
+
+    whole, first, second = made(), made(), made()
+    records = [whole.epoch() for _ in range(3)]
+    for _ in range(steps):
+        first.step()
+    state = first.state_dict()
+    first.step()  # which changes nothing in the state
+    second.load_state_dict(state)
+    while not second.finished:
+        record = second.epoch()
+    for a, b in (
+        (whole.network, second.network),
+        (whole.averaged_network, second.averaged_network),
+    ):
+        assert np.array_equal(a.parameters.value.flat, b.parameters.value.flat)
+        assert np.array_equal(a.parameters.statistics.flat, b.parameters.statistics.flat)
+    assert {**record, "seconds": 0} == {**records[-1], "seconds": 0}
+
+
+def changed(state, name):
+    """A state with a fault."""
+    arrays, rest = dict(state.arrays), dict(state.rest)
+    if name == "an array less":
+        del arrays["losses"]
+    elif name == "a shape":
+        arrays["network.value"] = arrays["network.value"][1:]
+    elif name == "a dtype":
+        arrays["adam.m"] = arrays["adam.m"].astype("float64")
+    elif name == "a NaN":
+        arrays["average.value"][3] = np.nan
+    elif name == "no order":
+        arrays["order"][0] = arrays["order"][1]
+    elif name == "no step":
+        del rest["step"]
+    elif name == "a late step":
+        rest["step"] = 10**9
+    elif name == "a step before the first":
+        rest["step"] = -1
+    elif name == "no stream":
+        rest["dropout"] = 5
+    elif name == "no generator":
+        rest["batches"] = {"bit_generator": "MT19937"}
+    return ClassifierState(arrays, rest)
+
+
+@pytest.mark.parametrize(
+    "fault, message",
+    [
+        ("an array less", "expected the arrays network.value, "),
+        ("a shape", "expected network.value of float32"),
+        ("a dtype", "expected adam.m of float32 .*, got float64"),
+        ("a NaN", "finite numbers in average.value"),
+        ("no order", "order of the training images"),
+        ("no step", "expected one that a trainer returned"),
+        ("a late step", "expected a step of 0 to 4, got 1,000,000,000"),
+        ("a step before the first", "expected a step of 0 to 4, got -1"),
+        ("no stream", "expected one that a trainer returned"),
+        ("no generator", "expected one that a trainer returned"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(sample, fault, message):
+    trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=1, batch_size=50)
+    with pytest.raises(RunError, match=f"^state: .*{message}"):
+        trainer.load_state_dict(changed(trainer.state_dict(), fault))
+
+
 def test_copying_a_trainer_is_refused(sample):
     trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=1, batch_size=50)
     for make in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(
-            RunError, match="ClassifierTrainer: cannot be copied or pickled.*make another with"
+            RunError, match="ClassifierTrainer: cannot be copied or pickled.*make a second one with"
         ):
             make(trainer)
 
@@ -326,33 +395,6 @@ def test_weights_of_other_networks_are_refused(tmp_path, name, network, info):
     with pytest.raises(WeightsError, match="expected a network") as error:
         load_classifier(path)
     assert str(path) in str(error.value)
-
-
-def test_a_run_writes_weights_history_and_confusion_matrix(tmp_path, sample):
-    trainer = ClassifierTrainer(*sample, build=tiny_classifier, epochs=2, batch_size=50)
-    run = ClassifierRun(tmp_path / "run", *sample, {"seed": 0})
-    records = [run.add(trainer, trainer.epoch())]
-    last = trainer.epoch()
-    trainer.network.parameters.value.flat[...] = 0  # it is the average that is evaluated and saved
-    records.append(run.add(trainer, last))
-    run.finish()
-    assert {path.name for path in run.path.iterdir()} == {
-        "classifier.npz",
-        "history.csv",
-        "confusion.png",
-    }
-    wrong = int((logits(trainer.averaged_network, sample[0]).argmax(axis=1) != sample[1]).sum())
-    assert records[1]["mistakes"] == wrong and records[1]["accuracy"] == pytest.approx(
-        1 - wrong / 200
-    )
-    header, *lines = (run.path / "history.csv").read_text().splitlines()
-    assert header == "epoch,step,loss,learning_rate,seconds,accuracy,mistakes"
-    assert [line.split(",")[:2] for line in lines] == [["1", "4"], ["2", "8"]]
-    loaded = load_classifier(run.path / "classifier.npz")
-    assert np.array_equal(logits(loaded, sample[0]), logits(trainer.averaged_network, sample[0]))
-    assert zipfile.is_zipfile(run.path / "classifier.npz")
-    with pytest.raises(RunError, match="expected an empty or new folder"):
-        ClassifierRun(tmp_path / "run", *sample, {})
 
 
 def test_the_picture_of_a_confusion_matrix_shows_the_mistakes(tmp_path):

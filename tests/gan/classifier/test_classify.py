@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import warnings
 
@@ -10,12 +11,16 @@ import pytest
 from PIL import Image
 
 import nn
-from gan.classifier import run as classifier_run
 from gan.classifier import training as classifier_training
 from gan.classifier.network import load_classifier, logits, save_classifier
 from gan.classifier.pictures import read_digits
 from gan.classifier.training import ClassifierTrainer
+from gan.commands.shared.pasting import to_paste
 from gan.data.datasets import load
+from gan.runs import classifier_run
+from gan.runs.lock import RunLock
+from gan.runs.resume import digest
+from gan.runs.state_checkpoint import read_state_checkpoint, write_state_checkpoint
 from nn import Dense, Flatten, Sequential
 from tests.support.small import assert_refused, disk_is_full, example
 
@@ -166,7 +171,9 @@ def test_a_run_prints_its_accuracy_and_writes_a_classifier(command, few_digits, 
     assert "done after 6 steps" in out and "run/classifier.npz" in out
     assert "6/6" in err and ("step/s" in err or "s/step" in err)  # the bar
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "checkpoint.npz",
         "classifier.npz",
+        "config.json",
         "confusion.png",
         "history.csv",
     }
@@ -188,6 +195,8 @@ def test_the_weights_file_records_the_settings(command, few_digits, tmp_path):
         "batch_size": 30,
         "seed": 7,
         "device": "cpu",
+        "tf32": False,
+        "data": digest(*TRAIN.load("mnist", "train", flat=False)),
         "steps_done": 2,
     }
     assert info["training"] == expected
@@ -223,6 +232,131 @@ def test_an_interrupted_run_is_saved(command, few_digits, tmp_path, monkeypatch,
     assert status == 128 + number and "stopped after 2 steps" in out and "Traceback" not in err
     assert nn.load_weights(tmp_path / "run" / "classifier.npz")[1]["training"]["steps_done"] == 2
     assert (tmp_path / "run" / "confusion.png").is_file()
+    assert to_paste("train-classifier", "--resume", tmp_path / "run") in out
+
+
+def held_in(path):
+    return read_state_checkpoint(path, classifier_run.KIND, classifier_run.COLUMNS)
+
+
+SHORT = "--epochs", 3, "--batch-size", 20, "--seed", 4, "--quiet"  # nine steps
+
+
+@pytest.mark.parametrize("stop_at", [0, 2, 3, 8])
+def test_an_interrupted_run_continues_to_the_same_bytes(
+    command, few_digits, tmp_path, monkeypatch, stop_at
+):
+    step, start = ClassifierTrainer.step, classifier_run.ClassifierRun.start
+
+    def interrupted_step(self):
+        step(self)
+        if self.step_count == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def interrupted_start(self, trainer, *args):
+        start(self, trainer, *args)
+        if not stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert command(TRAIN, *SHORT, "--out", "whole") == (0, "", "")
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassifierTrainer, "step", interrupted_step)
+        patch.setattr(classifier_run.ClassifierRun, "start", interrupted_start)
+        assert command(TRAIN, *SHORT, "--out", "run") == (130, "", "")
+    assert command(TRAIN, "--resume", "run", "--quiet") == (0, "", "")
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    for name in ("classifier.npz", "confusion.png", "config.json"):
+        assert (whole / name).read_bytes() == (run / name).read_bytes(), name
+    rows = [held_in(path / "checkpoint.npz").history for path in (whole, run)]
+    assert len(rows[0]) == 3 and all(row.pop("seconds") > 0 for each in rows for row in each)
+    assert rows[0] == rows[1] and len((run / "history.csv").read_text().splitlines()) == 4
+
+
+def test_a_killed_run_continues_from_its_last_epoch(command, few_digits, tmp_path, monkeypatch):
+    """What a killed process leaves: a temporary file, and a history without its checkpoint."""
+    assert command(TRAIN, *SHORT, "--out", "whole") == (0, "", "")
+    saved = classifier_run.write_state_checkpoint
+
+    def killed(path, kind, checkpoint, columns):
+        if len(checkpoint.history) == 2:
+            raise KeyboardInterrupt
+        saved(path, kind, checkpoint, columns)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(classifier_run, "write_state_checkpoint", killed)
+        assert command(TRAIN, *SHORT, "--out", "run")[0] == 130
+    run = tmp_path / "run"
+    assert len((run / "history.csv").read_text().splitlines()) == 3
+    temporary = run / ".classifier.npz.0123456789abcdef.tmp"
+    temporary.write_bytes(b"half")
+    assert command(TRAIN, "--resume", "run", "--quiet") == (0, "", "")
+    assert not temporary.exists()
+    whole = tmp_path / "whole" / "classifier.npz"
+    assert (run / "classifier.npz").read_bytes() == whole.read_bytes()
+
+
+def test_a_finished_run_is_left_as_it_is(command, few_digits, tmp_path):
+    assert command(TRAIN, *SHORT, "--out", "run") == (0, "", "")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert command(TRAIN, "--resume", "run", "--quiet") == (0, "", "")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_folder_holds_one_run_at_a_time(command, few_digits, tmp_path):
+    assert command(TRAIN, *SHORT, "--out", "run") == (0, "", "")
+    lock = RunLock(tmp_path / "run")
+    assert_refused(command(TRAIN, "--resume", "run", "--quiet"), "another run is writing into it")
+    lock.release()
+    assert not (tmp_path / "run" / ".lock").exists()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--epochs", 4], "--epochs: a resumed run keeps its epochs, 3"),
+        (["--batch-size", 10], "--batch-size: a resumed run keeps its batch_size, 20"),
+        (["--seed", 5], "--seed: a resumed run keeps its seed, 4"),
+        (["--dataset", "mnist-sample"], "--dataset: a resumed run keeps its dataset, mnist"),
+        (["--out", "other"], "--out: a resumed run keeps its out, run"),
+    ],
+)
+def test_a_resumed_run_keeps_its_settings(command, few_digits, words, message):
+    assert command(TRAIN, *SHORT, "--out", "run") == (0, "", "")
+    assert_refused(command(TRAIN, "--resume", "run", "--quiet", *words), message)
+    assert command(TRAIN, "--resume", "run", *SHORT, "--device", "cpu") == (0, "", "")
+
+
+def test_a_run_on_other_images_is_refused(command, few_digits, monkeypatch):
+    assert command(TRAIN, *SHORT, "--out", "run") == (0, "", "")
+    images, labels = TRAIN.load("mnist", "train", flat=False)
+    monkeypatch.setattr(TRAIN, "load", lambda *args, **how: (images, labels[::-1].copy()))
+    assert_refused(command(TRAIN, "--resume", "run", "--quiet"), "was trained on, got others")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_a_folder_without_a_run_is_refused(command, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    assert_refused(command(TRAIN, "--resume", name, "--quiet"), name, "expected")
+
+
+@pytest.mark.parametrize("fault", ["no zip", "of a GAN", "without a setting", "of other weights"])
+def test_a_damaged_checkpoint_is_refused(command, few_digits, tmp_path, fault):
+    path = tmp_path / "run" / "checkpoint.npz"
+    assert command(TRAIN, *SHORT, "--out", "run") == (0, "", "")
+    held = held_in(path)
+    if fault == "no zip":
+        path.write_bytes(b"hello")
+    elif fault == "of a GAN":
+        shutil.rmtree(tmp_path / "run")
+        gan = "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--steps", 1, "--quiet"
+        assert command(example("train_mnist_gan"), *gan, "--out", "run") == (0, "", "")
+    else:
+        if fault == "without a setting":
+            del held.config["seed"]
+        else:
+            held.arrays["network.value"] = np.zeros(3, np.float32)
+        write_state_checkpoint(path, classifier_run.KIND, held, classifier_run.COLUMNS)
+    assert_refused(command(TRAIN, "--resume", "run", "--quiet"), "run")
 
 
 def test_nothing_is_overwritten(command, few_digits, tmp_path):

@@ -3,6 +3,8 @@
 import configparser
 import os
 import pkgutil
+import re
+import shlex
 import subprocess
 import sys
 
@@ -11,8 +13,8 @@ import pytest
 import gan
 import nn
 from gan.commands import main as byhand
-from gan.commands.shared.command_line import to_paste
 from nn.waiting import USER_SETTINGS
+from tests.project.test_documents import check_byhand
 from tests.support.small import CHECKOUT, SCRIPTS, assert_refused
 
 BYHAND = "from gan.commands.main import main; main()"
@@ -60,13 +62,24 @@ def test_help_lists_the_commands(call):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "COMMAND"),
-        (["paint"], "paint"),
-        (["--paint"], "COMMAND"),
-        (["train", "--paint"], "--paint"),
+        ([], "required: COMMAND; byhand --help"),
+        (["paint"], "expected one of train, predict, evaluate, classify, "),
+        (["trian"], "got 'trian'; did you mean train? byhand --help"),
+        (["--versio"], "unknown option --versio; did you mean --version?"),
+        (["--paint"], "unknown option --paint; byhand --help"),
+        (["train", "--paint"], "unknown option --paint; byhand train --help lists the options"),
+        (["train", "--epoch", 3], "unknown option --epoch; did you mean --epochs?"),
+        (["train", "-epochs", 3], "unknown option -epochs; did you mean --epochs?"),
+        (["train", "--check=3"], "unknown option --check; did you mean --checkpoint-minutes?"),
+        (["train", "--s", 3], "unknown option --s; did you mean --steps or --seed?"),
+        (["train", "--recipe", "conv-cluster"], "did you mean conv-clusters or"),
+        (["train", "--recipe", "dgcan"], "got 'dgcan'; did you mean dcgan?"),
+        (["train", "--dataset", "mnst"], "got 'mnst'; did you mean mnist?"),
+        (["train", "--device", "gpu"], "one of auto, cpu, numpy, cuda, got 'gpu'; byhand train"),
+        (["evaluate", "--weight", "w.npz"], "unknown option --weight; did you mean --weights?"),
     ],
 )
-def test_an_unknown_command_is_one_line(call, words, message):
+def test_a_mistyped_word_is_answered_with_the_nearest(call, words, message):
     assert_refused(call(*words), message)
 
 
@@ -74,32 +87,35 @@ def test_recipes_prints_what_list_recipes_prints(call):
     assert call("recipes") == call("train", "--list-recipes")
 
 
-def test_printed_commands_work_in_the_users_folder(call, tmp_path, monkeypatch):
-    """Train, resume and draw, with the command lines that the command prints."""
-    monkeypatch.setattr("gan.commands.shared.closing.measured_fid", lambda trainer: 12.3)
-    sample = "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--batch-size", 500
-    status, out, _ = call("train", *sample, "--steps", 2)
-    assert status == 0
-    (run,) = (tmp_path / "runs").iterdir()
-    (line,) = (line.split() for line in out.splitlines() if line.startswith("  "))
-    assert line == ["byhand", "predict", "--weights", f"runs/{run.name}/weights.npz"]
-    assert call(*line[1:])[:2] == (0, "digits.png: 64 digits\n")
-    assert call("train", "--resume", f"runs/{run.name}", "--steps", 3, "--quiet") == (0, "", "")
+def help_lines(call, monkeypatch, words):
+    """The lines of a help text, with each option's help on one line."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    return call(*words, "--help")[1].splitlines()
 
 
-@pytest.mark.parametrize(
-    "argv0, start",
-    [
-        ("examples/train_mnist_gan.py", "python examples/predict.py"),
-        ("../my examples/evaluate.py", "python '../my examples/predict.py'"),
-        ("../my examples/train_mnist_gan.py", "python '../my examples/predict.py'"),
-        ("/usr/bin/byhand", "byhand predict"),
-        ("byhand train", "byhand predict"),
-    ],
-)
-def test_a_printed_command_starts_with_byhand_or_the_script(monkeypatch, argv0, start):
-    monkeypatch.setattr(sys, "argv", [argv0])
-    assert to_paste("predict", "--weights", "a b/w.npz") == f"{start} --weights 'a b/w.npz'"
+HELP = [[], *([name] for name in byhand.COMMANDS)]
+
+
+@pytest.mark.parametrize("words", HELP, ids=str)
+def test_help_ends_with_three_examples_that_parse(call, monkeypatch, capsys, words):
+    start, *examples = help_lines(call, monkeypatch, words)[-5:]
+    assert (start, examples.pop(0)) == ("For example:", "")
+    for line in examples:
+        program, *arguments = shlex.split(line)
+        if program == "byhand":
+            check_byhand([program, *arguments], monkeypatch, capsys)
+        else:
+            assert program == "python"
+
+
+@pytest.mark.parametrize("words", HELP, ids=str)
+def test_the_help_of_an_option_is_one_plain_sentence(call, monkeypatch, words):
+    text = "\n".join(help_lines(call, monkeypatch, words)).split("options:\n")[1]
+    sentences = re.findall(r"^  -.*?\S\s{2,}(.*)$", text.split("\n\n")[0], re.MULTILINE)
+    assert len(sentences) == len(re.findall(r"^  -", text, re.MULTILINE)) >= 1
+    for sentence in sentences:
+        told = sentence.partition(" (default: ")[0]
+        assert re.fullmatch(r"[a-z]+ [^;:]{8,110}[^.;:]", told), sentence
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

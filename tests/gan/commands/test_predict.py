@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.classifier.network import logits
+from gan.evaluation.feature_extractor import load_feature_extractor
 from gan.generator_file import load_sampler
 from gan.images import GAP, SCALE, grid
 from gan.recipes import DIGITS, recipes_for
@@ -131,6 +133,13 @@ def test_interpolate_walks_in_rows(run, weights):
     assert np.array_equal(images, sampler.walks(2, predict.STEPS, 3))
     with Image.open("walk.png") as picture:
         assert picture.size == size(2, predict.STEPS)
+
+
+def test_interpolate_changes_the_digit_with_the_default_weights(run):
+    assert run("--seed", 3, "--interpolate", "--save-samples", "walk.npz")[0] == 0
+    images = np.rint(255 * samples_of("walk.npz")).astype(np.uint8)[:, None]
+    digits = logits(load_feature_extractor(), images).argmax(axis=1).reshape(8, predict.STEPS)
+    assert np.sum(digits[:, 0] != digits[:, -1]) >= 5
 
 
 def test_a_picture_is_limited_and_the_samples_are_complete(run, weights, monkeypatch):

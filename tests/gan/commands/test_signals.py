@@ -13,6 +13,7 @@ import pytest
 
 from gan.commands.shared.command_line import run
 from gan.commands.shared.signals import on_signals
+from gan.runs import folder as folder_module
 from gan.runs import pictures
 from gan.runs import run as run_module
 from gan.training.trainer import Trainer
@@ -206,12 +207,14 @@ def raising(number, real):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("where", ["RunLock", "write_config"])
+@pytest.mark.parametrize(
+    "module, where", [(folder_module, "RunLock"), (run_module, "write_config")]
+)
 def test_a_signal_while_the_folder_is_made_leaves_a_resumable_run(
-    quick, monkeypatch, number, where
+    quick, monkeypatch, number, module, where
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(f"gan.runs.run.{where}", raising(number, getattr(run_module, where)))
+        patch.setattr(module, where, raising(number, getattr(module, where)))
         assert quick("--steps", 2, "--out", "here") == (128 + number, "", "")
     assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 0
     assert quick("--resume", "here") == (0, "", "")

@@ -217,17 +217,15 @@ def test_labels_are_ignored_by_a_recipe_with_clusters():
     assert np.array_equal(a.generator.parameters.value.flat, b.generator.parameters.value.flat)
 
 
-def test_a_walk_stays_in_its_cluster():
+def test_a_walk_leads_between_clusters_of_the_prior():
     G = Sequential(Dense(4 + 3, 784)).build(seed=0)
     G[0].W[...], G[0].b[...] = 0, 0
     G[0].W[4:, 100:103] = np.eye(3)
-    walks = (
-        Sampler(G, Latent(4), (-1, 1), class_prior=(0.0, 0.5, 0.5))
-        .walks(20, 5, 1)
-        .reshape(20, 5, 784)[..., 100:103]
-        .argmax(-1)
-    )
-    assert (walks == walks[:, :1]).all() and set(np.unique(walks)) == {1, 2}
+    sampler = Sampler(G, Latent(4), (-1, 1), class_prior=(0.0, 0.5, 0.5))
+    shares = 2 * sampler.walks(20, 5, 1).reshape(20, 5, 784)[..., 100:103] - 1
+    first, last = shares[:, 0].argmax(axis=1), shares[:, -1].argmax(axis=1)
+    assert set(zip(first, last)) == {(1, 1), (1, 2), (2, 1), (2, 2)}
+    assert np.allclose(shares[:, 2], (np.eye(3)[first] + np.eye(3)[last]) / 2, atol=1e-6)
 
 
 INFO = {"latent": {"size": 3, "distribution": "normal"}, "image_range": [-1, 1]}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.commands.shared.pasting import to_paste
 from gan.data.datasets import load
 from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import DataError, RunError
@@ -17,6 +18,9 @@ from gan.evaluation.feature_extractor import SHA256, load_feature_extractor
 from gan.evaluation.stacked_modes import classify_triples, colour_grid, modes, sample_triples, table
 from gan.images import GAP, SCALE
 from gan.recipes import RECIPES, STACKED_DIGITS, recipes_for
+from gan.runs import stacked_run
+from gan.runs.lock import RunLock
+from gan.runs.state_checkpoint import read_state_checkpoint, write_state_checkpoint
 from gan.training.checks import has_batchnorm
 from gan.training.trainer import Trainer
 from nn import Dense, Flatten, Reshape, Sequential, Tanh, get_ops, load_weights
@@ -404,6 +408,8 @@ def test_a_run_writes_its_results_weights_and_a_picture(run, tmp_path, real):
     )
     assert status == 0 and "classifying" in err and "step/s" in err and "20/20" in err
     assert {p.name for p in (tmp_path / "here").iterdir()} == {
+        "checkpoint.npz",
+        "config.json",
         "modes.json",
         "tiny.npz",
         "tiny.png",
@@ -470,7 +476,7 @@ def test_options_reach_the_data_and_the_length(run, tmp_path, monkeypatch):
     lengths, fit = [], Trainer.fit
 
     def short(self, **settings):
-        lengths.append({key: settings[key] for key in ("epochs", "steps", "minutes")})
+        lengths.append({key: settings[key] for key in ("steps", "minutes")})
         return fit(self, steps=1)
 
     monkeypatch.setattr(Trainer, "fit", short)
@@ -498,8 +504,8 @@ def test_options_reach_the_data_and_the_length(run, tmp_path, monkeypatch):
     )
     assert run.loads[1] == ("mnist", "train", {"data_dir": None, "flat": False, "quiet": True})
     assert lengths == [
-        {"epochs": None, "steps": 9, "minutes": 0.5},
-        {"epochs": None, "steps": None, "minutes": 15.0},
+        {"steps": 9, "minutes": 0.5},
+        {"steps": None, "minutes": 15.0},
     ]
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("stacked-") and report(folder)["minutes"] == 15.0
@@ -520,8 +526,116 @@ def test_an_interrupted_run_is_scored_and_says_so(run, tmp_path, monkeypatch, nu
     status, out, _ = run(*QUICK, "--recipe", "tiny", "tiny-2", "--steps", 1000, "--out", "here")
     assert status == expected and "tiny: stopped after 3 steps" in out
     _, row = report(tmp_path / "here")["rows"]  # and no second recipe
-    assert (row["images_seen"], row["samples"]) == (192, SAMPLES) and "192" in out.splitlines()[-1]
+    assert (row["images_seen"], row["samples"]) == (192, SAMPLES)
+    *_, last, said, line = out.splitlines()
+    assert " 192 " in last and said == "continue with"
+    assert line.strip() == to_paste("stacked-mnist", "--resume", tmp_path / "here")
     assert load_weights("here/tiny.npz")[1]["training"]["steps_done"] == 3
+
+
+BOTH = "--recipe", "tiny", "tiny-2", "--samples", SAMPLES, "--steps", 12, "--seed", 3, "--quiet"
+
+
+@pytest.mark.parametrize("stop_at", [0, 7, 12, 19])
+def test_an_interrupted_run_continues_to_the_same_results(run, tmp_path, monkeypatch, stop_at):
+    """Steps are those of both recipes."""
+    step, taken = Trainer.step, []
+
+    def interrupted(self):
+        step(self)
+        taken.append(None)
+        if len(taken) == stop_at:
+            signal.raise_signal(signal.SIGINT)
+
+    def interrupted_fit(self, **settings):
+        signal.raise_signal(signal.SIGINT)
+        return fit(self, **settings)
+
+    fit = Trainer.fit
+    assert run(*BOTH, "--out", "whole") == (0, "", "")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", interrupted)
+        if not stop_at:
+            patch.setattr(Trainer, "fit", interrupted_fit)
+        assert run(*BOTH, "--out", "here") == (130, "", "")
+    assert run("--resume", "here", "--quiet") == (0, "", "")
+    for name in ("tiny.npz", "tiny-2.npz", "tiny.png", "tiny-2.png", "config.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+    rows = [report(tmp_path / name)["rows"] for name in ("whole", "here")]
+    assert len(rows[0]) == 3
+    for row in (*rows[0][1:], *rows[1][1:]):
+        assert row.pop("seconds") >= 0
+    assert rows[0] == rows[1]
+
+
+def test_a_killed_run_continues_from_its_last_checkpoint(run, tmp_path, monkeypatch):
+    assert run(*BOTH, "--out", "whole") == (0, "", "")
+    with monkeypatch.context() as patch:
+        patch.setattr(stacked_mnist, "count_modes", disk_is_full)  # before the row of the recipe
+        assert run(*BOTH, "--out", "here")[0] == 2
+    assert run("--resume", "here", "--quiet") == (0, "", "")
+    for name in ("tiny.npz", "tiny-2.npz"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+
+
+def test_checkpoints_are_written_while_a_recipe_trains(run, monkeypatch):
+    monkeypatch.setattr(stacked_run, "CHECKPOINT_MINUTES", 0)
+    monkeypatch.setattr("gan.training.trainer.LOG_EVERY", 4)
+    steps, write = [], stacked_run.write_state_checkpoint
+
+    def recorded(path, kind, checkpoint):
+        steps.append(checkpoint.rest["trainer"]["step"])
+        write(path, kind, checkpoint)
+
+    monkeypatch.setattr(stacked_run, "write_state_checkpoint", recorded)
+    assert run(*QUICK, "--steps", 9, "--out", "here", "--quiet") == (0, "", "")
+    assert steps == [0, 4, 8, 9, 9]
+
+
+def test_a_folder_holds_one_run_at_a_time(run, tmp_path):
+    assert run(*QUICK, "--steps", 1, "--out", "here", "--quiet") == (0, "", "")
+    lock = RunLock(tmp_path / "here")
+    assert_refused(run("--resume", "here", "--quiet"), "another run is writing into it")
+    lock.release()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--steps", 9], "--steps: a resumed run keeps its steps, 1"),
+        (["--recipe", "tiny-2"], "--recipe: a resumed run keeps its recipe, tiny;"),
+        (["--samples", 9], "--samples: a resumed run keeps its samples, 12"),
+        (["--out", "there"], "--out: a resumed run keeps its out, here"),
+    ],
+)
+def test_a_resumed_run_keeps_its_settings(run, words, message):
+    assert run(*QUICK, "--steps", 1, "--out", "here", "--quiet") == (0, "", "")
+    assert_refused(run("--resume", "here", "--quiet", *words), message)
+
+
+@pytest.mark.parametrize(
+    "fault, message",
+    [
+        ("no rows", "checkpoint.npz: it lacks results"),
+        ("a wrong row", "checkpoint.npz: it lacks results"),
+        ("a wrong recipe", "got 'dcgan'"),
+        ("wrong weights", "checkpoint.npz: state: expected G.value"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(run, tmp_path, fault, message):
+    assert run(*QUICK, "--steps", 1, "--out", "here", "--quiet") == (0, "", "")
+    path = tmp_path / "here" / "checkpoint.npz"
+    held = read_state_checkpoint(path, stacked_run.KIND)
+    if fault == "no rows":
+        del held.rest["rows"]
+    elif fault == "a wrong row":
+        held.rest["rows"] = [5]
+    elif fault == "a wrong recipe":
+        held.config["recipe"] = ["dcgan"]
+    else:
+        held.arrays["G.value"] = held.arrays["G.value"][1:]
+    write_state_checkpoint(path, stacked_run.KIND, held)
+    assert_refused(run("--resume", "here", "--quiet"), message)
 
 
 def test_a_loss_that_is_not_finite_is_an_error_and_leaves_good_weights(run, monkeypatch):
