@@ -78,13 +78,13 @@ def from_array(source: np.ndarray | str | os.PathLike[str], labels: Any = None) 
 
 def _layout(shape: tuple[int, ...], dtype: np.dtype) -> tuple[tuple[int, int, int, int], bool]:
     """The shape (N, C, H, W) of images of a shape, and whether their channels are last."""
-    if dtype == object:
+    if dtype.hasobject:
         raise DataError(
             "images: expected numbers, got Python objects; make one array of images of one size: "
             "np.stack(images)"
         )
     if dtype != np.uint8 and dtype.kind != "f":
-        remedy = "255 * images.astype(np.uint8)" if dtype == bool else "images.astype(np.uint8)"
+        remedy = "255 * images.astype(np.uint8)" if dtype.kind == "b" else "images.astype(np.uint8)"
         raise DataError(
             f"images: expected uint8 in 0..255 or floats in [0, 1], got {dtype}; convert them, for "
             f"example by {remedy}"

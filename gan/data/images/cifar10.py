@@ -127,19 +127,23 @@ def _read_official(path: Path, split: str) -> ImageSet | None:
 
 def _read(file: IO[bytes], path: Path, split: str) -> ImageSet:
     """The images of a split in an archive whose hash is right."""
-    wanted = {f"{INSIDE}/{name}": place for place, name in enumerate(FILES[split])}
-    images: list[np.ndarray | None] = [None] * len(wanted)
-    labels = list(images)
+    files: dict[str, bytes] = {}
     with gzip.GzipFile(fileobj=file) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as tar:
         for member in tar:
-            place = wanted.get(member.name)
-            content = None if place is None else tar.extractfile(member)
+            name = member.name.removeprefix(f"{INSIDE}/")
+            content = tar.extractfile(member) if name in FILES[split] else None
             if content is not None:
-                records = np.frombuffer(content.read(), np.uint8).reshape(-1, RECORD_BYTES)
-                labels[place], images[place] = records[:, 0], records[:, 1:]
-    return ImageSet(
-        np.concatenate(images).reshape(-1, *SHAPE),
-        np.concatenate(labels).astype(np.int64),
-        CLASS_NAMES,
-        f"{NAME}: {sum(map(len, labels)):,} images of 32 x 32 in colour; 10 classes",
-    )
+                files[name] = content.read()
+    missing = [name for name in FILES[split] if not files.get(name)]
+    if missing:
+        raise DataError(f"{path}: expected {missing[0]} in it, got none; fetch it again")
+    n = sum(map(len, files.values())) // RECORD_BYTES
+    images, labels = np.empty((n, *SHAPE), np.uint8), np.empty(n, np.int64)
+    first = 0
+    for name in FILES[split]:
+        records = np.frombuffer(files.pop(name), np.uint8).reshape(-1, RECORD_BYTES)
+        part = slice(first, first + len(records))
+        labels[part], images[part] = records[:, 0], records[:, 1:].reshape(-1, *SHAPE)
+        first = part.stop
+    report = f"{NAME}: {n:,} images of 32 x 32 in colour; {len(CLASS_NAMES)} classes"
+    return ImageSet(images, labels, CLASS_NAMES, report)

@@ -123,7 +123,7 @@ def _choose(
     maybe_coloured = [f for f, h in good if not h.is_grey]
     step = max(1, len(maybe_coloured) // SAMPLE)
     decoded = parallel(partial(_try_decode, wanted.target(size, 1)), maybe_coloured[::step])
-    all_grey = all(isinstance(each, BadImage) or each.is_grey for each in decoded)
+    all_grey = not any(isinstance(each, Decoded) and each.loses_colour for each in decoded)
     return size, [1, 3] if all_grey else [3]
 
 
@@ -144,7 +144,7 @@ def _decode(
     for n, (file, image) in enumerate(zip(files, parallel(partial(_try_decode, target), files)), 1):
         if isinstance(image, BadImage):
             done.skipped.append((file.name, str(image)))
-        elif only_grey and not image.is_grey:
+        elif only_grey and image.loses_colour:
             return False
         else:
             done.names.append(file.name)

@@ -159,7 +159,7 @@ class TarImages(ArchiveImages):
                     "it again"
                 )
             offset = member.offset
-            archive.members = []  # which it would keep
+            archive.members = []  # type: ignore[attr-defined]  # it would keep them all
             if not member.isdir():
                 reason = "" if member.isreg() and not member.issparse() else "not a regular file"
                 read = partial(self._read, member.offset_data, member.size)

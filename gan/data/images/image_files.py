@@ -75,7 +75,7 @@ class Decoded(NamedTuple):
 
     pixels: np.ndarray
     header: Header
-    is_grey: bool  # whether all its pixels are grey
+    loses_colour: bool  # whether it has a colour that its one channel does not hold
 
 
 @contextmanager
@@ -132,15 +132,12 @@ def decode(open_file: Opener, target: Target) -> Decoded:
         picture = _resized(_plain(image), target)
         turn = _orientation(image)
         colours = _on_background(picture if turn is None else picture.transpose(turn), target)
-    if colours.mode == "L":
-        is_grey = True
-    else:
-        rgb = np.asarray(colours)
-        is_grey = bool((rgb[..., :1] == rgb[..., 1:]).all())
-    mode = "L" if target.channels == 1 else "RGB"
-    pixels = np.asarray(colours if colours.mode == mode else colours.convert(mode))
-    pixels = pixels[None] if target.channels == 1 else pixels.transpose(2, 0, 1)
-    return Decoded(pixels, header, is_grey)
+    if target.channels == 3:
+        pixels = np.asarray(colours if colours.mode == "RGB" else colours.convert("RGB"))
+        return Decoded(pixels.transpose(2, 0, 1), header, loses_colour=False)
+    loses_colour = colours.mode == "RGB" and not _is_grey(np.asarray(colours))
+    grey = np.asarray(colours if colours.mode == "L" else colours.convert("L"))
+    return Decoded(grey[None], header, loses_colour)
 
 
 @contextmanager
@@ -205,11 +202,16 @@ def _resized(image: Image.Image, target: Target) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=QUICK_REDUCTION)
 
 
+def _is_grey(rgb: np.ndarray) -> bool:
+    """Whether red, green and blue, on the last axis, are equal everywhere."""
+    return bool((rgb[..., :1] == rgb[..., 1:]).all())
+
+
 def _orientation(image: Image.Image) -> Image.Transpose | None:
     """How the metadata say that the image must be turned; None if not at all."""
     if not METADATA & image.info.keys():
         return None
-    return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
 def _on_background(picture: Image.Image, target: Target) -> Image.Image:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from gan.data.images.listing import ImageFile, Listing, is_hidden
 from gan.errors import DataError
@@ -36,7 +37,7 @@ class FolderImages:
         times = []
         for name, path, status in _walk(root, self._listing):
             if self._listing.accepts(name) and _is_file(name, status, self._listing):
-                self._listing.files.append(ImageFile(name, partial(open, path, "rb")))
+                self._listing.files.append(ImageFile(name, partial(_open, path)))
                 times.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
         self._listing.sort()
         text = repr((sorted(times), self._listing.skipped, sorted(self._listing.others.items())))
@@ -80,6 +81,11 @@ def _walk(root: Path, listing: Listing) -> Iterator[tuple[str, str, os.stat_resu
                 yield name, entry.path, status
             elif not is_hidden(entry.name):
                 (links if entry.is_symlink() else folders).append((f"{name}/", entry.path))
+
+
+def _open(path: str) -> IO[bytes]:
+    """A file, buffered: Pillow reads headers a few bytes at a time."""
+    return open(path, "rb")
 
 
 def _is_file(name: str, status: os.stat_result, listing: Listing) -> bool:

@@ -91,7 +91,7 @@ class ImageSet:
         names = self.class_names
         sha256 = hashlib.sha256(repr((self.images.shape, names)).encode(errors="backslashreplace"))
         for block in blocks(self.images):
-            sha256.update(np.ascontiguousarray(block))
+            sha256.update(np.ascontiguousarray(block).data)
         if self.labels is not None:
             sha256.update(self.labels.astype("<i8").tobytes())
         return sha256.hexdigest()
