@@ -56,7 +56,7 @@ class DecodedCache:
                 shape=tuple(stored["shape"]),
             )
             images = np.load(self.images, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, KeyError, TypeError):  # missing, or damaged
+        except (OSError, EOFError, ValueError, KeyError, TypeError):  # missing, or damaged
             return None
         if images.shape != decoding.shape or images.dtype != np.uint8:
             return None

@@ -62,4 +62,4 @@ class ImageSource(Protocol):
 
 def is_hidden(part: str) -> bool:
     """Whether a part of a file's name hides the file."""
-    return part.startswith(".") or part == MAC_TWINS
+    return part.startswith(".") and part != ".." or part == MAC_TWINS
