@@ -20,7 +20,6 @@ from gan.errors import DataError
 SIZES = (28, 32, 48, 64)  # pixels of a side that `default_size` chooses from
 SAMPLE = 50  # images decoded to guess whether all are grey
 MOST_SKIPPED = 0.1  # of all files: with more, something is wrong with the folder
-
 ALIGNMENT = 64  # bytes, of the elements in a .npy
 
 Progress = Callable[[int, int], None]
@@ -92,6 +91,7 @@ def decode_all(listing: Listing, wanted: Wanted, output: BinaryIO, progress: Pro
         if finished:
             break
     check_skipped(done.skipped, n_files)
+    done.skipped.sort()
     return done
 
 

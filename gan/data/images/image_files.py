@@ -14,6 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from gan.data.images.image_set import LEAST_SIDE
+from nn.ops.fork import hold_during_fork
 
 # Not all that Pillow reads: an EPS file is a program, which Pillow has Ghostscript run
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
@@ -38,6 +39,7 @@ Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 _quiet_lock = threading.Lock()
 _quiet: list[warnings.catch_warnings] = []
 _n_quiet = 0
+hold_during_fork(_quiet_lock)
 
 
 class BadImage(Exception):
