@@ -14,10 +14,11 @@ from PIL import ImageColor
 from gan.data.images.decoded_cache import DecodedCache
 from gan.data.images.decoding import OutputError, Progress, Wanted, decode_all
 from gan.data.images.image_archives import open_archive
-from gan.data.images.image_files import FITS, no_warnings
+from gan.data.images.image_files import FITS
 from gan.data.images.image_folders import FolderImages
 from gan.data.images.image_set import LEAST_SIDE, ImageSet
 from gan.data.images.listing import ENDINGS, ImageSource, Listing
+from gan.data.images.pillow_warnings import no_warnings
 from gan.data.images.report import Decoding, name_others, name_skipped, printable
 from gan.data.locations import data_root
 from gan.errors import DataError

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from gan.data.images.image_set import LEAST_SIDE
-from nn.ops.fork import hold_during_fork
 
 # Not all that Pillow reads: an EPS file is a program, which Pillow has Ghostscript run
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
@@ -35,11 +32,6 @@ TURNS = {
 QUICK_REDUCTION = 3.0  # `Image.resize` shrinks by a box filter down to 3 times the size
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
-
-_quiet_lock = threading.Lock()
-_quiet: list[warnings.catch_warnings] = []
-_n_quiet = 0
-hold_during_fork(_quiet_lock)
 
 
 class BadImage(Exception):
@@ -78,29 +70,6 @@ class Decoded(NamedTuple):
     pixels: np.ndarray
     header: Header
     loses_colour: bool  # whether it has a colour that its one channel does not hold
-
-
-@contextmanager
-def no_warnings() -> Iterator[None]:
-    """Silence Pillow's warnings about damaged metadata while any thread is in such a block.
-
-    Warning filters are global: the first thread to enter sets them, and the last to leave restores
-    them.
-    """
-    global _n_quiet
-    with _quiet_lock:
-        if not _n_quiet:
-            _quiet.append(warnings.catch_warnings())
-            _quiet[0].__enter__()
-            warnings.simplefilter("ignore")
-        _n_quiet += 1
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _n_quiet -= 1
-            if not _n_quiet:
-                _quiet.pop().__exit__(None, None, None)
 
 
 def read_header(open_file: Opener) -> Header:

@@ -15,9 +15,9 @@ from gan.data.images.image_files import (
     BadImage,
     Target,
     decode,
-    no_warnings,
     read_header,
 )
+from gan.data.images.pillow_warnings import no_warnings
 from tests.gan.data.images.pictures import BLUE, RED, flat, halves
 
 COLOUR, GREY = Target(32, 3), Target(32, 1)
