@@ -151,14 +151,12 @@ class TarImages(ArchiveImages):
 
     def _list(self, listing: Listing) -> None:
         archive = tarfile.open(fileobj=self.file, mode="r:")
-        offset = -1
         while member := archive.next():
-            if member.offset <= offset:  # a negative size would lead back for ever
+            if member.size < 0:  # it would lead back for ever
                 raise DataError(
                     f"{self.path}: expected an intact archive, got one with a negative size; pack "
                     "it again"
                 )
-            offset = member.offset
             archive.members = []  # type: ignore[attr-defined]  # it would keep them all
             if not member.isdir():
                 reason = "" if member.isreg() and not member.issparse() else "not a regular file"
