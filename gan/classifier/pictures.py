@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-import threading
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from gan.classifier.mnist_style import SIDE, bounding_box, ink_of, like_mnist
+from gan.data.images.pillow_warnings import no_warnings
 from gan.errors import DataError
-from nn.ops.fork import hold_during_fork
 
 # Not all that Pillow reads: an EPS file is a program, which Pillow has Ghostscript run
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MOST_PIXELS = 30_000_000  # more than most cameras take, few enough for a second and 200 MB
 ENOUGH = 1_000  # pixels a side to find a digit in, and for the digit itself: more are reduced
-
-# Warning filters are global: two threads that change and restore them would leave them changed
-one_at_a_time = threading.RLock()
-hold_during_fork(one_at_a_time)
 
 
 def read_digits(paths: Iterable[str | os.PathLike[str]]) -> np.ndarray:
@@ -58,12 +52,10 @@ def read_digit(path: str | os.PathLike[str]) -> np.ndarray:
 def _read_grey(path: str | os.PathLike[str]) -> np.ndarray:
     """The file's first picture in grey: (H, W) in 0..255."""
     try:
-        with one_at_a_time, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about unused metadata, and a size checked below
-            with Image.open(path, formats=FORMATS) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise _too_large(f"{image.width:,} x {image.height:,}")
-                return _to_grey(ImageOps.exif_transpose(image))
+        with no_warnings(), Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise _too_large(f"{image.width:,} x {image.height:,}")
+            return _to_grey(ImageOps.exif_transpose(image))
     except (DataError, MemoryError):
         raise
     except FileNotFoundError:

@@ -66,15 +66,15 @@ class Mirrors:
         self._probes: dict[str, ConnectionProbe] = {}
         self._deadline = 0.0
 
-    def fetch(self, name: str, sha256: str, folder: Path) -> Path:
+    def fetch(self, name: str, digest: str, folder: Path) -> Path:
         """Fetch a file into `folder`, replacing any file of its name.
 
         Parameters
         ----------
         name
             The file's name in the folder, and at the mirrors after the base address.
-        sha256
-            The hexadecimal hash that its content must have.
+        digest
+            The hexadecimal SHA-256 that its content must have, or another hash as "md5:HASH".
         folder
             Created if necessary.
 
@@ -96,7 +96,7 @@ class Mirrors:
         for url in self.urls:
             try:
                 self._connect(url)
-                return self._download(url, name, sha256, folder)
+                return self._download(url, name, digest, folder)
             except (Unreachable, requests.RequestException, ValueError) as error:
                 reason = describe(error)
                 if isinstance(error, (Unreachable, requests.ConnectionError, requests.Timeout)):
@@ -127,7 +127,7 @@ class Mirrors:
         if probe.error:
             raise Unreachable(probe.error)
 
-    def _download(self, url: str, name: str, sha256: str, folder: Path) -> Path:
+    def _download(self, url: str, name: str, digest: str, folder: Path) -> Path:
         """Let pooch fetch the file from one mirror."""
         import pooch
         from tqdm import tqdm
@@ -146,7 +146,7 @@ class Mirrors:
                     hooks={"response": keep_compressed},
                 )
                 path = pooch.retrieve(
-                    url + name, "sha256:" + sha256, fname=name, path=folder, downloader=downloader
+                    url + name, digest, fname=name, path=folder, downloader=downloader
                 )
         finally:
             log.setLevel(level)
@@ -169,4 +169,4 @@ def describe(error: Exception) -> str:
         return f"status {response.status_code}"
     if isinstance(error, OSError):  # as requests' own errors are
         return f"connection failed ({type(error).__name__})"
-    return "wrong content"  # pooch's ValueError: the SHA-256 does not match
+    return "wrong content"  # pooch's ValueError: the hash does not match
