@@ -48,7 +48,7 @@ def shell(line, cwd=None):
 )
 def test_a_printed_command_works_in_another_folder(folders, programs, start):
     out = shell(f"{start} {' '.join(QUICK)} --out 'my run'")
-    line = out.splitlines()[-1]
+    (line,) = (line for line in out.splitlines() if line.startswith("  "))
     assert shell(line, folders / "my other") == "digits.png: 64 digits\n"
     assert (folders / "my other" / "digits.png").is_file()
 
