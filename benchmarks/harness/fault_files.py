@@ -128,7 +128,7 @@ def small_checkpoint():
     """A checkpoint of a training that has begun."""
     trainer = small_trainer()
     history = trainer.fit(steps=2)
-    frames = np.zeros((len(history), 64, 28, 28), np.uint8)
+    frames = {step: np.zeros((64, 28, 28), np.uint8) for step in (1, 2)}
     return Checkpoint({"seed": 0}, None, *trainer.state_dict(), frames, None, history, None)
 
 
@@ -142,7 +142,7 @@ def weights(folder, count):
     def checkpoint():
         held = read_checkpoint(path)
         arrays = {name: (array.dtype, array.shape, array.tobytes()) for name, array in held.arrays.items()}
-        return arrays, held.frames.tobytes(), held.history, held.rest, held.config
+        return arrays, [(step, frame.tobytes()) for step, frame in held.frames.items()], held.history, held.rest, held.config
 
     readers = (a_file, lambda: held(load_weights(path)[0]), WeightsError), (path.read_bytes(), checkpoint, WeightsError)
     return try_all(count, readers, path)

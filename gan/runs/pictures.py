@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ class PicturesCallback(Callback):
     Attributes
     ----------
     frames : dict
-        The frames of the GIF by step, uint8 (N, 28, 28): those of all records until they are more
-        than MAX_FRAMES. Then every second one is dropped.
+        The frames of the GIF by step, uint8 (N, 28, 28): those of all records, or of MAX_FRAMES of
+        them; see `least_needed`.
     """
 
     def __init__(self, folder: Path, frames: Mapping[int, np.ndarray] | None = None) -> None:
@@ -65,7 +65,7 @@ class PicturesCallback(Callback):
             del self.frames[replaced]
             (self._samples / name_of(replaced)).unlink(missing_ok=True)
         if len(self.frames) > MAX_FRAMES:
-            self.frames = dict(list(self.frames.items())[::2])  # the last of 301 stays
+            del self.frames[least_needed(list(self.frames))]
 
     def finish(self, trainer: Trainer) -> None:
         """Write the GIF, and the fixed samples: inputs, steps and images."""
@@ -98,6 +98,16 @@ class PicturesCallback(Callback):
 def name_of(step: int) -> str:
     """The name of the picture of that step."""
     return f"step_{step:06}.png"
+
+
+def least_needed(steps: Sequence[int]) -> int:
+    """The step of the frame to drop: that with the smallest relative gap between its neighbours.
+
+    This thins late frames first, since images change most early. The last frame, which another may
+    replace, has no influence.
+    """
+    inner = range(1, len(steps) - 2)
+    return steps[min(inner, key=lambda k: 1 - steps[k - 1] / steps[k + 1])]
 
 
 def remove_pictures_after(step: int, samples: Path) -> None:

@@ -93,11 +93,9 @@ def save_judge(path):
 def save_run(path):
     t = trainer(seed=3)
     history = t.fit(steps=2)
+    frames = {2: np.ones((64, 28, 28), np.uint8)}
     write_checkpoint(
-        path,
-        Checkpoint(
-            {"seed": 3}, None, *t.state_dict(), np.ones((1, 64, 28, 28), np.uint8), None, history, 7.5
-        ),
+        path, Checkpoint({"seed": 3}, None, *t.state_dict(), frames, None, history, 7.5)
     )
 
 
@@ -110,7 +108,7 @@ def save_little_run(path):
             None,
             arrays,
             {"step": 1},
-            np.zeros((0, 1, 28, 28), np.uint8),
+            {},
             None,
             [],
             None,
