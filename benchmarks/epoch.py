@@ -4,8 +4,8 @@
     python -m benchmarks.epoch --recipe mlp-dropout --recipe two-layer --epochs 10 --markdown
     python -m benchmarks.epoch --data-dir some/folder
 
-`ours` is a training as the command has it: the losses are read and checked every 50 steps, and after each epoch there is a
-picture, a line of the history, the weights and a checkpoint; the curves are drawn every 15 seconds. `steps` is as many
+`ours` is a training as the command has it: the losses are read and checked every 50 steps. A picture and a line of the history
+are written about 60 times in the epochs so far, weights and a checkpoint after each epoch, and the curves every 15 seconds. `steps` is as many
 training steps, and nothing else. `eager` and `tuned` are PyTorch's steps (torch_steps.py) with a picture, a line and a
 checkpoint an epoch (torch_epochs.py). Seconds of an epoch are medians of all rounds; a ratio is the median of the rounds' own
 ratios, with its quartiles. The sides take turns of some epochs, each in a process of its own (turns.py). Where others take

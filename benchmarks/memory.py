@@ -119,9 +119,15 @@ def watched(recipe, minutes, looks, data_dir):
                 raise RunError(f"memory: the training ended with status {process.returncode} before its time")
             now = resident(process.pid)
             first = now if first is None else first
-            epochs = len(list(folder.glob("samples/epoch_*.png")))
-            yield f"{(time.monotonic() - began) / 60:.1f}", epochs, f"{now:.0f}", f"{now - first:+.1f}"
+            yield f"{(time.monotonic() - began) / 60:.1f}", latest_epoch(folder), f"{now:.0f}", f"{now - first:+.1f}"
         yield "peak", "", f"{peak(process):.0f}", ""
+
+
+def latest_epoch(folder):
+    """The epoch of the latest line in the run's history.csv, or 0."""
+    path = folder / "history.csv"
+    *_, line = path.read_text().splitlines() if path.exists() else ("0",)
+    return int(line.split(",")[0])
 
 
 def main():

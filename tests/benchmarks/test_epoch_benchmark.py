@@ -48,10 +48,11 @@ def test_an_epoch_is_a_training_with_all_its_files():
     side()
     side()  # the same training goes on
     assert side.trainer.step_count == 4 * STEPS_PER_EPOCH
-    assert sorted(path.name for path in side.folder.glob("samples/*")) == [f"epoch_{n:03}.png" for n in range(1, 5)]
+    pictures = ["latest.png", *(f"step_{n:06}.png" for n in range(4 * STEPS_PER_EPOCH + 1))]
+    assert sorted(path.name for path in side.folder.glob("samples/*")) == pictures
     assert {"weights.npz", "checkpoint.npz", "losses.png", "config.json"} <= {path.name for path in side.folder.iterdir()}
     with open(side.folder / "history.csv", newline="") as file:
-        assert [row["step"] for row in csv.DictReader(file)] == ["5", "10", "15", "20"]
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, 21))
     side.finish()
     assert (side.folder / "progress.gif").exists()
 

@@ -78,16 +78,16 @@ def test_the_memory_table(monkeypatch, capsys):
 
 
 def test_a_training_is_looked_at_as_it_goes_on(monkeypatch, capsys, tmp_path):
+    rows = ["epoch,step"]
     held, process = iter([100.0, 101.0, 100.5]), types.SimpleNamespace(pid=1, poll=lambda: None)
-    (tmp_path / "samples").mkdir()
-
     @contextlib.contextmanager
     def training(*what):
         assert what == ("mlp-leaky", 30.0, "here")
         yield process, tmp_path
 
     def resident(pid):
-        (tmp_path / "samples" / f"epoch_00{len(list(tmp_path.glob('samples/*')))}.png").touch()
+        rows.append(f"{len(rows)},{100 * len(rows)}")
+        (tmp_path / "history.csv").write_text("\n".join(rows))
         return next(held)
 
     monkeypatch.setattr(memory, "training", training)

@@ -147,8 +147,11 @@ def run_of(path):
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in held.items()
-        if name != "arrays"
-    } | {"arrays": {name: array.tolist() for name, array in held["arrays"].items()}}
+        if name not in ("arrays", "frames")
+    } | {
+        part: {name: array.tolist() for name, array in held[part].items()}
+        for part in ("arrays", "frames")
+    }
 
 
 def gone_on(path):
