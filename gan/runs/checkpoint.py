@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from gan.recipes import get_recipe
-from gan.training.loss_means import COLUMNS as FIGURES
+from gan.training.recording.loss_means import COLUMNS as FIGURES
 from nn import WeightsError
 from nn.serialization.archive import REMEDY, open_archive, write_archive
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from gan.data.batches import Batches
 from gan.errors import RunError
-from gan.training.loss_log import LossLog
-from gan.training.stopwatch import Stopwatch
+from gan.training.recording.loss_log import LossLog
+from gan.training.recording.stopwatch import Stopwatch
 from nn import Adam, Sequential
 from nn.ops.base import Array
 

@@ -14,12 +14,12 @@ from gan.recipe import Recipe
 from gan.training.batch_that_fits import memory_error
 from gan.training.callback import Callback, check_callbacks
 from gan.training.length import checked_length
-from gan.training.loss_log import LossLog
-from gan.training.record_schedule import RecordSchedule
-from gan.training.records import Records
+from gan.training.recording.loss_log import LossLog
+from gan.training.recording.records import Records
+from gan.training.recording.schedule import RecordSchedule
+from gan.training.recording.stopwatch import Stopwatch
 from gan.training.snapshot import Snapshot
 from gan.training.state import StatefulParts, TrainerState
-from gan.training.stopwatch import Stopwatch
 from gan.training.trainable import TrainableGAN
 from nn import DeviceMemoryError, Sequential
 

@@ -268,7 +268,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_good_weights(run, tm
 
 
 def test_a_later_loss_that_is_not_finite_loses_no_epoch(run, tmp_path, monkeypatch, few_images):
-    monkeypatch.setattr("gan.training.record_schedule.RECORDS", 2)
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 2)
     step = Trainer.step
 
     def poisoned(self):

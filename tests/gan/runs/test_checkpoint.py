@@ -161,7 +161,7 @@ class EpochRecords(Callback):
 
 
 def test_a_record_continues_from_a_state(monkeypatch):
-    monkeypatch.setattr("gan.training.record_schedule.RECORDS", 2)
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 2)
     once, before, after = trainer(), trainer(), trainer()
     wanted = once.fit(steps=24)
     step = before.step

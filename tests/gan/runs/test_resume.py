@@ -103,7 +103,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_files(
     run, tmp_path, monkeypatch, recipe, stop
 ):
     """Steps 1 and 4 have a record; steps 6 and 11 only if the run is interrupted there."""
-    monkeypatch.setattr("gan.training.record_schedule.RECORDS", 3)
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 3)
     words = *QUICK, "--recipe", recipe, "--steps", 13, "--seed", 7
     assert run(*words, "--out", "whole")[0] == 0
     step = Trainer.step
@@ -149,7 +149,7 @@ def test_a_longer_training(run, tmp_path):
 def test_a_longer_training_keeps_its_records_and_makes_new_ones_less_often(
     run, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("gan.training.record_schedule.RECORDS", 4)
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 4)
     assert run(*QUICK, "--steps", 24, "--out", "whole")[0] == 0
     assert run(*QUICK, "--steps", 8, "--out", "longer")[0] == 0
     first = rows(tmp_path / "longer")
@@ -170,7 +170,7 @@ def test_a_longer_training_keeps_its_records_and_makes_new_ones_less_often(
 @pytest.mark.parametrize("steps", [11, 20])
 def test_an_interrupted_run_may_be_given_another_length(run, tmp_path, monkeypatch, steps):
     """The record at the step of the interruption is continued, and its picture replaced."""
-    monkeypatch.setattr("gan.training.record_schedule.RECORDS", 4)
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 4)
     interrupted_run(run, monkeypatch, *QUICK, "--steps", 40, "--out", "here", at=9)
     assert [row[1] for row in rows(tmp_path / "here")[1:]] == ["1", "2", "4", "8", "9"]
     assert (tmp_path / "here" / "samples" / "step_000009.png").exists()
@@ -252,7 +252,7 @@ def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
     monkeypatch.setattr(
         train, "load", lambda *args, **kwargs: (digits(120).reshape(-1, 1, 28, 28), None)
     )
-    monkeypatch.setattr("gan.training.record_schedule.RECORDS", 65)
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 65)
     words = *QUICK, "--batch-size", 2, "--steps", 130
     assert run(*words, "--out", "whole")[0] == 0
     with monkeypatch.context() as patch:
@@ -281,7 +281,7 @@ def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeyp
 
     There is a checkpoint at least every 3 steps, after a record or between two.
     """
-    monkeypatch.setattr("gan.training.record_schedule.RECORDS", 2)
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 2)
     monkeypatch.setattr("gan.training.trainer.LOG_EVERY", 3)
     copies, replace = [], os.replace
 

@@ -15,8 +15,8 @@ from gan.images import GAP, SCALE
 from gan.runs import pictures
 from gan.runs.checkpoint import read_checkpoint
 from gan.runs.run import Run
-from gan.training import record_schedule
 from gan.training.callback import Callback
+from gan.training.recording import schedule
 from gan.training.setup import N_FIXED
 from nn import load_weights
 from tests.support.small import TINY, TINY_BATCHNORM, disk_is_full, held, trainer, weights
@@ -31,7 +31,7 @@ def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "a" / "run"
     t, folder = trainer(TINY_BATCHNORM), Run.create(path, CONFIG)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record_schedule, "RECORDS", 3)
+        patch.setattr(schedule, "RECORDS", 3)
         history = t.fit(steps=12, callbacks=folder.callbacks)
     folder.finish(t)
     return path, t, history
@@ -152,7 +152,7 @@ def test_saving_does_not_change_training(tmp_path, monkeypatch, no_curves):
     saved.fit(epochs=1, callbacks=folder.callbacks)
     folder.finish(saved)
     monkeypatch.setattr(pictures, "LOOK_EVERY", 0)
-    monkeypatch.setattr(record_schedule, "RECORDS", 3)
+    monkeypatch.setattr(schedule, "RECORDS", 3)
     saved.fit(epochs=2, callbacks=folder.callbacks)
     assert weights(saved) == weights(plain)
     assert all(
@@ -292,7 +292,7 @@ def test_the_latest_picture_is_there_before_the_first_step_and_follows(
     tmp_path, monkeypatch, no_curves
 ):
     monkeypatch.setattr(pictures, "LOOK_EVERY", 0)
-    monkeypatch.setattr(record_schedule, "RECORDS", 2)
+    monkeypatch.setattr(schedule, "RECORDS", 2)
     t, folder = trainer(), Run.create(tmp_path / "run", CONFIG)
     samples, seen = tmp_path / "run" / "samples", {}
 

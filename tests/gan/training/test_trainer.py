@@ -13,8 +13,8 @@ from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import RunError
 from gan.recipe import Recipe
 from gan.recipes import RECIPES, STACKED_DIGITS
-from gan.training import record_schedule, stopwatch
 from gan.training.callback import Callback
+from gan.training.recording import schedule, stopwatch
 from gan.training.setup import N_FIXED
 from gan.training.snapshot import Snapshot
 from gan.training.step import AdversarialStep
@@ -52,7 +52,7 @@ class Watcher(Callback):
 @pytest.fixture
 def two_records(monkeypatch):
     """Two even records a run, instead of 60; a short run would have one per step."""
-    monkeypatch.setattr(record_schedule, "RECORDS", 2)
+    monkeypatch.setattr(schedule, "RECORDS", 2)
 
 
 # ---- seeds

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gan.training.loss_log import LossLog
-from gan.training.loss_means import COLUMNS, LossMeans
+from gan.training.recording.loss_log import LossLog
+from gan.training.recording.loss_means import COLUMNS, LossMeans
 from nn import get_ops
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan.training.loss_log import LossLog
-from gan.training.stopwatch import Stopwatch
+from gan.training.recording.loss_log import LossLog
+from gan.training.recording.stopwatch import Stopwatch
 from gan.uncopyable import Uncopyable
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.training.loss_means import COLUMNS, LossMeans, named
+from gan.training.recording.loss_means import COLUMNS, LossMeans, named
 from gan.uncopyable import Uncopyable
 from nn.ops.base import Array
 

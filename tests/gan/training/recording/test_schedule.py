@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from gan.training.record_schedule import RECORDS, RecordSchedule
+from gan.training.recording.schedule import RECORDS, RecordSchedule
 
 
 def recorded(last_step, first=0):
