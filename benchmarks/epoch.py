@@ -4,9 +4,9 @@
     python -m benchmarks.epoch --recipe mlp-dropout --recipe two-layer --epochs 10 --markdown
     python -m benchmarks.epoch --data-dir some/folder
 
-`ours` is a run of examples/train_mnist_gan.py. It reads and checks the losses every 50 steps. After
-each epoch it writes a picture, a line of the history, the weights and a checkpoint. The curves are
-drawn every 15 seconds. `steps` is the same number of training steps and nothing else. `eager` and
+`ours` is a run of examples/train_mnist_gan.py. It reads and checks the losses every 50 steps. It
+writes a picture and a line of the history some 60 times, the weights and a checkpoint after each
+epoch. The curves are drawn every 15 seconds. `steps` is the same number of training steps and nothing else. `eager` and
 `tuned` are PyTorch's steps with a picture, a line and a checkpoint after each epoch
 (harness/pytorch/epochs.py).
 

@@ -133,10 +133,16 @@ def watch(
                 )
             held = resident_memory(process.pid)
             first = held if first is None else first
-            epochs = len(list(folder.glob("samples/epoch_*.png")))
             elapsed = f"{(time.monotonic() - began) / 60:.1f}"
-            yield elapsed, epochs, f"{held:.0f}", f"{held - first:+.1f}"
+            yield elapsed, latest_epoch(folder), f"{held:.0f}", f"{held - first:+.1f}"
         yield "peak", "", f"{peak_memory(process):.0f}", ""
+
+
+def latest_epoch(folder: Path) -> int:
+    """The epoch of the last line in the run's history.csv, or 0."""
+    path = folder / "history.csv"
+    *_, line = path.read_text().splitlines() if path.exists() else ("0",)
+    return int(line.split(",")[0])
 
 
 def main() -> int:

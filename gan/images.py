@@ -21,7 +21,6 @@ from nn.serialization.files import atomic_write
 GAP = 2  # pixels between two digits
 SCALE = 2  # screen pixels per image pixel
 FRAME_MS, LAST_FRAME_MS = 120, 2000
-MAX_GIF_FRAMES = 300  # not counting the last
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
@@ -65,19 +64,6 @@ def save_picture(path: str | PathLike[str], picture: np.ndarray) -> None:
         Image.fromarray(picture).save(file, "PNG", compress_level=3)
 
 
-def gif_epochs(n_epochs: int) -> list[int]:
-    """The epochs that a run's GIF shows.
-
-    These are all epochs of a short run, every second, fourth, eighth ... of a longer run, and
-    always the last. A frame that is dropped is never needed again: the epochs for n + 1 are among
-    those for n, plus n + 1 itself.
-    """
-    every = 1
-    while n_epochs > MAX_GIF_FRAMES * every:
-        every *= 2
-    return [*range(1, n_epochs, every), n_epochs] if n_epochs else []
-
-
 def save_gif(path: str | PathLike[str], frames: Iterable[np.ndarray]) -> None:
     """Write uint8 (H, W) arrays as a GIF that loops and pauses on its last frame."""
     first, *others = [Image.fromarray(frame) for frame in frames]
@@ -87,14 +73,14 @@ def save_gif(path: str | PathLike[str], frames: Iterable[np.ndarray]) -> None:
 
 
 def save_curves(path: str | PathLike[str], history: Sequence[dict[str, Any]]) -> None:
-    """Plot the losses, D's mean outputs and any FID of each epoch, as a PNG.
+    """Plot the losses, D's mean outputs and any FID over the steps, as a PNG.
 
     Parameters
     ----------
     path
         The PNG.
     history
-        A record per epoch, as `Trainer.fit` returns them.
+        Records as `Trainer.fit` returns them.
     """
     png = _draw_curves(history)
     # Figures contain reference cycles: about twenty, 35 MiB, pile up until Python collects them.
@@ -119,9 +105,9 @@ def _draw_curves(history: Sequence[dict[str, Any]]) -> bytes:
     figure = Figure(figsize=(4.5 * len(panels), 4), layout="constrained")
     for axes, (title, columns) in zip(figure.subplots(1, len(panels)), panels):
         for column, label in columns.items():
-            points = [(r["epoch"], r[column]) for r in history if r[column] is not None]
+            points = [(r["step"], r[column]) for r in history if r[column] is not None]
             axes.plot(*zip(*points), label=label, marker=marker)
-        axes.set(xlabel="epoch", title=title)
+        axes.set(xlabel="step", title=title)
         axes.grid(alpha=0.3)
         axes.legend(loc="upper right")  # loc="best" is slow, and warns of it
     png = io.BytesIO()

@@ -3,15 +3,18 @@
 `checkpoint.npz` is an archive; see nn/serialization/archive.py. It contains these arrays:
 
 - `learnt/...`: everything that a `Trainer` has learned, and the order of its images
-- `frames`: the frames of the GIF so far
-- `history`: a row per epoch
+- `frames`, `frame_steps`: the frames of the GIF so far, and the step of each
+- `history`: a row per record
 - `clusters`: the cluster of each image, if the recipe has clusters
 
 Its header contains the settings, the columns of the history, and the rest of the trainer's state:
 steps, mean losses and random streams.
 
-Version 0.1 wrote format 1. In it, Adam's v lacks a factor: v = beta2 v + g^2. Format 2 has the v of
-the paper. Both are read; format 2 is written.
+Three formats are read; format 3 is written:
+
+1. Version 0.1 wrote it. Adam's v lacks a factor: v = beta2 v + g^2.
+2. v is that of the paper. As in format 1, rows and frames are per epoch, without `frame_steps`.
+3. There is a row and a frame per record.
 """
 
 from __future__ import annotations
@@ -23,18 +26,19 @@ from typing import Any
 
 import numpy as np
 
-from gan.images import gif_epochs
 from gan.recipes import get_recipe
-from gan.training.loss_log import COLUMNS as FIGURES
+from gan.training.recording.loss_means import COLUMNS as FIGURES
 from nn import WeightsError
 from nn.serialization.archive import open_archive, write_archive
 from nn.serialization.npy import REMEDY
 
 NAME = "checkpoint.npz"
-FORMAT, OLDEST_FORMAT = 2, 1
+FORMAT, OLDEST_FORMAT = 3, 1
 INTEGERS = ("epoch", "step")  # columns of the history
 COLUMNS = [*INTEGERS, "seconds", "images_per_second", "d_loss", *FIGURES]
-MEASURED = "fid"  # an optional last column; NaN for an epoch without a measurement
+MEASURED = "fid"  # an optional last column; NaN for a record without a measurement
+MAX_FRAMES_2 = 300  # of format 2, not counting the last
+MAX_STEP = 2**53
 DTYPES = ("float64", "float32", "int64", "uint16", "uint8")
 
 
@@ -51,12 +55,11 @@ class Checkpoint:
     arrays, rest
         The trainer's `state_dict`.
     frames
-        The fixed samples at each epoch of the GIF (see `gif_epochs`), uint8 (epochs, images, 28,
-        28).
+        The frames of the GIF by step: the fixed samples, uint8 (images, 28, 28).
     clusters
         Integers (N,), the cluster of each image, or None.
     history
-        A row per epoch.
+        A row per record.
     best
         The lowest FID so far, or None.
     """
@@ -65,7 +68,7 @@ class Checkpoint:
     data_dir: str | None
     arrays: dict[str, np.ndarray]
     rest: dict[str, Any]
-    frames: np.ndarray
+    frames: dict[int, np.ndarray]
     clusters: np.ndarray | None
     history: list[dict[str, Any]]
     best: float | None
@@ -80,7 +83,9 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
     header["columns"] = list(history[0]) if history else []
     table = [[np.nan if value is None else value for value in row.values()] for row in history]
     arrays = {f"learnt/{name}": array for name, array in checkpoint.arrays.items()}
-    arrays["frames"] = checkpoint.frames
+    frames = list(checkpoint.frames.values())
+    arrays["frames"] = np.stack(frames) if frames else np.empty((0, 1, 28, 28), np.uint8)
+    arrays["frame_steps"] = np.array(list(checkpoint.frames), np.int64)
     arrays["history"] = np.array(table, np.float64).reshape(len(table), len(header["columns"]))
     if checkpoint.clusters is not None:
         arrays["clusters"] = checkpoint.clusters.astype(np.uint16)
@@ -98,12 +103,18 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     with open_archive(path, "a checkpoint") as archive:
         header = archive.header(FORMAT, OLDEST_FORMAT)
         arrays = {name: archive.array(name, dtypes=DTYPES) for name in archive.names}
-        frames, clusters, table = (
-            arrays.pop(name, None) for name in ("frames", "clusters", "history")
+        frames, frame_steps, clusters, table = (
+            arrays.pop(name, None) for name in ("frames", "frame_steps", "clusters", "history")
         )
+        problem = WeightsError(f"it is not a checkpoint that a run wrote; {REMEDY}")
         unknown = [name for name in arrays if not name.startswith("learnt/")]
-        if unknown or frames is None or table is None or not _is_sound(header, frames, table):
-            raise WeightsError(f"it is not a checkpoint that a run wrote; {REMEDY}")
+        if unknown or frames is None or table is None or not _is_sound(header, table):
+            raise problem
+        history = _rows(header["columns"], table)
+        if header["format"] < 3:
+            frame_steps = _steps_of_epochs(history)
+        if frame_steps is None or not _are_frames(frames, frame_steps):
+            raise problem
         if header["format"] == 1:
             _include_factor_of_v(arrays, get_recipe(header["config"]["recipe"]).beta2)
     return Checkpoint(
@@ -111,9 +122,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         data_dir=header["data_dir"],
         arrays={name.removeprefix("learnt/"): array for name, array in arrays.items()},
         rest=header["rest"],
-        frames=frames,
+        frames=dict(zip(frame_steps.tolist(), frames)),
         clusters=clusters,
-        history=_rows(header["columns"], table),
+        history=history,
         best=header["best"],
     )
 
@@ -136,8 +147,8 @@ def _rows(columns: list[str], table: np.ndarray) -> list[dict[str, Any]]:
     return [{name: value(name, number) for name, number in zip(columns, row)} for row in table]
 
 
-def _is_sound(header: Mapping[str, Any], frames: np.ndarray, table: np.ndarray) -> bool:
-    """Whether everything is present and well-typed, except the state, which the trainer checks."""
+def _is_sound(header: Mapping[str, Any], table: np.ndarray) -> bool:
+    """Whether the header and the history are well-typed; the trainer checks its state."""
     types: dict[str, Any] = {
         "config": dict,
         "data_dir": str | None,
@@ -152,15 +163,29 @@ def _is_sound(header: Mapping[str, Any], frames: np.ndarray, table: np.ndarray) 
         return False
     if table.dtype != np.float64 or table.shape[1:] != (len(columns),):
         return False
+    return bool(np.isfinite(table[:, : len(COLUMNS)]).all()) and _is_path(header["data_dir"])
+
+
+def _are_frames(frames: np.ndarray, steps: np.ndarray) -> bool:
+    """Whether these are frames of a GIF and their steps."""
     return (
-        bool(np.isfinite(table[:, : len(COLUMNS)]).all())
-        and _is_path(header["data_dir"])
-        and frames.dtype == np.uint8
+        frames.dtype == np.uint8
         and frames.ndim == 4
-        and len(frames) == len(gif_epochs(len(table)))
         and frames.shape[1] > 0
         and frames.shape[2:] == (28, 28)
+        and steps.dtype == np.int64
+        and steps.shape == (len(frames),)
+        and bool((steps[:1] >= 0).all() and (steps[1:] > steps[:-1]).all())
     )
+
+
+def _steps_of_epochs(history: list[dict[str, Any]]) -> np.ndarray:
+    """The step of each frame of format 2: of every n-th epoch and the last, n a power of two."""
+    n_epochs, every = len(history), 1
+    while n_epochs > MAX_FRAMES_2 * every:
+        every *= 2
+    rows = [*history[: n_epochs - 1 : every], *history[-1:]]
+    return np.clip([float(row["step"]) for row in rows], -1, MAX_STEP).astype(np.int64)
 
 
 def _is_path(name: str | None) -> bool:

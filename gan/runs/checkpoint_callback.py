@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gan.folders import unwritable
 from gan.runs.checkpoint import NAME, Checkpoint, write_checkpoint
 from gan.runs.history import History
@@ -56,25 +54,24 @@ class CheckpointCallback(Callback):
         self.save(trainer)
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        # At the end of an epoch, the checkpoint must contain its row, so on_epoch writes it.
-        ends = trainer.ended or trainer.step_count % trainer.steps_per_epoch == 0
-        if not ends and time.monotonic() - self._saved >= 60 * self._minutes:
-            self.save(trainer)
+        if not trainer.record_due:  # else the checkpoint must contain the record
+            self._save_if_due(trainer)
+
+    def on_record(self, trainer: Trainer, record: dict[str, Any]) -> None:
+        self._save_if_due(trainer)
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
         self.save(trainer)
 
     def save(self, trainer: Trainer) -> None:
         """Write the checkpoint now."""
-        frames = self._pictures.frames
         arrays, rest = trainer.state_dict()
-        empty = np.empty((0, len(trainer.fixed_inputs), 28, 28), np.uint8)
         checkpoint = Checkpoint(
             self.config,
             self._data_dir,
             arrays,
             rest,
-            np.stack(frames) if frames else empty,
+            self._pictures.frames,
             trainer.cluster_ids,
             self._history.rows,
             self._weights.best,
@@ -84,3 +81,9 @@ class CheckpointCallback(Callback):
         except OSError as problem:
             raise unwritable(self._folder, problem) from None
         self._saved = time.monotonic()
+
+    def _save_if_due(self, trainer: Trainer) -> None:
+        """Write a checkpoint if the last one is old and `on_epoch` will not write one now."""
+        ends = trainer.ended or trainer.step_count % trainer.steps_per_epoch == 0
+        if not ends and time.monotonic() - self._saved >= 60 * self._minutes:
+            self.save(trainer)

@@ -1,4 +1,4 @@
-"""The history of a run: a row per epoch, written as history.csv and as curves."""
+"""The history of a run: a row per record, written as history.csv and as curves."""
 
 from __future__ import annotations
 
@@ -18,44 +18,56 @@ Measure = Callable[[Trainer, int], float | None]
 
 
 class History(Callback):
-    """Collects a row per epoch: the trainer's record, and the FID if it was measured.
+    """Collects a row per record: the trainer's record, and the FID if it was measured.
 
     Parameters
     ----------
     rows
         The rows of a resumed run.
     fid
-        Called as fid(trainer, epoch) after each epoch. It returns the FID, or None if none is due.
+        Called as fid(trainer, epoch) after each epoch, which then ends with a record. It returns
+        the FID, or None if none is due.
     """
 
     def __init__(self, rows: Iterable[dict[str, Any]] = (), fid: Measure | None = None) -> None:
         column = {"fid": None} if fid else {}  # for rows from before FID was measured
         self.rows = [{**row, **column, **row} for row in rows]
-        self._fid = fid
+        self._fid, self.record_epochs = fid, fid is not None
+
+    def on_record(self, trainer: Trainer, record: dict[str, Any]) -> None:
+        while self.rows and self.rows[-1]["step"] > trainer.records.start:  # continued by this one
+            self.rows.pop()
+        self.rows.append(record | ({"fid": None} if self._fid else {}))
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        row = dict(record)
         if self._fid:
-            row["fid"] = self._fid(trainer, record["epoch"])
-        if self.rows and self.rows[-1]["epoch"] == row["epoch"]:  # interrupted, and now complete
-            self.rows.pop()
-        self.rows.append(row)
+            self.rows[-1]["fid"] = self._fid(trainer, record["epoch"])
 
 
 class CurvesCallback(Callback):
-    """Writes history.csv after each epoch, and losses.png at most every CURVES_EVERY seconds."""
+    """Writes history.csv after each record, and losses.png at most every CURVES_EVERY seconds.
+
+    The first losses.png is drawn after an epoch at the latest.
+    """
 
     def __init__(self, folder: Path, history: History) -> None:
         self._folder, self._history = folder, history
-        self._drawn = time.monotonic()
+        self._drawn_at, self._drawn = time.monotonic(), False
+
+    def on_record(self, trainer: Trainer, record: dict[str, Any]) -> None:
+        self._write(time.monotonic() - self._drawn_at > CURVES_EVERY)
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        rows = self._history.rows
+        self._write(not self._drawn)
+
+    def _write(self, draws: bool) -> None:
+        """Write history.csv and, if asked, losses.png."""
+        if not self._history.rows:  # resumed within an epoch, by a version without records
+            return
         try:
-            write_history(self._folder, rows)
-            if len(rows) == 1 or time.monotonic() - self._drawn > CURVES_EVERY:
+            write_history(self._folder, self._history.rows)
+            if draws:
                 self.finish()
-                self._drawn = time.monotonic()
         except OSError as problem:
             raise unwritable(self._folder, problem) from None
 
@@ -63,3 +75,4 @@ class CurvesCallback(Callback):
         """Draw the curves."""
         if self._history.rows:
             save_curves(self._folder / "losses.png", self._history.rows)
+            self._drawn_at, self._drawn = time.monotonic(), True

@@ -1,78 +1,117 @@
-"""The pictures of a run: a grid of the fixed samples after each epoch, and their GIF."""
+"""The pictures of a run: grids of its fixed samples, and their GIF."""
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gan.folders import unwritable
-from gan.images import gif_epochs, grid, save_gif, save_picture
-from gan.runs.history import History
+from gan.images import grid, save_gif, save_picture
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn.serialization.files import atomic_write
 
-LOOK_EVERY = 4  # seconds from one epoch_000.png to the next
+LATEST = "latest.png"
+LOOK_EVERY = 4  # seconds from one latest.png to the next, if no record comes in between
+MAX_FRAMES = 300
+PICTURE = re.compile(r"step_(\d{6,})\.png")
 
 
 class PicturesCallback(Callback):
-    """Writes samples/epoch_001.png ... and, at the end, progress.gif and fixed_samples.npz.
+    """Writes samples/latest.png, step_000064.png ..., progress.gif and fixed_samples.npz.
 
-    During the first epoch, samples/epoch_000.png shows the latest state. `frames` are the frames of
-    the GIF, each uint8 (N, 28, 28).
+    The first picture is the noise of the untrained generator. Then there is one per record;
+    latest.png is also rewritten every LOOK_EVERY seconds. The last two files are written at the
+    end.
 
     Parameters
     ----------
     folder
         The folder of the run.
-    history
-        Its history, which must come before this callback.
     frames
         The frames of a resumed run so far.
+
+    Attributes
+    ----------
+    frames : dict
+        The frames of the GIF by step, uint8 (N, 28, 28): those of all records, or of MAX_FRAMES of
+        them; see `least_needed`.
     """
 
-    def __init__(
-        self, folder: Path, history: History, frames: np.ndarray | list[np.ndarray] | None = None
-    ) -> None:
-        self._folder, self._history = folder, history
-        self.frames: list[np.ndarray] = [] if frames is None else list(frames)
-        self._epochs = gif_epochs(len(history.rows))  # one for each frame
+    def __init__(self, folder: Path, frames: Mapping[int, np.ndarray] | None = None) -> None:
+        self._folder, self._samples = folder, folder / "samples"
+        self.frames: dict[int, np.ndarray] = dict(frames or {})
         self._looked = time.monotonic()
+
+    def on_start(self, trainer: Trainer) -> None:
+        if trainer.step_count == 0:
+            self._add(0, trainer.fixed_samples())
+        else:
+            self._save(trainer.fixed_samples(), LATEST)
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        if self._history.rows or time.monotonic() - self._looked < LOOK_EVERY:
-            return
-        self._save_grid(0, grid(trainer.fixed_samples()))
-        self._looked = time.monotonic()
+        if not trainer.record_due and time.monotonic() - self._looked >= LOOK_EVERY:
+            self._save(trainer.fixed_samples(), LATEST)
 
-    def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        images = trainer.fixed_samples()
-        picture = grid(images)
-        epoch = len(self._history.rows)
-        frame = np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8)
-        frames = {**dict(zip(self._epochs, self.frames)), epoch: frame}
-        self._epochs = gif_epochs(epoch)
-        # A frame is missing if writing failed in its epoch
-        self.frames = [frames.get(each, frame) for each in self._epochs]
-        self._save_grid(epoch, picture)
+    def on_record(self, trainer: Trainer, record: dict[str, Any]) -> None:
+        step = record["step"]
+        self._add(step, trainer.fixed_samples())
+        for replaced in [k for k in self.frames if trainer.records.start < k != step]:
+            del self.frames[replaced]
+            (self._samples / name_of(replaced)).unlink(missing_ok=True)
+        if len(self.frames) > MAX_FRAMES:
+            del self.frames[least_needed(list(self.frames))]
 
     def finish(self, trainer: Trainer) -> None:
-        """Write the GIF, and the fixed samples: inputs, epochs and images."""
+        """Write the GIF, and the fixed samples: inputs, steps and images."""
         if not self.frames:
             return
-        save_gif(self._folder / "progress.gif", [grid(frame / 255) for frame in self.frames])
+        frames = list(self.frames.values())
+        save_gif(self._folder / "progress.gif", [grid(frame / 255) for frame in frames])
         inputs = trainer.ops.to_host(trainer.fixed_inputs)
         with atomic_write(self._folder / "fixed_samples.npz") as file:
             np.savez_compressed(
-                file, noise=inputs, epochs=self._epochs, images=np.stack(self.frames)
+                file, noise=inputs, steps=list(self.frames), images=np.stack(frames)
             )
 
-    def _save_grid(self, epoch: int, picture: np.ndarray) -> None:
-        """Write samples/epoch_NNN.png."""
+    def _add(self, step: int, images: np.ndarray) -> None:
+        """Add a frame, and write its picture and latest.png."""
+        self.frames[step] = np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8)
+        self._save(images, name_of(step), LATEST)
+
+    def _save(self, images: np.ndarray, *names: str) -> None:
+        """Write a grid of the images to these files."""
+        picture = grid(images)
         try:
-            save_picture(self._folder / "samples" / f"epoch_{epoch:03}.png", picture)
+            for name in names:
+                save_picture(self._samples / name, picture)
         except OSError as problem:
             raise unwritable(self._folder, problem) from None
+        self._looked = time.monotonic()
+
+
+def name_of(step: int) -> str:
+    """The name of the picture of that step."""
+    return f"step_{step:06}.png"
+
+
+def least_needed(steps: Sequence[int]) -> int:
+    """The step of the frame to drop: that with the smallest relative gap between its neighbours.
+
+    This thins late frames first, since images change most early. The last frame, which another may
+    replace, has no influence.
+    """
+    inner = range(1, len(steps) - 2)
+    return steps[min(inner, key=lambda k: 1 - steps[k - 1] / steps[k + 1])]
+
+
+def remove_pictures_after(step: int, samples: Path) -> None:
+    """Remove the numbered pictures of later steps from the folder."""
+    for path in samples.iterdir():
+        if (match := PICTURE.fullmatch(path.name)) and int(match[1]) > step:
+            path.unlink(missing_ok=True)

@@ -68,9 +68,10 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, folder: Path) -> None:
     """
     try:
         trainer.load_state_dict((checkpoint.arrays, checkpoint.rest))
-        expected, got = len(trainer.fixed_inputs), checkpoint.frames.shape[1]
-        if got != expected:
-            raise RunError(f"frames: expected {expected} images in each, got {got}")
+        expected = len(trainer.fixed_inputs)
+        for frame in checkpoint.frames.values():
+            if len(frame) != expected:
+                raise RunError(f"frames: expected {expected} images in each, got {len(frame)}")
     except RunError as problem:
         raise RunError(f"{folder / NAME}: {problem}") from None
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gan.errors import RunError
 from gan.folders import new_folder, unwritable, write_history
@@ -14,7 +17,7 @@ from gan.runs.checkpoint_callback import CheckpointCallback
 from gan.runs.folder import create_folder, open_folder
 from gan.runs.history import CurvesCallback, History, Measure
 from gan.runs.lock import RunLock
-from gan.runs.pictures import PicturesCallback
+from gan.runs.pictures import PicturesCallback, remove_pictures_after
 from gan.runs.weights import WeightsCallback
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
@@ -121,11 +124,9 @@ class Run:
         before = self.checkpoint
         self._history = History(before.history if before else (), fid)
         if before:
-            self._clean_up()
+            self._clean_up(before.frames)
         write_config(self.path, config)
-        self._pictures = PicturesCallback(
-            self.path, self._history, before.frames if before else None
-        )
+        self._pictures = PicturesCallback(self.path, before.frames if before else None)
         best = before.best if before else None
         self._weights = WeightsCallback(self.path, config, self._history, best)
         self._curves = CurvesCallback(self.path, self._history)
@@ -161,13 +162,15 @@ class Run:
         """Unlock the folder."""
         self._lock.release()
 
-    def _clean_up(self) -> None:
+    def _clean_up(self, frames: Mapping[int, np.ndarray]) -> None:
         """Restore the folder to the state of its checkpoint."""
         try:
             (self.path / "samples").mkdir(exist_ok=True)
             remove_temporaries(self.path)
             remove_temporaries(self.path / "samples")
-            if self.history:  # it may have epochs after the checkpoint, which will be repeated
+            # Records after the checkpoint will be repeated
+            remove_pictures_after(max(frames, default=0), self.path / "samples")
+            if self.history:
                 write_history(self.path, self.history)
         except OSError as problem:
             raise unwritable(self.path, problem) from None

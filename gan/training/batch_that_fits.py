@@ -9,7 +9,7 @@ import numpy as np
 
 from gan.recipe import Recipe
 from gan.training.ema import GeneratorEMA
-from gan.training.loss_log import LossLog
+from gan.training.recording.loss_log import LossLog
 from gan.training.step import AdversarialStep
 from nn import DeviceMemoryError, Sequential
 

@@ -14,18 +14,36 @@ if TYPE_CHECKING:
 class Callback:
     """Called while a trainer trains; override the methods you need.
 
-    A record is a dict with the mean losses and mean outputs of D, `step` (the steps so far),
-    `seconds` (of training in this epoch) and `images_per_second`.
+    A record is a dict with `step` (the steps so far), the mean losses, the mean outputs of D,
+    `seconds` of training and `images_per_second`. If several methods are due after a step, they are
+    called in the order they have here.
+
+    Attributes
+    ----------
+    record_epochs : whether a record is made at the end of each epoch too
     """
+
+    record_epochs = False
 
     def on_start(self, trainer: Trainer) -> None:
         """Called before the first step of `fit`."""
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        """Called every LOG_EVERY steps and after an epoch, with the means since the last call."""
+        """Called at least every LOG_EVERY steps, with the mean losses since the last call.
+
+        `seconds` and `images_per_second` are those of the epoch so far.
+        """
+
+    def on_record(self, trainer: Trainer, record: dict[str, Any]) -> None:
+        """Called after steps 1, 2, 4, 8, ..., then evenly, about 60 times a run, and at its end.
+
+        The record holds `epoch`, counted from 1, and the means since the last record; see
+        `RecordSchedule`. After `Trainer.stop`, the record may be before its time: the next `fit`
+        then continues it. A record replaces all that came after step `trainer.records.start`.
+        """
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        """Called after each epoch with its means, and where `fit` ends within an epoch.
+        """Called after each epoch with its `epoch` and its means, and where `fit` ends within one.
 
         The next `fit` continues that epoch and calls this again at its end.
         """

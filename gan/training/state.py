@@ -9,8 +9,8 @@ import numpy as np
 
 from gan.data.batches import Batches
 from gan.errors import RunError
-from gan.training.loss_log import LossLog
-from gan.training.stopwatch import Stopwatch
+from gan.training.recording.loss_log import LossLog
+from gan.training.recording.stopwatch import Stopwatch
 from nn import Adam, Sequential
 from nn.ops.base import Array
 
@@ -71,7 +71,7 @@ class StatefulParts:
             "step": step_count,
             "streams": {name: stream.state for name, stream in self._streams().items()},
             "log": self.log.state_dict(),
-            "seconds": [self.stopwatch.seconds, self.stopwatch.epoch],
+            "seconds": [self.stopwatch.seconds, self.stopwatch.epoch, self.stopwatch.record],
         }
         arrays = self.learned | self._orders()
         on_host = {name: np.array(self.ops.to_host(array)) for name, array in arrays.items()}
@@ -90,7 +90,8 @@ class StatefulParts:
             for name, stream in self._streams().items():
                 stream.state = rest["streams"][name]
             self.log.load_state_dict(rest["log"])
-            step, (total, epoch) = int(rest["step"]), map(float, rest["seconds"])
+            step, (total, *of_parts) = int(rest["step"]), map(float, rest["seconds"])
+            epoch, record = of_parts if len(of_parts) == 2 else of_parts * 2  # 0.1 had one
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
             raise RunError(
                 "state: expected one that a trainer returned, got another "
@@ -98,9 +99,14 @@ class StatefulParts:
             ) from None
         if not 0 <= step < MAX_STEPS:
             raise RunError(f"state: expected a step of at least 0, got {step}")
-        if not (0 <= total < float("inf") and 0 <= epoch < float("inf")):
+        if not all(0 <= seconds < float("inf") for seconds in (total, epoch, record)):
             raise RunError("state: expected finite seconds of at least 0")
-        self.stopwatch.total, self.stopwatch.epoch = total, epoch
+        stopwatch = self.stopwatch
+        stopwatch.total, stopwatch.epoch, stopwatch.record = total, epoch, record
+        if "record" not in rest["log"] and step % self.batches.per_epoch == 0:
+            # Version 0.1 made a record at the end of an epoch, and began the next one later
+            self.log.record.clear()
+            stopwatch.begin_record()
         return step
 
     def _load_arrays(self, arrays: dict[str, np.ndarray]) -> None:

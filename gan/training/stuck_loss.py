@@ -15,7 +15,7 @@ PINNED = 1e-3  # standard deviation over an epoch below which a loss has not mov
 LEAST_STEPS = 20  # fewer steps an epoch are too few to tell
 NETWORKS = {"d_loss": "discriminator", "g_loss": "generator"}
 ADVICE = "try another seed or a lower learning rate"
-FIT_CALLER = 4  # stack frames from `warn` to the call of `fit`
+FIT_CALLER = 5  # stack frames from `warn` to the call of `fit`
 
 
 class StuckLossCallback(Callback):

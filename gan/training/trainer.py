@@ -14,11 +14,13 @@ from gan.recipe import Recipe
 from gan.training.batch_that_fits import memory_error
 from gan.training.callback import Callback, check_callbacks
 from gan.training.length import checked_length
-from gan.training.loss_log import LossLog
 from gan.training.lower_rate import lower_rate
+from gan.training.recording.loss_log import LossLog
+from gan.training.recording.records import Records
+from gan.training.recording.schedule import RecordSchedule
+from gan.training.recording.stopwatch import Stopwatch
 from gan.training.snapshot import Snapshot
 from gan.training.state import StatefulParts, TrainerState
-from gan.training.stopwatch import Stopwatch
 from gan.training.stuck_loss import StuckLossCallback
 from gan.training.trainable import TrainableGAN
 from nn import DeviceMemoryError, Sequential
@@ -55,7 +57,9 @@ class Trainer(TrainableGAN):
     learned : all arrays on the device that training changes, by name
     step_count, last_step : steps so far, and the step at which `fit` ends
     ended : whether `fit` has reached its length
-    spread : standard deviations of the losses in the last epoch; see `LossLog.spread`
+    record_due : whether a record is made after this step
+    records : makes the records; `records.start` is the step after which the latest one begins
+    spread : standard deviations of the losses in the last epoch; see `LossMeans.spread`
 
     Raises
     ------
@@ -90,7 +94,14 @@ class Trainer(TrainableGAN):
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
         self.stopwatch = Stopwatch()
         self.steps_per_epoch = self.batches.per_epoch
+        self.records = Records(
+            self.log,
+            self.stopwatch,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+        )
         self.step_count, self.ended = 0, False
+        self.record_due = False
         self.last_step, self._end_seconds, self._stopped = inf, inf, False
         self.spread: dict[str, float] | None = None
         self._stuck_loss = StuckLossCallback()
@@ -145,7 +156,7 @@ class Trainer(TrainableGAN):
 
         Returns
         -------
-        the history: one record per epoch; see `Callback`
+        the records, about 60 for a whole run; see `Callback.on_record`
 
         Raises
         ------
@@ -162,15 +173,24 @@ class Trainer(TrainableGAN):
         self.last_step = length.last_step(self.step_count, self.steps_per_epoch)
         self._end_seconds = length.end_seconds(self.seconds)
         self.ended = self.step_count >= self.last_step
+        schedule = RecordSchedule(
+            self.last_step, self._end_seconds, step=self.step_count, seconds=self.seconds
+        )
         history: list[dict[str, Any]] = []
         self.stopwatch.start()
         try:
             for callback in callbacks:
                 callback.on_start(self)
-            while not (self.ended or self._stopped):
-                history.append(self._epoch(callbacks))
-                for callback in callbacks:
-                    callback.on_epoch(self, history[-1])
+            self.stopwatch.resume()
+            stops = self.ended or self._stopped
+            while not stops:
+                # Reset here, not where an epoch ends: an error in a callback may skip that.
+                if self.step_count % self.steps_per_epoch == 0:
+                    self.log.epoch.clear()
+                    self.stopwatch.begin_epoch()
+                self.step()
+                made, stops = self._after_step(schedule, callbacks)
+                history += made
         finally:
             self.stopwatch.stop()
             self._stopped = False
@@ -207,32 +227,38 @@ class Trainer(TrainableGAN):
         self.learning_rate = self._learning_rate  # not the one in the optimizers' arrays
         self._last_good.take(self.step_count)
 
-    def _epoch(self, callbacks: list[Callback]) -> dict[str, Any]:
-        """Train to the end of the epoch or of `fit`, and return the epoch's record."""
-        # Reset here, not where an epoch ends: an error in a callback may skip that.
-        if self.step_count % self.steps_per_epoch == 0:
-            self.log.begin_epoch()
-            self.stopwatch.begin_epoch()
-        self.stopwatch.resume_epoch()
-        ended = False
-        while not ended:
-            self.step()
-            self.ended = self.step_count >= self.last_step or self.seconds >= self._end_seconds
-            ended = self.ended or self._stopped or self.step_count % self.steps_per_epoch == 0
-            if ended or self.log.is_full:
-                means = self._read_log()
+    def _after_step(
+        self, schedule: RecordSchedule, callbacks: list[Callback]
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Call the callbacks that are due; returns the record, if any, and whether `fit` ends."""
+        step, seconds = self.step_count, self.seconds
+        self.ended = step >= self.last_step or seconds >= self._end_seconds
+        ends_epoch = step % self.steps_per_epoch == 0
+        is_final = schedule.is_due(step, seconds) or self.ended  # else the next fit continues it
+        is_final |= ends_epoch and any(callback.record_epochs for callback in callbacks)
+        self.record_due = is_final or self._stopped
+        if not (self.record_due or ends_epoch or self.log.is_full):
+            return [], False
+        means = self._read_log()
+        self.stopwatch.lap()
+        for callback in callbacks:
+            callback.on_log(self, self.records.of_log(step, means))
+        history: list[dict[str, Any]] = []
+        stops, epoch_reported = False, False
+        while not stops:
+            stops = self.ended or self._stopped
+            if not history and (self.record_due or stops):
+                history.append(self.records.since_last(step, is_final))
                 for callback in callbacks:
-                    callback.on_log(self, {**self._progress(), **means})
-        self.spread = self.log.spread()
-        epoch = (self.step_count - 1) // self.steps_per_epoch + 1
-        return {"epoch": epoch, **self._progress(), **self.log.means()}
-
-    def _progress(self) -> dict[str, Any]:
-        """The part of a record that is not losses."""
-        seconds = self.stopwatch.lap()
-        steps = (self.step_count - 1) % self.steps_per_epoch + 1  # of this epoch
-        speed = steps * self.batch_size / max(seconds, 1e-9)
-        return {"step": self.step_count, "seconds": seconds, "images_per_second": speed}
+                    callback.on_record(self, history[0])
+            if not epoch_reported and (ends_epoch or stops):
+                epoch_reported, self.spread = True, self.log.epoch.spread()
+                for callback in callbacks:
+                    callback.on_epoch(self, self.records.of_epoch(step))
+            if not self._stopped:  # else a callback or a signal may have stopped training here
+                break
+        self.stopwatch.resume()
+        return history, stops
 
     def _read_log(self) -> dict[str, float]:
         """The mean losses since the last read; returns to the last good step on a NaN."""
@@ -241,7 +267,8 @@ class Trainer(TrainableGAN):
             return means
         step = self.step_count if bad is None else self.step_count - n_steps + bad + 1
         self._roll_back()
-        self.log.begin_epoch()
+        self.log.epoch.clear()
+        self.log.record.clear()
         raise RunError(
             f"step {step}: a loss, a weight or a moment of Adam is no longer finite; training "
             f"stopped, and the weights are those of step {self.step_count}, the last good one, "

@@ -35,11 +35,12 @@ def test_an_epoch_is_a_run_with_all_its_files():
     contender()  # the same run continues
     assert contender.trainer.step_count == 4 * STEPS_PER_EPOCH
     samples = sorted(path.name for path in contender.folder.glob("samples/*"))
-    assert samples == [f"epoch_{n:03}.png" for n in range(1, 5)]
+    pictures = [f"step_{n:06}.png" for n in range(4 * STEPS_PER_EPOCH + 1)]
+    assert samples == ["latest.png", *pictures]
     files = {path.name for path in contender.folder.iterdir()}
     assert {"weights.npz", "checkpoint.npz", "losses.png", "config.json"} <= files
     with open(contender.folder / "history.csv", newline="") as file:
-        assert [row["step"] for row in csv.DictReader(file)] == ["5", "10", "15", "20"]
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, 21))
     contender.finish()
     assert (contender.folder / "progress.gif").exists()
 

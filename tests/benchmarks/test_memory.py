@@ -94,8 +94,7 @@ def test_memory_without_pytorch(monkeypatch, capsys):
 
 def test_a_run_is_watched_while_it_goes_on(monkeypatch, capsys, tmp_path):
     held, process = iter([100.0, 101.0, 100.5]), types.SimpleNamespace(pid=1, poll=lambda: None)
-    samples = tmp_path / "samples"
-    samples.mkdir()
+    rows = ["epoch,step"]
 
     @contextlib.contextmanager
     def running(*args):
@@ -103,7 +102,8 @@ def test_a_run_is_watched_while_it_goes_on(monkeypatch, capsys, tmp_path):
         yield process, tmp_path
 
     def resident_memory(pid):
-        (samples / f"epoch_00{len(list(samples.iterdir()))}.png").touch()
+        rows.append(f"{len(rows)},{100 * len(rows)}")
+        (tmp_path / "history.csv").write_text("\n".join(rows))
         return next(held)
 
     monkeypatch.setattr(memory, "running", running)
@@ -111,8 +111,8 @@ def test_a_run_is_watched_while_it_goes_on(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(memory, "peak_memory", lambda process: 120.0)
     monkeypatch.setattr(memory.time, "sleep", lambda seconds: None)
     words = ["--recipe", "mlp-leaky", "--minutes", "30", "--looks", "3", "--data-dir", "here"]
-    rows = run_table(monkeypatch, capsys, memory, *words)
-    assert [row[1:] for row in rows[2:]] == [
+    table = run_table(monkeypatch, capsys, memory, *words)
+    assert [row[1:] for row in table[2:]] == [
         ["1", "100", "+0.0"],
         ["2", "101", "+1.0"],
         ["3", "100", "+0.5"],

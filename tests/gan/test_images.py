@@ -10,9 +10,7 @@ from gan.images import (
     FRAME_MS,
     GAP,
     LAST_FRAME_MS,
-    MAX_GIF_FRAMES,
     SCALE,
-    gif_epochs,
     grid,
     save_curves,
     save_gif,
@@ -103,25 +101,10 @@ def test_gif_of_one_frame(tmp_path):
         assert gif.n_frames == 1
 
 
-def test_gif_shows_every_epoch_or_every_second_or_fourth_and_the_last():
-    assert [gif_epochs(n) for n in (0, 1, 3)] == [[], [1], [1, 2, 3]]
-    assert gif_epochs(MAX_GIF_FRAMES) == list(range(1, MAX_GIF_FRAMES + 1))
-    assert gif_epochs(MAX_GIF_FRAMES + 1) == list(range(1, MAX_GIF_FRAMES + 2, 2))
-    assert gif_epochs(4 * MAX_GIF_FRAMES) == [*range(1, 4 * MAX_GIF_FRAMES, 4), 4 * MAX_GIF_FRAMES]
-
-
-def test_a_longer_gif_needs_no_frame_that_a_shorter_one_dropped():
-    for n in range(10 * MAX_GIF_FRAMES):
-        assert (
-            set(gif_epochs(n + 1)) <= {*gif_epochs(n), n + 1}
-            and len(gif_epochs(n)) <= MAX_GIF_FRAMES + 1
-        )
-
-
 def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):
     names = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")
     histories = [
-        [{"epoch": e, **dict.fromkeys(names, value * e)} for e in (1, 2, 3)]
+        [{"step": k, **dict.fromkeys(names, value * k)} for k in (1, 2, 3)]
         for value in (0.1, 0.1, -0.2)
     ]
     drawn = []
@@ -133,18 +116,34 @@ def test_the_curves_are_a_png_that_shows_the_losses(tmp_path):
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+def test_a_long_curve_has_a_point_per_record_and_no_markers(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn, plot = [], Axes.plot
+
+    def plotted(self, x, y, **how):
+        drawn.append((x, y, how["marker"]))
+        return plot(self, x, y, **how)
+
+    monkeypatch.setattr(Axes, "plot", plotted)
+    names = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")
+    steps = tuple(range(5, 305, 5))
+    save_curves(tmp_path / "a.png", [{"step": k, **dict.fromkeys(names, 2 * k)} for k in steps])
+    assert drawn == [(steps, tuple(2 * k for k in steps), None)] * len(names)
+
+
 def test_legend_placement_is_fixed(tmp_path, monkeypatch):
     """Matplotlib's search for the best location is slow, and warns after a second."""
     import matplotlib.legend
 
     monkeypatch.setattr(matplotlib.legend.Legend, "_find_best_position", None)
-    record = dict.fromkeys(("epoch", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 1)
-    save_curves(tmp_path / "curves.png", [record, {**record, "epoch": 2}])
+    record = dict.fromkeys(("step", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 1)
+    save_curves(tmp_path / "curves.png", [record, {**record, "step": 2}])
 
 
 def test_no_figure_stays_in_memory(tmp_path):
     from matplotlib.figure import Figure
 
-    record = dict.fromkeys(("epoch", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 1)
+    record = dict.fromkeys(("step", "d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 1)
     save_curves(tmp_path / "curves.png", [record])
     assert not any(type(held) is Figure for held in gc.get_objects())

@@ -95,7 +95,7 @@ def weights(folder: str, count: int) -> tuple[int, int, str]:
             name: (array.dtype, array.shape, array.tobytes())
             for name, array in checkpoint.arrays.items()
         }
-        frames = checkpoint.frames.tobytes()
+        frames = [(step, frame.tobytes()) for step, frame in checkpoint.frames.items()]
         return arrays, frames, checkpoint.history, checkpoint.rest, checkpoint.config
 
     originals = (

@@ -23,5 +23,5 @@ def small_checkpoint() -> Checkpoint:
     """A checkpoint after two steps."""
     trainer = small_trainer()
     history = trainer.fit(steps=2)
-    frames = np.zeros((len(history), 64, 28, 28), np.uint8)
+    frames = {step: np.zeros((64, 28, 28), np.uint8) for step in (1, 2)}
     return Checkpoint({"seed": 0}, None, *trainer.state_dict(), frames, None, history, None)

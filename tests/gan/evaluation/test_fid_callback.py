@@ -17,7 +17,7 @@ from gan.sampling import Sampler
 from gan.training.callback import Callback
 from nn import load_weights
 from tests.gan.training.test_step_options import AVERAGED
-from tests.support.small import CHECKOUT, example, held, trainer
+from tests.support.small import CHECKOUT, STEPS_PER_EPOCH, example, held, trainer
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_best_weights_are_kept_and_fid_is_in_the_history(tmp_path, monkeypat
     drawn = []
 
     def save_curves(path, history):
-        drawn.append([row["fid"] for row in history])
+        drawn.append([row["fid"] for row in history if row["step"] % STEPS_PER_EPOCH == 0])
 
     monkeypatch.setattr("gan.runs.history.save_curves", save_curves)
     t, kept = trainer(AVERAGED), []
@@ -73,7 +73,14 @@ def test_the_best_weights_are_kept_and_fid_is_in_the_history(tmp_path, monkeypat
     t.fit(epochs=5, callbacks=[*folder.callbacks, Keep()])
     folder.finish(t)
     with open(tmp_path / "run" / "history.csv", newline="") as file:
-        assert [row["fid"] for row in csv.DictReader(file)] == ["", "50", "30", "40", "30"]
+        fids = {int(row["step"]): row["fid"] for row in csv.DictReader(file)}
+    assert len(fids) == 5 * STEPS_PER_EPOCH
+    assert {step: fid for step, fid in fids.items() if fid} == {
+        2 * STEPS_PER_EPOCH: "50",
+        3 * STEPS_PER_EPOCH: "30",
+        4 * STEPS_PER_EPOCH: "40",
+        5 * STEPS_PER_EPOCH: "30",
+    }
     networks, _ = load_weights(tmp_path / "run" / "best.npz")
     assert held(networks["G"], networks["D"]) == kept[2]
     networks, _ = load_weights(tmp_path / "run" / "weights.npz")
@@ -84,8 +91,8 @@ def test_the_best_weights_are_kept_and_fid_is_in_the_history(tmp_path, monkeypat
 
 def test_the_curves_get_a_third_panel(tmp_path):
     record = dict.fromkeys(("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake"), 0.5)
-    save_curves(tmp_path / "plain.png", [{"epoch": 1, **record}])
-    measured = [{"epoch": k, "fid": fid, **record} for k, fid in ((1, None), (2, 40.0))]
+    save_curves(tmp_path / "plain.png", [{"step": 1, **record}])
+    measured = [{"step": k, "fid": fid, **record} for k, fid in ((1, None), (2, 40.0))]
     save_curves(tmp_path / "fid.png", measured)
     with Image.open(tmp_path / "plain.png") as plain, Image.open(tmp_path / "fid.png") as fid:
         assert fid.width == 1.5 * plain.width
@@ -108,7 +115,8 @@ def test_the_command_measures_fid(command):
     )
     assert command(train, *words) == (0, "", "")
     with open("run/history.csv", newline="") as file:
-        (row,) = csv.DictReader(file)
+        *others, row = csv.DictReader(file)
+    assert len(others) == 19 and not any(other["fid"] for other in others)
     assert 0 < float(row["fid"]) < 1000 and np.isfinite(float(row["fid"]))
     assert load_sampler("run/best.npz")
 

@@ -13,6 +13,7 @@ from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import OneCentered, ZeroCentered
 from gan.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
 from gan.runs.resume import digest
+from gan.training.callback import Callback
 from gan.training.trainer import LOG_EVERY
 from nn import (
     Conv2d,
@@ -109,8 +110,7 @@ def through_a_file(t, path):
 
 def a_checkpoint(t):
     arrays, rest = t.state_dict()
-    frames = np.zeros((0, 64, 28, 28), np.uint8)
-    return Checkpoint({"seed": 3}, None, arrays, rest, frames, t.cluster_ids, [], None)
+    return Checkpoint({"seed": 3}, None, arrays, rest, {}, t.cluster_ids, [], None)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -139,14 +139,55 @@ def test_the_bytes_equal_those_of_an_uninterrupted_run(tmp_path, name, first):
 @pytest.mark.parametrize("first", [1, LOG_EVERY - 1, LOG_EVERY, LOG_EVERY + 7])
 def test_the_means_of_an_epoch_continue_within_a_log_window(first):
     once, before, after = (trainer(images=digits(60), batch_size=1) for _ in range(3))
-    (whole,) = once.fit(steps=60)
+    whole, rest = EpochRecords(), EpochRecords()
+    once.fit(steps=60, callbacks=[whole])
     for _ in range(first):  # `fit` would read the log at its end
         before.step()
     after.load_state_dict(before.state_dict())
-    (record,) = after.fit(steps=60 - first)
+    after.fit(steps=60 - first, callbacks=[rest])
     for name in ("d_loss", "g_loss", "d_real", "d_fake", "epoch", "step"):
-        assert np.isclose(record[name], whole[name], rtol=1e-12), name
-    assert weights(after) == weights(once)
+        assert np.isclose(rest.records[0][name], whole.records[0][name], rtol=1e-12), name
+    assert weights(after) == weights(once) and len(rest.records) == len(whole.records) == 1
+
+
+class EpochRecords(Callback):
+    """Collects the records of epochs."""
+
+    def __init__(self):
+        self.records = []
+
+    def on_epoch(self, trainer, record):
+        self.records.append(record)
+
+
+def test_a_record_continues_from_a_state(monkeypatch):
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 2)
+    once, before, after = trainer(), trainer(), trainer()
+    wanted = once.fit(steps=24)
+    step = before.step
+    before.step = lambda: (step(), before.step_count == 10 and before.stop())
+    before.fit(steps=24)
+    after.load_state_dict(before.state_dict())
+    history = after.fit(steps=14)
+    assert [r["step"] for r in history] == [12, 24] and after.records.start == 12
+    for got, want in zip(history, wanted[-2:], strict=True):
+        for name in ("d_loss", "g_loss", "d_real", "d_fake", "epoch", "step"):
+            assert np.isclose(got[name], want[name], rtol=1e-12), name
+
+
+@pytest.mark.parametrize("steps, start", [(4, 0), (5, 5), (7, 5)])
+def test_a_state_of_version_0_1_begins_a_record_after_its_last_epoch(steps, start):
+    t, other = trainer(), trainer()
+    t.fit(steps=min(steps, 5))
+    if steps > 5:
+        t.fit(steps=steps - 5)
+    arrays, rest = t.state_dict()
+    del rest["log"]["record"]
+    total, epoch, _ = rest["seconds"]
+    rest["seconds"] = [total, epoch]
+    other.load_state_dict((arrays, rest))
+    other.fit(steps=1)
+    assert other.records.start == start
 
 
 def test_stacked_digits_continue_too():
@@ -232,6 +273,10 @@ def test_weights_that_are_not_finite_have_no_state():
         (lambda arrays, rest: rest.update(step=10**30), "at least 0"),
         (lambda arrays, rest: rest.update(seconds=[float("inf"), 0.0]), "finite seconds"),
         (lambda arrays, rest: rest.update(seconds=[0.0, float("nan")]), "finite seconds"),
+        (lambda arrays, rest: rest.update(seconds=[0.0, 0.0, -1.0]), "finite seconds"),
+        (lambda arrays, rest: rest.update(seconds=[0.0]), "ValueError"),
+        (lambda arrays, rest: rest["log"].update(record=None), "TypeError"),
+        (lambda arrays, rest: rest["log"]["record"].update(steps=-1), "number of steps"),
         (lambda arrays, rest: rest["log"].update(steps=10**400), "ValueError"),
         (lambda arrays, rest: rest["log"].update(squares=[1.0, float("inf")]), "ValueError"),
         (lambda arrays, rest: arrays["D.adam.v"].fill(np.nan), "finite numbers in D.adam.v"),
@@ -271,8 +316,8 @@ def test_a_checkpoint_of_version_0_1_continues():
 @pytest.mark.parametrize(
     "number, message",
     [
-        (0, "it has format 0, this version reads formats 1 to 2; no version of byhand wrote that"),
-        (3, "it has format 3, this version reads formats 1 to 2; update byhand to read it"),
+        (0, "it has format 0, this version reads formats 1 to 3; no version of byhand wrote that"),
+        (4, "it has format 4, this version reads formats 1 to 3; update byhand to read it"),
         (1, "recipe"),  # its configuration lacks the recipe, whose beta2 is needed for v
     ],
 )
@@ -306,28 +351,64 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
         {"rest": []},
         {"best": "low"},
         {"history": [{"epoch": 1, "step": 1}]},
-        {"history": [{"step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-        {"frames": np.zeros((0, 64, 28), np.uint8)},
-        {"frames": np.zeros((0, 64, 28, 28), np.float32)},
-        {"frames": np.zeros((0, 64, 27, 28), np.uint8)},
-        {"history": [{"epoch": 1, "step": np.nan}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-        {"history": [{3: 1, "epoch": 1, "step": 1}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
-        {
-            "history": [dict.fromkeys([*COLUMNS, "more"], 1)],
-            "frames": np.zeros((1, 64, 28, 28), np.uint8),
-        },
-        {
-            "history": [dict.fromkeys(COLUMNS, 1) | {"g_loss": np.inf}],
-            "frames": np.zeros((1, 64, 28, 28), np.uint8),
-        },
-        {"history": [dict.fromkeys(COLUMNS, 1)], "frames": np.zeros((1, 0, 28, 28), np.uint8)},
-        {"history": [{}], "frames": np.zeros((1, 64, 28, 28), np.uint8)},
+        {"history": [{"step": 1}]},
+        {"frames": {1: np.zeros((64, 28), np.uint8)}},
+        {"frames": {1: np.zeros((64, 28, 28), np.float32)}},
+        {"frames": {1: np.zeros((64, 27, 28), np.uint8)}},
+        {"frames": {1: np.zeros((0, 28, 28), np.uint8)}},
+        {"frames": {-1: np.zeros((64, 28, 28), np.uint8)}},
+        {"frames": {step: np.zeros((64, 28, 28), np.uint8) for step in (2, 1)}},
+        {"history": [{"epoch": 1, "step": np.nan}]},
+        {"history": [{3: 1, "epoch": 1, "step": 1}]},
+        {"history": [dict.fromkeys([*COLUMNS, "more"], 1)]},
+        {"history": [dict.fromkeys(COLUMNS, 1) | {"g_loss": np.inf}]},
+        {"history": [{}]},
         {"data_dir": "a\0b"},
     ],
 )
 def test_an_archive_that_is_not_a_checkpoint_is_refused(tmp_path, change):
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, replace(a_checkpoint(trainer()), **change))
+    with pytest.raises(WeightsError, match="checkpoint.npz: it is not a checkpoint"):
+        read_checkpoint(path)
+
+
+def format_2(path, monkeypatch, n_epochs, n_frames, step=lambda epoch: 5 * epoch):
+    """Write a checkpoint of format 2, with a row and a frame per epoch."""
+    rows = [dict.fromkeys(COLUMNS, 1) | {"step": step(k)} for k in range(1, n_epochs + 1)]
+    frames = {k: np.full((1, 28, 28), k % 251, np.uint8) for k in range(n_frames)}
+    monkeypatch.setattr("gan.runs.checkpoint.FORMAT", 2)
+    write_checkpoint(path, replace(a_checkpoint(trainer()), history=rows, frames=frames))
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    "n_epochs, n_frames, epochs",
+    [
+        (0, 0, []),
+        (1, 1, [1]),
+        (300, 300, list(range(1, 301))),
+        (301, 151, list(range(1, 302, 2))),
+        (1200, 301, [*range(1, 1200, 4), 1200]),
+    ],
+)
+def test_frames_of_epochs_in_older_checkpoints_have_their_steps(
+    tmp_path, monkeypatch, n_epochs, n_frames, epochs
+):
+    path = tmp_path / "checkpoint.npz"
+    format_2(path, monkeypatch, n_epochs, n_frames)
+    frames = read_checkpoint(path).frames
+    assert list(frames) == [5 * epoch for epoch in epochs]
+    assert [int(frame.max()) for frame in frames.values()] == [k % 251 for k in range(n_frames)]
+    format_2(path, monkeypatch, n_epochs, n_frames + 1)
+    with pytest.raises(WeightsError, match="checkpoint.npz: it is not a checkpoint"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("step", [-(10.0**300), 10.0**300, 3])
+def test_epochs_whose_steps_do_not_grow_are_refused(tmp_path, monkeypatch, step):
+    path = tmp_path / "checkpoint.npz"
+    format_2(path, monkeypatch, 2, 2, lambda epoch: step)
     with pytest.raises(WeightsError, match="checkpoint.npz: it is not a checkpoint"):
         read_checkpoint(path)
 
@@ -346,7 +427,7 @@ def test_the_history_is_read_as_written(tmp_path):
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(
         path,
-        replace(a_checkpoint(trainer()), history=rows, frames=np.zeros((2, 64, 28, 28), np.uint8)),
+        replace(a_checkpoint(trainer()), history=rows),
     )
     got = read_checkpoint(path).history
     assert got == rows and [list(map(type, row.values())) for row in got] == [

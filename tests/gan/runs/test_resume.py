@@ -69,6 +69,24 @@ def stopping_at(stop, step=Trainer.step):
     return lambda self: (step(self), self.step_count == stop and self.stop())
 
 
+def interrupted_run(run, monkeypatch, *words, at):
+    """Run the command, which is stopped at that step."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", stopping_at(at))
+        assert run(*words)[0] == 0
+
+
+def fails_at(step, on_record=History.on_record):
+    """A `History.on_record` whose disk is full at that step."""
+
+    def failing(self, trainer, record):
+        if record["step"] == step:
+            disk_is_full()
+        on_record(self, trainer, record)
+
+    return failing
+
+
 def assert_same_run(a, b):
     assert (a / "weights.npz").read_bytes() == (b / "weights.npz").read_bytes()
     assert rows(a) == rows(b)
@@ -84,6 +102,8 @@ def assert_same_run(a, b):
 def test_a_run_that_was_interrupted_goes_on_to_the_same_files(
     run, tmp_path, monkeypatch, recipe, stop
 ):
+    """Steps 1 and 4 have a record; steps 6 and 11 only if the run is interrupted there."""
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 3)
     words = *QUICK, "--recipe", recipe, "--steps", 13, "--seed", 7
     assert run(*words, "--out", "whole")[0] == 0
     step = Trainer.step
@@ -102,12 +122,12 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_files(
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 
 
-def test_a_numpy_run_is_resumed_on_numpy(run, tmp_path):
+def test_a_numpy_run_is_resumed_on_numpy(run, tmp_path, monkeypatch):
     """Numba's sums differ in their last digits."""
     words = *QUICK[:-1], "numpy"
     assert run(*words, "--steps", 12, "--out", "whole")[0] == 0
-    assert run(*words, "--steps", 3, "--out", "broken")[0] == 0
-    assert run("--resume", "broken", "--steps", 12, "--quiet") == (0, "", "")
+    interrupted_run(run, monkeypatch, *words, "--steps", 12, "--out", "broken", at=3)
+    assert run("--resume", "broken", "--quiet") == (0, "", "")
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 
 
@@ -115,7 +135,7 @@ def test_a_longer_training(run, tmp_path):
     assert run(*QUICK, "--epochs", 3, "--out", "whole")[0] == 0
     assert run(*QUICK, "--epochs", 1, "--out", "longer")[0] == 0
     assert run("--resume", "longer", "--epochs", 3, "--quiet")[0] == 0
-    assert_same_run(tmp_path / "whole", tmp_path / "longer")
+    assert_same_run(tmp_path / "whole", tmp_path / "longer")  # each has a record per step
     assert run("--resume", "longer", "--steps", 13, "--learning-rate", 0.5, "--quiet")[0] == 0
     info = load_weights("longer/weights.npz")[1]["training"]
     assert (info["steps_done"], info["steps"], info["epochs"], info["learning_rate"]) == (
@@ -124,6 +144,42 @@ def test_a_longer_training(run, tmp_path):
         None,
         0.5,
     )
+
+
+def test_a_longer_training_keeps_its_records_and_makes_new_ones_less_often(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 4)
+    assert run(*QUICK, "--steps", 24, "--out", "whole")[0] == 0
+    assert run(*QUICK, "--steps", 8, "--out", "longer")[0] == 0
+    first = rows(tmp_path / "longer")
+    assert [row[1] for row in first[1:]] == ["1", "2", "4", "6", "8"]
+    assert run("--resume", "longer", "--steps", 24, "--quiet")[0] == 0
+    later = rows(tmp_path / "longer")
+    assert later[: len(first)] == first
+    assert [row[1] for row in later[len(first) :]] == ["12", "18", "24"]
+    steps = [0, 1, 2, 4, 6, 8, 12, 18, 24]
+    names = {path.name for path in (tmp_path / "longer" / "samples").iterdir()}
+    assert names == {"latest.png", *(f"step_{step:06}.png" for step in steps)}
+    with np.load(tmp_path / "longer" / "fixed_samples.npz") as fixed:
+        assert fixed["steps"].tolist() == steps
+    for name in ("weights.npz", "samples/latest.png", "samples/step_000012.png"):
+        assert (tmp_path / "longer" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("steps", [11, 20])
+def test_an_interrupted_run_may_be_given_another_length(run, tmp_path, monkeypatch, steps):
+    """The record at the step of the interruption is continued, and its picture replaced."""
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 4)
+    interrupted_run(run, monkeypatch, *QUICK, "--steps", 40, "--out", "here", at=9)
+    assert [row[1] for row in rows(tmp_path / "here")[1:]] == ["1", "2", "4", "8", "9"]
+    assert (tmp_path / "here" / "samples" / "step_000009.png").exists()
+    assert run("--resume", "here", "--steps", steps, "--quiet")[0] == 0
+    later = {11: ["11"], 20: ["10", "15", "20"]}[steps]
+    assert [row[1] for row in rows(tmp_path / "here")[1:]] == ["1", "2", "4", "8", *later]
+    names = {path.name for path in (tmp_path / "here" / "samples").iterdir()}
+    kept = [0, 1, 2, 4, 8, *map(int, later)]
+    assert names == {"latest.png", *(f"step_{step:06}.png" for step in kept)}
 
 
 def test_the_best_weights_equal_those_of_an_uninterrupted_run(run, tmp_path, monkeypatch):
@@ -163,8 +219,9 @@ def test_fid_can_be_requested_on_resume(run, tmp_path, monkeypatch):
     )
     assert run(*QUICK, "--epochs", 1, "--out", "here")[0] == 0
     assert run("--resume", "here", "--epochs", 2, "--evaluate-every", 1, "--quiet")[0] == 0
-    header, first, second = rows(tmp_path / "here")
-    assert header[-1] == "fid" and first[-1] == "" and float(second[-1]) > 0
+    header, *lines = rows(tmp_path / "here")
+    assert header[-1] == "fid" and len(lines) == 8
+    assert all(line[-1] == "" for line in lines[:-1]) and float(lines[-1][-1]) > 0
 
 
 def test_minutes_are_those_of_the_whole_run(run, tmp_path):
@@ -180,24 +237,26 @@ def test_minutes_that_run_out_in_a_checkpoint_leave_a_line_in_the_history(run, t
     rewritten(
         tmp_path / "here",
         config=checkpoint.config | {"steps": None, "minutes": 1e-9},
-        history=checkpoint.history[:1],
-        frames=checkpoint.frames[:1],
+        history=checkpoint.history[:4],
+        frames={step: checkpoint.frames[step] for step in range(5)},
     )
     assert run("--resume", "here", "--quiet") == (0, "", "")
-    assert [row[:2] for row in rows(tmp_path / "here")[1:]] == [["1", "4"], ["2", "7"]]
+    lines = [row[:2] for row in rows(tmp_path / "here")[1:]]
+    assert lines == [["1", "1"], ["1", "2"], ["1", "3"], ["1", "4"], ["2", "7"]]
     assert run("--resume", "here", "--quiet") == (0, "", "")
     assert rows(tmp_path / "here")[-1][:2] == ["2", "7"]
 
 
 def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
-    """The run is killed at the end of an epoch, before its row is written."""
+    """The run is killed at a record, before its row is written."""
     monkeypatch.setattr(
         train, "load", lambda *args, **kwargs: (digits(120).reshape(-1, 1, 28, 28), None)
     )
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 65)
     words = *QUICK, "--batch-size", 2, "--steps", 130
     assert run(*words, "--out", "whole")[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_epoch", lambda *args: disk_is_full())
+        patch.setattr(History, "on_record", fails_at(60))
         patch.setattr(Run, "finish", lambda self, trainer: self.release())
         assert run(*words, "--checkpoint-minutes", 1e-9, "--out", "broken")[0] == 2
     first_steps = []
@@ -210,15 +269,19 @@ def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
         ),
     )
     assert run("--resume", "broken", "--checkpoint-minutes", 2, "--quiet")[0] == 0
-    assert first_steps == [50]
-    assert rows(tmp_path / "broken")[1:] == rows(tmp_path / "whole")[1:]
+    assert first_steps == [58]  # the last checkpoint, at the last record before
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
     assert (tmp_path / "broken" / "weights.npz").read_bytes() == (
         tmp_path / "whole" / "weights.npz"
     ).read_bytes()
 
 
 def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeypatch):
-    """A kill leaves the folder as it is copied here. There is a checkpoint every third step."""
+    """A kill leaves the folder as it is copied here.
+
+    There is a checkpoint at least every 3 steps, after a record or between two.
+    """
+    monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 2)
     monkeypatch.setattr("gan.training.trainer.LOG_EVERY", 3)
     copies, replace = [], os.replace
 
@@ -247,7 +310,7 @@ def test_a_run_goes_on_from_between_any_two_of_its_writes(run, tmp_path, monkeyp
     resumable = [copy for copy in copies if (copy / "checkpoint.npz").exists()]
     assert (
         len(resumable) > 20
-        and len({(copy / "checkpoint.npz").read_bytes() for copy in resumable}) == 9
+        and len({(copy / "checkpoint.npz").read_bytes() for copy in resumable}) == 11
     )
     for copy in resumable:
         assert run("--resume", copy, "--quiet") == (0, "", "")
@@ -260,8 +323,11 @@ def test_history_is_never_doubled_and_later_lines_come_again(run, tmp_path):
     history = tmp_path / "here" / "history.csv"
     before = history.read_text()
     history.write_text(before + before.splitlines()[-1].replace("2,8", "3,12", 1) + "\n")
+    (tmp_path / "here" / "samples" / "step_000012.png").write_bytes(b"later")
+    assert history.read_text() != before
     assert run("--resume", "here", "--quiet")[0] == 0
     assert history.read_text() == before
+    assert not (tmp_path / "here" / "samples" / "step_000012.png").exists()
 
 
 def test_only_temporary_files_of_a_killed_process_are_removed(run, tmp_path):
@@ -272,7 +338,7 @@ def test_only_temporary_files_of_a_killed_process_are_removed(run, tmp_path):
         ".checkpoint.npz.0000000000000000.tmp",
     }:
         (tmp_path / "here" / name).write_bytes(b"")
-    (tmp_path / "here" / "samples" / ".epoch_001.png.fedcba9876543210.tmp").write_bytes(b"")
+    (tmp_path / "here" / "samples" / ".latest.png.fedcba9876543210.tmp").write_bytes(b"")
     assert run("--resume", "here", "--quiet")[0] == 0
     left = {
         p.name
@@ -317,14 +383,14 @@ def test_a_run_on_the_sample_stays_on_it_when_the_dataset_becomes_available(
     given = train.load
     words = *QUICK, "--dataset", "mnist"
     assert run(*words, "--steps", 9, "--out", "whole")[0] == 0
-    assert run(*words, "--steps", 3, "--out", "broken")[0] == 0
+    interrupted_run(run, monkeypatch, *words, "--steps", 9, "--out", "broken", at=3)
     full = digits(60, seed=1).reshape(-1, 1, 28, 28)
     monkeypatch.setattr(
         train,
         "load",
         lambda name, *args, **how: given(name) if name == "mnist-sample" else (full, None),
     )
-    assert run("--resume", "broken", "--steps", 9, "--quiet") == (0, "", "")
+    assert run("--resume", "broken", "--quiet") == (0, "", "")
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 
 
@@ -404,7 +470,7 @@ def test_a_checkpoint_with_other_frames_or_clusters_is_refused(run, tmp_path):
     assert run(*QUICK, "--recipe", "conv-clusters", "--steps", 5, "--out", "here")[0] == 0
     whole = (tmp_path / "here" / "checkpoint.npz").read_bytes()
     for change in (
-        {"frames": np.zeros((2, 3, 28, 28), np.uint8)},
+        {"frames": {step: np.zeros((3, 28, 28), np.uint8) for step in (1, 2)}},
         {"clusters": np.zeros(42)},
         {"clusters": np.full(43, 200)},
         {"clusters": np.zeros((43, 1))},

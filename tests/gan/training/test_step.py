@@ -8,7 +8,7 @@ import pytest
 from gan.errors import RunError
 from gan.latent import Latent
 from gan.objectives.objectives import NonSaturating
-from gan.training.loss_log import LossLog
+from gan.training.recording.loss_log import LossLog
 from gan.training.step import AdversarialStep
 from nn import BatchNorm, Dense, Dropout, LeakyReLU, Sequential, ShapeError, Sigmoid, Tanh
 from tests.support.small import TINY

@@ -13,8 +13,8 @@ from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import RunError
 from gan.recipe import Recipe
 from gan.recipes import RECIPES, STACKED_DIGITS
-from gan.training import stopwatch
 from gan.training.callback import Callback
+from gan.training.recording import schedule, stopwatch
 from gan.training.setup import N_FIXED
 from gan.training.snapshot import Snapshot
 from gan.training.step import AdversarialStep
@@ -37,13 +37,22 @@ class Watcher(Callback):
     """Records what the callbacks receive."""
 
     def __init__(self):
-        self.logs, self.epochs = [], []
+        self.logs, self.records, self.epochs = [], [], []
 
     def on_log(self, trainer, record):
         self.logs.append(record)
 
+    def on_record(self, trainer, record):
+        self.records.append(record)
+
     def on_epoch(self, trainer, record):
         self.epochs.append(record)
+
+
+@pytest.fixture
+def two_records(monkeypatch):
+    """Two even records a run, instead of 60; a short run would have one per step."""
+    monkeypatch.setattr(schedule, "RECORDS", 2)
 
 
 # ---- seeds
@@ -141,9 +150,10 @@ def test_epochs_and_their_records():
     t, watcher = trainer(), Watcher()
     history = t.fit(epochs=2, callbacks=[watcher])
     assert t.steps_per_epoch == STEPS_PER_EPOCH
-    assert [record["step"] for record in history] == [5, 10] and t.step_count == 10
-    assert [record["epoch"] for record in history] == [1, 2]
-    assert watcher.epochs == history
+    assert [record["step"] for record in history] == list(range(1, 11)) and t.step_count == 10
+    assert [record["epoch"] for record in history] == [1] * 5 + [2] * 5
+    assert watcher.records == history
+    assert [(r["epoch"], r["step"]) for r in watcher.epochs] == [(1, 5), (2, 10)]
     names = {
         "epoch",
         "step",
@@ -157,25 +167,75 @@ def test_epochs_and_their_records():
         "d_fake",
         "penalty",
     }
-    for record in history:
+    for record, n_steps in [(r, 1) for r in history] + [(r, 5) for r in watcher.epochs]:
         assert set(record) == names
         assert record["seconds"] > 0
-        assert np.isclose(record["images_per_second"], 5 * BATCH / record["seconds"])
+        assert np.isclose(record["images_per_second"], n_steps * BATCH / record["seconds"])
         assert 0 < record["d_real"] < 1 and 0 < record["d_fake"] < 1
+    for name in names - {"epoch", "step", "seconds", "images_per_second"}:
+        assert np.isclose(watcher.epochs[1][name], np.mean([r[name] for r in history[5:]]))
+
+
+def test_a_record_has_the_means_since_the_last_record_in_any_epoch(two_records):
+    t, each_step, watcher = trainer(), trainer(), Watcher()
+    history = t.fit(steps=12, callbacks=[watcher])
+    assert [(r["epoch"], r["step"]) for r in history] == [(1, 1), (1, 2), (1, 4), (2, 6), (3, 12)]
+    assert [r["step"] for r in watcher.epochs] == [5, 10, 12]
+    assert sum(r["seconds"] for r in history) <= t.seconds
+    steps = [row for _ in range(12) for row in each_step.fit(steps=1)]
+    assert weights(t) == weights(each_step)
+    first = 0
+    for record in history:
+        want = [row["g_loss"] for row in steps[first : record["step"]]]
+        assert np.isclose(record["g_loss"], np.mean(want), rtol=1e-12)
+        speed = len(want) * BATCH / record["seconds"]
+        assert np.isclose(record["images_per_second"], speed)
+        first = record["step"]
+
+
+def test_epochs_end_with_a_record_if_a_callback_needs_one(two_records):
+    watcher = Watcher()
+    watcher.record_epochs = True
+    steps = [r["step"] for r in trainer().fit(steps=12, callbacks=[watcher])]
+    assert steps == [1, 2, 4, 5, 6, 10, 12]
+
+
+def test_callbacks_come_in_order_and_know_whether_a_record_follows(two_records):
+    calls = []
+
+    class Ordered(Callback):
+        def on_log(self, trainer, record):
+            calls.append((record["step"], "log", trainer.record_due))
+
+        def on_record(self, trainer, record):
+            calls.append((record["step"], "record", trainer.records.start))
+
+        def on_epoch(self, trainer, record):
+            calls.append((record["step"], "epoch"))
+
+    trainer().fit(steps=10, callbacks=[Ordered()])
+    assert calls[-5:] == [
+        (5, "record", 4),
+        (5, "epoch"),
+        (10, "log", True),
+        (10, "record", 5),
+        (10, "epoch"),
+    ]
+    calls.clear()
+    trainer().fit(steps=12, callbacks=[Ordered()])
+    assert (5, "log", False) in calls and (5, "epoch") in calls
 
 
 def test_default_length_is_the_recipes():
-    assert len(trainer().fit()) == TINY.epochs == 2
+    assert trainer().fit()[-1]["epoch"] == TINY.epochs == 2
     assert trainer(replace(TINY, epochs=None, steps=7)).fit()[-1]["step"] == 7
 
 
 def test_steps_may_end_within_an_epoch():
     t, watcher = trainer(), Watcher()
-    assert [(r["epoch"], r["step"]) for r in t.fit(steps=7, callbacks=[watcher])] == [
-        (1, 5),
-        (2, 7),
-    ]
-    assert [r["step"] for r in watcher.logs] == [5, 7]
+    assert t.fit(steps=7, callbacks=[watcher])[-1]["step"] == 7
+    assert [(r["epoch"], r["step"]) for r in watcher.epochs] == [(1, 5), (2, 7)]
+    assert [r["step"] for r in watcher.logs] == list(range(1, 8))
 
 
 def test_the_first_limit_reached_ends_training():
@@ -190,17 +250,20 @@ def test_minutes_end_after_the_step_that_passes_them(monkeypatch):
     step = t.step
     monkeypatch.setattr(stopwatch, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(t, "step", lambda: (step(), now.__setitem__(0, now[0] + 7)))
-    (record,) = t.fit(minutes=0.4)
+    history = t.fit(minutes=0.4)
     # Four steps of 7 seconds are the first to pass 24 seconds.
-    assert record["step"] == t.step_count == 4 < STEPS_PER_EPOCH
+    assert history[-1]["step"] == t.step_count == 4 < STEPS_PER_EPOCH
+    assert [r["step"] for r in history] == [1, 2, 3, 4]  # one every 0.4 seconds
+    assert [r["seconds"] for r in history] == [7] * 4
 
 
 def test_fit_continues_where_it_ended():
-    once, twice = trainer(), trainer()
+    once, twice, watcher = trainer(), trainer(), Watcher()
     once.fit(steps=12)
     twice.fit(steps=7)
-    history = twice.fit(steps=5)
-    assert [(r["epoch"], r["step"]) for r in history] == [(2, 10), (3, 12)]
+    history = twice.fit(steps=5, callbacks=[watcher])
+    assert [r["step"] for r in history] == [8, 9, 10, 11, 12]
+    assert [(r["epoch"], r["step"]) for r in watcher.epochs] == [(2, 10), (3, 12)]
     assert weights(once) == weights(twice)
 
 
@@ -214,21 +277,61 @@ def test_an_invalid_length_is_named(length):
         trainer().fit(**length)
 
 
-def test_the_log_is_read_when_it_is_full_and_at_the_end_of_an_epoch():
-    t, watcher = trainer(images=digits(60), batch_size=1), Watcher()
-    t.fit(epochs=2, callbacks=[watcher])
-    assert [r["step"] for r in watcher.logs] == [LOG_EVERY, 60, 60 + LOG_EVERY, 120]
+def test_the_log_is_read_when_it_is_full_at_records_and_at_the_end_of_an_epoch(two_records):
+    t, watcher = trainer(images=digits(70), batch_size=1), Watcher()
+    t.fit(epochs=3, callbacks=[watcher])
+    powers_of_two = [1, 2, 4, 8, 16, 32, 64]
+    assert [r["step"] for r in watcher.records] == [*powers_of_two, 105, 210]
+    assert [r["step"] for r in watcher.logs] == [*powers_of_two, 70, 105, 140, 190, 210]
+    assert LOG_EVERY == 50
 
 
-def test_stop_ends_after_the_step_and_the_epoch_has_its_record():
+@pytest.mark.parametrize("where", ["on_log", "on_record", "on_epoch"])
+@pytest.mark.parametrize("stop", [2, 5, 20])
+def test_stop_in_a_callback_ends_after_the_step_with_its_record(where, stop, two_records):
     class Stopper(Watcher):
         def on_log(self, trainer, record):
             super().on_log(trainer, record)
-            trainer.stop()
+            self.stop(trainer, "on_log")
+
+        def on_record(self, trainer, record):
+            super().on_record(trainer, record)
+            self.stop(trainer, "on_record")
+
+        def on_epoch(self, trainer, record):
+            super().on_epoch(trainer, record)
+            self.stop(trainer, "on_epoch")
+
+        def stop(self, trainer, method):
+            if method == where and trainer.step_count >= stop:
+                trainer.stop()
 
     t, stopper = trainer(), Stopper()
-    assert len(t.fit(epochs=9, callbacks=[stopper])) == 1
-    assert t.step_count == 5 and len(stopper.logs) == len(stopper.epochs) == 1
+    history = t.fit(epochs=9, callbacks=[stopper])
+    expected = {"on_epoch": {2: 5}, "on_record": {5: 8, 20: 23}}.get(where, {}).get(stop, stop)
+    assert t.step_count == history[-1]["step"] == expected
+    assert stopper.records == history
+    for records in (stopper.logs, stopper.records, stopper.epochs):
+        steps = [r["step"] for r in records]
+        assert steps[-1] == expected and len(set(steps)) == len(steps)
+    plain = trainer()
+    plain.fit(steps=expected)
+    assert weights(t) == weights(plain)
+
+
+def test_a_record_that_stop_makes_early_is_continued(two_records):
+    once, stopped, watcher = trainer(), trainer(), Watcher()
+    wanted = once.fit(steps=24)
+    watcher.on_record = lambda trainer, record: watcher.records.append(trainer.records.start)
+    step = stopped.step
+    stopped.step = lambda: (step(), stopped.step_count == 10 and stopped.stop())
+    early = stopped.fit(steps=24, callbacks=[watcher])
+    assert [r["step"] for r in early] == [1, 2, 4, 8, 10]
+    continued = stopped.fit(steps=14, callbacks=[watcher])
+    assert [r["step"] for r in continued] == [12, 24]
+    assert watcher.records == [0, 1, 2, 4, 8, 8, 12]
+    for got, want in zip(continued, wanted[-2:], strict=True):
+        assert np.isclose(got["g_loss"], want["g_loss"], rtol=1e-12)
 
 
 def test_stop_within_an_epoch():
@@ -241,8 +344,10 @@ def test_stop_within_an_epoch():
             t.stop()
 
     t.step = third_is_the_last
-    (record,) = t.fit(epochs=9, callbacks=[watcher])
-    assert record["step"] == 3 and watcher.epochs == [record]
+    history = t.fit(epochs=9, callbacks=[watcher])
+    assert history[-1]["step"] == 3 and watcher.records == history
+    (epoch,) = watcher.epochs
+    assert (epoch["epoch"], epoch["step"]) == (1, 3)
 
 
 def test_a_stop_before_fit_ends_the_next_fit_only():
@@ -262,7 +367,12 @@ def test_callbacks_come_in_any_iterable(given):
     a, b = Watcher(), Watcher()
     trainer().fit(steps=7, callbacks=given([a, b]))
     for watcher in (a, b):
-        assert [r["step"] for r in watcher.logs] == [r["step"] for r in watcher.epochs] == [5, 7]
+        assert [r["step"] for r in watcher.epochs] == [5, 7]
+        assert (
+            [r["step"] for r in watcher.logs]
+            == [r["step"] for r in watcher.records]
+            == list(range(1, 8))
+        )
 
 
 @pytest.mark.parametrize(
@@ -303,32 +413,42 @@ class Failing(Callback):
         if self.where == "log":
             self._fail()
 
+    def on_record(self, trainer, record):
+        if self.where == "record":
+            self._fail()
+
     def on_epoch(self, trainer, record):
         if self.where == "epoch":
             self._fail()
 
 
-@pytest.mark.parametrize("where, steps", [("start", 0), ("log", 5), ("epoch", 5)])
+@pytest.mark.parametrize("where, steps", [("start", 0), ("log", 1), ("record", 1), ("epoch", 5)])
 def test_training_continues_after_an_error_in_a_callback(where, steps):
-    """The weights and the epoch's means are the same."""
+    """The weights and the means are the same; the first record includes one that was lost."""
     plain, failed, failing = trainer(), trainer(), Failing(where)
-    wanted = plain.fit(steps=12)
+    watchers = Watcher(), Watcher()
+    wanted = plain.fit(steps=12, callbacks=[watchers[0]])
     with pytest.raises(OSError, match="the disk is full"):
         failed.fit(steps=12, callbacks=[failing])
     assert failed.step_count == steps
-    history = failed.fit(steps=12 - steps, callbacks=[failing])
+    history = failed.fit(steps=12 - steps, callbacks=[failing, watchers[1]])
     assert weights(failed) == weights(plain)
-    for got, want in zip(reversed(history), reversed(wanted)):
-        assert {**got, "seconds": 0, "images_per_second": 0} == {
-            **want,
-            "seconds": 0,
-            "images_per_second": 0,
-        }
+    timeless = {"seconds": 0, "images_per_second": 0}
+    wanted, got = wanted[steps:], list(history)
+    if where == "log":
+        got, wanted = got[1:], wanted[1:]
+        assert failed.records.start == 11 and history[0]["step"] == 2
+    n_epochs = len(watchers[1].epochs)
+    assert n_epochs == (2 if where == "epoch" else 3)
+    got, wanted = got + watchers[1].epochs, wanted + watchers[0].epochs[-n_epochs:]
+    assert [r | timeless for r in got] == [r | timeless for r in wanted]
     assert failed.seconds > 0 and history[0]["seconds"] < failed.seconds
 
 
-@pytest.mark.parametrize("method", ["on_start", "on_log", "on_epoch"])
-def test_nested_fit_is_refused(method):
+@pytest.mark.parametrize(
+    "method, calls", [("on_start", 1), ("on_log", 3), ("on_record", 3), ("on_epoch", 1)]
+)
+def test_nested_fit_is_refused(method, calls):
     errors, callback, t = [], Callback(), trainer()
 
     def again(trainer, record=None):
@@ -338,7 +458,8 @@ def test_nested_fit_is_refused(method):
 
     setattr(callback, method, again)
     assert (
-        t.fit(steps=3, callbacks=[callback])[-1]["step"] == t.step_count == 3 and len(errors) == 1
+        t.fit(steps=3, callbacks=[callback])[-1]["step"] == t.step_count == 3
+        and len(errors) == calls
     )
     assert t.fit(steps=1)[-1]["step"] == 4
 
@@ -384,8 +505,9 @@ def test_the_losses_reported_are_the_cross_entropies():
         step()
         t.adversarial_step.update_generator = update_generator
 
-    t.step = recorded
-    (record,) = t.fit(epochs=1)
+    t.step, watcher = recorded, Watcher()
+    t.fit(epochs=1, callbacks=[watcher])
+    (record,) = watcher.epochs
     want = np.mean(wanted, axis=0)
     got = [record[name] for name in ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake")]
     assert np.allclose(got, want, rtol=1e-5)
@@ -610,19 +732,19 @@ def test_the_last_good_weights_are_restored():
     assert weights(t) == good
 
 
-def test_running_out_of_memory_later_restores_the_last_good_step(monkeypatch):
+def test_running_out_of_memory_later_restores_the_last_good_step(monkeypatch, two_records):
     t, step = trainer(), AdversarialStep.__call__
     t.fit(steps=5)
     good = weights(t)
 
     def out_of_memory(self, log, number=0):
-        if number == 7:
+        if number == 7:  # step 6 has no record
             raise DeviceMemoryError("none is left")
         step(self, log, number)
 
     monkeypatch.setattr(AdversarialStep, "__call__", out_of_memory)
     with pytest.raises(DeviceMemoryError, match="none is left.*a batch of 4 fits"):
-        t.fit(steps=5)
+        t.fit(steps=50)
     assert weights(t) == good and t.step_count == 5
 
 
@@ -638,8 +760,9 @@ def test_training_continues_from_the_last_good_step():
         assert t.step_count == 5
         for name, array in optimizer.state.items():
             np.testing.assert_array_equal(array, state[name])
-    (record,) = t.fit(steps=2)
-    assert record["step"] == 7 and np.isfinite(record["d_loss"])
+    history = t.fit(steps=2)
+    assert [r["step"] for r in history] == [6, 7] and np.isfinite(history[-1]["d_loss"])
+    assert t.records.start == 6
 
 
 def test_single_steps_continue_when_the_log_is_full():

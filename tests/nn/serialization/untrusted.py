@@ -59,17 +59,14 @@ def save_small_classifier(path):
 def save_run(path):
     t = trainer(seed=3)
     history = t.fit(steps=2)
-    pictures = np.ones((1, 64, 28, 28), np.uint8)
-    checkpoint = Checkpoint({"seed": 3}, None, *t.state_dict(), pictures, None, history, 7.5)
+    frames = {2: np.ones((64, 28, 28), np.uint8)}
+    checkpoint = Checkpoint({"seed": 3}, None, *t.state_dict(), frames, None, history, 7.5)
     write_checkpoint(path, checkpoint)
 
 
 def save_small_checkpoint(path):
     arrays = {"G.value": np.arange(3, dtype="f4"), "order.0": np.arange(2)}
-    pictures = np.zeros((0, 1, 28, 28), np.uint8)
-    write_checkpoint(
-        path, Checkpoint({"seed": 3}, None, arrays, {"step": 1}, pictures, None, [], None)
-    )
+    write_checkpoint(path, Checkpoint({"seed": 3}, None, arrays, {"step": 1}, {}, None, [], None))
 
 
 def save_samples(path):
@@ -100,12 +97,15 @@ def classified(path):
 
 def checkpoint_of(path):
     content = asdict(read_checkpoint(path))
-    arrays = {name: array.tolist() for name, array in content.pop("arrays").items()}
+    arrays, frames = (
+        {name: array.tolist() for name, array in content.pop(part).items()}
+        for part in ("arrays", "frames")
+    )
     plain = {
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in content.items()
     }
-    return plain | {"arrays": arrays}
+    return plain | {"arrays": arrays, "frames": frames}
 
 
 def resumed(path):

@@ -1,8 +1,10 @@
 """The log: means, standard deviations, and rows that are not finite."""
 
 import numpy as np
+import pytest
 
-from gan.training.loss_log import COLUMNS, LossLog
+from gan.training.recording.loss_log import LossLog
+from gan.training.recording.loss_means import COLUMNS, LossMeans
 from nn import get_ops
 
 
@@ -47,11 +49,55 @@ def test_epoch_means_weight_steps_equally_and_reset():
     log.read()
     write(log, values[4:5])
     log.read()
-    assert_means(log.means(), values[:5])
-    log.begin_epoch()
+    assert_means(log.epoch.means(), values[:5])
+    log.epoch.clear()
     write(log, values[5:])
     log.read()
-    assert_means(log.means(), values[5:])
+    assert_means(log.epoch.means(), values[5:])
+    assert_means(log.record.means(), values)
+    assert (log.epoch.steps, log.record.steps) == (4, 9)
+    log.record.clear()
+    assert (log.epoch.steps, log.record.steps) == (4, 0)
+
+
+def test_the_spread_is_that_of_the_losses_of_both_networks():
+    means, values = LossMeans(), rows(9)
+    means.add(values[:4])
+    means.add(values[4:])
+    spread = means.spread()
+    assert np.isclose(spread["d_loss"], (values[:, 0] + values[:, 1]).std(), rtol=1e-12)
+    assert np.isclose(spread["g_loss"], values[:, 2].std(), rtol=1e-12)
+
+
+def test_the_means_continue_in_another_log():
+    log, other, values = make_log(), make_log(), rows(4)
+    write(log, values[:3])
+    log.read()
+    log.epoch.clear()
+    other.load_state_dict(log.state_dict())
+    write(other, values[3:])
+    other.read()
+    assert_means(other.epoch.means(), values[3:])
+    assert_means(other.record.means(), values)
+
+
+def test_a_state_without_a_record_begins_it_with_the_epoch():
+    """Version 0.1 wrote such states."""
+    log, other, values = make_log(), make_log(), rows(3)
+    write(log, values)
+    log.read()
+    state = log.state_dict()
+    del state["record"]
+    other.load_state_dict(state)
+    assert_means(other.record.means(), values)
+
+
+@pytest.mark.parametrize("change", [{"sums": [1.0]}, {"steps": -1}, {"squares": [1.0, np.inf]}])
+def test_a_record_that_is_not_sums_is_refused(change):
+    log = make_log()
+    state = log.state_dict()
+    with pytest.raises(ValueError, match="expected"):
+        log.load_state_dict({**state, "record": {**state["record"], **change}})
 
 
 def test_first_nonfinite_row_is_found_in_any_column():

@@ -6,18 +6,19 @@ import time
 
 
 class Stopwatch:
-    """Counts the seconds of a run in all, and of training in its current epoch.
+    """Counts the seconds of a run in all, and of training in its current epoch and record.
 
     Attributes
     ----------
     total : seconds in every `fit` that has ended
-    epoch : seconds of steps in the current epoch, up to the last `lap`
+    epoch, record : seconds of steps in the current epoch, and since the last record, up to the last
+        `lap`
     """
 
     def __init__(self) -> None:
-        self.total = self.epoch = 0.0
+        self.total = self.epoch = self.record = 0.0
         self._began: float | None = None
-        self._epoch_began = 0.0
+        self._lap_began = 0.0
 
     @property
     def is_running(self) -> bool:
@@ -34,14 +35,19 @@ class Stopwatch:
     def stop(self) -> None:
         self.total, self._began = self.seconds, None
 
+    def resume(self) -> None:
+        """Begin a lap; the time since the last `lap` was not training."""
+        self._lap_began = time.monotonic()
+
+    def lap(self) -> None:
+        """Add the seconds since `resume` or the last `lap` to the epoch and the record."""
+        now = time.monotonic()
+        self.epoch += now - self._lap_began
+        self.record += now - self._lap_began
+        self._lap_began = now
+
     def begin_epoch(self) -> None:
         self.epoch = 0.0
 
-    def resume_epoch(self) -> None:
-        """Continue from the last `lap`; the time since then was not training."""
-        self._epoch_began = time.monotonic() - self.epoch
-
-    def lap(self) -> float:
-        """The seconds of this epoch up to now."""
-        self.epoch = time.monotonic() - self._epoch_began
-        return self.epoch
+    def begin_record(self) -> None:
+        self.record = 0.0
