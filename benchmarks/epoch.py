@@ -6,9 +6,9 @@
 
 `ours` is a run of examples/train_mnist_gan.py. It reads and checks the losses every 50 steps. It
 writes a picture and a line of the history some 60 times, the weights and a checkpoint after each
-epoch. The curves are drawn every 15 seconds. `steps` is the same number of training steps and nothing else. `eager` and
-`tuned` are PyTorch's steps with a picture, a line and a checkpoint after each epoch
-(harness/pytorch/epochs.py).
+epoch. The curves are drawn every 15 seconds. `steps` is the same number of training steps and
+nothing else. `eager` and `tuned` are PyTorch's steps with a picture, a line and a checkpoint after
+each epoch (harness/pytorch/epochs.py).
 
 Times of an epoch are medians over all rounds, in seconds. A ratio is the median of the ratios of
 the rounds, with its quartiles. The contenders run in interleaved rounds of some epochs, each in

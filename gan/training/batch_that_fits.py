@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from gan.recipe import Recipe
-from gan.training.ema import GeneratorEMA
 from gan.training.recording.loss_log import LossLog
-from gan.training.step import AdversarialStep
+from gan.training.step.adversarial_step import AdversarialStep
+from gan.training.step.ema import GeneratorEMA
 from nn import DeviceMemoryError, Sequential
 
 

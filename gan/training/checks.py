@@ -8,7 +8,7 @@ import numpy as np
 
 from gan.errors import RunError
 from gan.recipe import Recipe
-from gan.training.packing import packed_shape
+from gan.training.step.packing import packed_shape
 from nn import BatchNorm, Sequential, Sigmoid
 from nn.layers.base import Layer
 

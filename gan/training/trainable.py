@@ -12,11 +12,11 @@ from gan.data.clusters import cluster_ids
 from gan.recipe import Recipe
 from gan.sampling import make_images
 from gan.training.checks import check_learning_rate, check_recipe
-from gan.training.ema import GeneratorEMA
 from gan.training.set_once import SetOnce
 from gan.training.setup import built_network, fixed_inputs, make_sampler
 from gan.training.state import learned_arrays
-from gan.training.step import AdversarialStep
+from gan.training.step.adversarial_step import AdversarialStep
+from gan.training.step.ema import GeneratorEMA
 from gan.uncopyable import Uncopyable
 from nn import Sequential, get_ops
 from nn.ops.base import Array

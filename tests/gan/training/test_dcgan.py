@@ -11,7 +11,7 @@ import pytest
 import nn
 from gan.networks import dcgan_discriminator, dcgan_generator
 from gan.recipes import get_recipe
-from gan.training.step import AdversarialStep
+from gan.training.step.adversarial_step import AdversarialStep
 from tests.support.small import CHECKOUT
 from tests.support.tools import buffers, normal
 

@@ -9,7 +9,7 @@ from gan.errors import RunError
 from gan.latent import Latent
 from gan.objectives.objectives import NonSaturating
 from gan.training.recording.loss_log import LossLog
-from gan.training.step import AdversarialStep
+from gan.training.step.adversarial_step import AdversarialStep
 from nn import BatchNorm, Dense, Dropout, LeakyReLU, Sequential, ShapeError, Sigmoid, Tanh
 from tests.support.small import TINY
 

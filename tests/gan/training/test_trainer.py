@@ -17,7 +17,7 @@ from gan.training.callback import Callback
 from gan.training.recording import schedule, stopwatch
 from gan.training.setup import N_FIXED
 from gan.training.snapshot import Snapshot
-from gan.training.step import AdversarialStep
+from gan.training.step.adversarial_step import AdversarialStep
 from gan.training.trainer import LOG_EVERY, Trainer
 from nn import Dense, DeviceMemoryError, Dropout, Layer, LeakyReLU, Sequential, ShapeError, Tanh
 from nn.ops import get_ops

@@ -6,10 +6,10 @@ from typing import Any
 
 from gan.recipe import Recipe
 from gan.training.checks import check_networks, has_batchnorm, without_sigmoid
-from gan.training.conditioning import make_conditioning
-from gan.training.ema import GeneratorEMA
-from gan.training.lazy_penalty import LazyPenalty
-from gan.training.packing import pack_images
+from gan.training.step.conditioning import make_conditioning
+from gan.training.step.ema import GeneratorEMA
+from gan.training.step.lazy_penalty import LazyPenalty
+from gan.training.step.packing import pack_images
 from gan.uncopyable import Uncopyable
 from nn import Adam, Sequential
 from nn.cache import Cache
