@@ -13,7 +13,7 @@ from PIL import Image
 from gan.errors import DataError
 
 SIDE, BOX, CENTRE = 28, 20, 14  # pixels
-LEAST_CONTRAST = 16  # of 255, between ink and paper: with less, a picture is blank
+MIN_CONTRAST = 16  # of 255, between ink and paper: with less, a picture is blank
 GRAIN = 0.2  # times the strongest ink: anything weaker is the paper's grain, or a shadow
 SPECK = 0.05  # times the ink of the largest part: a separate part with less is dirt
 EDGE = 0.01  # times a side: a separate part at the border that is no wider is the scanner's edge
@@ -62,7 +62,7 @@ def ink_of(grey: np.ndarray) -> np.ndarray:
     paper = np.median(border)
     darker, lighter = paper - grey.min(), grey.max() - paper
     contrast = max(darker, lighter)
-    if not contrast >= LEAST_CONTRAST:
+    if not contrast >= MIN_CONTRAST:
         raise DataError(
             "expected a digit darker or lighter than its background, got a blank picture; use "
             "one with more contrast"

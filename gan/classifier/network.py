@@ -27,7 +27,7 @@ from nn import (
 from nn.ops.base import Array, Ops
 from nn.serialization.pass_size import pass_size
 
-MOST_NUMBERS = 1_000_000  # in a pass for one image: five times digit_classifier's
+MAX_NUMBERS = 1_000_000  # in a pass for one image: five times digit_classifier's
 CLASSES = [str(digit) for digit in range(10)]
 IMAGE_RANGE = (0.0, 1.0)  # of 0 and 255, so that a convolution pads with background
 NAME = "classifier"  # the network's name in a weights file
@@ -139,7 +139,7 @@ def load_classifier(path: str | os.PathLike[str], device: str | Ops = "cpu") -> 
     image = (1, 28, 28)
     try:
         fits = network.output_shape(image) == (len(CLASSES),)
-        fits = fits and pass_size(network, image) <= MOST_NUMBERS
+        fits = fits and pass_size(network, image) <= MAX_NUMBERS
     except ByhandError:
         fits = False
     if not fits or info.get("classes") != CLASSES or info.get("image_range") != list(IMAGE_RANGE):

@@ -15,7 +15,7 @@ from gan.errors import DataError
 
 # Not all that Pillow reads: an EPS file is a program, which Pillow has Ghostscript run
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-MOST_PIXELS = 30_000_000  # more than most cameras take, few enough for a second and 200 MB
+MAX_PIXELS = 30_000_000  # more than most cameras take, few enough for a second and 200 MB
 ENOUGH = 1_000  # pixels a side to find a digit in, and for the digit itself: more are reduced
 
 
@@ -40,7 +40,7 @@ def read_digit(path: str | os.PathLike[str]) -> np.ndarray:
     Raises
     ------
     DataError
-        If the file is missing, no image, damaged, larger than MOST_PIXELS, or blank; the message
+        If the file is missing, no image, damaged, larger than MAX_PIXELS, or blank; the message
         names the file.
     """
     try:
@@ -53,7 +53,7 @@ def _read_grey(path: str | os.PathLike[str]) -> np.ndarray:
     """The file's first picture in grey: (H, W) in 0..255."""
     try:
         with no_warnings(), Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > MAX_PIXELS:
                 raise _too_large(f"{image.width:,} x {image.height:,}")
             return _to_grey(ImageOps.exif_transpose(image))
     except (DataError, MemoryError):
@@ -99,5 +99,5 @@ def _cropped(image: Image.Image) -> Image.Image:
 
 def _too_large(size: str) -> DataError:
     return DataError(
-        f"expected a picture of at most {MOST_PIXELS:,} pixels, got {size}; scale it down first"
+        f"expected a picture of at most {MAX_PIXELS:,} pixels, got {size}; scale it down first"
     )

@@ -16,7 +16,7 @@ from nn.serialization.bounded_zip import open_zip
 from nn.serialization.npy import LENGTH_BYTES, read_header
 
 SHAPES = "(N, 28, 28), (N, 1, 28, 28) or (N, 784)"
-MOST_UNPACKED = 20  # bytes that a byte of a file may unpack to; for digits it is about ten
+MAX_UNPACKED = 20  # bytes that a byte of a file may unpack to; for digits it is about ten
 
 
 def as_images(images: ArrayLike, at_least: int = 1) -> np.ndarray:
@@ -144,7 +144,7 @@ def _read(path: str | os.PathLike[str]) -> np.ndarray:
                 "images=images)"
             )
         packed, unpacked = os.path.getsize(path), members[name].file_size
-        if unpacked > MOST_UNPACKED * packed + MAX_EXPANSION:
+        if unpacked > MAX_UNPACKED * packed + MAX_EXPANSION:
             raise DataError(
                 f"expected images, got a file of {packed:,} bytes that claims {unpacked:,} "
                 "unpacked; write it with numpy.savez"

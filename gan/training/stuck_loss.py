@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gan.training.trainer import Trainer
 
 PINNED = 1e-3  # standard deviation over an epoch below which a loss has not moved
-LEAST_STEPS = 20  # fewer steps an epoch are too few to tell
+MIN_STEPS = 20  # fewer steps an epoch are too few to tell
 NETWORKS = {"d_loss": "discriminator", "g_loss": "generator"}
 ADVICE = "try another seed or a lower learning rate"
 FIT_CALLER = 5  # stack frames from `warn` to the call of `fit`
@@ -30,7 +30,7 @@ class StuckLossCallback(Callback):
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
         spread, per_epoch = trainer.spread, trainer.steps_per_epoch
-        if spread is None or per_epoch < LEAST_STEPS or trainer.step_count % per_epoch:
+        if spread is None or per_epoch < MIN_STEPS or trainer.step_count % per_epoch:
             return
         stuck = {loss for loss in NETWORKS if spread[loss] < PINNED}
         for loss in sorted(stuck - self._stuck):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.data.images.image_set import LEAST_SIDE, ImageSet, blocks
+from gan.data.images.image_set import MIN_SIDE, ImageSet, blocks
 from gan.data.images.npy_files import open_arrays
 from gan.data.images.report import printable
 from gan.errors import DataError
@@ -106,10 +106,10 @@ def _layout(shape: tuple[int, ...], dtype: np.dtype) -> tuple[tuple[int, int, in
             f"images: expected {AXES}, got shape {shape}; reshape them, for example by "
             "images.reshape(-1, 28, 28)"
         )
-    if n < 1 or min(height, width) < LEAST_SIDE:
+    if n < 1 or min(height, width) < MIN_SIDE:
         raise DataError(
-            f"images: expected {AXES} with at least one image of at least {LEAST_SIDE} x "
-            f"{LEAST_SIDE} pixels, got shape {shape}; check the order of the axes, and add one for "
+            f"images: expected {AXES} with at least one image of at least {MIN_SIDE} x "
+            f"{MIN_SIDE} pixels, got shape {shape}; check the order of the axes, and add one for "
             "the images: images[None]"
         )
     return (n, channels, height, width), last

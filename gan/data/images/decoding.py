@@ -19,7 +19,7 @@ from gan.errors import DataError
 
 SIZES = (28, 32, 48, 64)  # pixels of a side that `default_size` chooses from
 SAMPLE = 50  # images decoded to guess whether all are grey
-MOST_SKIPPED = 0.1  # of all files: with more, something is wrong with the folder
+MAX_SKIPPED = 0.1  # of all files: with more, something is wrong with the folder
 ALIGNMENT = 64  # bytes, of the elements in a .npy
 
 Progress = Callable[[int, int], None]
@@ -59,7 +59,7 @@ def decode_all(listing: Listing, wanted: Wanted, output: BinaryIO, progress: Pro
     Raises
     ------
     DataError
-        If more than MOST_SKIPPED of the files cannot be read.
+        If more than MAX_SKIPPED of the files cannot be read.
     OutputError
         If the output cannot be written.
     """
@@ -97,7 +97,7 @@ def decode_all(listing: Listing, wanted: Wanted, output: BinaryIO, progress: Pro
 
 def check_skipped(skipped: Skipped, n_files: int) -> None:
     """Raise `DataError` if too many files cannot be read."""
-    if len(skipped) > MOST_SKIPPED * n_files:
+    if len(skipped) > MAX_SKIPPED * n_files:
         raise DataError(
             f"expected at most one unreadable image file in ten, got {len(skipped):,} of "
             f"{n_files:,}: {name_skipped(skipped)}; remove or replace them"

@@ -16,14 +16,14 @@ from gan.data.images.decoding import OutputError, Progress, Wanted, decode_all
 from gan.data.images.image_archives import open_archive
 from gan.data.images.image_files import FITS
 from gan.data.images.image_folders import FolderImages
-from gan.data.images.image_set import LEAST_SIDE, ImageSet
+from gan.data.images.image_set import MIN_SIDE, ImageSet
 from gan.data.images.listing import ENDINGS, ImageSource, Listing
 from gan.data.images.pillow_warnings import no_warnings
 from gan.data.images.report import Decoding, name_others, name_skipped, printable
 from gan.data.locations import data_root
 from gan.errors import DataError
 
-MOST_SIDE = 1_024  # pixels that images may be scaled to
+MAX_SIDE = 1_024  # pixels that images may be scaled to
 CACHE = "decoded"  # in the folder of all data sets
 
 
@@ -139,9 +139,9 @@ def _decode(
 
 def _wanted(size: object, channels: object, fit: str, background: object) -> Wanted:
     """The arguments, checked."""
-    if size is not None and not (isinstance(size, int) and LEAST_SIDE <= size <= MOST_SIDE):
+    if size is not None and not (isinstance(size, int) and MIN_SIDE <= size <= MAX_SIDE):
         raise DataError(
-            f"size: expected {LEAST_SIDE} to {MOST_SIDE:,} pixels, got {size!r}; 32 or 64 suit most"
+            f"size: expected {MIN_SIDE} to {MAX_SIDE:,} pixels, got {size!r}; 32 or 64 suit most"
         )
     if channels not in (None, 1, 3):
         raise DataError(f"channels: expected 1 or 3, got {channels!r}; 1 is grey, 3 is colour")

@@ -19,8 +19,8 @@ from gan.data.images.listing import ImageFile, Listing
 from gan.errors import DataError
 from nn.serialization.bounded_zip import METHODS, BoundedReads
 
-MOST_LIST_BYTES = 50_000_000  # of the list of members: about 500,000 images
-MOST_FILE_BYTES = 200_000_000  # of one image file: a bitmap of 64 million pixels
+MAX_LIST_BYTES = 50_000_000  # of the list of members: about 500,000 images
+MAX_FILE_BYTES = 200_000_000  # of one image file: a bitmap of 64 million pixels
 EXPANSION = 100  # times that a zip may grow: uncompressed drawings reach about 50
 EXPANSION_BYTES = 100_000_000  # that any zip may grow by
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -107,8 +107,8 @@ class ArchiveImages:
             return
         if name.startswith("/") or ".." in name.split("/"):
             reason = "its name leads out of the archive"
-        elif size > MOST_FILE_BYTES:
-            reason = f"{size:,} bytes, more than {MOST_FILE_BYTES:,}"
+        elif size > MAX_FILE_BYTES:
+            reason = f"{size:,} bytes, more than {MAX_FILE_BYTES:,}"
         if reason:
             listing.skipped.append((name, reason))
         else:
@@ -119,7 +119,7 @@ class ZipImages(ArchiveImages):
     """The image files of a zip."""
 
     def _list(self, listing: Listing) -> None:
-        self.file.limit = MOST_LIST_BYTES
+        self.file.limit = MAX_LIST_BYTES
         archive = zipfile.ZipFile(self.file)
         members = [member for member in archive.infolist() if not member.is_dir()]
         unpacked = sum(member.file_size for member in members)

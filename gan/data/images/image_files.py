@@ -11,11 +11,11 @@ from typing import IO, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
-from gan.data.images.image_set import LEAST_SIDE
+from gan.data.images.image_set import MIN_SIDE
 
 # Not all that Pillow reads: an EPS file is a program, which Pillow has Ghostscript run
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-MOST_PIXELS = 64_000_000  # photographs of 8,000 x 8,000; up to 0.3 GB while one is decoded
+MAX_PIXELS = 64_000_000  # photographs of 8,000 x 8,000; up to 0.3 GB while one is decoded
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")
 FITS = ("crop", "pad", "stretch")
 WHITE_16_BIT = 65_535
@@ -120,7 +120,7 @@ def _opened(open_file: Opener) -> Iterator[Image.Image]:
     except (BadImage, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limit
-        raise BadImage(f"more than {MOST_PIXELS:,} pixels") from None
+        raise BadImage(f"more than {MAX_PIXELS:,} pixels") from None
     except Image.UnidentifiedImageError:
         raise BadImage(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from None
     except Exception as problem:  # whatever a damaged file raises in the readers of many formats
@@ -131,9 +131,9 @@ def _opened(open_file: Opener) -> Iterator[Image.Image]:
 def _header(image: Image.Image) -> Header:
     """The header of an open image, of a size that can be used."""
     width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise BadImage(f"{width:,} x {height:,}, more than {MOST_PIXELS:,} pixels")
-    if min(width, height) < LEAST_SIDE:
+    if width * height > MAX_PIXELS:
+        raise BadImage(f"{width:,} x {height:,}, more than {MAX_PIXELS:,} pixels")
+    if min(width, height) < MIN_SIDE:
         raise BadImage(f"only {width} x {height} pixels")
     return Header(width, height, image.mode in GREY_MODES)
 

@@ -12,7 +12,7 @@ import numpy as np
 from gan.data.batches import Batches
 from gan.errors import DataError
 
-LEAST_SIDE = 4  # pixels: smaller images hold no picture, and are mostly mistaken axes
+MIN_SIDE = 4  # pixels: smaller images hold no picture, and are mostly mistaken axes
 BLOCK_BYTES = 1 << 24  # hashed or converted at a time
 
 
@@ -51,9 +51,9 @@ class ImageSet:
                 f"images: expected uint8 (N, 1 or 3, H, W), got {images.dtype} {images.shape}; "
                 "convert them with gan.data.from_array"
             )
-        if min(images.shape) < 1 or min(images.shape[2:]) < LEAST_SIDE:
+        if min(images.shape) < 1 or min(images.shape[2:]) < MIN_SIDE:
             raise DataError(
-                f"images: expected at least one image of at least {LEAST_SIDE} x {LEAST_SIDE} "
+                f"images: expected at least one image of at least {MIN_SIDE} x {MIN_SIDE} "
                 f"pixels, got shape {images.shape}; check the order of the axes"
             )
         if (labels is None) != (self.class_names is None):

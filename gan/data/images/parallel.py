@@ -10,8 +10,8 @@ from typing import TypeVar
 from nn.ops.threads import cores
 
 CHUNK = 32  # items handed to a thread at once: handing over a small image costs as much as decoding
-MOST_THREADS = 8  # more would mostly wait for Python's global lock
-MOST_CHUNKS = 2  # per thread, done or waiting: bounds the memory of what has not been taken
+MAX_THREADS = 8  # more would mostly wait for Python's global lock
+MAX_CHUNKS = 2  # per thread, done or waiting: bounds the memory of what has not been taken
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,13 +23,13 @@ def parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> Itera
     def work(first: int) -> list[Result]:
         return [function(item) for item in items[first : first + CHUNK]]
 
-    n_threads = min(cores(), MOST_THREADS)
+    n_threads = min(cores(), MAX_THREADS)
     waiting: deque[Future[list[Result]]] = deque()
     executor = ThreadPoolExecutor(n_threads)
     try:
         for first in range(0, len(items), CHUNK):
             waiting.append(executor.submit(work, first))
-            if len(waiting) > MOST_CHUNKS * n_threads:
+            if len(waiting) > MAX_CHUNKS * n_threads:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()

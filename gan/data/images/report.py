@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-MOST_NAMED = 10  # files named in a message
+MAX_NAMED = 10  # files named in a message
 FITTED = {"crop": "cropped", "pad": "padded", "stretch": "stretched"}
 
 Skipped = list[tuple[str, str]]
@@ -56,8 +56,8 @@ def area(size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
 
 
 def name_skipped(skipped: Skipped) -> str:
-    """Files and the reason for each, up to MOST_NAMED, then a count."""
-    named = [f"{name} ({reason})" for name, reason in skipped[:MOST_NAMED]]
+    """Files and the reason for each, up to MAX_NAMED, then a count."""
+    named = [f"{name} ({reason})" for name, reason in skipped[:MAX_NAMED]]
     more = len(skipped) - len(named)
     return ", ".join(named) + (f" and {more:,} more" if more else "")
 
@@ -65,7 +65,7 @@ def name_skipped(skipped: Skipped) -> str:
 def name_others(others: Counter[str]) -> str:
     """The number of other files and their most common endings."""
     n = others.total()
-    endings = ", ".join(ending for ending, _ in others.most_common(MOST_NAMED))
+    endings = ", ".join(ending for ending, _ in others.most_common(MAX_NAMED))
     return f"{n:,} other file{'s' if n > 1 else ''} ({endings})"
 
 

@@ -304,9 +304,9 @@ def test_a_huge_picture_is_refused_before_memory_is_allocated(tmp_path, size):
 
 def test_the_limit_is_exact(tmp_path, monkeypatch):
     seven(50).save(tmp_path / "a.png")
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 10_000)
     read_digit(tmp_path / "a.png")
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 9_999)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 9_999)
     assert_error(tmp_path / "a.png", "9,999", "100 x 100")
 
 
@@ -319,7 +319,7 @@ def test_a_blank_picture_is_an_error(tmp_path, grey, size):
 
 def test_too_little_contrast_is_blank():
     picture = np.full((50, 50), 200)
-    picture[20:30, 20:30] = 200 - mnist_style.LEAST_CONTRAST
+    picture[20:30, 20:30] = 200 - mnist_style.MIN_CONTRAST
     assert like_mnist(picture).max() == 255
     picture[20:30, 20:30] += 1
     with pytest.raises(DataError, match="blank"):

@@ -385,7 +385,7 @@ def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_pa
 
 def test_warnings_are_lines_on_stderr(run, monkeypatch):
     monkeypatch.setattr("gan.training.stuck_loss.PINNED", 1e9)
-    monkeypatch.setattr("gan.training.stuck_loss.LEAST_STEPS", 1)
+    monkeypatch.setattr("gan.training.stuck_loss.MIN_STEPS", 1)
     status, out, err = run(*QUICK, "--epochs", 1, "--batch-size", 2000, "--out", "here")
     assert status == 0 and out == "" and err.count("\n") == err.count("warning: epoch 1: the ") == 2
 

@@ -124,14 +124,14 @@ def test_a_zip_that_unpacks_too_far(tmp_path, monkeypatch):
 
 @MAKERS
 def test_a_member_that_is_too_large(tmp_path, make, monkeypatch):
-    monkeypatch.setattr(image_archives, "MOST_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr(image_archives, "MAX_FILE_BYTES", 1_000_000)
     members = {f"{k}.png": png() for k in range(10)} | {"big.bmp": b"BM" + bytes(1_000_000)}
     report = from_folder(make(tmp_path / "archive", members)).report
     assert "big.bmp (1,000,002 bytes, more than 1,000,000)" in report
 
 
 def test_a_list_of_members_that_is_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_archives, "MOST_LIST_BYTES", 100)
+    monkeypatch.setattr(image_archives, "MAX_LIST_BYTES", 100)
     archive = zip_of(tmp_path / "a.zip", {f"{k}.png": png() for k in range(5)})
     assert "expected a list of members of at most 100 bytes" in error(archive)
 
