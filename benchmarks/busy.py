@@ -101,7 +101,7 @@ def arguments() -> Namespace:
         help="number of busy processes, may be given several times (default: 0, 1 and 2)",
     )
     add_count(parser, "--rounds", 5, "measurements of each contender at each K")
-    add_count(parser, "--steps", 30, "timed steps in each measurement")
+    add_count(parser, "--steps", 100, "timed steps in each measurement")
     add_peers(parser, PEERS, "PyTorch tuned, or none")
     add_markdown(parser)
     return parser.parse_args()
