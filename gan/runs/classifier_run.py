@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from gan.classifier.training import ClassifierTrainer
 from gan.errors import RunError
 from gan.folders import unwritable, write_history
 from gan.runs.checkpoint import NAME
-from gan.runs.folder import create_folder, open_folder
 from gan.runs.lock import RunLock
 from gan.runs.run import write_config
 from gan.runs.state_checkpoint import (
@@ -23,14 +21,15 @@ from gan.runs.state_checkpoint import (
     read_state_checkpoint,
     write_state_checkpoint,
 )
+from gan.runs.state_run import StateRun
 from nn.serialization.files import remove_temporaries
 
 KIND = "classifier"  # of checkpoint
 COLUMNS = ("epoch", "step", "loss", "learning_rate", "seconds", "accuracy", "mistakes")
 
 
-class ClassifierRun:
-    """The folder of a run: `create` makes a new one, `resume` opens one to continue.
+class ClassifierRun(StateRun):
+    """The folder of a classifier's run.
 
     Each file is either complete or absent:
 
@@ -44,10 +43,6 @@ class ClassifierRun:
 
     Attributes
     ----------
-    path
-        The folder.
-    checkpoint
-        The state of a resumed run when it stopped; None for a new run.
     history
         A row per epoch.
     """
@@ -55,40 +50,13 @@ class ClassifierRun:
     def __init__(
         self, path: Path, lock: RunLock, checkpoint: StateCheckpoint | None = None
     ) -> None:
-        self.path, self.checkpoint = path, checkpoint
+        super().__init__(path, lock, checkpoint)
         self.history = list(checkpoint.history) if checkpoint else []
-        self._lock = lock
         self._counts: np.ndarray | None = None
 
-    @classmethod
-    def create(cls, path: str | os.PathLike[str]) -> ClassifierRun:
-        """Make the folder of a new run.
-
-        Raises
-        ------
-        RunError
-            If it cannot be made, contains files already, or is locked by another run.
-        """
-        return cls(Path(path), create_folder(path))
-
-    @classmethod
-    def resume(cls, path: str | os.PathLike[str]) -> ClassifierRun:
-        """Open the folder of a run to continue it. Nothing in it changes before `start`.
-
-        Raises
-        ------
-        RunError
-            If it is missing, has no checkpoint, or is locked by another run.
-        WeightsError
-            If the checkpoint cannot be read.
-        """
-        lock = open_folder(path)
-        try:
-            checkpoint = read_state_checkpoint(Path(path) / NAME, KIND, COLUMNS)
-            return cls(Path(path), lock, checkpoint)
-        except BaseException:
-            lock.release()
-            raise
+    @staticmethod
+    def read_checkpoint(path: Path) -> StateCheckpoint:
+        return read_state_checkpoint(path, KIND, COLUMNS)
 
     def start(
         self, trainer: ClassifierTrainer, config: dict[str, Any], data_dir: str | None = None
@@ -175,10 +143,6 @@ class ClassifierRun:
             raise unwritable(self.path, problem) from None
         finally:
             self.release()
-
-    def release(self) -> None:
-        """Unlock the folder."""
-        self._lock.release()
 
     def _save_checkpoint(self, trainer: ClassifierTrainer) -> None:
         """Write checkpoint.npz."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from gan.errors import RunError
 from gan.folders import unwritable
 from gan.images import save_picture
 from gan.runs.checkpoint import NAME
-from gan.runs.folder import create_folder, open_folder
 from gan.runs.lock import RunLock
 from gan.runs.run import CHECKPOINT_MINUTES, write_config
 from gan.runs.state_checkpoint import (
@@ -22,6 +20,7 @@ from gan.runs.state_checkpoint import (
     read_state_checkpoint,
     write_state_checkpoint,
 )
+from gan.runs.state_run import StateRun
 from gan.runs.weights import save_trained
 from gan.training.callback import Callback
 from gan.training.state import TrainerState
@@ -33,8 +32,8 @@ KIND = "stacked-mnist"  # of checkpoint
 REST = {"recipe": str, "trainer": dict, "rows": list}
 
 
-class StackedRun(Callback):
-    """The folder of a comparison: `create` makes a new one, `resume` opens one to continue.
+class StackedRun(StateRun, Callback):
+    """The folder of a comparison.
 
     As a callback, it writes checkpoints while a recipe trains. Each file is either complete or
     absent:
@@ -48,10 +47,6 @@ class StackedRun(Callback):
 
     Attributes
     ----------
-    path
-        The folder.
-    checkpoint
-        The state of a resumed run when it stopped; None for a new run.
     rows
         The results of the recipes that are complete.
     """
@@ -59,45 +54,19 @@ class StackedRun(Callback):
     def __init__(
         self, path: Path, lock: RunLock, checkpoint: StateCheckpoint | None = None
     ) -> None:
-        self.path, self.checkpoint = path, checkpoint
+        super().__init__(path, lock, checkpoint)
         self.rows: list[dict[str, Any]] = list(checkpoint.rest["rows"]) if checkpoint else []
-        self._lock = lock
         self._saved = time.monotonic()
 
-    @classmethod
-    def create(cls, path: str | os.PathLike[str]) -> StackedRun:
-        """Make the folder of a new run.
-
-        Raises
-        ------
-        RunError
-            If it cannot be made, contains files already, or is locked by another run.
-        """
-        return cls(Path(path), create_folder(path))
-
-    @classmethod
-    def resume(cls, path: str | os.PathLike[str]) -> StackedRun:
-        """Open the folder of a run to continue it. Nothing in it changes before `start`.
-
-        Raises
-        ------
-        RunError
-            If it is missing, has no checkpoint, or is locked by another run.
-        WeightsError
-            If the checkpoint cannot be read.
-        """
-        lock = open_folder(path)
-        try:
-            checkpoint = read_state_checkpoint(Path(path) / NAME, KIND)
-            rest = checkpoint.rest
-            if not all(isinstance(rest.get(name), kind) for name, kind in REST.items()) or not all(
-                isinstance(row, dict) and isinstance(row.get("recipe"), str) for row in rest["rows"]
-            ):
-                raise WeightsError(f"{Path(path) / NAME}: it lacks results; start another run")
-            return cls(Path(path), lock, checkpoint)
-        except BaseException:
-            lock.release()
-            raise
+    @staticmethod
+    def read_checkpoint(path: Path) -> StateCheckpoint:
+        checkpoint = read_state_checkpoint(path, KIND)
+        rest = checkpoint.rest
+        if not all(isinstance(rest.get(name), kind) for name, kind in REST.items()) or not all(
+            isinstance(row, dict) and isinstance(row.get("recipe"), str) for row in rest["rows"]
+        ):
+            raise WeightsError(f"{path}: it lacks results; start another run")
+        return checkpoint
 
     def start(self, config: dict[str, Any], data_dir: str | None = None) -> None:
         """Write config.json.
@@ -156,10 +125,6 @@ class StackedRun(Callback):
                 file.write(text.encode())
         except OSError as problem:
             raise unwritable(self.path, problem) from None
-
-    def release(self) -> None:
-        """Unlock the folder."""
-        self._lock.release()
 
     def _save_checkpoint(self, trainer: Trainer) -> None:
         """Write checkpoint.npz."""
