@@ -2,9 +2,9 @@
 
 The tail of an exponential, the gradient of a confident discriminator and the squared small
 gradients in Adam all fade below the smallest float, as they should. A program that sets
-under="raise" for its own arithmetic can still train. What underflows in one primitive reaches any
-other, so `quiet` wraps whole passes through networks, losses, optimizer steps and training steps,
-and the outermost of them alone changes the setting, which takes 3 us. A layer outside a
+under="raise" for its own arithmetic can still train. Tiny results of one primitive underflow in
+later ones, so `quiet` wraps whole passes through networks, losses, optimizer steps and training
+steps. Only the outermost of them changes the setting, which takes 3 us. A layer outside a
 `Sequential` is not covered.
 """
 

@@ -81,6 +81,7 @@ class Batches:
         Parameters
         ----------
         labels : integers (N,) in 0..num_classes-1
+        num_classes : width of the one-hot rows
 
         Raises
         ------

@@ -39,5 +39,5 @@ class StuckLossCallback(Callback):
 
 
 def warn(record: dict[str, Any], text: str) -> None:
-    """Give a `CollapseWarning` from a callback's `on_epoch`, at the line that called `fit`."""
+    """Issue a `CollapseWarning` from a callback's `on_epoch`, at the line that called `fit`."""
     warnings.warn(f"epoch {record['epoch']}: {text}", CollapseWarning, stacklevel=FIT_CALLER)

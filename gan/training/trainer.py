@@ -165,8 +165,8 @@ class Trainer(TrainableGAN):
         """
         if self.stopwatch.is_running:
             raise RunError(
-                "fit: expected one call at a time, got one from within another; let the first "
-                "return, stop() ends it"
+                "fit: expected one call at a time, got one from within another; wait for the first "
+                "to return, or end it with stop()"
             )
         length = checked_length(self.recipe, epochs, steps, minutes)
         callbacks = [self._stuck_loss, *check_callbacks(callbacks)]

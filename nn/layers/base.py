@@ -86,6 +86,8 @@ class Layer(Configurable, Bound):
         ----------
         v : Array, of x's shape
             dP/d(dx).
+        cache : Cache
+            Of the forward and backward pass.
 
         Returns
         -------

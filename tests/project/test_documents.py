@@ -1,6 +1,7 @@
 """Every Python block of the documents runs, and every shell line parses."""
 
 import argparse
+import ast
 import configparser
 import importlib
 import os
@@ -299,9 +300,24 @@ def test_links_to_files_are_right(page):
             assert (page.parent / target).exists(), f"{name(page)}: no such file: {target}"
 
 
-def test_the_readme_is_short():
-    text = (ROOT / "README.md").read_text()
-    assert len(text.split()) <= 1_200 and len(text.splitlines()) <= 150
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_code_that_a_page_includes_exists(page):
+    for first, lines in blocks(page, "{literalinclude}"):
+        target = (page.parent / page.read_text().splitlines()[first - 2].split()[1]).resolve()
+        assert target.is_file(), f"{name(page)}:{first - 1}: no such file: {target}"
+        for option in lines:
+            if match := re.fullmatch(r":pyobject: (\S+)", option):
+                found = definitions(ast.parse(target.read_text()))
+                assert match[1] in found, f"{name(page)}:{first}: no {match[1]} in {target.name}"
+
+
+def definitions(tree, prefix=""):
+    """The dotted names of the functions, classes and methods of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield prefix + node.name
+        if isinstance(node, ast.ClassDef):
+            yield from definitions(node, f"{prefix}{node.name}.")
 
 
 def test_the_new_names_in_the_changelog_exist():

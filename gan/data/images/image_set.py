@@ -99,7 +99,7 @@ class ImageSet:
     def batches(
         self, batch_size: int, image_range: tuple[float, float], ops: Any, stream: Any
     ) -> Batches:
-        """The batches of a training; see `gan.data.batches.BatchSource`."""
+        """Batches of these images; see `gan.data.batches.BatchSource`."""
         return Batches(self.images, batch_size, image_range, ops, stream)
 
 

@@ -70,7 +70,6 @@ def name_others(others: Counter[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """A text in one line that any terminal shows: other characters, and bytes that are no UTF-8,
-    are escaped."""
+    """The text as one line for any terminal: other characters and invalid UTF-8 are escaped."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -56,7 +56,7 @@ class AdversarialStep(Uncopyable):
         adam = {"beta1": recipe.beta1, "beta2": recipe.beta2}
         self.g_optimizer = Adam(generator, recipe.learning_rate, **adam)
         self.d_optimizer = Adam(discriminator, recipe.learning_rate, **adam)
-        # Without batch norm, images do not affect each other: D takes both kinds in one pass.
+        # Without batch norm, images do not affect each other: D scores both in one pass.
         self.one_pass = not has_batchnorm(discriminator)
         self.conditioning = make_conditioning(recipe, self.ops, generator.dtype)
         self._make_images(generator.output_shape((recipe.n_in,)))

@@ -112,7 +112,7 @@ class CudaStream:
     def state(self, state: dict[str, Any]) -> None:
         if state.get("bit_generator") != GENERATOR:
             raise DeviceError(
-                f"random state: expected one of {GENERATOR}, as drawn on device 'cuda', "
+                f"random state: expected one of {GENERATOR}, the generator of device 'cuda', "
                 f"got {state.get('bit_generator')}; continue on the device where it was saved"
             )
         words = np.array([state["key"], state["stream"], state["position"]], np.uint64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.arithmetic import ceil_div
-from nn.errors import DeviceError
+from nn.errors import DeviceError, ShapeError
 from nn.ops.base import Seed
 
 WORDS_AT_ONCE = 256  # 2 KiB, a small array that NumPy allocates
@@ -67,12 +67,15 @@ class NumpyStream:
     def state(self, state: dict[str, Any]) -> None:
         if state.get("bit_generator") != "SFC64":
             raise DeviceError(
-                "random state: expected one of SFC64, as drawn on device 'cpu', "
+                "random state: expected one of SFC64, the generator of device 'cpu', "
                 f"got {state.get('bit_generator')}; continue on the device where it was saved"
             )
         words = np.array(state["state"]["state"], np.uint64)
         if words.shape != (4,):  # NumPy reads four words without checking
-            raise ValueError(f"random state: expected four words, got shape {words.shape}")
+            raise ShapeError(
+                f"random state: expected four words, got an array of shape {words.shape}; "
+                "use the state that a stream gave"
+            )
         self.generator.bit_generator.state = {**state, "state": {"state": words}}
 
     def words(self, n: int) -> np.ndarray:

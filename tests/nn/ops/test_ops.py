@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nn
-from nn.errors import DeviceError
+from nn.errors import DeviceError, ShapeError
 from nn.ops import NumpyOps, get_ops
 from nn.ops.base import Ops
 from tests.conftest import make_backend
@@ -171,6 +171,15 @@ def test_a_stream_continues_from_its_state(backend):
     other = backend.stream(np.random.SeedSequence(99))
     other.state = state
     assert np.array_equal(backend.to_host(other.normal_(x)), first)
+
+
+@pytest.mark.parametrize("device", ["numpy", "cpu"])
+def test_a_state_of_another_size_is_refused(device):
+    stream = get_ops(device).stream(5)
+    state = stream.state
+    with pytest.raises(ShapeError, match=r"random state: expected four words, got .*\(3,\)"):
+        stream.state = {**state, "state": {"state": state["state"]["state"][:3]}}
+    assert stream.state == state
 
 
 def test_draws_fill_channels_last_images(backend):
