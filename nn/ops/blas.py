@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from importlib.metadata import PackageNotFoundError, files
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +62,8 @@ def mkl(openmp: bool) -> Blas | None:
     Numba uses the same OpenMP threads: with one pool for both, neither waits for the other's to
     release a core.
     """
+    from importlib.metadata import PackageNotFoundError, files  # slow to import
+
     try:
         installed = [f.locate() for f in files("mkl") or () if f.name.startswith("libmkl_rt.")]
     except PackageNotFoundError:

@@ -100,13 +100,13 @@ def test_which_blas(monkeypatch, tmp_path):
         found.append(call)
         return blas.Blas(call[0], 1, 2, 3, 4)
 
-    monkeypatch.setattr(blas, "files", lambda name: [PackagePath()])
+    monkeypatch.setattr("importlib.metadata.files", lambda name: [PackagePath()])
     monkeypatch.setattr(blas, "addresses", addresses)
     for openmp, layer in ((True, "GNU"), (False, "SEQUENTIAL")):
         monkeypatch.delenv("MKL_THREADING_LAYER", raising=False)
         assert blas.find_blas(openmp).name == "MKL" and os.environ["MKL_THREADING_LAYER"] == layer
     assert found[0][1].endswith("libmkl_rt.so.2")
-    monkeypatch.setattr(blas, "files", not_installed)
+    monkeypatch.setattr("importlib.metadata.files", not_installed)
     assert blas.find_blas(True).name == "OpenBLAS" == found[-1][0]
 
 
