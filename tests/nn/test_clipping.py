@@ -134,3 +134,29 @@ def test_state_dict_of_another_optimizer_or_network_is_refused():
 def test_invalid_limits_are_refused(name, limit):
     with pytest.raises(nn.ShapeError, match=f"AdamW: expected {name} above 0, got"):
         nn.AdamW(nn.Dense(2, 3).build(seed=0), **{name: limit})
+
+
+@pytest.mark.parametrize("name", ["sgd_decay", "rmsprop_decay", "adam_clip_norm", "sgd_clip_value"])
+def test_every_backend_takes_the_same_steps_also_after_a_copy(any_backend, name):
+    make = {
+        "sgd_decay": lambda net: nn.SGD(net, 0.05, momentum=0.9, weight_decay=0.1, clip_norm=2.0),
+        "rmsprop_decay": lambda net: nn.RMSProp(net, 0.01, weight_decay=0.1, clip_value=1.0),
+        **MAKE,
+    }[name]
+
+    def run(ops, copied):
+        net = nn.Sequential(Vector(24)).build(device=ops)
+        net.ops.copy_(net[0].w, net.ops.asarray(normal(24, dtype="float32")))
+        optimizer = make(net)
+        for step in range(4):
+            if copied and step == 2:
+                net, optimizer = copy.deepcopy((net, optimizer))
+            optimizer.learning_rate *= 0.9
+            grad = 5 * normal(24, seed=step, dtype="float32")
+            net.ops.copy_(net[0].dw, net.ops.asarray(grad))
+            optimizer.step()
+        norm = [] if optimizer.grad_norm is None else net.ops.to_host(optimizer.grad_norm)
+        return np.concatenate([net.ops.to_host(net[0].w), norm])
+
+    want = run("numpy", copied=False)
+    np.testing.assert_allclose(run(any_backend, copied=True), want, rtol=1e-5, atol=1e-6)
