@@ -24,10 +24,7 @@ class LearningRates(Uncopyable):
 
     def __init__(self, recipe: Recipe, g_optimizer: Adam, d_optimizer: Adam) -> None:
         self._schedule, self._recipe_rate = recipe.schedule, recipe.learning_rate
-        own = (g_optimizer, recipe.g_learning_rate), (d_optimizer, recipe.d_learning_rate)
-        self._rates = [
-            (optimizer, recipe.learning_rate if rate is None else rate) for optimizer, rate in own
-        ]
+        self._own = (g_optimizer, recipe.g_learning_rate), (d_optimizer, recipe.d_learning_rate)
         self._factor = 1.0
         self.base = recipe.learning_rate
 
@@ -61,6 +58,7 @@ class LearningRates(Uncopyable):
 
     def write(self) -> None:
         """Write the rates to the device, also after other arrays were loaded there."""
-        scale = self._base / self._recipe_rate * self._factor  # 1 without a schedule
-        for optimizer, rate in self._rates:
-            optimizer.learning_rate = rate * scale
+        scale = self._base / self._recipe_rate  # 1 unless `base` was set
+        for optimizer, own in self._own:
+            rate = self._base if own is None else own * scale
+            optimizer.learning_rate = rate * self._factor

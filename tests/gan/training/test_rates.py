@@ -36,6 +36,9 @@ def test_setting_the_learning_rate_scales_both_alike():
     t = trainer(replace(TINY, g_learning_rate=0.25))
     t.learning_rate /= 2
     assert t.learning_rate == RATE / 2 and rates(t) == [0.125, RATE / 2]
+    for rate in 0.1 / np.arange(1, 50):
+        t.learning_rate = rate
+        assert rates(t) == [pytest.approx(0.25 * rate / RATE), rate]
 
 
 def test_schedule_multiplies_both_rates_in_each_step():
