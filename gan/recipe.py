@@ -9,6 +9,7 @@ from gan.latent import Latent
 from gan.objectives.objectives import NonSaturating, Objective
 from gan.objectives.penalties import Penalty
 from nn import Sequential
+from nn.schedules import Schedule
 
 DIGITS = (1, 28, 28)  # the image shape of most recipes
 
@@ -29,6 +30,11 @@ class Recipe:
     objective : the losses of D and G
     penalty : on the slope of D, or None
     learning_rate, beta1, beta2 : of both Adam optimizers
+    g_learning_rate, d_learning_rate : of G or of D alone, in place of `learning_rate`; or None
+    schedule : function of the step, counted from 0, that returns the factor of both learning rates,
+        such as a `CosineSchedule`; or None
+    clip_norm : limit of the norm of the gradients of each network, or None
+    n_critic : updates of D, one in each step, per update of G
     ema_decay : decay per step of G's moving average, which is saved and sampled; None for none
     fresh_noise : whether G's update generates new images instead of reusing those of D's update
     pack : number of images that D scores at once, stacked as channels (PacGAN)
@@ -50,6 +56,11 @@ class Recipe:
     learning_rate: float = 2e-4
     beta1: float = 0.9
     beta2: float = 0.999
+    g_learning_rate: float | None = None
+    d_learning_rate: float | None = None
+    schedule: Schedule | None = None
+    clip_norm: float | None = None
+    n_critic: int = 1
     ema_decay: float | None = None
     fresh_noise: bool = True
     pack: int = 1

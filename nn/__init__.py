@@ -38,20 +38,32 @@ from nn.layers.sequential import Sequential
 from nn.layers.spectral_norm import SpectralNorm
 from nn.losses import BCE, BCEWithLogits, Hinge, Mean, MeanSquaredError, SoftmaxCrossEntropy
 from nn.ops import get_ops
-from nn.optimizers import SGD, Adam, RMSProp
+from nn.optimizers.adam import Adam, AdamW
+from nn.optimizers.rmsprop import RMSProp
+from nn.optimizers.sgd import SGD
+from nn.schedules import (
+    ConstantSchedule,
+    CosineSchedule,
+    LinearSchedule,
+    StepSchedule,
+    WarmupSchedule,
+)
 from nn.serialization.weights import load_weights, save_weights
 from nn.version import __version__ as __version__
 
 __all__ = [
     "Adam",
+    "AdamW",
     "AvgPool2d",
     "BCE",
     "BCEWithLogits",
     "BatchNorm",
     "ByhandError",
     "Constant",
+    "ConstantSchedule",
     "Conv2d",
     "ConvTranspose2d",
+    "CosineSchedule",
     "Cutout",
     "Dense",
     "DeviceError",
@@ -67,6 +79,7 @@ __all__ = [
     "Hinge",
     "Layer",
     "LeakyReLU",
+    "LinearSchedule",
     "MaxPool2d",
     "Mean",
     "MeanSquaredError",
@@ -81,9 +94,11 @@ __all__ = [
     "Sigmoid",
     "SoftmaxCrossEntropy",
     "SpectralNorm",
+    "StepSchedule",
     "Tanh",
     "TorchDefault",
     "Upsample",
+    "WarmupSchedule",
     "WeightsError",
     "get_ops",
     "gradcheck",

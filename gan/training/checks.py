@@ -16,11 +16,20 @@ REAL = int | float | np.integer | np.floating
 
 
 def check_recipe(recipe: Any) -> None:
-    """Raise `RunError` unless it is a `Recipe`."""
+    """Raise `RunError` unless it is a `Recipe` with usable rates, `n_critic` and `schedule`."""
     if not isinstance(recipe, Recipe):
         raise RunError(
             f"recipe: expected a Recipe, got {recipe!r}; get_recipe finds one by its name"
         )
+    check_learning_rate(recipe.learning_rate)
+    for rate in (recipe.g_learning_rate, recipe.d_learning_rate):
+        if rate is not None:
+            check_learning_rate(rate)
+    n_critic, schedule = recipe.n_critic, recipe.schedule
+    if isinstance(n_critic, bool) or not isinstance(n_critic, int) or n_critic < 1:
+        raise RunError(f"n_critic: expected an integer of at least 1, got {n_critic!r}")
+    if schedule is not None and not callable(schedule):
+        raise RunError(f"schedule: expected a function of the step, got {schedule!r}")
 
 
 def check_learning_rate(rate: Any) -> float:

@@ -11,7 +11,7 @@ from gan.data.batches import Batches, BatchSource, make_batches
 from gan.data.clusters import cluster_ids
 from gan.recipe import Recipe
 from gan.sampling import make_images
-from gan.training.checks import check_learning_rate, check_recipe
+from gan.training.checks import check_recipe
 from gan.training.set_once import SetOnce
 from gan.training.setup import built_network, fixed_inputs, make_sampler
 from gan.training.state import learned_arrays
@@ -47,7 +47,6 @@ class TrainableGAN(Uncopyable):
         device: Any,
     ) -> None:
         check_recipe(recipe)
-        self._learning_rate = check_learning_rate(recipe.learning_rate)
         self.ops = ops = get_ops(device)
         seeds = np.random.SeedSequence(seed).spawn(6)
         g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed = seeds
@@ -76,6 +75,7 @@ class TrainableGAN(Uncopyable):
 
         networks = {"G": self.generator, "D": self.discriminator}
         averaged = {"average": self.ema.network} if self.ema else {}
+        self.rates = step.rates
         self.optimizers = {"G": step.g_optimizer, "D": step.d_optimizer}
         self.learned = learned_arrays(networks | averaged, self.optimizers)
 
@@ -86,14 +86,15 @@ class TrainableGAN(Uncopyable):
 
     @property
     def learning_rate(self) -> float:
-        """Learning rate of both networks from the next step on."""
-        return self._learning_rate
+        """Learning rate of both networks from the next step on, before the recipe's schedule.
+
+        Setting it scales a network's own rate, `g_learning_rate` or `d_learning_rate`, alike.
+        """
+        return self.rates.base
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        self._learning_rate = check_learning_rate(rate)
-        for optimizer in self.optimizers.values():
-            optimizer.learning_rate = self._learning_rate
+        self.rates.base = rate
 
     def fixed_samples(self) -> np.ndarray:
         """Samples of inputs that never change: float32 (64, ...) in [0, 1].

@@ -55,6 +55,7 @@ class Trainer(TrainableGAN):
     fixed_inputs : inputs that never change, for `fixed_samples`
     cluster_ids : integers (N,), for a recipe with clusters, else None
     learned : all arrays on the device that training changes, by name
+    optimizers : those of "G" and "D"
     step_count, last_step : steps so far, and the step at which `fit` ends
     ended : whether `fit` has reached its length
     record_due : whether a record is made after this step
@@ -224,7 +225,7 @@ class Trainer(TrainableGAN):
         RunError : the state is of other networks, images or settings; this trainer is then unusable
         """
         self.step_count = self._stateful.load_state_dict(TrainerState(*state))
-        self.learning_rate = self._learning_rate  # not the one in the optimizers' arrays
+        self.rates.write()  # not those in the optimizers' arrays
         self._last_good.take(self.step_count)
 
     def _after_step(
@@ -279,7 +280,8 @@ class Trainer(TrainableGAN):
     def _roll_back(self) -> None:
         """Return to the last good step, with the current learning rate."""
         self._last_good.restore()
-        self.step_count, self.learning_rate = self._last_good.step, self._learning_rate
+        self.step_count = self._last_good.step
+        self.rates.write()
 
     def _memory_error(self, problem: DeviceMemoryError) -> DeviceMemoryError:
         """The error of a step that ran out of memory, with a batch size that fits.

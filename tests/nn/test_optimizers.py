@@ -21,6 +21,10 @@ MAKE = {
     "adam_eps": lambda net: nn.Adam(net, 0.01, eps=1e-3),
     "adamw": lambda net: nn.Adam(net, 0.01, weight_decay=0.1),
     "adamw_plain": lambda net: nn.Adam(net, 0.01),
+    "adamw_default": lambda net: nn.AdamW(net, 0.01),
+    "sgd_decay": lambda net: nn.SGD(net, 0.05, weight_decay=0.1),
+    "nesterov_decay": lambda net: nn.SGD(net, 0.05, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "rmsprop_decay": lambda net: nn.RMSProp(net, 0.01, weight_decay=0.1),
 }
 each = pytest.mark.parametrize("name", MAKE)
 
@@ -201,7 +205,7 @@ def test_learning_rate_reads_as_set():
         ),
         (
             lambda net: setattr(nn.Adam(net), "learning_rate", -1),
-            "Adam: expected learning_rate above 0, got -1",
+            "Adam: expected learning_rate of at least 0, got -1",
         ),
         (lambda net: nn.Adam(nn.Dense(2, 2)), "Adam: expected a built network; call .build"),
     ],

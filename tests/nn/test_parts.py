@@ -13,6 +13,7 @@ OPTIMIZERS = {
     "rmsprop": lambda part: nn.RMSProp(part, 0.1),
     "adam": lambda part: nn.Adam(part, 0.1),
     "adamw": lambda part: nn.Adam(part, 0.1, weight_decay=0.1),
+    "sgd, with decay": lambda part: nn.SGD(part, 0.1, weight_decay=0.1),
 }
 PARTS = {
     "the first layer": (lambda net: net[0], "0."),

@@ -215,7 +215,7 @@ REALS = {
     "Adam: expected beta2 in [0, 1)": lambda v, net: nn.Adam(net, beta2=v),
     "Adam: expected eps above 0": lambda v, net: nn.Adam(net, eps=v),
     "Adam: expected weight_decay of at least 0": lambda v, net: nn.Adam(net, weight_decay=v),
-    "Adam: expected learning_rate above 0": lambda v, net: setattr(
+    "Adam: expected learning_rate of at least 0": lambda v, net: setattr(
         nn.Adam(net), "learning_rate", v
     ),
 }

@@ -143,7 +143,18 @@ OPTIMIZERS = {
     "adam_eps": (torch.optim.Adam, {"lr": 0.01, "eps": 1e-3}),
     "adamw": (torch.optim.AdamW, {"lr": 0.01, "weight_decay": 0.1}),
     "adamw_plain": (torch.optim.AdamW, {"lr": 0.01, "weight_decay": 0.0}),
+    "adamw_default": (torch.optim.AdamW, {"lr": 0.01}),
+    "sgd_decay": (torch.optim.SGD, {"lr": 0.05, "weight_decay": 0.1}),
+    "nesterov_decay": (
+        torch.optim.SGD,
+        {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+    ),
+    "rmsprop_decay": (torch.optim.RMSprop, {"lr": 0.01, "weight_decay": 0.1}),
+    "sgd_clip_norm": (torch.optim.SGD, {"lr": 0.05}),
+    "adam_clip_norm": (torch.optim.Adam, {"lr": 0.001}),
+    "sgd_clip_value": (torch.optim.SGD, {"lr": 0.05}),
 }
+CLIP_NORM, CLIP_VALUE = 9.0, 0.5  # the norms of the gradients are on both sides
 
 
 def optimizers():
@@ -154,14 +165,20 @@ def optimizers():
     for name, (kind, settings) in OPTIMIZERS.items():
         for dtype in (torch.float64, torch.float32):
             parameter = nn.Parameter(w.to(dtype).clone())
-            optimizer, steps = kind([parameter], **settings), []
+            optimizer, steps, norms = kind([parameter], **settings), [], []
             for i, grad in enumerate(grads):
                 if i == STEPS // 2:
                     optimizer.param_groups[0]["lr"] *= 3
                 parameter.grad = grad.to(dtype).clone()
+                if name.endswith("clip_norm"):
+                    norms.append(nn.utils.clip_grad_norm_([parameter], CLIP_NORM))
+                if name.endswith("clip_value"):
+                    nn.utils.clip_grad_value_([parameter], CLIP_VALUE)
                 optimizer.step()
                 steps.append(parameter.detach().clone())
             out[f"{name}.{str(dtype).removeprefix('torch.')}"] = torch.stack(steps)
+            if norms and dtype == torch.float64:
+                out["norms"] = torch.stack(norms)
     return out
 
 

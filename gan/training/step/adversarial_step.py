@@ -9,6 +9,7 @@ from gan.training.checks import check_networks, has_batchnorm, without_sigmoid
 from gan.training.step.conditioning import make_conditioning
 from gan.training.step.ema import GeneratorEMA
 from gan.training.step.lazy_penalty import LazyPenalty
+from gan.training.step.learning_rates import LearningRates
 from gan.training.step.packing import pack_images
 from gan.uncopyable import Uncopyable
 from nn import Adam, Sequential
@@ -33,6 +34,7 @@ class AdversarialStep(Uncopyable):
     ----------
     real_rows : the batch of training images goes here, (n, pixels)
     conditioning : its `labels` take the one-hot classes of that batch
+    rates : the learning rates of both networks
 
     Raises
     ------
@@ -53,9 +55,11 @@ class AdversarialStep(Uncopyable):
         self.noise_stream, self.ema = noise_stream, ema
         # The losses take over a final Sigmoid: on logits, a confident mistake keeps its gradient.
         self.G, self.D = generator, without_sigmoid(discriminator)
-        adam = {"beta1": recipe.beta1, "beta2": recipe.beta2}
+        adam: dict[str, Any] = {"beta1": recipe.beta1, "beta2": recipe.beta2}
+        adam["clip_norm"] = recipe.clip_norm
         self.g_optimizer = Adam(generator, recipe.learning_rate, **adam)
         self.d_optimizer = Adam(discriminator, recipe.learning_rate, **adam)
+        self.rates = LearningRates(recipe, self.g_optimizer, self.d_optimizer)
         # Without batch norm, images do not affect each other: D scores both in one pass.
         self.one_pass = not has_batchnorm(discriminator)
         self.conditioning = make_conditioning(recipe, self.ops, generator.dtype)
@@ -95,13 +99,17 @@ class AdversarialStep(Uncopyable):
         Parameters
         ----------
         log : arrays (1,) that losses and outputs of D are written into; see `LossLog`
-        step_number : counted from 0; decides when a lazy penalty is due
+        step_number : counted from 0; decides the learning rates, when a lazy penalty is due, and
+            when G is updated: in the last of every `n_critic` steps
         """
+        n_critic = self.recipe.n_critic
+        self.rates.begin_step(step_number)
         self.conditioning.begin_step()
         self.update_discriminator(log, step_number)
-        self.update_generator(log)
-        if self.ema is not None:
-            self.ema.update(step_number)
+        if (step_number + 1) % n_critic == 0:
+            self.update_generator(log)
+            if self.ema is not None:
+                self.ema.update(step_number // n_critic)
 
     def update_discriminator(self, log: dict[str, Array], step_number: int = 0) -> None:
         """D learns to tell real images from generated ones."""
@@ -134,7 +142,9 @@ class AdversarialStep(Uncopyable):
         if self.recipe.fresh_noise:
             self.generate(self.g_cache)
         logits = self.score(fake, self.frozen_cache)  # of the updated D
-        self.generator_loss(logits, log["g_loss"])
+        pairs = self.recipe.objective.pairs
+        real = self.score(self.real_half, self.pair_cache) if pairs else None
+        self.generator_loss(logits, real, log["g_loss"])
         dfake = D.backward(self.doutputs(fake), self.frozen_cache, grads="skip")
         dfake = self.frozen_cache.contiguous("dfake", dfake).reshape(self.fake.shape)
         self.G.backward(dfake, self.g_cache, grads="write", need_dx=False)
@@ -157,7 +167,12 @@ class AdversarialStep(Uncopyable):
         return self.conditioning.backward(self.dlogits[rows], rows)
 
     def discriminator_loss(self, real: Array, fake: Array, log: dict[str, Array]) -> None:
-        """Write D's losses and mean outputs into the log, and the gradients of its logits."""
+        """Write D's losses and mean outputs into the log, and the gradients of its logits.
+
+        With `n_critic`, G's loss too: steps without an update of G have no other.
+        """
+        if self.recipe.n_critic > 1:
+            self.generator_loss(fake, real, log["g_loss"])
         self.recipe.objective.discriminator(
             real,
             fake,
@@ -170,9 +185,12 @@ class AdversarialStep(Uncopyable):
         self.ops.mean_sigmoid(real, out=log["d_real"])
         self.ops.mean_sigmoid(fake, out=log["d_fake"])
 
-    def generator_loss(self, logits: Array, value: Array) -> None:
-        """Write G's loss into `value`, and the gradients of the logits of generated images."""
+    def generator_loss(self, fake: Array, real: Array | None, value: Array) -> None:
+        """Write G's loss into `value`, and the gradients of the logits of generated images.
+
+        `real`, the logits of training images, is used by objectives of pairs alone.
+        """
         objective, out = self.recipe.objective, {"dy": self.dlogits[self.fake_half], "value": value}
         if objective.pairs:
-            out["real"] = self.score(self.real_half, self.pair_cache)
-        objective.generator(logits, self.frozen_cache, **out)
+            out["real"] = real
+        objective.generator(fake, self.frozen_cache, **out)

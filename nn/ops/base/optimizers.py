@@ -1,4 +1,4 @@
-"""The contract of optimizer steps."""
+"""The contract of optimizer steps and of gradient clipping."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ Taken = TypeVar("Taken", contravariant=True)  # arrays that are passed in and ne
 
 
 class OptimizerOps(Protocol[Taken]):
-    """One step of an optimizer.
+    """One step of an optimizer, and the clipping of gradients.
 
     Arrays are flat vectors of one size. `grad` is read, all others are updated. `step_and_rate` is
     (2,), float64, on the device: the step count t, which the call increments first, and the
-    learning rate lr.
+    learning rate lr. In SGD and RMSProp, g = grad + weight_decay value.
     """
 
     def sgd_step_(
@@ -23,10 +23,11 @@ class OptimizerOps(Protocol[Taken]):
         step_and_rate: Taken,
         momentum: float,
         nesterov: bool,
+        weight_decay: float,
     ) -> None:
-        """velocity = momentum velocity + grad.
+        """velocity = momentum velocity + g.
 
-        value -= lr velocity; with `nesterov`, value -= lr (grad + momentum velocity).
+        value -= lr velocity; with `nesterov`, value -= lr (g + momentum velocity).
         """
 
     def rmsprop_step_(
@@ -37,10 +38,11 @@ class OptimizerOps(Protocol[Taken]):
         step_and_rate: Taken,
         decay: float,
         eps: float,
+        weight_decay: float,
     ) -> None:
-        """square = decay square + (1 - decay) grad^2.
+        """square = decay square + (1 - decay) g^2.
 
-        value -= lr grad / (sqrt(square) + eps).
+        value -= lr g / (sqrt(square) + eps).
         """
 
     def adam_step_(
@@ -69,3 +71,21 @@ class OptimizerOps(Protocol[Taken]):
         Kingma & Ba 2015, "Adam: a method for stochastic optimization".
         Loshchilov & Hutter 2019, "Decoupled weight decay regularization".
         """
+
+    def clip_norm_(self, x: Taken, max_norm: float, *, norm: Taken) -> None:
+        """norm = sqrt(sum x^2), summed in double precision; x *= min(1, max_norm / (norm + 1e-6)).
+
+        x is not written where the factor is 1. An infinite or NaN norm makes x NaN somewhere.
+
+        Parameters
+        ----------
+        x : Taken
+            (n,).
+        max_norm : float
+            Above 0.
+        norm : Taken
+            (1,), the norm before the scaling.
+        """
+
+    def clip_value_(self, x: Taken, limit: float) -> None:
+        """x = min(max(x, -limit), limit); NaN stays NaN."""

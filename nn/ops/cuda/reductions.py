@@ -10,7 +10,9 @@ WIDTH, DEPTH = 32, 16  # threads of a block that sums columns: a warp of columns
 THREADS = 256  # of a block that sums all elements
 
 CONSTANTS = f"constexpr int WIDTH = {WIDTH}, DEPTH = {DEPTH}, THREADS = {THREADS};\n"
-SOURCE = "\n".join([CONSTANTS, source("sums"), source("normalization"), source("losses")])
+SOURCE = "\n".join(
+    [CONSTANTS, source("sums"), source("normalization"), source("losses"), source("clipping")]
+)
 REDUCTIONS = (
     "sum_rows",
     "sum_product_rows",
@@ -24,5 +26,7 @@ REDUCTIONS = (
     "norm_penalty",
     "softmax_cross_entropy",
     "mean_sigmoid",
+    "sum_of_squares",
+    "norm_factor",
 )
 TYPES = ("float", "double")

@@ -1,12 +1,16 @@
-"""Optimizer steps on the CPU, block by block."""
+"""Optimizer steps and clipping on the CPU, block by block."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from nn.ops.numpy.arrays import NumpyArrays
 from nn.ops.numpy.blocks import blocks
 from nn.underflow import quiet
+
+NORM_EPS = 1e-6  # as in PyTorch; keeps the factor of a zero gradient finite
 
 
 class NumpyOptimizers(NumpyArrays):
@@ -21,11 +25,13 @@ class NumpyOptimizers(NumpyArrays):
         step_and_rate: np.ndarray,
         momentum: float,
         nesterov: bool,
+        weight_decay: float,
     ) -> None:
         step_and_rate[0] += 1
         rate = float(step_and_rate[1])
         for value_, grad_, velocity_ in blocks(value, grad, velocity):
             step = self.scratch(value_.shape, value_.dtype)
+            grad_ = self._decayed(value_, grad_, weight_decay)
             np.add(np.multiply(velocity_, momentum, out=velocity_), grad_, out=velocity_)
             if nesterov:
                 np.multiply(velocity_, momentum, out=step)
@@ -43,6 +49,7 @@ class NumpyOptimizers(NumpyArrays):
         step_and_rate: np.ndarray,
         decay: float,
         eps: float,
+        weight_decay: float,
     ) -> None:
         """(1 - decay) multiplies grad before it is squared, as in Adam.
 
@@ -51,6 +58,7 @@ class NumpyOptimizers(NumpyArrays):
         step_and_rate[0] += 1
         rate = float(step_and_rate[1])
         for value_, grad_, square_ in blocks(value, grad, square):
+            grad_ = self._decayed(value_, grad_, weight_decay)
             step = np.multiply(grad_, 1 - decay, out=self.scratch(value_.shape, value_.dtype))
             np.multiply(step, grad_, out=step)
             np.add(np.multiply(square_, decay, out=square_), step, out=square_)
@@ -89,6 +97,33 @@ class NumpyOptimizers(NumpyArrays):
             np.add(np.sqrt(v_, out=step), eps_t, out=step)
             np.multiply(np.divide(m_, step, out=step), rate, out=step)
             np.subtract(value_, step, out=value_)
+
+    @quiet
+    def clip_norm_(self, x: np.ndarray, max_norm: float, *, norm: np.ndarray) -> None:
+        root = math.sqrt(self.sum_of_squares(x))
+        norm[0] = root
+        scale = max_norm / (root + NORM_EPS)
+        if not scale >= 1:  # also where it is NaN
+            np.multiply(x, scale, out=x)
+
+    def clip_value_(self, x: np.ndarray, limit: float) -> None:
+        np.clip(x, -limit, limit, out=x)
+
+    def sum_of_squares(self, x: np.ndarray) -> float:
+        """The sum of squares of a vector, in double precision."""
+        total = 0.0
+        for (block,) in blocks(x):
+            squares = self.scratch(block.shape, np.float64, "squares")
+            np.copyto(squares, block)
+            total += float(np.multiply(squares, squares, out=squares).sum())
+        return total
+
+    def _decayed(self, value: np.ndarray, grad: np.ndarray, weight_decay: float) -> np.ndarray:
+        """grad + weight_decay value, in memory of its own, or grad without decay."""
+        if not weight_decay:
+            return grad
+        decayed = self.scratch(value.shape, value.dtype, "decayed")
+        return np.add(np.multiply(value, weight_decay, out=decayed), grad, out=decayed)
 
 
 def adam_schedule(

@@ -94,10 +94,14 @@ def rise(step, n, *, settled=True):
     "loss, last, optimizer",
     [
         (nn.BCEWithLogits(), (), nn.Adam),
-        (nn.BCE(), (nn.Sigmoid(),), lambda net: nn.Adam(net, weight_decay=0.01)),
+        (nn.BCE(), (nn.Sigmoid(),), lambda net: nn.Adam(net, weight_decay=0.01, clip_norm=0.1)),
         # BCE does not see the sigmoid behind Reshape, so it takes the general form
         (nn.BCE(), (nn.Sigmoid(), nn.Reshape((N_OUT,))), nn.RMSProp),
-        (nn.BCEWithLogits(), (), lambda net: nn.SGD(net, momentum=0.9, nesterov=True)),
+        (
+            nn.BCEWithLogits(),
+            (),
+            lambda net: nn.SGD(net, momentum=0.9, nesterov=True, weight_decay=0.1),
+        ),
     ],
 )
 def test_a_training_step_allocates_no_array(loss, last, optimizer):

@@ -49,8 +49,8 @@ def test_every_primitive_has_a_case():
 
 # public names beyond the contract, which primitives use and layers do not
 BUILDING_BLOCKS = {
-    "numpy": {"product", "exp_minus_abs"},
-    "numba": {"product", "exp_minus_abs"},
+    "numpy": {"product", "exp_minus_abs", "sum_of_squares"},
+    "numba": {"product", "exp_minus_abs", "sum_of_squares"},
     "emulated": {"kernel", "launch"},
     "strict": {"freeze", "thaw"},  # what makes it strict
 }

@@ -1,17 +1,19 @@
 // Optimizer steps of one element. step_and_rate = (step count, learning rate), on the device.
 
 template <typename T, typename StepAndRate>
-__device__ void sgd(T grad, const StepAndRate& step_and_rate, T momentum, bool nesterov, T& value,
-                    T& velocity) {
-    velocity = momentum * velocity + grad;
-    value -= T(step_and_rate[1]) * (nesterov ? grad + momentum * velocity : velocity);
+__device__ void sgd(T grad, const StepAndRate& step_and_rate, T momentum, bool nesterov,
+                    T weight_decay, T& value, T& velocity) {
+    T g = weight_decay ? grad + weight_decay * value : grad;
+    velocity = momentum * velocity + g;
+    value -= T(step_and_rate[1]) * (nesterov ? g + momentum * velocity : velocity);
 }
 
 template <typename T, typename StepAndRate>
-__device__ void rmsprop(T grad, const StepAndRate& step_and_rate, T decay, T rest, T eps, T& value,
-                        T& square) {
-    square = decay * square + rest * grad * grad;
-    value -= T(step_and_rate[1]) * (grad / (sqrt(square) + eps));
+__device__ void rmsprop(T grad, const StepAndRate& step_and_rate, T decay, T rest, T eps,
+                        T weight_decay, T& value, T& square) {
+    T g = weight_decay ? grad + weight_decay * value : grad;
+    square = decay * square + rest * g * g;
+    value -= T(step_and_rate[1]) * (g / (sqrt(square) + eps));
 }
 
 // Count the step; schedule = (rate, eps_t, factor of weight decay), in double precision, computed

@@ -1,0 +1,1 @@
+"""Optimizers: each step is one pass over a network's flat parameter buffer."""
