@@ -115,7 +115,8 @@ def main() -> int:
     classes, columns = requested_classes(args, name, count, sampler)
     n = count if classes is None else len(classes)
     check_count(
-        n * (STEPS if args.interpolate else 1), MOST_NUMBERS // math.prod(sampler.image_shape or DIGITS)
+        n * (STEPS if args.interpolate else 1),
+        MOST_NUMBERS // math.prod(sampler.image_shape or DIGITS),
     )
     if args.interpolate:
         images, columns = sampler.walks(count, STEPS, args.seed, classes), STEPS
@@ -189,8 +190,8 @@ def check_classes(option: str, sampler: Sampler) -> None:
     """Raise `RunError` unless the weights are conditional on labelled classes."""
     if not sampler.classes:
         raise RunError(
-            f"{option}: expected weights of a generator trained with classes, got an unconditional "
-            "one; name others with --weights"
+            f"{option}: expected a generator trained with classes, got an unconditional one; name "
+            "another file with --weights"
         )
 
 
@@ -200,13 +201,15 @@ def are_digits(sampler: Sampler) -> bool:
 
 
 def checked_samples(name: str) -> Path:
-    """The path of --save-samples: an .npz, or a new folder, which is made."""
+    """The path of --save-samples: an .npz, or a new or empty folder."""
     if not name.endswith(("/", os.sep)):
         return checked(name, ".npz")
     path = Path(name)
+    if path.suffix == ".npz":
+        raise RunError(f"{path}: expected a folder's name, got that of a file; remove the /")
     with named(path):
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
+        path.parent.stat()  # report a missing folder now, not after the work
+        if path.exists() and any(path.iterdir()):
             raise RunError(f"{path}: expected a new folder, got one with files; name another")
     return path
 
@@ -214,10 +217,11 @@ def checked_samples(name: str) -> Path:
 def save_samples(path: Path, images: np.ndarray) -> None:
     """Write images to an .npz, or as numbered PNGs into a folder."""
     with named(path):
-        if path.suffix == ".npz" and not path.is_dir():
+        if path.suffix == ".npz":
             with atomic_write(path) as file:
                 np.savez_compressed(file, images=images)
             return
+        path.mkdir(exist_ok=True)
         for number, image in enumerate(images):
             save_picture(path / f"{number:06}.png", np.rint(255 * image).astype(np.uint8))
 

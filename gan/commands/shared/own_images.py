@@ -91,7 +91,8 @@ def own_images(
                 f"images are taken as they are; do without --{name}"
             )
         return from_array(path)
-    with tqdm(desc="decoding", unit="image", disable=quiet, leave=False) as bar:
+    form = "{l_bar}{bar}| {elapsed}<{remaining}"
+    with tqdm(desc="decoding", bar_format=form, disable=quiet, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
