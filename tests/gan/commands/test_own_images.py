@@ -64,10 +64,10 @@ def test_a_folder_of_mixed_jpegs_end_to_end(run, photos, tmp_path):
     assert lines[-1] == "FID is not measured: it needs MNIST's digits"
 
     frames = samples_of("here/fixed_samples.npz")
-    assert frames.shape == (2, 64, 32, 32, 3) and frames.dtype == np.uint8
+    assert frames.shape == (3, 64, 32, 32, 3) and frames.dtype == np.uint8
     assert np.array_equal(picture_of("here/samples/latest.png"), grid(frames[-1] / 255))
     with Image.open("here/progress.gif") as gif:
-        assert gif.n_frames == 2 and gif.convert("RGB").size == (546, 546)
+        assert gif.n_frames == 3 and gif.convert("RGB").size == (546, 546)
     config = json.loads((tmp_path / "here/config.json").read_text())
     assert config["dataset"] is None and config["source"]["labels"] == "folders"
     assert str(photos.parent) not in json.dumps(config)  # the weights file holds it too
