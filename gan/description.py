@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gan.data.image_shapes import COLOURS, ImageShape
 from gan.latent import Latent
 from nn import WeightsError
 
@@ -13,6 +14,8 @@ from nn import WeightsError
 MAX_CLASSES = 1000
 MAX_LATENT_SIZE = 10_000
 MAX_RANGE = 1e30  # of pixels, far beyond any in use
+MAX_SIDE = 1024  # pixels
+MAX_NAME = 1000  # characters of a class name
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Description:
         The name of the recipe, or None if the file does not name it.
     training
         The settings of the run, and how many steps it has done.
+    image_shape
+        (C, H, W) of its images, or None if the file does not say.
+    class_names
+        The names of the labelled classes, or None if the file does not say.
     """
 
     latent: Latent
@@ -41,6 +48,8 @@ class Description:
     class_prior: tuple[float, ...] | None = None
     recipe: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+    image_shape: ImageShape | None = None
+    class_names: tuple[str, ...] | None = None
 
     @property
     def n_in(self) -> int:
@@ -56,6 +65,8 @@ class Description:
             "shares": self.class_prior,
             "image_range": self.image_range,
             "training": dict(self.training),
+            "image_shape": self.image_shape,
+            "class_names": self.class_names,
         }
 
     @classmethod
@@ -91,6 +102,16 @@ class Description:
             raise WeightsError(
                 f"expected an image range of two rising, finite numbers, got [{low}, {high}]"
             )
+        shape, names = info.get("image_shape"), info.get("class_names")
+        if shape is not None and not is_image_shape(shape):
+            raise WeightsError(
+                f"expected an image shape [1 or 3, H, W] with sides up to {MAX_SIDE}, got "
+                f"{shape!r:.80}"
+            )
+        if names is not None and not (classes and are_names(names, classes)):
+            raise WeightsError(
+                f"expected different names for its {classes} classes, got {names!r:.80}"
+            )
         recipe, training = info.get("recipe"), info.get("training")
         return cls(
             latent,
@@ -99,4 +120,27 @@ class Description:
             prior,
             recipe if isinstance(recipe, str) else None,
             training if isinstance(training, dict) else {},
+            None if shape is None else (shape[0], shape[1], shape[2]),
+            None if names is None else tuple(names),
         )
+
+
+def is_image_shape(shape: object) -> bool:
+    """Whether it is a list [C, H, W] within bounds."""
+    return (
+        isinstance(shape, list | tuple)
+        and len(shape) == 3
+        and all(type(n) is int for n in shape)
+        and shape[0] in (1, COLOURS)
+        and all(1 <= side <= MAX_SIDE for side in shape[1:])
+    )
+
+
+def are_names(names: object, n: int) -> bool:
+    """Whether it is a list of n different names of bounded length."""
+    return (
+        isinstance(names, list | tuple)
+        and len(names) == n
+        and all(isinstance(name, str) and len(name) <= MAX_NAME for name in names)
+        and len(set(names)) == n
+    )

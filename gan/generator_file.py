@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from os import PathLike
 
-from gan.description import Description
+from gan.data.image_shapes import ImageShape
+from gan.description import Description, is_image_shape
 from gan.sampling import Sampler
 from nn import ByhandError, Layer, Sequential, WeightsError, load_weights
 from nn.ops.base import Ops
 from nn.serialization.pass_size import pass_size
 
 MAX_PASS_SIZE = 1_000_000  # numbers per image: three times those of dcgan, the largest recipe
+SQUARE = 28  # pixels: the side of flat images in files that do not say their shape
 
 
 def load_sampler(
@@ -32,7 +34,7 @@ def load_sampler(
     Raises
     ------
     WeightsError
-        If the file does not hold a generator of digits.
+        If the file does not hold a generator of images.
     """
     networks, info = load_weights(path, device=device, layers=layers)
     if "G" not in networks:
@@ -40,7 +42,7 @@ def load_sampler(
         raise WeightsError(f"{path}: expected a generator 'G' in it, found {found}")
     try:
         description = Description.from_info(info)
-        _check_generator(networks["G"], description.n_in)
+        image_shape = _image_shape(networks["G"], description)
     except ByhandError as problem:
         raise WeightsError(
             f"{path}: it does not say how to sample its generator ({problem})"
@@ -51,15 +53,22 @@ def load_sampler(
         description.image_range,
         description.classes,
         description.class_prior,
+        image_shape,
+        description.class_names,
     )
 
 
-def _check_generator(generator: Sequential, n_in: int) -> None:
-    """Raise `WeightsError` unless it turns n_in numbers into a digit in bounded memory."""
-    pixels = math.prod(generator.output_shape((n_in,)))
-    if pixels != 784:
-        raise WeightsError(f"expected 784 pixels, got {pixels}")
+def _image_shape(generator: Sequential, description: Description) -> ImageShape:
+    """The shape of its images; `WeightsError` unless it makes them in bounded memory."""
+    n_in = description.n_in
+    made = generator.output_shape((n_in,))
+    guessed = made if is_image_shape(made) else (1, SQUARE, SQUARE)
+    shape = description.image_shape or (guessed[0], guessed[1], guessed[2])
+    expected = math.prod(shape)
+    if made not in (shape, shape[1:], (expected,)):
+        raise WeightsError(f"expected {expected} pixels, {shape}, got {math.prod(made)}, {made}")
     if (size := pass_size(generator, (n_in,))) > MAX_PASS_SIZE:
         raise WeightsError(
             f"expected at most {MAX_PASS_SIZE:,} numbers in a pass for one image, got {size:,}"
         )
+    return shape

@@ -1,4 +1,4 @@
-"""Pictures: grids of digits, GIFs of them, and loss curves."""
+"""Pictures: grids of images, GIFs of them, and loss curves."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle thread
 import numpy as np
 from PIL import Image
 
+from gan.data.image_shapes import COLOURS, ImageShape
 from nn import ShapeError
 from nn.serialization.files import atomic_write
 
-GAP = 2  # pixels between two digits
+GAP = 2  # pixels between two images
 SCALE = 2  # screen pixels per image pixel
 FRAME_MS, LAST_FRAME_MS = 120, 2000
 
@@ -29,32 +30,64 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     Parameters
     ----------
     images
-        Floats in [0, 1], (N, 28, 28), (N, 1, 28, 28) or (N, 784).
+        Floats in [0, 1], (N, H, W), (N, 1 or 3, H, W), (N, H, W, 3), or flat square ones in grey.
     columns
         Images per row. None makes the grid about square.
 
     Returns
     -------
     ndarray
-        uint8 (H, W).
+        uint8 (H, W), or (H, W, 3) for images in colour.
 
     Raises
     ------
     ShapeError
-        If the images are not 28 x 28.
+        If the images have another shape.
     """
-    images = np.asarray(images)
-    if images.ndim < 2 or images[0].size != 784:
-        raise ShapeError(f"grid: expected images of 28 x 28, got shape {images.shape}")
-    images = images.reshape(-1, 28, 28)
+    images = _as_pictures(np.asarray(images))
+    height, width = images.shape[1:3]
     columns = columns or math.ceil(len(images) ** 0.5)
     rows = math.ceil(len(images) / columns)
-    cell = 28 + GAP
-    canvas = np.zeros((rows * cell + GAP, columns * cell + GAP), np.uint8)
+    size = rows * (height + GAP) + GAP, columns * (width + GAP) + GAP
+    canvas = np.zeros((*size, *images.shape[3:]), np.uint8)
     for k, image in enumerate(images):
-        top, left = (k // columns) * cell + GAP, (k % columns) * cell + GAP
-        canvas[top : top + 28, left : left + 28] = np.rint(255 * np.clip(image, 0, 1))
+        top, left = (k // columns) * (height + GAP) + GAP, (k % columns) * (width + GAP) + GAP
+        canvas[top : top + height, left : left + width] = np.rint(255 * np.clip(image, 0, 1))
     return canvas.repeat(SCALE, 0).repeat(SCALE, 1)
+
+
+def as_pictures(images: np.ndarray, image_shape: ImageShape) -> np.ndarray:
+    """Generated images (N, ...) as pictures are stored: (N, H, W) in grey, (N, H, W, 3) in colour.
+
+    Parameters
+    ----------
+    images
+        As a generator makes them, flat or not.
+    image_shape
+        (C, H, W).
+    """
+    images = images.reshape(-1, *image_shape)
+    return (
+        images[:, 0] if image_shape[0] == 1 else np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+    )
+
+
+def _as_pictures(images: np.ndarray) -> np.ndarray:
+    """Images of any accepted shape as (N, H, W) or (N, H, W, 3)."""
+    if images.ndim == 2:
+        side = math.isqrt(images.shape[1])
+        if side**2 == images.shape[1] > 0:
+            return images.reshape(-1, side, side)
+    elif images.ndim == 3 and images.size:
+        return images
+    elif images.ndim == 4 and images.shape[1] in (1, COLOURS):
+        return as_pictures(images, images.shape[1:])
+    elif images.ndim == 4 and images.shape[3] == COLOURS:
+        return images
+    raise ShapeError(
+        f"grid: expected images (N, H, W), (N, 1 or 3, H, W) or (N, H, W, 3), got shape "
+        f"{images.shape}; reshape them"
+    )
 
 
 def save_picture(path: str | PathLike[str], picture: np.ndarray) -> None:
@@ -65,7 +98,7 @@ def save_picture(path: str | PathLike[str], picture: np.ndarray) -> None:
 
 
 def save_gif(path: str | PathLike[str], frames: Iterable[np.ndarray]) -> None:
-    """Write uint8 (H, W) arrays as a GIF that loops and pauses on its last frame."""
+    """Write uint8 (H, W) or (H, W, 3) arrays as a GIF that loops and pauses on its last frame."""
     first, *others = [Image.fromarray(frame) for frame in frames]
     durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
     with atomic_write(path) as file:

@@ -1,12 +1,16 @@
 """Networks that recipes are built from; each function returns a new, unbuilt `Sequential`.
 
-n_in is the size of the generator's input, n_out the number of the discriminator's outputs.
+n_in is the size of the generator's input, n_out the number of the discriminator's outputs. Those of
+any image shape (C, H, W) take it; the others are for MNIST's, or for as many colours of its size.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
+from gan.data.image_shapes import ImageShape
+from gan.errors import RunError
 from nn import (
     BatchNorm,
     Conv2d,
@@ -24,6 +28,9 @@ from nn import (
     Sigmoid,
     Tanh,
 )
+
+SMALL_WIDTH = 32  # channels next to the image in the small networks; they double with each stage
+LARGE = 48  # pixels of a side from which the small networks have three stages
 
 
 def mlp(
@@ -116,20 +123,60 @@ def dcgan_discriminator(
     )
 
 
-def small_generator(n_in: int, image_channels: int = 1) -> Sequential:
-    """z -> 7x7 -> 14x14 -> 28x28."""
-    return Sequential(
-        *(Dense(n_in, 64 * 7 * 7), Reshape((64, 7, 7)), *batchnorm_leaky(64)),
-        *(ConvTranspose2d(64, 32, 4, stride=2, padding=1), *batchnorm_leaky(32)),
-        *(ConvTranspose2d(32, image_channels, 4, stride=2, padding=1), Tanh()),
-    )
+def smoothed_generator(n_in: int, image_shape: ImageShape) -> Sequential:
+    """z -> 256 -> 256 -> flat images."""
+    return mlp([n_in, 256, 256, math.prod(image_shape)], batchnorm_leaky, [Tanh()])
 
 
-def small_discriminator(n_out: int, image_channels: int = 1) -> Sequential:
-    """28x28 -> 14x14 -> 7x7 -> logits, without batch norm, which gradient penalties rule out."""
-    return Sequential(
-        *(Conv2d(image_channels, 32, 4, stride=2, padding=1), LeakyReLU(0.2)),
-        *(Conv2d(32, 64, 4, stride=2, padding=1), LeakyReLU(0.2)),
-        *(Flatten(), Dense(64 * 7 * 7, n_out)),
-        input_shape=(image_channels, 28, 28),
-    )
+def smoothed_discriminator(n_out: int, image_shape: ImageShape) -> Sequential:
+    """Flat images -> 512 -> 256 -> logits."""
+    return mlp([math.prod(image_shape), 512, 256, n_out], leaky_dropout)
+
+
+def small_generator(n_in: int, image_shape: ImageShape) -> Sequential:
+    """z -> 7x7 -> 14x14 -> 28x28, and so for other sizes: each stage doubles the sides."""
+    *widths, widest = small_widths(image_shape)
+    channels, height, width = image_shape
+    scale = 2 ** (len(widths) + 1)
+    first = (widest, height // scale, width // scale)
+    layers: list[Layer] = [Dense(n_in, math.prod(first)), Reshape(first), *batchnorm_leaky(widest)]
+    for n_from, n_to in zip([widest, *widths[::-1]], widths[::-1]):
+        layers += [
+            ConvTranspose2d(n_from, n_to, 4, stride=2, padding=1),
+            *batchnorm_leaky(n_to),
+        ]
+    last = ConvTranspose2d(SMALL_WIDTH, channels, 4, stride=2, padding=1)
+    return Sequential(*layers, last, Tanh())
+
+
+def small_discriminator(n_out: int, image_shape: ImageShape) -> Sequential:
+    """28x28 -> 14x14 -> 7x7 -> logits, and so for other sizes.
+
+    Without batch norm, which gradient penalties rule out.
+    """
+    widths = small_widths(image_shape)
+    channels, height, width = image_shape
+    layers: list[Layer] = []
+    for n_from, n_to in zip([channels, *widths], widths):
+        layers += [Conv2d(n_from, n_to, 4, stride=2, padding=1), LeakyReLU(0.2)]
+    scale = 2 ** len(widths)
+    n_last = widths[-1] * (height // scale) * (width // scale)
+    return Sequential(*layers, Flatten(), Dense(n_last, n_out), input_shape=image_shape)
+
+
+def small_widths(image_shape: ImageShape) -> list[int]:
+    """The channels of each stage of the small networks: 32, 64, and 128 from 48 pixels on.
+
+    Raises
+    ------
+    RunError
+        If the sides cannot be halved as often.
+    """
+    _, height, width = image_shape
+    n_stages = 2 if min(height, width) < LARGE else 3
+    if height % 2**n_stages or width % 2**n_stages:
+        raise RunError(
+            f"images: expected sides divisible by {2**n_stages}, which these networks halve "
+            f"{n_stages} times, got {width} x {height}; scale them to 16, 28, 32, 48 or 64"
+        )
+    return [SMALL_WIDTH * 2**stage for stage in range(n_stages)]

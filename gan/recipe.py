@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gan.data.image_shapes import ImageShape, in_words
+from gan.errors import RunError
 from gan.latent import Latent
 from gan.objectives.objectives import NonSaturating, Objective
 from gan.objectives.penalties import Penalty
 from nn import Sequential
 from nn.schedules import Schedule
 
-DIGITS = (1, 28, 28)  # the image shape of most recipes
+MakeNetwork = Callable[[int], Sequential]
+DIGITS = (1, 28, 28)  # the image shape of MNIST
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Recipe:
     latent : the noise
     image_range : (low, high) of the generated images, and of the training images as D sees them
     image_shape : (C, H, W) of the images
+    make_networks : given another image shape, returns `make_generator` and `make_discriminator` for
+        it; None for a recipe with one image shape
     objective : the losses of D and G
     penalty : on the slope of D, or None
     learning_rate, beta1, beta2 : of both Adam optimizers
@@ -46,11 +51,12 @@ class Recipe:
 
     name: str
     origin: str
-    make_generator: Callable[[int], Sequential]
-    make_discriminator: Callable[[int], Sequential]
+    make_generator: MakeNetwork
+    make_discriminator: MakeNetwork
     latent: Latent
     image_range: tuple[float, float]
-    image_shape: tuple[int, int, int] = DIGITS
+    image_shape: ImageShape = DIGITS
+    make_networks: Callable[[ImageShape], tuple[MakeNetwork, MakeNetwork]] | None = None
     objective: Objective = NonSaturating()
     penalty: Penalty | None = None
     learning_rate: float = 2e-4
@@ -89,6 +95,24 @@ class Recipe:
     def length(self) -> str:
         """The length of a run as text."""
         return f"{self.epochs} epochs" if self.epochs else f"{self.steps:,} steps"
+
+    def for_images(self, image_shape: ImageShape) -> Recipe:
+        """This recipe with networks for images of this shape.
+
+        Raises
+        ------
+        RunError : the recipe has networks for one image shape only, or none of this shape
+        """
+        if image_shape == self.image_shape:
+            return self
+        if self.make_networks is None:
+            raise RunError(
+                f"recipe {self.name}: expected images of {in_words(self.image_shape)}, the only "
+                f"ones it is for, got {in_words(image_shape)}; take a recipe for any images, such "
+                "as conv-clusters"
+            )
+        G, D = self.make_networks(image_shape)
+        return replace(self, image_shape=image_shape, make_generator=G, make_discriminator=D)
 
     def generator(self) -> Sequential:
         """A new, unbuilt generator."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from gan.data.image_shapes import ImageShape
 from gan.errors import RunError
 from gan.latent import Latent
 from gan.nearest import did_you_mean
 from gan.networks import (
-    batchnorm_leaky,
     batchnorm_relu,
     dcgan_discriminator,
     dcgan_generator,
@@ -22,23 +22,45 @@ from gan.networks import (
     mlp,
     small_discriminator,
     small_generator,
+    small_widths,
+    smoothed_discriminator,
+    smoothed_generator,
     two_layer_discriminator,
     two_layer_generator,
 )
 from gan.objectives.objectives import NonSaturating, Relativistic
 from gan.objectives.penalties import ZeroCentered
-from gan.recipe import DIGITS, Recipe
+from gan.recipe import DIGITS, MakeNetwork, Recipe
 from nn import Sigmoid, Tanh
 
 STACKED_DIGITS = (3, 28, 28)  # the image shape of Stacked MNIST
 MINUS_ONE_TO_ONE = (-1.0, 1.0)
 ZERO_TO_ONE = (0.0, 1.0)
 
+
+def small_networks(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwork]:
+    """The small convolutional pair for images of a shape."""
+    small_widths(image_shape)  # raises here, not when the networks are made
+    return (
+        partial(small_generator, image_shape=image_shape),
+        partial(small_discriminator, image_shape=image_shape),
+    )
+
+
+def smoothed_networks(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwork]:
+    """The pair of Dense layers for images of a shape."""
+    return (
+        partial(smoothed_generator, image_shape=image_shape),
+        partial(smoothed_discriminator, image_shape=image_shape),
+    )
+
+
 CONV_R1R2 = Recipe(
     name="conv-r1r2",
     origin="ours: a small convolutional pair",
-    make_generator=small_generator,
-    make_discriminator=small_discriminator,
+    make_generator=partial(small_generator, image_shape=DIGITS),
+    make_discriminator=partial(small_discriminator, image_shape=DIGITS),
+    make_networks=small_networks,
     latent=Latent(64, "normal"),
     image_range=MINUS_ONE_TO_ONE,
     penalty=ZeroCentered(1.0, every=8),
@@ -97,8 +119,9 @@ ALL = [
     Recipe(
         name="mlp-smoothed",
         origin="ours: Dense layers only",
-        make_generator=lambda n_in: mlp([n_in, 256, 256, 784], batchnorm_leaky, [Tanh()]),
-        make_discriminator=lambda n_out: mlp([784, 512, 256, n_out], leaky_dropout),
+        make_generator=partial(smoothed_generator, image_shape=DIGITS),
+        make_discriminator=partial(smoothed_discriminator, image_shape=DIGITS),
+        make_networks=smoothed_networks,
         latent=Latent(32, "normal"),
         image_range=MINUS_ONE_TO_ONE,
         objective=NonSaturating(real_target=0.9),
@@ -167,8 +190,8 @@ ALL = [
         name="stacked-ours",
         origin="ours; objective and penalty after Huang et al. 2024, whose ablation on Stacked "
         "MNIST keeps all modes with them",
-        make_generator=partial(small_generator, image_channels=STACKED_DIGITS[0]),
-        make_discriminator=partial(small_discriminator, image_channels=STACKED_DIGITS[0]),
+        make_generator=partial(small_generator, image_shape=STACKED_DIGITS),
+        make_discriminator=partial(small_discriminator, image_shape=STACKED_DIGITS),
         objective=Relativistic(),
         penalty=ZeroCentered(1.0, every=8),
         learning_rate=1e-3,
@@ -182,33 +205,33 @@ RECIPES = {recipe.name: recipe for recipe in ALL}
 DEFAULT = CONV_CLUSTERS.name
 
 
-def recipes_for(image_shape: tuple[int, int, int]) -> dict[str, Recipe]:
-    """The recipes for images of this shape, by name."""
+def recipes_for(image_shape: ImageShape) -> dict[str, Recipe]:
+    """The recipes whose own images have this shape, by name."""
     return {name: recipe for name, recipe in RECIPES.items() if recipe.image_shape == image_shape}
 
 
-def get_recipe(name: str, image_shape: tuple[int, int, int] | None = None) -> Recipe:
+def get_recipe(name: str, image_shape: ImageShape | None = None) -> Recipe:
     """Return the recipe of that name.
 
     Parameters
     ----------
     name : a key of RECIPES
-    image_shape : (C, H, W) that the recipe must be for; None for any
+    image_shape : (C, H, W) of the images to train on; None for those of the recipe
 
     Raises
     ------
-    RunError : there is no such recipe; the message lists the known ones
+    RunError : there is no such recipe, and the message lists the known ones; or it cannot be for
+        images of this shape
     """
-    known = RECIPES if image_shape is None else recipes_for(image_shape)
-    if name not in known:
-        images = f", which is for images of {RECIPES[name].image_shape}" if name in RECIPES else ""
-        hint = did_you_mean(str(name), known)
-        raise RunError(f"recipe: expected one of {', '.join(known)}, got {name!r}{images or hint}")
-    return known[name]
+    if name not in RECIPES:
+        hint = did_you_mean(str(name), RECIPES)
+        raise RunError(f"recipe: expected one of {', '.join(RECIPES)}, got {name!r}{hint}")
+    recipe = RECIPES[name]
+    return recipe if image_shape is None else recipe.for_images(image_shape)
 
 
-def table(image_shape: tuple[int, int, int] = DIGITS) -> str:
-    """The recipes for images of this shape as text, one a line."""
+def table(image_shape: ImageShape = DIGITS) -> str:
+    """The recipes whose own images have this shape as text, one a line."""
     rows = [("recipe", "length", "batch", "learning rate", "parameters", "origin")]
     for recipe in recipes_for(image_shape).values():
         size = recipe.generator().n_parameters + recipe.discriminator().n_parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle thread
 # isort: split
 import numpy as np
 
+from gan.data.image_shapes import ImageShape
 from gan.errors import RunError
+from gan.images import as_pictures
 from gan.latent import Latent
 from nn import Sequential
 from nn.ops.base import Array
@@ -56,6 +59,14 @@ def make_images(
     return images
 
 
+def square(shape: tuple[int, ...]) -> ImageShape:
+    """An image shape (C, H, W) for one image of a generator: flat ones are square and in grey."""
+    if len(shape) == 3:
+        return shape
+    side = math.isqrt(math.prod(shape))
+    return (1, *shape) if len(shape) == 2 else (1, side, side)
+
+
 @dataclass(frozen=True)
 class Sampler:
     """A generator and what drawing from it needs; `gan.generator_file` reads one.
@@ -72,6 +83,11 @@ class Sampler:
         Number of labelled classes that it is conditional on, or 0.
     class_prior
         For a generator trained with clusters: the probability of each, summing to 1.
+    image_shape
+        (C, H, W) of its images. None takes the shape of its output, or a square in grey if that is
+        flat.
+    class_names
+        The names of the labelled classes. None calls them "0", "1" and so on.
     """
 
     generator: Sequential
@@ -79,6 +95,13 @@ class Sampler:
     image_range: tuple[float, float]
     classes: int = 0
     class_prior: tuple[float, ...] | None = None
+    image_shape: ImageShape | None = None
+    class_names: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the labelled classes."""
+        return self.class_names or tuple(map(str, range(self.classes)))
 
     @property
     def num_classes(self) -> int:
@@ -121,16 +144,20 @@ class Sampler:
         return self._with_classes(noise, classes)
 
     def images(self, inputs: Array) -> np.ndarray:
-        """Generate images from inputs (N, n_in): float32 (N, 28, 28) in [0, 1], on the host.
+        """Generate images from inputs (N, n_in), on the host.
 
-        An image of several channels gives as many of (28, 28).
+        Returns
+        -------
+        ndarray
+            float32 in [0, 1], (N, H, W) in grey, (N, H, W, 3) in colour.
         """
         n = min(AT_ONCE, NUMBERS_AT_ONCE // pass_size(self.generator, inputs.shape[1:]))
         parts = [
             make_images(self.generator, inputs[i : i + n], self.image_range)
             for i in range(0, len(inputs), n)
         ]
-        return np.concatenate(parts).reshape(-1, 28, 28)
+        made = np.concatenate(parts)
+        return as_pictures(made, self.image_shape or square(made.shape[1:]))
 
     def walks(self, rows: int, columns: int, seed: Any, digits: Any = None) -> np.ndarray:
         """Draw rows of images that lead from one random input of the generator to another.
@@ -154,7 +181,7 @@ class Sampler:
         Returns
         -------
         ndarray
-            float32 (rows * columns, 28, 28) in [0, 1], on the host.
+            float32 (rows * columns, H, W) or (rows * columns, H, W, 3) in [0, 1], on the host.
 
         Raises
         ------

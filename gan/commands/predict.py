@@ -1,15 +1,18 @@
-"""Draw new digits with a trained generator.
+"""Draw new digits, or other images, with a trained generator.
 
 For example:
 
     byhand predict --digits 314159
     byhand predict --interpolate --out walk.png
     byhand predict --weights runs/NAME/weights.npz --count 256 --seed 7
+    byhand predict --weights runs/NAME/weights.npz --class cat --save-samples cats/
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +25,14 @@ from gan.commands.shared.outputs import checked, free_name, named
 from gan.errors import RunError
 from gan.generator_file import load_sampler
 from gan.images import grid, save_picture
+from gan.nearest import did_you_mean
+from gan.recipe import DIGITS
+from gan.sampling import Sampler
 from nn.ops import get_ops
 from nn.serialization.files import atomic_write
 
-MOST = 100_000  # images in one call: 300 MB
+MOST = 100_000  # images in one call
+MOST_NUMBERS = 200_000_000  # pixels and colours in one call: 800 MB
 MOST_SHOWN = 2_400  # images in one picture; a multiple of STEPS
 COUNT = 64
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
@@ -47,14 +54,20 @@ def arguments() -> argparse.Namespace:
         "--count",
         type=positive_int,
         metavar="N",
-        help=f"draw N digits, or N rows with --interpolate (default: {COUNT}, or {WALKS} rows)",
+        help=f"draw N images, or N rows with --interpolate (default: {COUNT}, or {WALKS} rows)",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--digit",
         type=digit,
         metavar="D",
-        help="draw only this digit, with weights of a recipe with classes",
+        help="draw only this digit: the same as --class D",
+    )
+    which.add_argument(
+        "--class",
+        dest="class_name",
+        metavar="NAME",
+        help="draw only this class, with weights of a recipe with classes",
     )
     which.add_argument(
         "--digits",
@@ -65,20 +78,21 @@ def arguments() -> argparse.Namespace:
     which.add_argument(
         "--classes",
         action="store_true",
-        help=f"draw a row of each digit, with {COLUMNS} or --count images and weights of a recipe "
+        help=f"draw a row of each class, with {COLUMNS} or --count images and weights of a recipe "
         "with classes",
     )
-    add_seed(parser, "draw the digits of this seed", None, "a new one each time")
+    add_seed(parser, "draw the images of this seed", None, "a new one each time")
     add_out(parser, "write the picture to this .png", "digits.png, digits-2.png ...", "FILE")
     add(
         "--save-samples",
         metavar="FILE",
-        help="also write the images to this .npz, as float32 (N, 28, 28) in [0, 1]",
+        help="also write the images to this .npz, as float32 (N, H, W) or (N, H, W, 3) in [0, 1], "
+        "or to this new folder, FOLDER/, as PNGs",
     )
     add(
         "--interpolate",
         action="store_true",
-        help="draw rows in which one digit turns into another",
+        help="draw rows in which one image turns into another",
     )
     add("--show", action="store_true", help="open the picture in a window")
     add_device(parser)
@@ -88,54 +102,128 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Run the command and return its exit status."""
     args = arguments()
-    out = free_name(Path("digits.png")) if args.out is None else checked(args.out, ".png")
-    samples = args.save_samples and checked(args.save_samples, ".npz")
+    check_together(args)
+    out = None if args.out is None else checked(args.out, ".png")
+    samples = args.save_samples and checked_samples(args.save_samples)
     count = args.count or (WALKS if args.interpolate else COLUMNS if args.classes else COUNT)
-    most = MOST_SHOWN // 10 if args.classes else MOST // (STEPS if args.interpolate else 1)
-    if count > most:
-        raise RunError(
-            f"--count: expected at most {most:,} at once, got {count:,}; "
-            "call again with another --seed"
-        )
-    digits, columns = requested_digits(args, count)
-    weights = args.weights or pretrained(digits is not None)
+    check_count(count, MOST // (STEPS if args.interpolate else 1))
+    name = str(args.digit) if args.digit is not None else args.class_name
+    weights = args.weights or pretrained(bool(name or args.digits or args.classes))
     sampler = load_sampler(weights, get_ops(args.device))
+    if args.classes and sampler.classes:
+        check_count(count, MOST_SHOWN // sampler.classes)
+    classes, columns = requested_classes(args, name, count, sampler)
+    n = count if classes is None else len(classes)
+    check_count(
+        n * (STEPS if args.interpolate else 1),
+        MOST_NUMBERS // math.prod(sampler.image_shape or DIGITS),
+    )
     if args.interpolate:
-        images, columns = sampler.walks(count, STEPS, args.seed, digits), STEPS
+        images, columns = sampler.walks(count, STEPS, args.seed, classes), STEPS
     else:
-        n = count if digits is None else len(digits)
-        images = sampler.images(sampler.inputs(n, args.seed, digits))
+        images = sampler.images(sampler.inputs(n, args.seed, classes))
+    what = "digits" if are_digits(sampler) else "images"
+    out = out or free_name(Path(f"{what}.png"))
     picture = grid(images[:MOST_SHOWN], columns)
     with named(out):
         save_picture(out, picture)
     if samples:
-        with named(samples), atomic_write(samples) as file:
-            np.savez_compressed(file, images=images)
-    written = f"{out}: {min(len(images), MOST_SHOWN):,} digits"
+        save_samples(samples, images)
+    written = f"{out}: {min(len(images), MOST_SHOWN):,} {what}"
     print(written + (f"; {samples}: {len(images):,} images" if samples else ""))
     if args.show:
         Image.fromarray(picture).show()
     return 0
 
 
-def requested_digits(args: argparse.Namespace, count: int) -> tuple[np.ndarray | None, int | None]:
-    """Return the digit of each image, or None for any, and the grid's columns, or None."""
+def check_together(args: argparse.Namespace) -> None:
+    """Raise `RunError` for options that exclude each other."""
+    if args.digits and (args.count or args.interpolate):
+        raise RunError(
+            "--digits: expected neither --count nor --interpolate with it; "
+            "the number says how many digits to draw"
+        )
+    if args.classes and args.interpolate:
+        raise RunError(
+            "--classes: expected no --interpolate with it; use --interpolate without --classes"
+        )
+
+
+def check_count(count: int, most: int) -> None:
+    """Raise `RunError` for more images, or rows, than one call draws."""
+    if count > most:
+        raise RunError(
+            f"--count: expected at most {most:,} at once, got {count:,}; "
+            "call again with another --seed"
+        )
+
+
+def requested_classes(
+    args: argparse.Namespace, name: str | None, count: int, sampler: Sampler
+) -> tuple[np.ndarray | None, int | None]:
+    """Return the class of each image, or None for any, and the grid's columns, or None."""
     if args.digits:
-        if args.count or args.interpolate:
-            raise RunError(
-                "--digits: expected neither --count nor --interpolate with it; "
-                "the number says how many digits to draw"
-            )
-        return np.array([int(each) for each in args.digits]), len(args.digits)
-    if args.digit is not None:
-        return np.full(count, args.digit), None
+        return np.array([class_of(each, "--digits", sampler) for each in args.digits]), len(
+            args.digits
+        )
+    if name is not None:
+        option = "--class" if args.digit is None else "--digit"
+        return np.full(count, class_of(name, option, sampler)), None
     if args.classes:
-        if args.interpolate:
-            raise RunError(
-                "--classes: expected no --interpolate with it; use --interpolate without --classes"
-            )
-        return np.arange(10).repeat(count), count
+        check_classes("--classes", sampler)
+        return np.arange(sampler.classes).repeat(count), count
     return None, None
+
+
+def class_of(name: str, option: str, sampler: Sampler) -> int:
+    """The number of a class that an option names."""
+    check_classes(option, sampler)
+    if name not in sampler.names:
+        raise RunError(
+            f"{option}: expected one of {', '.join(sampler.names)}, got {name!r}"
+            f"{did_you_mean(name, sampler.names)}"
+        )
+    return sampler.names.index(name)
+
+
+def check_classes(option: str, sampler: Sampler) -> None:
+    """Raise `RunError` unless the weights are conditional on labelled classes."""
+    if not sampler.classes:
+        raise RunError(
+            f"{option}: expected a generator trained with classes, got an unconditional one; name "
+            "another file with --weights"
+        )
+
+
+def are_digits(sampler: Sampler) -> bool:
+    """Whether the images are digits, as far as the weights file says."""
+    return sampler.image_shape == DIGITS and sampler.class_names is None
+
+
+def checked_samples(name: str) -> Path:
+    """The path of --save-samples: an .npz, or a new or empty folder."""
+    if not name.endswith(("/", os.sep)):
+        return checked(name, ".npz")
+    path = Path(name)
+    if path.suffix == ".npz":
+        raise RunError(f"{path}: expected a folder's name, got that of a file; remove the /")
+    with named(path):
+        path.parent.stat()  # report a missing folder now, not after the work
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path}: expected a new folder, got one with files; name another")
+    return path
+
+
+def save_samples(path: Path, images: np.ndarray) -> None:
+    """Write images to an .npz, or as numbered PNGs into a folder."""
+    with named(path):
+        if path.suffix == ".npz":
+            with atomic_write(path) as file:
+                np.savez_compressed(file, images=images)
+            return
+        path.mkdir(exist_ok=True)
+        for number, image in enumerate(images):
+            save_picture(path / f"{number:06}.png", np.rint(255 * image).astype(np.uint8))
 
 
 def pretrained(with_classes: bool) -> Path:

@@ -36,9 +36,11 @@ from gan.commands.shared.progress import ProgressBar, collapse_warnings, printer
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.datasets import load
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
+from gan.errors import RunError
 from gan.evaluation.feature_extractor import ACCURACY, SHA256, load_feature_extractor
-from gan.evaluation.stacked_modes import N_SAMPLES, colour_grid, modes, sample_triples, table
+from gan.evaluation.stacked_modes import N_SAMPLES, modes, sample_triples, table
 from gan.folders import check_new
+from gan.images import grid
 from gan.recipes import STACKED_DIGITS, get_recipe, recipes_for
 from gan.runs.kept_settings import kept_settings
 from gan.runs.resume import check_data, digest, fallback_dataset, length_left
@@ -110,7 +112,9 @@ def main() -> int:
     if not any(config[name] for name in LENGTHS):
         config["minutes"] = MINUTES
     for name in config["recipe"]:
-        get_recipe(name, STACKED_DIGITS)
+        if get_recipe(name).image_shape != STACKED_DIGITS:
+            known = ", ".join(recipes_for(STACKED_DIGITS))
+            raise RunError(f"recipe: expected one of {known}, got {name!r}")
     ops = get_ops(config["device"], config["tf32"])
     out = Path(args.out) if args.out else run_folder("stacked")
     if not run:
@@ -177,7 +181,7 @@ def train(trainer: Trainer, run: StackedRun, config: dict[str, Any], quiet: bool
             with bar, collapse_warnings():
                 trainer.fit(**left, callbacks=[ProgressBar(bar), run])
     finally:  # also if a loss is no longer finite
-        run.save(trainer, colour_grid(trainer.fixed_samples()))
+        run.save(trainer, grid(trainer.fixed_samples()))
 
 
 def count_modes(

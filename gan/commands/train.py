@@ -1,9 +1,10 @@
-"""Train a GAN on handwritten digits and watch them appear.
+"""Train a GAN on handwritten digits, or on your own images, and watch them appear.
 
 For example:
 
     byhand train
     byhand train --recipe mlp-dropout --dataset fashion-mnist --epochs 10
+    byhand train --data photos --size 32
     byhand train --resume runs/NAME
 """
 
@@ -33,11 +34,19 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
+from gan.commands.shared.own_images import (
+    add_own_images,
+    fitted,
+    image_set,
+    name_of_data,
+)
 from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
+from gan.data.images import cifar10
+from gan.data.images.image_set import ImageSet
 from gan.data.sources import SOURCES
 from gan.errors import RunError
 from gan.evaluation.collapse import CollapseCallback
@@ -78,7 +87,8 @@ def arguments() -> Namespace:
         metavar="R",
         help="set the learning rate of Adam for both networks (default: the recipe's)",
     )
-    add_data(parser, SOURCES, None)
+    add_data(parser, [*SOURCES, cifar10.NAME], None, own=True)
+    add_own_images(parser)
     add_device(parser, None, tf32=True)
     add(
         "--evaluate-every",
@@ -120,7 +130,10 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     run = None if args.resume is None else Run.resume(args.resume)
     checkpoint = run.checkpoint if run else None
     config = settings(vars(args), checkpoint)
-    recipe, ops = get_recipe(config["recipe"], DIGITS), get_ops(config["device"], config["tf32"])
+    recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
+    if config["dataset"]:
+        image_shape = cifar10.SHAPE if config["dataset"] == cifar10.NAME else DIGITS
+        recipe = recipe.for_images(image_shape)
     out = Path(args.out) if args.out else run_folder(recipe.name)
     if not run:
         check_new(out if args.out else free_name(out))  # before the data are fetched
@@ -128,11 +141,20 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     if config["evaluate_every"] and not is_digits:
         raise RunError(
             "--evaluate-every: expected a dataset of digits, which FID needs, "
-            f"got {config['dataset']}"
+            f"got {name_of_data(config)}"
         )
-    data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
-    images, labels = training_images(config["dataset"], data_dir, args.quiet, checkpoint)
-    targets: np.ndarray | ClusterIds = labels
+    kept = checkpoint.data_dir if checkpoint else None
+    images: np.ndarray | ImageSet
+    labels: np.ndarray | None
+    if config["dataset"] in SOURCES:
+        data_dir = args.data_dir or kept
+        images, labels = training_images(config["dataset"], data_dir, args.quiet, checkpoint)
+        data = digest(images)
+    else:
+        images, data_dir = image_set(args, config, checkpoint)
+        say(images.report)
+        recipe, labels, data = fitted(recipe, images), images.labels, images.digest
+    targets: np.ndarray | ClusterIds | None = labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
     given = {
@@ -140,11 +162,11 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     }
     recipe = replace(recipe, **given)
     hint = numba_hint(ops, config["device"])
-    say(f"{recipe.name} on {len(images):,} images of {config['dataset']}, on {ops!r}{hint}")
+    say(f"{recipe.name} on {len(images):,} images of {name_of_data(config)}, on {ops!r}{hint}")
     trainer = Trainer(recipe, images, targets, seed=config["seed"], device=ops)
     config |= {
         "images": len(images),
-        "data": digest(images),
+        "data": data,
         "batch_size": trainer.batch_size,
         "learning_rate": trainer.learning_rate,
         "device": ops.device if config["device"] == "auto" else config["device"],
@@ -188,8 +210,10 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     if stopper.caught:
         say("continue with")
         say(f"  {to_paste('train', '--resume', run.path)}")
-    print_next(run, say)
-    if is_digits and not args.quiet:
+    print_next(run, say, "digits" if is_digits else "images")
+    if not is_digits:
+        say("FID is not measured: it needs MNIST's digits")
+    elif not args.quiet:
         print_fid(trainer, run, not stopper.caught, say)
     return stopper.status
 

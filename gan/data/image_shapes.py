@@ -6,6 +6,7 @@ import math
 
 from gan.errors import RunError
 
+ImageShape = tuple[int, int, int]  # (C, H, W)
 COLOURS = 3
 
 
@@ -56,3 +57,9 @@ def without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
 def batch_shape(shape: tuple[int, ...]) -> str:
     """The shape of N images, for a message."""
     return f"(N, {', '.join(map(str, shape))})"
+
+
+def in_words(image_shape: ImageShape) -> str:
+    """An image shape (C, H, W) for a message: 28 x 28 in grey."""
+    channels, height, width = image_shape
+    return f"{width} x {height} in {'colour' if channels == COLOURS else 'grey'}"

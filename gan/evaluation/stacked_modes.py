@@ -12,7 +12,6 @@ from gan.classifier.network import CLASSES, logits
 from gan.data.stacked import CHANNELS
 from gan.errors import DataError
 from gan.evaluation.class_metrics import kl_to_uniform
-from gan.images import grid
 from gan.sampling import AT_ONCE, Sampler
 from nn import Sequential
 
@@ -49,7 +48,8 @@ def sample_triples(
     """
     inputs, parts = sampler.inputs(count, seed), []
     for i in range(0, count, AT_ONCE):
-        parts.append(classify_triples(classifier, sampler.images(inputs[i : i + AT_ONCE])))
+        images = sampler.images(inputs[i : i + AT_ONCE])
+        parts.append(classify_triples(classifier, np.moveaxis(images, -1, 1)))
         if progress:
             progress(len(parts[-1]))
     return np.concatenate(parts)
@@ -58,7 +58,7 @@ def sample_triples(
 def classify_triples(classifier: Sequential, images: ArrayLike) -> np.ndarray:
     """The digit in each channel of images, integers (N, 3).
 
-    images: floats in [0, 1], (N, 3, 28, 28) or (3 N, 28, 28).
+    images: floats in [0, 1], (N, 3, 28, 28).
     """
     digits = np.rint(255 * np.asarray(images)).astype(np.uint8).reshape(-1, 1, 28, 28)
     return logits(classifier, digits).argmax(axis=1).reshape(-1, CHANNELS)
@@ -107,11 +107,6 @@ def modes(triples: ArrayLike) -> tuple[int, float]:
         np.ravel_multi_index(triples.T, (len(CLASSES),) * CHANNELS), minlength=N_MODES
     )
     return int((counts > 0).sum()), kl_to_uniform(counts / len(triples))
-
-
-def colour_grid(images: np.ndarray) -> np.ndarray:
-    """Images (N, 3, 28, 28), floats in [0, 1], as an RGB grid: uint8 (H, W, 3)."""
-    return np.stack([grid(channel) for channel in np.moveaxis(images, 1, 0)], axis=-1)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from gan.data.image_shapes import COLOURS
 from gan.recipes import get_recipe
 from gan.training.recording.loss_means import COLUMNS as FIGURES
 from nn import WeightsError
@@ -55,7 +56,7 @@ class Checkpoint:
     arrays, rest
         The trainer's `state_dict`.
     frames
-        The frames of the GIF by step: the fixed samples, uint8 (images, 28, 28).
+        The frames of the GIF by step: the fixed samples, uint8 (images, H, W) or (images, H, W, 3).
     clusters
         Integers (N,), the cluster of each image, or None.
     history
@@ -84,7 +85,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
     table = [[np.nan if value is None else value for value in row.values()] for row in history]
     arrays = {f"learnt/{name}": array for name, array in checkpoint.arrays.items()}
     frames = list(checkpoint.frames.values())
-    arrays["frames"] = np.stack(frames) if frames else np.empty((0, 1, 28, 28), np.uint8)
+    arrays["frames"] = np.stack(frames) if frames else np.empty((0, 1, 1, 1), np.uint8)
     arrays["frame_steps"] = np.array(list(checkpoint.frames), np.int64)
     arrays["history"] = np.array(table, np.float64).reshape(len(table), len(header["columns"]))
     if checkpoint.clusters is not None:
@@ -170,9 +171,8 @@ def _are_frames(frames: np.ndarray, steps: np.ndarray) -> bool:
     """Whether these are frames of a GIF and their steps."""
     return (
         frames.dtype == np.uint8
-        and frames.ndim == 4
-        and frames.shape[1] > 0
-        and frames.shape[2:] == (28, 28)
+        and (frames.ndim == 4 or frames.ndim == 5 and frames.shape[4] == COLOURS)
+        and min(frames.shape[1:]) > 0
         and steps.dtype == np.int64
         and steps.shape == (len(frames),)
         and bool((steps[:1] >= 0).all() and (steps[1:] > steps[:-1]).all())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gan.folders import unwritable
-from gan.images import grid, save_gif, save_picture
+from gan.images import as_pictures, grid, save_gif, save_picture
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn.serialization.files import atomic_write
@@ -39,8 +39,8 @@ class PicturesCallback(Callback):
     Attributes
     ----------
     frames : dict
-        The frames of the GIF by step, uint8 (N, 28, 28): those of all records, or of MAX_FRAMES of
-        them; see `least_needed`.
+        The frames of the GIF by step, uint8 (N, H, W) or (N, H, W, 3): those of all records, or of
+        MAX_FRAMES of them; see `least_needed`.
     """
 
     def __init__(self, folder: Path, frames: Mapping[int, np.ndarray] | None = None) -> None:
@@ -50,17 +50,17 @@ class PicturesCallback(Callback):
 
     def on_start(self, trainer: Trainer) -> None:
         if trainer.step_count == 0:
-            self._add(0, trainer.fixed_samples())
+            self._add(0, fixed_pictures(trainer))
         else:
-            self._save(trainer.fixed_samples(), LATEST)
+            self._save(fixed_pictures(trainer), LATEST)
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         if not trainer.record_due and time.monotonic() - self._looked >= LOOK_EVERY:
-            self._save(trainer.fixed_samples(), LATEST)
+            self._save(fixed_pictures(trainer), LATEST)
 
     def on_record(self, trainer: Trainer, record: dict[str, Any]) -> None:
         step = record["step"]
-        self._add(step, trainer.fixed_samples())
+        self._add(step, fixed_pictures(trainer))
         for replaced in [k for k in self.frames if trainer.records.start < k != step]:
             del self.frames[replaced]
             (self._samples / name_of(replaced)).unlink(missing_ok=True)
@@ -81,7 +81,7 @@ class PicturesCallback(Callback):
 
     def _add(self, step: int, images: np.ndarray) -> None:
         """Add a frame, and write its picture and latest.png."""
-        self.frames[step] = np.rint(images.reshape(-1, 28, 28) * 255).astype(np.uint8)
+        self.frames[step] = np.rint(images * 255).astype(np.uint8)
         self._save(images, name_of(step), LATEST)
 
     def _save(self, images: np.ndarray, *names: str) -> None:
@@ -93,6 +93,11 @@ class PicturesCallback(Callback):
         except OSError as problem:
             raise unwritable(self._folder, problem) from None
         self._looked = time.monotonic()
+
+
+def fixed_pictures(trainer: Trainer) -> np.ndarray:
+    """The trainer's fixed samples: floats in [0, 1], (N, H, W) or (N, H, W, 3)."""
+    return as_pictures(trainer.fixed_samples(), trainer.image_shape)
 
 
 def name_of(step: int) -> str:

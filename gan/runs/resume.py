@@ -48,10 +48,25 @@ def fallback_dataset(checkpoint: Resumable | None, data: str) -> str | None:
     return SOURCES[checkpoint.config["dataset"]].fallback or None
 
 
-def check_data(checkpoint: Resumable | None, data: str) -> None:
-    """Raise `RunError` unless the run was trained on the images with this `digest`."""
+def check_data(checkpoint: Resumable | None, data: str, path: str | None = None) -> None:
+    """Raise `RunError` unless the run was trained on the images with this `digest`.
+
+    Parameters
+    ----------
+    checkpoint
+        Of the run to resume; None for a new run.
+    data
+        The digest.
+    path
+        Where the images come from if they are the user's own; else None.
+    """
     if checkpoint and data != checkpoint.config["data"]:
         config = checkpoint.config
+        if path is not None:
+            raise RunError(
+                f"{path}: expected the {config['images']:,} images that the run was trained on, "
+                "got others; restore them, name their folder with --data, or start another run"
+            )
         raise RunError(
             f"data: expected the {config['images']} images of {config['dataset']} that the run "
             "was trained on, got others; name their folder with --data-dir"
@@ -68,10 +83,13 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, folder: Path) -> None:
     """
     try:
         trainer.load_state_dict((checkpoint.arrays, checkpoint.rest))
-        expected = len(trainer.fixed_inputs)
+        channels, height, width = trainer.image_shape
+        expected = (len(trainer.fixed_inputs), height, width, channels)[: 4 if channels > 1 else 3]
         for frame in checkpoint.frames.values():
-            if len(frame) != expected:
-                raise RunError(f"frames: expected {expected} images in each, got {len(frame)}")
+            if len(frame) != expected[0]:
+                raise RunError(f"frames: expected {expected[0]} images in each, got {len(frame)}")
+            if frame.shape != expected:
+                raise RunError(f"frames: expected shape {expected}, got {frame.shape}")
     except RunError as problem:
         raise RunError(f"{folder / NAME}: {problem}") from None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from gan.errors import RunError
-from gan.recipes import DEFAULT, DIGITS, get_recipe
+from gan.recipes import DEFAULT, get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint
 from gan.runs.run import CHECKPOINT_MINUTES
 from nn import WeightsError
@@ -23,10 +24,11 @@ DEFAULTS: dict[str, Any] = {
     "evaluate_every": None,
     "checkpoint_minutes": CHECKPOINT_MINUTES,
 }
+SOURCE = ("size", "channels", "fit", "labels", "background")  # how own images are read
 NUMBER = int | float
 TYPES: dict[str, Any] = {
     "recipe": str,
-    "dataset": str,
+    "dataset": str | None,
     "batch_size": int,
     "learning_rate": NUMBER,
     "seed": int,
@@ -50,7 +52,9 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
     Parameters
     ----------
     options
-        The options of `byhand train` by name; None for those that were not given.
+        The options of `byhand train` by name; None for those that were not given. With images of
+        the user's own, ``config["dataset"]`` is None, and ``config["source"]`` has their name and
+        the options of SOURCE.
     checkpoint
         That of the run in the folder ``options["resume"]``; None for a new run.
 
@@ -65,8 +69,14 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
     length = {name: given.get(name) for name in LENGTHS}
     if checkpoint is None:
         config = {name: given.get(name, default) for name, default in DEFAULTS.items()}
+        if "data" in given:
+            how = {name: given.get(name) for name in SOURCE}
+            name = Path(given["data"]).expanduser().resolve().name
+            config |= {"dataset": None, "source": {"name": name, **how}}
+        else:
+            _check_source(given, {})
         if not any(length.values()):
-            recipe = get_recipe(config["recipe"], DIGITS)
+            recipe = get_recipe(config["recipe"])
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
         return config | length
     config, folder = checkpoint.config, given["resume"]
@@ -74,15 +84,49 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
     for name in FIXED:
         if name in given and given[name] != config.get(name):
             option = f"--{name.replace('_', '-')}"
+            kept = config.get(name, folder)
+            if name == "dataset" and kept is None:
+                kept = config["source"]["name"]
             raise RunError(
-                f"{option}: a resumed run keeps its {name}, {config.get(name, folder)}; "
-                "start another run to change it"
+                f"{option}: a resumed run keeps its {name}, {kept}; start another run to change it"
             )
+    source = config.get("source") or {}
+    if "data" in given and not source:
+        raise RunError(
+            f"--data: a resumed run keeps its dataset, {config['dataset']}; start another run to "
+            "change it"
+        )
+    _check_source(given, source)
     config = {
         name: given.get(name, value) if name in DEFAULTS else value
         for name, value in config.items()
     }
     return config | (length if any(length.values()) else {})
+
+
+def _check_source(given: Mapping[str, Any], source: Mapping[str, Any]) -> None:
+    """Raise `RunError` for an option about own images other than those of the run, if any."""
+    for name in SOURCE:
+        if name in given and not source:
+            raise RunError(
+                f"--{name}: expected --data with it, got none; name a folder of images with "
+                f"--data, or do without --{name}"
+            )
+        if name in given and given[name] != source[name]:
+            kept = "the default" if source[name] is None else source[name]
+            raise RunError(
+                f"--{name}: a resumed run keeps its {name}, {kept}; start another run to change it"
+            )
+
+
+def _is_source(source: object) -> bool:
+    """Whether it says how own images are read."""
+    return (
+        isinstance(source, dict)
+        and isinstance(source.get("name"), str)
+        and set(source) == {"name", *SOURCE}
+        and all(isinstance(value, str | int | None) for value in source.values())
+    )
 
 
 def _check_types(config: dict[str, Any], folder: str) -> None:
@@ -95,3 +139,9 @@ def _check_types(config: dict[str, Any], folder: str) -> None:
                 f"{folder}/{NAME}: expected the run's {name}, got {value!r:.80}; "
                 "no run wrote this file"
             )
+    source = config.get("source")
+    if not (_is_source(source) if config["dataset"] is None else source is None):
+        raise WeightsError(
+            f"{folder}/{NAME}: expected the run's dataset or source, got {source!r:.80}; "
+            "no run wrote this file"
+        )

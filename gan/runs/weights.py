@@ -35,6 +35,8 @@ def save_trained(path: Path, trainer: Trainer, config: Mapping[str, Any]) -> Non
         trainer.sampler.class_prior,
         recipe.name,
         {**config, "steps_done": trainer.step_count},
+        trainer.image_shape,
+        trainer.sampler.class_names,
     )
     networks = {"G": trainer.generator_ema, "D": trainer.discriminator}
     save_weights(path, networks, description.to_info())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from gan.data.clusters import class_prior
 from gan.errors import RunError
 from gan.recipe import Recipe
-from gan.sampling import Sampler
+from gan.sampling import Sampler, square
 from nn import Sequential
 from nn.ops.base import Array
 
 N_FIXED = 64  # fixed samples of a recipe without labelled classes
+LEAST_COLUMNS, MOST_COLUMNS = 8, 10  # of the grid with labelled classes, about
 
 
 def built_network(network: Any, seed: np.random.SeedSequence, ops: Any, name: str) -> Sequential:
@@ -34,15 +36,34 @@ def built_network(network: Any, seed: np.random.SeedSequence, ops: Any, name: st
     return network
 
 
-def make_sampler(recipe: Recipe, generator: Sequential, cluster_ids: np.ndarray | None) -> Sampler:
+def make_sampler(
+    recipe: Recipe,
+    generator: Sequential,
+    cluster_ids: np.ndarray | None,
+    class_names: tuple[str, ...] | None,
+) -> Sampler:
     """The recipe's sampler, which draws clusters as often as they occur in the training images."""
     prior = None if cluster_ids is None else class_prior(cluster_ids, recipe.clusters)
-    return Sampler(generator, recipe.latent, recipe.image_range, recipe.classes, prior)
+    made = generator.output_shape((recipe.n_in,))
+    is_flat = made == (math.prod(recipe.image_shape),)
+    return Sampler(
+        generator,
+        recipe.latent,
+        recipe.image_range,
+        recipe.classes,
+        prior,
+        recipe.image_shape if is_flat else square(made),
+        class_names if recipe.classes else None,
+    )
 
 
 def fixed_inputs(sampler: Sampler, seed: np.random.SeedSequence) -> Array:
-    """N_FIXED inputs, or k * k with k labelled classes: a grid with a column for each class."""
-    if not sampler.classes:
+    """N_FIXED inputs, or, with labelled classes, a square grid with each class in its columns.
+
+    With more than MOST_COLUMNS classes, the grid runs through them row by row.
+    """
+    k = sampler.classes
+    if not k:
         return sampler.inputs(N_FIXED, seed)
-    classes = np.tile(np.arange(sampler.classes), sampler.classes)
-    return sampler.inputs(len(classes), seed, classes)
+    side = k * max(1, round(LEAST_COLUMNS / k)) if k <= MOST_COLUMNS else MOST_COLUMNS
+    return sampler.inputs(side**2, seed, np.arange(side**2) % k)

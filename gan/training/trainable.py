@@ -9,6 +9,8 @@ import numpy as np
 
 from gan.data.batches import Batches, BatchSource, make_batches
 from gan.data.clusters import cluster_ids
+from gan.data.image_shapes import ImageShape
+from gan.data.images.image_set import ImageSet
 from gan.recipe import Recipe
 from gan.sampling import make_images
 from gan.training.checks import check_recipe
@@ -60,7 +62,8 @@ class TrainableGAN(Uncopyable):
         self.discriminator = built_network(D, d_seed, ops, "D")
         self.batches.check_shape(self.generator.output_shape((recipe.n_in,)))
         if recipe.clusters:
-            labels = cluster_ids(images, labels, recipe.clusters, cluster_seed)
+            pixels = images.images if isinstance(images, ImageSet) else images
+            labels = cluster_ids(pixels, labels, recipe.clusters, cluster_seed)
         self.cluster_ids = labels if recipe.clusters else None
         if recipe.num_classes:
             self.batches.set_labels(labels, recipe.num_classes)
@@ -70,7 +73,8 @@ class TrainableGAN(Uncopyable):
         self.adversarial_step = step = AdversarialStep(
             self.generator, self.discriminator, recipe, noise, self.ema
         )
-        self.sampler = make_sampler(recipe, self.generator_ema, self.cluster_ids)
+        names = images.class_names if isinstance(images, ImageSet) else None
+        self.sampler = make_sampler(recipe, self.generator_ema, self.cluster_ids, names)
         self.fixed_inputs = fixed_inputs(self.sampler, fixed_seed)
 
         networks = {"G": self.generator, "D": self.discriminator}
@@ -78,6 +82,12 @@ class TrainableGAN(Uncopyable):
         self.rates = step.rates
         self.optimizers = {"G": step.g_optimizer, "D": step.d_optimizer}
         self.learned = learned_arrays(networks | averaged, self.optimizers)
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """(C, H, W) of the generated images."""
+        assert self.sampler.image_shape is not None  # `make_sampler` sets it
+        return self.sampler.image_shape
 
     @property
     def batch_size(self) -> int:

@@ -1,6 +1,8 @@
 """The description of a generator in a weights file."""
 
+import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -16,19 +18,23 @@ INFO = {
     "image_range": [-1, 1],
     "training": {"seed": 0},
 }
+LATER = {"image_shape": None, "class_names": None}
 
 
 def test_a_description_is_read_as_written():
     description = Description(Latent(3), (-1.0, 1.0), 10, None, "tiny", {"seed": 0})
     assert Description.from_info(description.to_info()) == description
     assert description.n_in == 13
+    more = replace(description, image_shape=(3, 48, 48), class_names=tuple("abcdefghij"))
+    assert Description.from_info(json.loads(json.dumps(more.to_info()))) == more
 
 
-def test_the_names_in_a_file_are_those_of_version_0_1():
-    assert list(Description(Latent(3), (0.0, 1.0)).to_info()) == list(INFO)
+def test_the_names_in_a_file_begin_with_those_of_version_0_1():
+    assert list(Description(Latent(3), (0.0, 1.0)).to_info()) == [*INFO, *LATER]
     description = Description.from_info(INFO)
     assert description.class_prior == (0.25, 0.75) and description.n_in == 6
-    assert description.to_info() == INFO | {"shares": (0.25, 0.75), "image_range": (-1.0, 1.0)}
+    changed = {"shares": (0.25, 0.75), "image_range": (-1.0, 1.0)}
+    assert description.to_info() == INFO | changed | LATER
 
 
 def test_optional_values_may_be_missing():
@@ -52,6 +58,14 @@ def test_optional_values_may_be_missing():
         ({"shares": [1.5, -0.5]}, "sum to 1"),
         ({"shares": [math.nan]}, "sum to 1"),
         ({"shares": []}, "empty"),
+        ({"image_shape": [2, 28, 28]}, "expected an image shape"),
+        ({"image_shape": [3, 28]}, "expected an image shape"),
+        ({"image_shape": [1, 28, 10**9]}, "expected an image shape"),
+        ({"image_shape": [1, 28, 28.0]}, "expected an image shape"),
+        ({"class_names": ["a"]}, "different names for its 0 classes"),
+        ({"classes": 2, "shares": None, "class_names": ["a", "a"]}, "different names"),
+        ({"classes": 2, "shares": None, "class_names": ["a", 1]}, "different names"),
+        ({"classes": 2, "shares": None, "class_names": "ab"}, "different names"),
     ],
 )
 def test_values_out_of_bounds_are_refused(change, message):

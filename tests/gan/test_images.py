@@ -70,10 +70,19 @@ def test_images_of_all_three_shapes_make_the_same_grid():
         assert np.array_equal(grid(images), grid(images.reshape(shape)))
 
 
-@pytest.mark.parametrize("shape", [(5, 27, 28), (784,), (3, 100)])
+@pytest.mark.parametrize("shape", [(784,), (3, 101), (5, 2, 28, 28), (0, 28, 28), (1, 1, 1, 1, 1)])
 def test_other_shapes_are_refused(shape):
-    with pytest.raises(ShapeError, match="grid: expected images of 28 x 28"):
+    with pytest.raises(ShapeError, match=r"grid: expected images \(N, H, W\)"):
         grid(np.zeros(shape))
+
+
+def test_a_grid_of_colour_images_of_any_size():
+    images = np.random.default_rng(0).random((5, 16, 20, 3), dtype=np.float32)
+    canvas = grid(images, 3)
+    assert canvas.shape == (SCALE * (2 * 18 + GAP), SCALE * (3 * 22 + GAP), 3)
+    for channel in range(3):
+        assert np.array_equal(canvas[..., channel], grid(images[..., channel], 3))
+    assert np.array_equal(canvas, grid(images.transpose(0, 3, 1, 2), 3))
 
 
 def test_save_picture_writes_a_png(tmp_path):

@@ -190,10 +190,39 @@ def test_unknown_recipe_error_lists_the_known_ones():
 def test_a_recipe_for_other_images_is_refused_by_name():
     with pytest.raises(
         RunError,
-        match=r"expected one of .*, got 'stacked-ours', which is for images of \(3, 28, 28\)",
+        match="recipe stacked-ours: expected images of 28 x 28 in colour, .*, got 28 x 28 in grey; "
+        "take a recipe for any images",
     ):
         get_recipe("stacked-ours", DIGITS)
     assert get_recipe("stacked-ours").image_shape == (3, 28, 28)
+
+
+FOR_ANY_IMAGES = [name for name, recipe in RECIPES.items() if recipe.make_networks]
+
+
+@pytest.mark.parametrize("side", [16, 28, 32, 48, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", FOR_ANY_IMAGES)
+def test_our_recipes_are_for_images_of_any_size(name, channels, side):
+    recipe = get_recipe(name, (channels, side, side))
+    G, D = recipe.generator(), recipe.discriminator()
+    made = G.output_shape((recipe.n_in,))
+    assert np.prod(made) == channels * side * side and D.output_shape(made) == (recipe.n_out,)
+
+
+def test_the_recipes_for_any_images_are_ours():
+    assert FOR_ANY_IMAGES == [
+        "conv-clusters",
+        "conv-clusters-hour",
+        "conv-r1r2",
+        "conv-r1r2-classes",
+        "mlp-smoothed",
+    ]
+
+
+def test_sides_that_cannot_be_halved_are_refused():
+    with pytest.raises(RunError, match="expected sides divisible by 4, .*, got 30 x 30; scale"):
+        get_recipe("conv-r1r2", (1, 30, 30))
 
 
 def test_the_table_has_a_line_for_each_recipe():

@@ -30,12 +30,12 @@ def numba_hint(ops: Ops, device: str) -> str:
     return f"; {NUMBA_FACTOR} as fast after  {shlex.join(['pip', 'install', *words])}"
 
 
-def print_next(run: Run, say: Say) -> None:
+def print_next(run: Run, say: Say, what: str = "digits") -> None:
     """Name the GIF of a run and the command that draws more."""
     if (run.path / "progress.gif").exists():
-        say(f"see how it learned in {run.path / 'progress.gif'}; draw more digits with")
+        say(f"see how it learned in {run.path / 'progress.gif'}; draw more {what} with")
     else:
-        say("draw digits with")
+        say(f"draw {what} with")
     say(f"  {to_paste('predict', '--weights', run.path / 'weights.npz')}")
 
 

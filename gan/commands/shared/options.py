@@ -28,11 +28,21 @@ def add_lengths(parser: Parser, what: str = "train", without: str = "the recipe'
 
 
 def add_data(
-    parser: Parser, datasets: Iterable[str] = DIGIT_DATASETS, default: str | None = "mnist"
+    parser: Parser,
+    datasets: Iterable[str] = DIGIT_DATASETS,
+    default: str | None = "mnist",
+    *,
+    own: bool = False,
 ) -> None:
-    """Add --dataset and --data-dir."""
-    names = tuple(datasets)
-    parser.add_argument(
+    """Add --dataset and --data-dir, and --data for commands that take other images."""
+    names, source = tuple(datasets), parser.add_mutually_exclusive_group()
+    if own:
+        source.add_argument(
+            "--data",
+            metavar="PATH",
+            help="take the images in this folder, .zip, .tar, .npy or .npz",
+        )
+    source.add_argument(
         "--dataset",
         default=default,
         type=one_of(names),

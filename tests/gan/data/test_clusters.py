@@ -5,11 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan.data.clusters import ROUNDS, ClusterIds, find_clusters, principal_components
+from gan.data import from_array
+from gan.data.clusters import (
+    COMPONENTS,
+    ROUNDS,
+    ClusterIds,
+    find_clusters,
+    principal_components,
+)
 from gan.errors import RunError
 from gan.generator_file import load_sampler
 from gan.latent import Latent
-from gan.recipes import RECIPES
+from gan.recipes import RECIPES, get_recipe
 from gan.sampling import Sampler
 from gan.training.trainer import Trainer
 from nn import Dense, Sequential, WeightsError, save_weights
@@ -267,3 +274,25 @@ def test_invalid_class_prior_is_refused(tmp_path, shares):
 def test_sizes_of_the_default_follow_from_its_clusters():
     recipe = RECIPES["conv-clusters"]
     assert recipe.num_classes == recipe.clusters == 200 and recipe.n_in == 216
+
+
+def test_the_components_of_large_images_span_the_exact_ones():
+    rng = np.random.default_rng(0)
+    scales = 40 * 0.9 ** np.arange(80)
+    signal = rng.standard_normal((400, 80)) * scales @ rng.standard_normal((80, 1200)) / 8
+    rows = np.clip(np.rint(128 + signal), 0, 255).astype(np.uint8)
+    centred = rows - rows.mean(axis=0)
+    exact = np.linalg.svd(centred, compute_uv=False)[:COMPONENTS]
+    x = principal_components(rows)
+    assert x.shape == (400, COMPONENTS) and x.dtype == np.float32
+    assert (x**2).sum() > 0.999 * (exact**2).sum()
+    assert np.array_equal(x, principal_components(rows))
+
+
+def test_clusters_of_a_set_in_colour():
+    images = np.random.default_rng(0).integers(0, 256, (30, 3, 48, 48), np.uint8)
+    images[::2, 0] //= 8
+    recipe = replace(get_recipe("conv-clusters", (3, 48, 48)), clusters=2, batch_size=4)
+    trainer = Trainer(recipe, from_array(images), seed=0)
+    ids = trainer.cluster_ids
+    assert len(set(ids[::2])) == len(set(ids[1::2])) == 1 and ids[0] != ids[1]

@@ -15,8 +15,8 @@ from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import DataError, RunError
 from gan.evaluation import stacked_modes
 from gan.evaluation.feature_extractor import SHA256, load_feature_extractor
-from gan.evaluation.stacked_modes import classify_triples, colour_grid, modes, sample_triples, table
-from gan.images import GAP, SCALE
+from gan.evaluation.stacked_modes import classify_triples, modes, sample_triples, table
+from gan.images import GAP, SCALE, grid
 from gan.recipes import RECIPES, STACKED_DIGITS, recipes_for
 from gan.runs import stacked_run
 from gan.runs.lock import RunLock
@@ -314,7 +314,7 @@ class SamplerOfDigits:
         return random_triples(len(self.images_of), count, seed)
 
     def images(self, inputs):
-        return self.images_of[inputs.reshape(-1), 0] / 255
+        return np.moveaxis(self.images_of[inputs, 0], 1, -1) / 255
 
 
 def test_samples_are_scored_in_order(real, classifier, monkeypatch):
@@ -330,7 +330,7 @@ def test_a_colour_grid_shows_each_channel_in_its_colour():
     images = np.zeros((4, 3, 28, 28), np.float32)
     for k in range(3):
         images[k, k] = 0.6
-    canvas = colour_grid(images)
+    canvas = grid(images)
     cell = SCALE * (28 + GAP)
     assert canvas.dtype == np.uint8 and canvas.shape == (2 * cell + SCALE * GAP,) * 2 + (3,)
     for k, place in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
