@@ -34,6 +34,7 @@ from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
 from nn.layers.pooling import AvgPool2d, MaxPool2d, Upsample
 from nn.layers.reshape import Flatten, Reshape
+from nn.layers.residual import Residual
 from nn.layers.sequential import Sequential
 from nn.layers.spectral_norm import SpectralNorm
 from nn.losses import BCE, BCEWithLogits, Hinge, Mean, MeanSquaredError, SoftmaxCrossEntropy
@@ -75,6 +76,7 @@ __all__ = [
     "RandomShift",
     "ReLU",
     "Reshape",
+    "Residual",
     "SGD",
     "Sequential",
     "ShapeError",
