@@ -32,6 +32,9 @@ from nn.layers.conv import Conv2d
 from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
+from nn.layers.groupnorm import GroupNorm
+from nn.layers.layernorm import LayerNorm
+from nn.layers.pixelnorm import PixelNorm
 from nn.layers.pooling import AvgPool2d, MaxPool2d, Upsample
 from nn.layers.reshape import Flatten, Reshape
 from nn.layers.residual import Residual
@@ -63,15 +66,18 @@ __all__ = [
     "Flatten",
     "GlorotNormal",
     "GlorotUniform",
+    "GroupNorm",
     "HeNormal",
     "HeUniform",
     "Hinge",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "MaxPool2d",
     "Mean",
     "MeanSquaredError",
     "Normal",
+    "PixelNorm",
     "RMSProp",
     "RandomShift",
     "ReLU",

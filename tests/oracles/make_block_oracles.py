@@ -24,10 +24,10 @@ class Sum(nn.Module):
 def main():
     torch.set_default_dtype(torch.float64)
     out = {}
-    for part in (residuals,):
+    for part in (residuals, normalizations):
         torch.manual_seed(20240401)  # so that no part depends on the others
         out |= part()
-    save("blocks", out)
+    save("blocks", {key: value for key, value in out.items() if ".after." not in key})
 
 
 def residuals():
@@ -40,6 +40,31 @@ def residuals():
     return passed("residual", dense, torch.randn(5, 4)) | passed(
         "residual_conv", conv, torch.randn(2, 2, 5, 6)
     )
+
+
+class PixelNorm(nn.Module):
+    """x / sqrt(mean(x^2) + eps), with autograd's derivative."""
+
+    def forward(self, x):
+        return x / torch.sqrt(torch.mean(x**2, dim=1, keepdim=True) + 1e-8)
+
+
+def normalizations():
+    """Random parameters; eps is also so large that its position in the formula matters."""
+    out = {}
+    for name, module, shape in (
+        ("layernorm", nn.LayerNorm(6), (5, 6)),
+        ("layernorm_eps", nn.LayerNorm((2, 3, 4), eps=0.5), (3, 2, 3, 4)),
+        ("layernorm_last", nn.LayerNorm(4), (2, 3, 4)),
+        ("groupnorm", nn.GroupNorm(2, 6), (3, 6, 2, 4)),
+        ("groupnorm_instance", nn.GroupNorm(3, 3, eps=0.5), (2, 3, 4, 3)),
+        ("pixelnorm", PixelNorm(), (5, 6)),
+        ("pixelnorm_images", PixelNorm(), (2, 3, 4, 2)),
+    ):
+        for parameter in module.parameters():
+            nn.init.uniform_(parameter.data, -2.0, 2.0)
+        out |= passed(name, module, 1.0 + 2 * torch.randn(shape))
+    return out
 
 
 if __name__ == "__main__":
