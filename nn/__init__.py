@@ -24,7 +24,7 @@ from nn.initializers import (
     Normal,
     TorchDefault,
 )
-from nn.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from nn.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from nn.layers.augmentation import Cutout, RandomShift
 from nn.layers.base import Layer
 from nn.layers.batchnorm import BatchNorm
@@ -32,6 +32,7 @@ from nn.layers.conv import Conv2d
 from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
+from nn.layers.embedding import Embedding
 from nn.layers.groupnorm import GroupNorm
 from nn.layers.layernorm import LayerNorm
 from nn.layers.pixelnorm import PixelNorm
@@ -62,8 +63,10 @@ __all__ = [
     "DeviceMemoryError",
     "Dropout",
     "DtypeError",
+    "Embedding",
     "FileError",
     "Flatten",
+    "GELU",
     "GlorotNormal",
     "GlorotUniform",
     "GroupNorm",
@@ -85,6 +88,7 @@ __all__ = [
     "Residual",
     "SGD",
     "Sequential",
+    "SiLU",
     "ShapeError",
     "Sigmoid",
     "SoftmaxCrossEntropy",

@@ -24,7 +24,7 @@ class Sum(nn.Module):
 def main():
     torch.set_default_dtype(torch.float64)
     out = {}
-    for part in (residuals, normalizations):
+    for part in (residuals, normalizations, embeddings, activations):
         torch.manual_seed(20240401)  # so that no part depends on the others
         out |= part()
     save("blocks", {key: value for key, value in out.items() if ".after." not in key})
@@ -65,6 +65,21 @@ def normalizations():
             nn.init.uniform_(parameter.data, -2.0, 2.0)
         out |= passed(name, module, 1.0 + 2 * torch.randn(shape))
     return out
+
+
+def embeddings():
+    """Repeated numbers, and one that does not occur."""
+    module, x = nn.Embedding(5, 3), torch.tensor([[0, 4], [2, 0], [0, 1]])
+    y = module(x)
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    passes = {"x": x.double(), "W": module.weight, "y": y, "dy": dy, "dW": module.weight.grad}
+    return {f"embedding.{key}": value for key, value in passes.items()}
+
+
+def activations():
+    x = torch.cat([torch.randn(20) * 3, torch.tensor([-100.0, -40, -10, -1e-3, 0, 1e-3, 10, 100])])
+    return passed("gelu", nn.GELU(approximate="tanh"), x) | passed("silu", nn.SiLU(), x)
 
 
 if __name__ == "__main__":

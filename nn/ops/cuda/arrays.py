@@ -16,6 +16,21 @@ ARRAYS = {
         "row = row < 0 ? 0 : row >= n_rows ? n_rows - 1 : row;"
         "y = scale * bytes[row * row_size + i % row_size] + shift",
     ),
+    "take_rows": Elementwise(
+        "raw T table, raw T index, int64 n_rows, int64 row_size",
+        "T y",
+        "T row = rint(index[i / row_size]);"
+        "y = row >= 0 && row < n_rows ? table[(long long)row * row_size + i % row_size]"
+        '    : T(nan(""))',
+    ),
+    "sum_rows_at": Elementwise(  # each element gathers its terms in order: no atomics, equal bytes
+        "raw T x, raw T index, int64 n, int64 row_size, bool add",
+        "T y",
+        "T sum = add ? y : T(0);"
+        "for (long long j = 0; j < n; ++j)"
+        "    if (rint(index[j]) == i / row_size) sum += x[j * row_size + i % row_size];"
+        "y = sum",
+    ),
 }
 
 
@@ -31,4 +46,12 @@ class CudaArrays(CudaPart):
     ) -> Array:
         row_size = out.size // len(index)
         self.kernel("gather_rows")(bytes_, index, len(bytes_), row_size, scale, shift, out)
+        return out
+
+    def take_rows(self, table: Array, index: Array, *, out: Array) -> Array:
+        self.kernel("take_rows")(table, index, *table.shape, out)
+        return out
+
+    def sum_rows_at(self, x: Array, index: Array, *, out: Array, add: bool = False) -> Array:
+        self.kernel("sum_rows_at")(x, index, *x.shape, add, out)
         return out

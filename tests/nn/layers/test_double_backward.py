@@ -56,7 +56,7 @@ def assert_right(layer, shape, tolerance=1e-7):
     return dx is not None
 
 
-SMOOTH = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+SMOOTH = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU}
 IMAGE = (2, 6, 5)
 
 
