@@ -33,6 +33,7 @@ from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
 from nn.layers.embedding import Embedding
+from nn.layers.global_pooling import GlobalAvgPool2d
 from nn.layers.groupnorm import GroupNorm
 from nn.layers.layernorm import LayerNorm
 from nn.layers.pixelnorm import PixelNorm
@@ -67,6 +68,7 @@ __all__ = [
     "FileError",
     "Flatten",
     "GELU",
+    "GlobalAvgPool2d",
     "GlorotNormal",
     "GlorotUniform",
     "GroupNorm",

@@ -24,7 +24,7 @@ class Sum(nn.Module):
 def main():
     torch.set_default_dtype(torch.float64)
     out = {}
-    for part in (residuals, normalizations, embeddings, activations):
+    for part in (residuals, normalizations, embeddings, activations, global_pooling):
         torch.manual_seed(20240401)  # so that no part depends on the others
         out |= part()
     save("blocks", {key: value for key, value in out.items() if ".after." not in key})
@@ -80,6 +80,11 @@ def embeddings():
 def activations():
     x = torch.cat([torch.randn(20) * 3, torch.tensor([-100.0, -40, -10, -1e-3, 0, 1e-3, 10, 100])])
     return passed("gelu", nn.GELU(approximate="tanh"), x) | passed("silu", nn.SiLU(), x)
+
+
+def global_pooling():
+    module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return passed("global_avg_pool", module, torch.randn(2, 3, 4, 5))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ CASES = {
     ),
     "max_pool": (lambda: nn.MaxPool2d(3, stride=2, padding=1), (4, 2, 5, 6)),
     "avg_pool": (lambda: nn.AvgPool2d(2), (4, 2, 4, 6)),
+    "global_avg_pool": (nn.GlobalAvgPool2d, (4, 3, 2, 5)),
     "upsample": (lambda: nn.Upsample(2), (4, 2, 3, 2)),
     "spectral": (lambda: nn.SpectralNorm(nn.Dense(6, 4)), (5, 6)),
     "spectral_conv": (
