@@ -25,6 +25,7 @@ from nn.initializers import (
     TorchDefault,
 )
 from nn.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from nn.layers.attention import SelfAttention2d
 from nn.layers.augmentation import Cutout, RandomShift
 from nn.layers.base import Layer
 from nn.layers.batchnorm import BatchNorm
@@ -89,6 +90,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "SGD",
+    "SelfAttention2d",
     "Sequential",
     "SiLU",
     "ShapeError",

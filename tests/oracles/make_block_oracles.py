@@ -24,7 +24,7 @@ class Sum(nn.Module):
 def main():
     torch.set_default_dtype(torch.float64)
     out = {}
-    for part in (residuals, normalizations, embeddings, activations, global_pooling):
+    for part in (residuals, normalizations, embeddings, activations, global_pooling, attention):
         torch.manual_seed(20240401)  # so that no part depends on the others
         out |= part()
     save("blocks", {key: value for key, value in out.items() if ".after." not in key})
@@ -85,6 +85,26 @@ def activations():
 def global_pooling():
     module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return passed("global_avg_pool", module, torch.randn(2, 3, 4, 5))
+
+
+class SelfAttention(nn.Module):
+    """gamma o + x, with PyTorch's own attention of one head."""
+
+    def __init__(self, n, d):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(n, d, bias=False) for _ in range(3))
+        self.out = nn.Linear(d, n, bias=False)
+        self.gamma = nn.Parameter(torch.tensor([0.7]))
+
+    def forward(self, x):
+        pixels = x.flatten(2).transpose(1, 2)
+        qkv = self.query(pixels), self.key(pixels), self.value(pixels)
+        o = self.out(nn.functional.scaled_dot_product_attention(*qkv, scale=1.0))
+        return self.gamma * o.transpose(1, 2).reshape(x.shape) + x
+
+
+def attention():
+    return passed("attention", SelfAttention(6, 3), 3 * torch.randn(2, 6, 3, 4))
 
 
 if __name__ == "__main__":

@@ -24,5 +24,6 @@ REDUCTIONS = (
     "norm_penalty",
     "softmax_cross_entropy",
     "mean_sigmoid",
+    "softmax",
 )
 TYPES = ("float", "double")

@@ -73,6 +73,7 @@ CASES = {
     "pixelnorm": (nn.PixelNorm, (5, 6)),
     "pixelnorm_images": (nn.PixelNorm, (5, 3, 2, 4)),
     "embedding": (lambda: nn.Sequential(nn.Sigmoid(), nn.Embedding(3, 4)), (5, 6)),
+    "attention": (lambda: nn.SelfAttention2d(4, 3), (2, 4, 3, 2)),
     "shift": (lambda: nn.RandomShift(2, fill=-1.0), (4, 2, 5, 6)),
     "cutout": (lambda: nn.Cutout(3, fill=-1.0), (4, 2, 5, 6)),
     "own": (lambda: Vector(6), (5, 6)),

@@ -139,3 +139,21 @@ __global__ void mean_sigmoid(const T* z, T* out, long long n) {
     sum = sum_of_block(sum);
     if (threadIdx.x == 0) out[0] = sum / n;
 }
+
+// y = softmax(x) of each row; block n computes row n
+template <typename T>
+__global__ void softmax(const T* x, T* y, long long columns) {
+    x += blockIdx.x * columns;
+    y += blockIdx.x * columns;
+    T largest = x[0];
+    for (long long j = threadIdx.x; j < columns; j += THREADS)
+        if (x[j] > largest || isnan(x[j])) largest = x[j];
+    largest = largest_of_block(largest);
+    double sum = 0;
+    for (long long j = threadIdx.x; j < columns; j += THREADS) {
+        y[j] = exp(x[j] - largest);
+        sum += y[j];
+    }
+    T total = sum_of_block(sum);
+    for (long long j = threadIdx.x; j < columns; j += THREADS) y[j] /= total;
+}
