@@ -43,7 +43,7 @@ from nn.layers.reshape import Flatten, Reshape
 from nn.layers.residual import Residual
 from nn.layers.sequential import Sequential
 from nn.layers.spectral_norm import SpectralNorm
-from nn.losses import BCE, BCEWithLogits, Hinge, Mean, MeanSquaredError, SoftmaxCrossEntropy
+from nn.losses import BCE, L1, BCEWithLogits, Hinge, Mean, MeanSquaredError, SoftmaxCrossEntropy
 from nn.ops import get_ops
 from nn.optimizers import SGD, Adam, RMSProp
 from nn.serialization.weights import load_weights, save_weights
@@ -76,6 +76,7 @@ __all__ = [
     "HeNormal",
     "HeUniform",
     "Hinge",
+    "L1",
     "Layer",
     "LayerNorm",
     "LeakyReLU",

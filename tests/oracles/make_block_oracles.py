@@ -24,7 +24,15 @@ class Sum(nn.Module):
 def main():
     torch.set_default_dtype(torch.float64)
     out = {}
-    for part in (residuals, normalizations, embeddings, activations, global_pooling, attention):
+    for part in (
+        residuals,
+        normalizations,
+        embeddings,
+        activations,
+        global_pooling,
+        attention,
+        losses,
+    ):
         torch.manual_seed(20240401)  # so that no part depends on the others
         out |= part()
     save("blocks", {key: value for key, value in out.items() if ".after." not in key})
@@ -105,6 +113,24 @@ class SelfAttention(nn.Module):
 
 def attention():
     return passed("attention", SelfAttention(6, 3), 3 * torch.randn(2, 6, 3, 4))
+
+
+def losses():
+    """L1, with some y that equal their target, and cross-entropy with smoothed labels."""
+    y, target = torch.randn(4, 5), torch.randn(4, 5)
+    y[0] = target[0]
+    z, classes = 3 * torch.randn(6, 4), torch.tensor([0, 3, 1, 1, 2, 0])
+    out = {}
+    for name, x, t, loss in (
+        ("l1", y, target, nn.L1Loss()),
+        ("smoothed", z, classes, nn.CrossEntropyLoss(label_smoothing=0.1)),
+    ):
+        x = x.clone().requires_grad_()
+        value = loss(x, t)
+        value.backward()
+        passes = {"y": x, "target": t, "value": value, "dy": x.grad}
+        out |= {f"{name}.{key}": array for key, array in passes.items()}
+    return out
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ REDUCTIONS = (
     "bce_with_logits",
     "bce",
     "squared_error",
+    "absolute_error",
     "hinge",
     "mean",
     "norm_penalty",
