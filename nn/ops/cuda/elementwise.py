@@ -7,13 +7,11 @@ from nn.ops.cuda.conv import CONV
 from nn.ops.cuda.normalization import NORMALIZATION
 from nn.ops.cuda.optimizers import OPTIMIZERS
 from nn.ops.cuda.pooling import POOLING
-from nn.ops.cuda.products import PRODUCTS
 from nn.ops.cuda.random import RANDOM
 from nn.ops.cuda.sources import Elementwise
 
 ELEMENTWISE: dict[str, Elementwise] = {
     **ARRAYS,
-    **PRODUCTS,
     **CONV,
     **POOLING,
     **AUGMENTATION,

@@ -28,7 +28,6 @@ from nn.ops.cuda.losses import CudaLosses
 from nn.ops.cuda.normalization import CudaNormalization
 from nn.ops.cuda.optimizers import CudaOptimizers
 from nn.ops.cuda.pooling import CudaPooling
-from nn.ops.cuda.products import CudaProducts
 from nn.ops.cuda.random import CudaStream
 from nn.ops.cuda.reductions import REDUCTIONS, SOURCE, TYPES
 from nn.ops.scratch import Scratch
@@ -73,7 +72,6 @@ class CudaOps(
     CudaLosses,
     CudaNormalization,
     CudaOptimizers,
-    CudaProducts,
     CudaArrays,
 ):
     """All primitives of `nn.ops.base.Ops` on CuPy arrays.
