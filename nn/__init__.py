@@ -24,7 +24,8 @@ from nn.initializers import (
     Normal,
     TorchDefault,
 )
-from nn.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from nn.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from nn.layers.attention import SelfAttention2d
 from nn.layers.augmentation import Cutout, RandomShift
 from nn.layers.base import Layer
 from nn.layers.batchnorm import BatchNorm
@@ -32,11 +33,17 @@ from nn.layers.conv import Conv2d
 from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
+from nn.layers.embedding import Embedding
+from nn.layers.global_pooling import GlobalAvgPool2d
+from nn.layers.groupnorm import GroupNorm
+from nn.layers.layernorm import LayerNorm
+from nn.layers.pixelnorm import PixelNorm
 from nn.layers.pooling import AvgPool2d, MaxPool2d, Upsample
 from nn.layers.reshape import Flatten, Reshape
+from nn.layers.residual import Residual
 from nn.layers.sequential import Sequential
 from nn.layers.spectral_norm import SpectralNorm
-from nn.losses import BCE, BCEWithLogits, Hinge, Mean, MeanSquaredError, SoftmaxCrossEntropy
+from nn.losses import BCE, L1, BCEWithLogits, Hinge, Mean, MeanSquaredError, SoftmaxCrossEntropy
 from nn.ops import get_ops
 from nn.optimizers.adam import Adam, AdamW
 from nn.optimizers.rmsprop import RMSProp
@@ -70,26 +77,36 @@ __all__ = [
     "DeviceMemoryError",
     "Dropout",
     "DtypeError",
+    "Embedding",
     "FileError",
     "Flatten",
+    "GELU",
+    "GlobalAvgPool2d",
     "GlorotNormal",
     "GlorotUniform",
+    "GroupNorm",
     "HeNormal",
     "HeUniform",
     "Hinge",
+    "L1",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LinearSchedule",
     "MaxPool2d",
     "Mean",
     "MeanSquaredError",
     "Normal",
+    "PixelNorm",
     "RMSProp",
     "RandomShift",
     "ReLU",
     "Reshape",
+    "Residual",
     "SGD",
+    "SelfAttention2d",
     "Sequential",
+    "SiLU",
     "ShapeError",
     "Sigmoid",
     "SoftmaxCrossEntropy",

@@ -34,6 +34,8 @@ class Cache:
     ----------
     parts : sequence of Cache
         The caches of a network's layers, in order; empty for a single layer.
+    ends_in_part : bool
+        Whether y is the output of the last of these layers, as in a `Sequential`.
     y_shape : tuple of int or None
         The shape of y in the last forward pass, for layers that check dy against it.
     logits : Array or None
@@ -48,6 +50,7 @@ class Cache:
         self.ops: Ops[Any] = owner.ops
         self.tracks_statistics, self.double_backward = tracks_statistics, double_backward
         self.parts: list[Cache] = []
+        self.ends_in_part = True
         self.y_shape: Shape | None = None
         self.logits: Array | None = None
         self._buffers: dict[str, tuple[Array | None, Array]] = {}  # (memory, the view in use)
@@ -124,8 +127,8 @@ class Cache:
 
     @property
     def last(self) -> Cache:
-        """The cache of a network's last layer."""
-        return self.parts[-1].last if self.parts else self
+        """The cache of the layer that computes y: a network's last layer, or the owner."""
+        return self.parts[-1].last if self.parts and self.ends_in_part else self
 
     def __getstate__(self) -> dict[str, Any]:
         """Only the views of the buffers: copying their memory too would store each array twice."""

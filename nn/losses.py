@@ -12,6 +12,7 @@ from typing import Any
 from nn.cache import Cache
 from nn.errors import DtypeError, ShapeError
 from nn.ops.base import Array
+from nn.settings import real
 from nn.underflow import quiet
 
 Target = Array | float
@@ -153,6 +154,24 @@ class MeanSquaredError(Loss):
         cache.ops.squared_error(y, target, weight, dy=dy, value=value)
 
 
+class L1(Loss):
+    """L = mean(|y - t|); dL/dy = sign(y - t) / N. t is any finite number, or an array.
+
+    Where y = t, dL/dy = 0.
+    """
+
+    allowed_targets = "that is finite"
+
+    @staticmethod
+    def allows(target: float) -> bool:
+        return math.isfinite(target)
+
+    def compute(
+        self, y: Array, target: Target, cache: Cache, weight: float, dy: Array, value: Array
+    ) -> None:
+        cache.ops.absolute_error(y, target, weight, dy=dy, value=value)
+
+
 class Hinge(Loss):
     """L = mean(max(0, 1 - t y)) with t = 1 or -1; dL/dy = -t / N where t y < 1, else 0.
 
@@ -182,16 +201,37 @@ class SoftmaxCrossEntropy(Loss):
     L = mean(-log p_t) = mean(log sum_j exp(z_j - m) - (z_t - m)) with m = max(z), which prevents
     overflow; dL/dz_k = (p_k - [k = t]) / N, because the p of each class depends on every logit.
 
+    With label smoothing s, the target is the distribution q_k = (1 - s) [k = t] + s / K:
+    L = mean(-sum_k q_k log p_k); dL/dz_k = (p_k - q_k) / N.
+
     z: (N, K); target: (N,), integers in 0..K-1, on the device of z.
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1)
 
     Raises
     ------
     ShapeError
-        For other shapes; on the CPU, also for a class outside 0..K-1. On a GPU such a class makes
-        value and gradient NaN, because a check would have to wait for the device.
+        If `label_smoothing` is outside [0, 1), or y or the target has another shape; on the CPU,
+        also for a class outside 0..K-1. On a GPU such a class makes value and gradient NaN, because
+        a check would have to wait for the device.
     DtypeError
         If the classes are not integers.
+
+    References
+    ----------
+    Source: Szegedy et al. 2016, "Rethinking the inception architecture", section 7, for s.
     """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = real(
+            "SoftmaxCrossEntropy",
+            "label_smoothing",
+            label_smoothing,
+            "in [0, 1)",
+            lambda s: 0 <= s < 1,
+        )
 
     def check_target(self, y: Array, target: Any) -> Target:
         if len(y.shape) != 2:
@@ -211,7 +251,8 @@ class SoftmaxCrossEntropy(Loss):
     def compute(
         self, y: Array, target: Target, cache: Cache, weight: float, dy: Array, value: Array
     ) -> None:
-        cache.ops.softmax_cross_entropy(y, target, weight, dz=dy, value=value)
+        smoothing = self.label_smoothing
+        cache.ops.softmax_cross_entropy(y, target, weight, dz=dy, value=value, smoothing=smoothing)
 
 
 class Mean:

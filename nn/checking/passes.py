@@ -10,6 +10,7 @@ import numpy as np
 from nn.cache import Cache
 from nn.checking.pullback import random_signs
 from nn.layers.base import Layer
+from nn.layers.container import Container
 from nn.layers.sequential import Sequential
 from nn.ops.base import Array
 
@@ -119,9 +120,11 @@ def is_chain(layer: Layer) -> bool:
 
 
 def has_double_backward(layer: Layer) -> bool:
-    """Whether the layer, or each layer of the network, defines `double_backward`."""
+    """Whether the layer, and each layer inside it, defines `double_backward`."""
+    if isinstance(layer, Container) and not all(map(has_double_backward, layer.layers)):
+        return False
     if isinstance(layer, Sequential) and is_chain(layer):
-        return all(map(has_double_backward, layer))
+        return True
     return type(layer).double_backward not in (Layer.double_backward, Sequential.double_backward)
 
 

@@ -1,5 +1,7 @@
 """Activations: elementwise functions without parameters; x and y have any shape."""
 
+import math
+
 from nn.cache import Cache
 from nn.layers.base import Grads, Layer, MaybeArray
 from nn.ops.base import Array
@@ -99,3 +101,101 @@ class Tanh(Layer):
         # dP/dx = v dy (-2 y) (1 - y^2)
         ddx = self.ops.multiply(v, cache.dy, out=cache.buffer_like("ddx", v))
         return v, self.ops.multiply(self.ops.multiply(ddx, cache.y, out=ddx), -2.0, out=ddx)
+
+
+class SiLU(Layer):
+    """y = x s with s = 1 / (1 + exp(-x)); dy/dx = s + y (1 - s). Also called Swish.
+
+    References
+    ----------
+    Source: Ramachandran et al. 2017, "Searching for activation functions".
+    """
+
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
+        cache.x, cache.s = x, self.ops.sigmoid(x, out=cache.buffer_like("s", x))
+        cache.y = self.ops.multiply(x, cache.s, out=cache.buffer_like("y", x))
+        return cache.y
+
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
+        if not need_dx:
+            return None
+        cache.dy = cache.copy_for_double_backward("dy", dy)
+        return self.ops.multiply(dy, self._slope(cache), out=dy)  # dL/dx = dy (s + y (1 - s))
+
+    def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
+        ops, s, y = self.ops, cache.s, cache.y
+        # y'' = s (1 - s) (2 + x (1 - 2 s)) = (s - s^2) (2 + x - 2 y)
+        ddx = ops.multiply(s, s, out=cache.buffer_like("ddx", y))
+        ops.subtract(s, ddx, out=ddx)
+        factor = ops.multiply(y, -2.0, out=cache.buffer_like("slope", y))
+        ops.subtract(ops.add_(factor, cache.x), -2.0, out=factor)
+        ops.multiply(ddx, factor, out=ddx)
+        ops.multiply(ops.multiply(ddx, v, out=ddx), cache.dy, out=ddx)  # dP/dx = v dy y''
+        return ops.multiply(v, self._slope(cache), out=v), ddx  # dP/d(dy) = v y'
+
+    def _slope(self, cache: Cache) -> Array:
+        """y' = s + y - y s."""
+        slope = self.ops.multiply(cache.y, cache.s, out=cache.buffer_like("slope", cache.y))
+        self.ops.subtract(cache.y, slope, out=slope)
+        return self.ops.add_(slope, cache.s)
+
+
+class GELU(Layer):
+    """y = x (1 + t) / 2 with t = tanh(u), u = c (x + a x^3), c = sqrt(2 / pi), a = 0.044715.
+
+    dy/dx = (1 + t) / 2 + x (1 - t^2) u' / 2 with u' = c (1 + 3 a x^2). y differs from
+    x P(Z < x), with a standard normal Z, by less than 5e-4. In PyTorch, this is
+    ``GELU(approximate="tanh")``.
+
+    References
+    ----------
+    Source: Hendrycks & Gimpel 2016, "Gaussian error linear units", section 2.
+    """
+
+    C, A = math.sqrt(2 / math.pi), 0.044715
+
+    def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
+        ops, cache.x = self.ops, x
+        u = self._quadratic(self.A, cache)
+        cache.t = ops.tanh(ops.multiply(u, x, out=u), out=cache.buffer_like("t", x))
+        y = self._half_of_1_plus_t("y", cache)
+        return ops.multiply(y, x, out=y)  # y = x (1 + t) / 2
+
+    def backward(
+        self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
+    ) -> MaybeArray:
+        if not need_dx:
+            return None
+        cache.dy = cache.copy_for_double_backward("dy", dy)
+        # dL/dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2)
+        return self.ops.multiply(dy, self._slope(cache), out=dy)
+
+    def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
+        ops, x, t = self.ops, cache.x, cache.t
+        # y'' = (1 - t^2) (u' + x (u'' / 2 - t u'^2)) with u'' = 6 a c x
+        du = self._quadratic(3 * self.A, cache)
+        ddx = ops.multiply(du, du, out=cache.buffer_like("ddx", x))
+        ops.multiply(ops.multiply(ddx, t, out=ddx), -1.0, out=ddx)
+        ops.add_(ddx, ops.multiply(x, 3 * self.A * self.C, out=cache.buffer_like("slope", x)))
+        ops.add_(ops.multiply(ddx, x, out=ddx), du)
+        ops.tanh_backward_(ddx, t)
+        ops.multiply(ops.multiply(ddx, v, out=ddx), cache.dy, out=ddx)  # dP/dx = v dy y''
+        return ops.multiply(v, self._slope(cache), out=v), ddx  # dP/d(dy) = v y'
+
+    def _slope(self, cache: Cache) -> Array:
+        """y' = (1 + t) / 2 + x (1 - t^2) u' / 2."""
+        ops, du = self.ops, self._quadratic(3 * self.A, cache)
+        ops.multiply(ops.tanh_backward_(du, cache.t), cache.x, out=du)
+        return ops.add_(self._half_of_1_plus_t("slope", cache), ops.multiply(du, 0.5, out=du))
+
+    def _quadratic(self, a: float, cache: Cache) -> Array:
+        """c (1 + a x^2)."""
+        square = self.ops.multiply(cache.x, cache.x, out=cache.buffer_like("u", cache.x))
+        self.ops.multiply(square, self.C * a, out=square)
+        return self.ops.subtract(square, -self.C, out=square)
+
+    def _half_of_1_plus_t(self, name: str, cache: Cache) -> Array:
+        half = self.ops.multiply(cache.t, 0.5, out=cache.buffer_like(name, cache.t))
+        return self.ops.subtract(half, -0.5, out=half)

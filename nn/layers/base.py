@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal
 
 from nn.cache import Cache
@@ -102,6 +103,11 @@ class Layer(Configurable, Bound):
     def workspace_size(self, x_shape: Shape, y_shape: Shape) -> int:
         """Elements per sample that a pass needs besides x and y, given the shapes of one sample."""
         return 0
+
+    def pass_size(self, shape: Shape) -> int:
+        """Elements per sample that a pass needs besides x, given the shape of one sample of x."""
+        y_shape = self.output_shape(shape)
+        return math.prod(y_shape) + self.workspace_size(shape, y_shape)
 
     # ---- what every layer has -----------------------------------------------------------------
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nn.cache import Cache
+from nn.errors import ShapeError
 from nn.layers.base import Layer
 from nn.layers.binding import AdoptedLayer
+from nn.layers.described import check_described
 from nn.ops.base import Array, Ops, Stream
 from nn.parameters import Parameters, Part
 
@@ -63,3 +65,24 @@ def _arrays(layer: Any) -> dict[str, Array]:
     """A layer's parameters and statistics on the host, by name."""
     names = layer.parameter_shapes | layer.statistic_shapes
     return {name: layer.ops.to_host(getattr(layer, name)) for name in names}
+
+
+def check_layers(owner: str, layers: tuple[Any, ...]) -> None:
+    """Raise unless these are layers, each a separate object; `owner` names their container."""
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            remedy = "pass the layers themselves"
+            if isinstance(layer, type) and issubclass(layer, Layer):
+                remedy = f"make one of this class: {layer.__name__}(...)"
+            elif isinstance(layer, list | tuple):
+                remedy = "unpack it: Sequential(*layers)"
+            raise ShapeError(f"{owner}: expected layers, got {layer!r}; {remedy}")
+        check_described(layer)
+    seen = set()
+    for _, module in (pair for layer in layers for pair in layer.modules()):
+        if id(module) in seen:
+            raise ShapeError(
+                f"{owner}: expected layers that are each a separate object, got {module.label} "
+                "twice; make a second one"
+            )
+        seen.add(id(module))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Self, get_args, overload
 
 from nn.cache import Cache
 from nn.errors import ShapeError
 from nn.layers.base import Grads, Layer, MaybeArray
-from nn.layers.container import Container
-from nn.layers.described import check_described
+from nn.layers.container import Container, check_layers
 from nn.ops.base import Array
 from nn.settings import Shape, is_integer, sample_shape
 from nn.underflow import quiet
@@ -39,7 +39,11 @@ class Sequential(Container):
 
     def __init__(self, *layers: Layer, input_shape: Shape | int | None = None) -> None:
         super().__init__()
-        _check_layers(layers)
+        if not layers:
+            raise ShapeError(
+                "Sequential: expected one or more layers, got none; pass them in order"
+            )
+        check_layers("Sequential", layers)
         self.layers = layers
         self.input_shape = layers[0].input_shape
         if input_shape is not None:
@@ -118,6 +122,13 @@ class Sequential(Container):
                 )
         return shape
 
+    def workspace_size(self, x_shape: Shape, y_shape: Shape) -> int:
+        size, shape = -math.prod(y_shape), x_shape
+        for layer in self.layers:
+            size += layer.pass_size(shape)
+            shape = layer.output_shape(shape)
+        return size
+
     # ---- as a sequence of layers --------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -167,7 +178,7 @@ class Sequential(Container):
         for layer in self.layers:
             shape = None if shape is None else layer.output_shape(tuple(shape))
             output = "?" if shape is None else f"(N, {', '.join(map(str, shape))})"
-            name = "Sequential" if isinstance(layer, Sequential) else repr(layer)
+            name = type(layer).__name__ if isinstance(layer, Container) else repr(layer)
             rows.append((name, output, f"{layer.n_parameters:,}"))
         rows.append(("total", "", f"{self.n_parameters:,}"))
         a, b, c = (max(len(row[i]) for row in rows) for i in range(3))
@@ -203,26 +214,3 @@ class Sequential(Container):
                 f"{self.label}: expected a cache of {self.dtype}, got {cache.dtype}; "
                 "make a new one with its cache()"
             )
-
-
-def _check_layers(layers: tuple[Any, ...]) -> None:
-    """Raise unless these are one or more layers, each a separate object."""
-    if not layers:
-        raise ShapeError("Sequential: expected one or more layers, got none; pass them in order")
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            remedy = "pass the layers themselves"
-            if isinstance(layer, type) and issubclass(layer, Layer):
-                remedy = f"make one of this class: {layer.__name__}(...)"
-            elif isinstance(layer, list | tuple):
-                remedy = "unpack it: Sequential(*layers)"
-            raise ShapeError(f"Sequential: expected layers, got {layer!r}; {remedy}")
-        check_described(layer)
-    seen = set()
-    for _, module in (pair for layer in layers for pair in layer.modules()):
-        if id(module) in seen:
-            raise ShapeError(
-                f"Sequential: expected layers that are each a separate object, got {module.label} "
-                "twice; make a second one"
-            )
-        seen.add(id(module))

@@ -24,8 +24,4 @@ def pass_size(network: Layer, shape: Shape) -> int:
     ShapeError
         If a layer cannot take its input.
     """
-    size = math.prod(shape)
-    for _, module in network.modules():
-        x_shape, shape = shape, module.output_shape(shape)
-        size += math.prod(shape) + module.workspace_size(x_shape, shape)
-    return size
+    return math.prod(shape) + network.pass_size(shape)

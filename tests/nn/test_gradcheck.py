@@ -330,6 +330,8 @@ LOSSES = {
     "hinge": (nn.Hinge(), 1),
     "hinge, -1": (nn.Hinge(), -1),
     "squared error": (nn.MeanSquaredError(), 0.3),
+    "l1": (nn.L1(), 0.3),
+    "smoothed": (nn.SoftmaxCrossEntropy(label_smoothing=0.1), np.array([0, 2, 1, 1])),
     "softmax": (nn.SoftmaxCrossEntropy(), np.array([0, 2, 1, 1])),
 }
 

@@ -294,6 +294,9 @@ FORMULAS = {
     "squared, 0": (nn.MeanSquaredError(), 0, lambda y, t: (y - t) ** 2),
     "squared, -1.5": (nn.MeanSquaredError(), -1.5, lambda y, t: (y - t) ** 2),
     "squared, array": (nn.MeanSquaredError(), LINE, lambda y, t: (y - t) ** 2),
+    "l1, 0": (nn.L1(), 0, lambda y, t: abs(y - t)),
+    "l1, -1.5": (nn.L1(), -1.5, lambda y, t: abs(y - t)),
+    "l1, array": (nn.L1(), LINE, lambda y, t: abs(y - t)),
     "hinge, 1": (nn.Hinge(), 1, lambda y, t: max(0, 1 - t * y)),
     "hinge, -1": (nn.Hinge(), -1, lambda y, t: max(0, 1 - t * y)),
     "hinge, array": (nn.Hinge(), SIGNS, lambda y, t: max(0, 1 - t * y)),
@@ -324,6 +327,7 @@ def test_value_and_gradient_match_the_formula(loss, target, formula, weight):
     [
         (nn.MeanSquaredError(), math.inf, "that is finite, got inf"),
         (nn.MeanSquaredError(), math.nan, "that is finite, got nan"),
+        (nn.L1(), math.inf, "that is finite, got inf"),
         (nn.Hinge(), 0, "of 1 or -1, got 0.0"),
         (nn.Hinge(), 2, "of 1 or -1, got 2.0"),
         (nn.Hinge(), -2, "of 1 or -1, got -2.0"),
@@ -339,7 +343,13 @@ def test_target_that_the_loss_does_not_allow_is_refused(loss, target, words):
 
 
 @pytest.mark.parametrize(
-    "loss, target", [(nn.BCEWithLogits(), 0.9), (nn.BCE(), 0.9), (nn.MeanSquaredError(), 0.1)]
+    "loss, target",
+    [
+        (nn.BCEWithLogits(), 0.9),
+        (nn.BCE(), 0.9),
+        (nn.MeanSquaredError(), 0.1),
+        (nn.L1(), 0.1),
+    ],
 )
 def test_numpy_float64_target_gives_the_same_bytes_as_a_float(loss, target):
     y = np.random.default_rng(0).random((50, 1)).astype(np.float32)
@@ -382,3 +392,14 @@ def test_bce_of_another_layers_output_is_bce_of_given_probabilities():
     value, dp = nn.BCE()(y, 1.0, cache)
     np.testing.assert_allclose(value[0], -np.log(p).mean())
     np.testing.assert_allclose(dp, -1 / p / 2)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-14), ("float32", 1e-6)])
+def test_l1_matches_pytorch(dtype, tolerance):
+    """Also where y equals the target, which has zero gradient."""
+    want = load("blocks")
+    y, target = want["l1.y"].astype(dtype), want["l1.target"].astype(dtype)
+    value, dy = nn.L1()(y, target, a_cache(dtype))
+    assert value.dtype == dy.dtype == dtype and not dy[0].any()
+    assert_close(value, [want["l1.value"]], tolerance)
+    assert_close(dy, want["l1.dy"], tolerance)

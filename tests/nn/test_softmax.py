@@ -112,3 +112,30 @@ def test_wrong_shapes_and_dtypes_are_refused():
     ):
         with pytest.raises(error, match=f"SoftmaxCrossEntropy: expected {message}"):
             LOSS(y, target, a_cache())
+
+
+# ---- label smoothing
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 1e-6)])
+def test_smoothed_labels_match_pytorch(dtype, tolerance):
+    want, loss = load("blocks"), nn.SoftmaxCrossEntropy(label_smoothing=0.1)
+    value, dz = loss(want["smoothed.y"].astype(dtype), want["smoothed.target"], a_cache(dtype))
+    assert value.dtype == dz.dtype == dtype
+    assert_close(value, [want["smoothed.value"]], tolerance)
+    assert_close(dz, want["smoothed.dy"], tolerance)
+
+
+def test_smoothed_value_is_a_mean_over_classes():
+    z, target = normal(5, 3), np.array([0, 1, 2, 2, 1])
+    value, dz = nn.SoftmaxCrossEntropy(0.3)(z, target, a_cache(), weight=2.0)
+    of_class = [LOSS(z, np.full(5, k), a_cache(), weight=2.0) for k in range(3)]
+    plain_value, plain_dz = LOSS(z, target, a_cache(), weight=2.0)
+    assert_close(value, 0.7 * plain_value + 0.1 * sum(v for v, _ in of_class), 1e-13)
+    assert_close(dz, 0.7 * plain_dz + 0.1 * sum(d for _, d in of_class), 1e-13)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, math.nan])
+def test_smoothing_out_of_range_is_refused(smoothing):
+    with pytest.raises(nn.ShapeError, match=r"expected label_smoothing in \[0, 1\), got"):
+        nn.SoftmaxCrossEntropy(label_smoothing=smoothing)

@@ -37,6 +37,9 @@ class ActivationOps(Protocol[A]):
     def tanh_backward_(self, dy: A, y: A) -> A:
         """dy *= 1 - y^2, with y = tanh(x)."""
 
+    def softmax(self, x: A, *, out: A) -> A:
+        """out[i, j] = exp(x[i, j]) / sum_k exp(x[i, k]), without overflow. x, out (n, c)."""
+
     def multiply(self, x: A, y: A | float, *, out: A) -> A:
         """out = x y.
 

@@ -102,3 +102,23 @@ class ArrayOps(Protocol[A]):
         out : A
             (b, ...). A row has as many elements as a row of `bytes_`, in any shape.
         """
+
+    def take_rows(self, table: A, index: A, *, out: A) -> A:
+        """out[i] = table[k] with k = index[i], or NaN where k is outside 0..n-1.
+
+        Parameters
+        ----------
+        table : A
+            (n, c), C-contiguous.
+        index : A
+            (b,), of the table's dtype, rounded to the nearest integers.
+        out : A
+            (b, c).
+        """
+
+    def sum_rows_at(self, x: A, index: A, *, out: A, add: bool = False) -> A:
+        """out[k] = the sum of x[i] over all i with index[i] = k, or out[k] += ... with `add`.
+
+        x (b, c), out (n, c), C-contiguous; `index` as in `take_rows`. A row whose index is outside
+        0..n-1 is left out.
+        """

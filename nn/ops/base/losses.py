@@ -43,6 +43,14 @@ class LossOps(Protocol[Taken]):
         dy = (weight / n) 2 (y - t).
         """
 
+    def absolute_error(
+        self, y: Taken, target: Taken | float, weight: float, *, dy: Taken, value: Taken
+    ) -> None:
+        """value = (weight / n) sum(|y - t|).
+
+        dy = (weight / n) sign(y - t), which is 0 where y = t.
+        """
+
     def hinge(
         self, y: Taken, target: Taken | float, weight: float, *, dy: Taken, value: Taken
     ) -> None:
@@ -67,11 +75,19 @@ class LossOps(Protocol[Taken]):
         """
 
     def softmax_cross_entropy(
-        self, z: Taken, target: Taken, weight: float, *, dz: Taken, value: Taken
+        self,
+        z: Taken,
+        target: Taken,
+        weight: float,
+        *,
+        dz: Taken,
+        value: Taken,
+        smoothing: float = 0.0,
     ) -> None:
-        """value = (weight / n) sum_i (log sum_k exp(z[i, k] - m_i) - (z[i, t_i] - m_i)).
+        """value = (weight / n) sum_i (log sum_k exp(d[i, k]) - sum_k q[i, k] d[i, k]).
 
-        dz[i, k] = (weight / n) (softmax(z_i)[k] - [k = t_i]), with m_i = max_k z[i, k].
+        dz[i, k] = (weight / n) (softmax(z_i)[k] - q[i, k]), with d[i, k] = z[i, k] - max_j z[i, j]
+        and q[i, k] = (1 - smoothing) [k = t_i] + smoothing / classes.
 
         Parameters
         ----------
@@ -84,6 +100,8 @@ class LossOps(Protocol[Taken]):
             Scales the loss.
         value : Taken
             (1,).
+        smoothing : float
+            In [0, 1).
         """
 
     def mean_sigmoid(self, z: Taken, *, out: Taken) -> None:

@@ -29,5 +29,14 @@ class ProductOps(Protocol[A]):
             Add to `out`.
         """
 
+    def batched_gemm(
+        self, a: A, b: A, *, out: A, trans_a: bool = False, trans_b: bool = False
+    ) -> A:
+        """out[e] = a[e] b[e], for stacks of C-contiguous matrices.
+
+        a (s, m, k), or (s, k, m) with `trans_a`; b (s, k, n), or (s, n, k) with `trans_b`;
+        out (s, m, n).
+        """
+
     def affine(self, x: A, W: A, b: A, *, out: A) -> A:
         """out = x W + b. x (N, n_in), W (n_in, n_out), b (n_out,), out (N, n_out)."""

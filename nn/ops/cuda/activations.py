@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nn.ops.base import Array
 from nn.ops.cuda.part import CudaPart
+from nn.ops.cuda.reductions import THREADS
 from nn.ops.cuda.sources import Elementwise
 from nn.ops.numpy.activations import least_slope
 
@@ -32,7 +33,7 @@ ACTIVATIONS = {
 
 
 class CudaActivations(CudaPart):
-    """Each primitive is one elementwise kernel."""
+    """Each primitive is one kernel."""
 
     def leaky_relu(self, x: Array, slope: float, *, out: Array) -> Array:
         self.kernel("leaky_relu")(x, slope, out)
@@ -61,6 +62,10 @@ class CudaActivations(CudaPart):
     def tanh_backward_(self, dy: Array, y: Array) -> Array:
         self.kernel("tanh_backward")(y, dy)
         return dy
+
+    def softmax(self, x: Array, *, out: Array) -> Array:
+        self.launch("softmax", (len(x),), (THREADS,), (x, out), x.shape[1])
+        return out
 
     def multiply(self, x: Array, y: Array | float, *, out: Array) -> Array:
         self.kernel("multiply")(x, y, out)

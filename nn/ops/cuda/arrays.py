@@ -1,4 +1,4 @@
-"""Kernels for arrays on a CUDA device."""
+"""Kernels for arrays and for products of stacks on a CUDA device."""
 
 from __future__ import annotations
 
@@ -16,11 +16,39 @@ ARRAYS = {
         "row = row < 0 ? 0 : row >= n_rows ? n_rows - 1 : row;"
         "y = scale * bytes[row * row_size + i % row_size] + shift",
     ),
+    "take_rows": Elementwise(
+        "raw T table, raw T index, int64 n_rows, int64 row_size",
+        "T y",
+        "T row = rint(index[i / row_size]);"
+        "y = row >= 0 && row < n_rows ? table[(long long)row * row_size + i % row_size]"
+        '    : T(nan(""))',
+    ),
+    "sum_rows_at": Elementwise(  # each element gathers its terms in order: no atomics, equal bytes
+        "raw T x, raw T index, int64 n, int64 row_size, bool add",
+        "T y",
+        "T sum = add ? y : T(0);"
+        "for (long long j = 0; j < n; ++j)"
+        "    if (rint(index[j]) == i / row_size) sum += x[j * row_size + i % row_size];"
+        "y = sum",
+    ),
+    "batched_gemm": Elementwise(
+        "raw T a, raw T b, int64 rows, int64 depth, int64 columns, bool trans_a, bool trans_b",
+        "T y",
+        "long long column = i % columns, row = i / columns % rows, stack = i / columns / rows;"
+        "T sum = 0;"
+        "for (long long j = 0; j < depth; ++j) {"
+        "    long long place = trans_a ? j * rows + row : row * depth + j;"
+        "    T left = a[stack * rows * depth + place];"
+        "    place = trans_b ? column * depth + j : j * columns + column;"
+        "    sum += left * b[stack * depth * columns + place];"
+        "}"
+        "y = sum",
+    ),
 }
 
 
 class CudaArrays(CudaPart):
-    """What needs CuPy itself, allocation and copies, is in `CudaOps`."""
+    """What needs CuPy itself, allocation, copies and products of two matrices, is in `CudaOps`."""
 
     def add_(self, y: Array, x: Array) -> Array:
         self.kernel("add")(x, y)
@@ -31,4 +59,20 @@ class CudaArrays(CudaPart):
     ) -> Array:
         row_size = out.size // len(index)
         self.kernel("gather_rows")(bytes_, index, len(bytes_), row_size, scale, shift, out)
+        return out
+
+    def take_rows(self, table: Array, index: Array, *, out: Array) -> Array:
+        self.kernel("take_rows")(table, index, *table.shape, out)
+        return out
+
+    def sum_rows_at(self, x: Array, index: Array, *, out: Array, add: bool = False) -> Array:
+        self.kernel("sum_rows_at")(x, index, *x.shape, add, out)
+        return out
+
+    def batched_gemm(
+        self, a: Array, b: Array, *, out: Array, trans_a: bool = False, trans_b: bool = False
+    ) -> Array:
+        depth = a.shape[1] if trans_a else a.shape[2]
+        _, rows, columns = out.shape
+        self.kernel("batched_gemm")(a, b, rows, depth, columns, trans_a, trans_b, out)
         return out

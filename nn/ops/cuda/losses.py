@@ -32,6 +32,11 @@ class CudaLosses(CudaPart):
     ) -> None:
         self._loss("squared_error", y, target, weight, dy, value)
 
+    def absolute_error(
+        self, y: Array, target: Array | float, weight: float, *, dy: Array, value: Array
+    ) -> None:
+        self._loss("absolute_error", y, target, weight, dy, value)
+
     def hinge(
         self, y: Array, target: Array | float, weight: float, *, dy: Array, value: Array
     ) -> None:
@@ -50,12 +55,19 @@ class CudaLosses(CudaPart):
         self.mean(each, weight / 2, dy=unread, value=value)
 
     def softmax_cross_entropy(
-        self, z: Array, target: Array, weight: float, *, dz: Array, value: Array
+        self,
+        z: Array,
+        target: Array,
+        weight: float,
+        *,
+        dz: Array,
+        value: Array,
+        smoothing: float = 0.0,
     ) -> None:
         n, n_classes = z.shape
         classes = self.scratch((n,), "int64", "classes")
         self.copy_(classes, target)  # from any integer type
-        arguments = classes, n, n_classes, float(weight)
+        arguments = classes, n, n_classes, float(weight), float(smoothing)
         self.launch("softmax_cross_entropy", (1,), (THREADS,), (z, dz, value), *arguments)
 
     def mean_sigmoid(self, z: Array, *, out: Array) -> None:

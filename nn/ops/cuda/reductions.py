@@ -21,6 +21,7 @@ REDUCTIONS = (
     "bce_with_logits",
     "bce",
     "squared_error",
+    "absolute_error",
     "hinge",
     "mean",
     "norm_penalty",
@@ -28,5 +29,6 @@ REDUCTIONS = (
     "mean_sigmoid",
     "sum_of_squares",
     "norm_factor",
+    "softmax",
 )
 TYPES = ("float", "double")

@@ -68,6 +68,12 @@ class NumpyActivations(NumpyArrays):
             np.multiply(dy_, np.subtract(1, square, out=square), out=dy_)
         return dy
 
+    def softmax(self, x: np.ndarray, *, out: np.ndarray) -> np.ndarray:
+        column = self.scratch((len(x), 1), x.dtype, "column")
+        np.subtract(x, np.max(x, axis=1, keepdims=True, out=column), out=out)
+        np.sum(np.exp(out, out=out), axis=1, keepdims=True, out=column)
+        return np.divide(out, column, out=out)
+
     def multiply(self, x: np.ndarray, y: np.ndarray | float, *, out: np.ndarray) -> np.ndarray:
         return np.multiply(x, y, out=out)
 

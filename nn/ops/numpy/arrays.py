@@ -81,3 +81,39 @@ class NumpyArrays(Backend):
         np.take(bytes_, index, axis=0, out=rows, mode="clip")
         np.copyto(out, rows.reshape(out.shape))
         return np.add(np.multiply(out, scale, out=out), shift, out=out)
+
+    def take_rows(self, table: np.ndarray, index: np.ndarray, *, out: np.ndarray) -> np.ndarray:
+        rows, outside = self._row_numbers(index, len(table))
+        np.take(table, rows, axis=0, out=out, mode="clip")
+        np.copyto(out, np.nan, where=outside[:, np.newaxis])
+        return out
+
+    def sum_rows_at(
+        self, x: np.ndarray, index: np.ndarray, *, out: np.ndarray, add: bool = False
+    ) -> np.ndarray:
+        """Add element by element: of a vector, `numpy.add.at` is 8 to 20 times as fast as of rows.
+
+        Rows that are left out go into a last row of their own.
+        """
+        (b, c), n = x.shape, len(out)
+        rows, outside = self._row_numbers(index, n)
+        np.copyto(rows, n, where=outside)
+        places = self.scratch((b, c), np.int64, "places")  # row c, row c + 1, ...
+        places.fill(1)
+        np.multiply(rows, c, out=places[:, 0])
+        np.cumsum(places, axis=1, out=places)
+        sums = self.scratch((n + 1, c), out.dtype, "sums_at")
+        sums.fill(0)
+        np.add.at(sums.reshape(-1), places.reshape(-1), x.reshape(-1))
+        np.add(sums[:-1], out, out=out) if add else np.copyto(out, sums[:-1])
+        return out
+
+    def _row_numbers(self, index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The index as int64, clipped to 0..n-1, and where it was outside."""
+        nearest = np.rint(index, out=self.scratch(index.shape, index.dtype, "nearest"))
+        inside = np.greater_equal(nearest, 0, out=self.scratch(index.shape, bool, "inside"))
+        below = np.less(nearest, n, out=self.scratch(index.shape, bool, "below"))
+        np.fmin(np.fmax(nearest, 0, out=nearest), n - 1, out=nearest)  # NaN becomes 0
+        rows = self.scratch(index.shape, np.int64, "rows")
+        np.copyto(rows, nearest, casting="unsafe")
+        return rows, np.logical_not(np.logical_and(inside, below, out=inside), out=inside)

@@ -76,6 +76,21 @@ class NumpyLosses(NumpyActivations):
         np.multiply(np.sum(square.reshape(-1), keepdims=True, out=value), scale, out=value)
         np.multiply(dy, 2 * scale, out=dy)
 
+    def absolute_error(
+        self,
+        y: np.ndarray,
+        target: np.ndarray | float,
+        weight: float,
+        *,
+        dy: np.ndarray,
+        value: np.ndarray,
+    ) -> None:
+        scale = weight / y.size
+        np.subtract(y, target, out=dy)
+        size = np.abs(dy, out=self.scratch(y.shape, y.dtype, "size"))
+        np.multiply(np.sum(size.reshape(-1), keepdims=True, out=value), scale, out=value)
+        np.multiply(np.sign(dy, out=dy), scale, out=dy)
+
     def hinge(
         self,
         y: np.ndarray,
@@ -129,6 +144,7 @@ class NumpyLosses(NumpyActivations):
         *,
         dz: np.ndarray,
         value: np.ndarray,
+        smoothing: float = 0.0,
     ) -> None:
         n, n_classes = z.shape
         if not 0 <= target.min() <= target.max() < n_classes:
@@ -144,13 +160,20 @@ class NumpyLosses(NumpyActivations):
         np.subtract(z, np.max(z, axis=1, keepdims=True, out=column), out=dz)
         each = self.scratch((n,), z.dtype, "each")
         np.take(dz, place, out=each, mode="clip")  # z_t - m
+        if smoothing:  # sum_k q_k (z_k - m)
+            mean = np.sum(dz, axis=1, out=self.scratch((n,), z.dtype, "mean"))
+            np.multiply(mean, smoothing / n_classes, out=mean)
+            np.add(np.multiply(each, 1 - smoothing, out=each), mean, out=each)
         np.exp(dz, out=dz)
         np.sum(dz, axis=1, keepdims=True, out=column)
         factor = np.divide(weight / n, column, out=self.scratch((n, 1), z.dtype, "factor"))
         np.multiply(dz, factor, out=dz)
         np.subtract(np.log(column, out=column)[:, 0], each, out=each)
         np.multiply(np.sum(each, keepdims=True, out=value), weight / n, out=value)
-        np.subtract(np.take(dz, place, out=each, mode="clip"), weight / n, out=each)
+        if smoothing:
+            np.subtract(dz, smoothing / n_classes * weight / n, out=dz)
+        at_class = (1 - smoothing) * weight / n
+        np.subtract(np.take(dz, place, out=each, mode="clip"), at_class, out=each)
         np.put(dz, place, each, mode="clip")
 
     def mean_sigmoid(self, z: np.ndarray, *, out: np.ndarray) -> None:

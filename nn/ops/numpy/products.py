@@ -23,6 +23,18 @@ class NumpyProducts(NumpyArrays):
     ) -> np.ndarray:
         return self.product(a.T if trans_a else a, b.T if trans_b else b, out=out, add=add)
 
+    def batched_gemm(
+        self,
+        a: np.ndarray,
+        b: np.ndarray,
+        *,
+        out: np.ndarray,
+        trans_a: bool = False,
+        trans_b: bool = False,
+    ) -> np.ndarray:
+        a = a.transpose(0, 2, 1) if trans_a else a
+        return self.product(a, b.transpose(0, 2, 1) if trans_b else b, out=out)
+
     def affine(self, x: np.ndarray, W: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> np.ndarray:
         return np.add(self.product(x, W, out=out), b, out=out)
 

@@ -13,7 +13,13 @@ ACTIVATIONS = {
     "leaky": (lambda: nn.LeakyReLU(0.2), lambda x: x if x > 0 else 0.2 * x),
     "sigmoid": (nn.Sigmoid, lambda x: 1 / (1 + math.exp(-x))),
     "tanh": (nn.Tanh, math.tanh),
+    "gelu": (
+        nn.GELU,
+        lambda x: x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    ),
+    "silu": (nn.SiLU, lambda x: x / (1 + math.exp(-x))),
 }
+ORACLES = {name: "blocks" if name in ("gelu", "silu") else "layers" for name in ACTIVATIONS}
 each = pytest.mark.parametrize("name", ACTIVATIONS)
 
 
@@ -36,7 +42,7 @@ def test_gradients_match_finite_differences(name, shape):
 
 @each
 def test_matches_pytorch(name):
-    want = load("layers")
+    want = load(ORACLES[name])
     y, dx = one_pass(in_float64(ACTIVATIONS[name][0]()), want[f"{name}.x"], want[f"{name}.dy"])
     assert_close(y, want[f"{name}.y"], 1e-14)
     assert_close(dx, want[f"{name}.dx"], 1e-14)
@@ -59,11 +65,15 @@ def test_pytorch_agrees_far_from_zero(name):
 def test_in_blocks_it_is_the_plain_formula_too(name, rows, columns, device):
     x, dy = away_from_zero(rows, columns), normal(rows, columns, seed=1)
     y, dx = one_pass(ACTIVATIONS[name][0]().build(dtype="float64", device=device), x, dy)
+    sigmoid, c = 1 / (1 + np.exp(-x)), math.sqrt(2 / math.pi)
+    tanh, du = np.tanh(c * (x + 0.044715 * x**3)), c * (1 + 3 * 0.044715 * x**2)
     formula, slope = {
         "relu": (np.where(x > 0, x, 0), x > 0),
         "leaky": (np.where(x > 0, x, 0.2 * x), np.where(x > 0, 1, 0.2)),
         "sigmoid": (1 / (1 + np.exp(-x)), y * (1 - y)),
         "tanh": (np.tanh(x), 1 - y * y),
+        "gelu": (x / 2 * (1 + tanh), (1 + tanh + x * (1 - tanh**2) * du) / 2),
+        "silu": (x * sigmoid, sigmoid * (1 + x * (1 - sigmoid))),
     }[name]
     assert_close(y, formula, 1e-14)
     assert_close(dx, dy * slope, 1e-14)
@@ -114,3 +124,16 @@ def test_sigmoid_slope_is_positive_everywhere(dtype):
     layer.forward(x, cache)
     slope = layer.backward(np.ones_like(x), cache)
     assert (slope >= np.finfo(dtype).tiny).all() and slope[0, 0] == 0.25
+
+
+def test_gelu_is_close_to_its_definition():
+    x = np.linspace(-6, 6, 1001)
+    exact = [value * (1 + math.erf(value / math.sqrt(2))) / 2 for value in x]
+    assert 1e-4 < np.abs(in_float64(nn.GELU())(x[None])[0] - exact).max() < 5e-4
+
+
+@pytest.mark.parametrize("layer", [nn.GELU(), nn.SiLU()], ids=str)
+def test_far_from_zero_they_are_0_or_x(layer):
+    x = np.array([[-1e4, -200, 200, 1e4]], np.float32)
+    y, dx = one_pass(layer.build(), x, np.ones_like(x))
+    assert (y == [[0, 0, 200, 1e4]]).all() and (dx == [[0, 0, 1, 1]]).all()

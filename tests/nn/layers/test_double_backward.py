@@ -56,7 +56,7 @@ def assert_right(layer, shape, tolerance=1e-7):
     return dx is not None
 
 
-SMOOTH = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+SMOOTH = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU}
 IMAGE = (2, 6, 5)
 
 
@@ -72,6 +72,7 @@ IMAGE = (2, 6, 5)
         (nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1), IMAGE),
         (nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1), IMAGE),
         (nn.AvgPool2d(2), IMAGE),
+        (nn.GlobalAvgPool2d(), IMAGE),
         (nn.Upsample(2), IMAGE),
         (nn.Flatten(), IMAGE),
         (nn.Reshape((4, 3, 5)), IMAGE),

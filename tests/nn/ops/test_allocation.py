@@ -116,6 +116,55 @@ def test_a_training_step_allocates_no_array(loss, last, optimizer):
         assert peak < LIMIT and held == 0
 
 
+BLOCKS = {
+    "layernorm": lambda: [nn.LayerNorm(40), nn.PixelNorm()],
+    "smooth": lambda: [nn.GELU(), nn.SiLU()],
+    "residual": lambda: [nn.Residual(nn.Sequential(nn.Dense(40, 40), nn.ReLU()))],
+    "groupnorm": lambda: [nn.Reshape((8, 5, 1)), nn.GroupNorm(2, 8), nn.Flatten()],
+    "attention": lambda: [nn.Reshape((8, 5, 1)), nn.SelfAttention2d(8), nn.Flatten()],
+    "global_avg_pool": lambda: [nn.Reshape((40, 1, 1)), nn.GlobalAvgPool2d()],
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+@pytest.mark.parametrize("loss", [nn.L1(), nn.MeanSquaredError()], ids=["l1", "squared"])
+def test_blocks_allocate_no_array(block, loss):
+    step = training(loss, nn.Adam, (), block())
+    rise(step, BATCH)
+    for n in (BATCH, LAST_BATCH):
+        peak, held = rise(step, n)
+        assert peak < LIMIT and held == 0
+
+
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+def test_embedding_allocates_no_array(device):
+    """But for the work memory of `numpy.add.at`, about 6,000 bytes for any batch."""
+    layer = nn.Embedding(50, 30).build(seed=0, device=device)
+    cache, x = layer.cache(), np.arange(20_000, dtype=np.float32) % 50
+    dy = np.ones((20_000, 30), np.float32)
+
+    def step(n):
+        layer.forward(x[:n], cache)
+        layer.backward(dy[:n], cache)
+
+    for n in (20_000, 20_000, 15_000):  # a flag for each x takes 15,000 bytes or more
+        peak, held = rise(step, n)
+    assert peak < 6_000 + LIMIT and held == 0
+
+
+def test_smoothed_cross_entropy_allocates_no_array():
+    loss, cache = nn.SoftmaxCrossEntropy(0.1), nn.Tanh().build().cache()
+    z, dy, value = (
+        np.ones((BATCH, N_OUT), np.float32),
+        np.empty((BATCH, N_OUT), "f"),
+        np.empty(1, "f"),
+    )
+    classes = np.zeros(BATCH, np.int64)
+    loss(z, classes, cache, dy=dy, value=value)
+    peak, held = rise(lambda _: loss(z, classes, cache, dy=dy, value=value), BATCH)
+    assert peak < LIMIT and held == 0
+
+
 class AllocatesForward(nn.Tanh):
     def forward(self, x, cache, *, train=False):
         cache.y = np.tanh(x)

@@ -45,6 +45,12 @@ def sigmoids(make: Arrays) -> Iterator[Case]:
         yield case(name, IMAGES, x=normal(*BATCH), out=unset(*BATCH))
     yield case("tanh_backward_", "", dy=normal(*MATRIX), y=positive(*MATRIX))
     yield case("tanh_backward_", IMAGES, dy=normal(*BATCH), y=positive(*BATCH))
+    for id_, x in (
+        ("", 3 * normal(*MATRIX)),
+        ("wide", normal(3, 300)),
+        ("far", 500 * normal(4, 3)),
+    ):
+        yield case("softmax", id_, x=x, out=unset(*x.shape))
     for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_"):
         yield case(name, "", dy=normal(*MATRIX), x=3 * normal(*MATRIX))
         yield case(name, "sharp", dy=normal(4), x=make.array([-25.0, 25, -60, 60]))

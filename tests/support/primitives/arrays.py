@@ -24,3 +24,10 @@ def cases(make: Arrays) -> Iterator[Case]:
     }
     yield case("gather_rows", "flat", **batch, scale=2 / 255, shift=-1.0, out=unset(8, 20))
     yield case("gather_rows", "shaped", **batch, scale=1 / 255, shift=0.0, out=unset(8, 4, 5))
+
+    index = make.array([2, 0, 2, 1.2, 5, -1, 0, np.nan, 4.6, -0.3])
+    table = {"index": index, "out": unset(10, 3)}
+    yield case("take_rows", "", table=normal(5, 3), **table)
+    for add in (False, True):
+        out = normal(5, 3) if add else unset(5, 3)
+        yield case("sum_rows_at", f"{add}", x=normal(10, 3), index=index, out=out, add=add)

@@ -32,6 +32,7 @@ def of_logits(make: Arrays) -> Iterator[Case]:
     for id_, target in (("real", 1.0), ("fake", -1.0), ("each", signs)):
         output = {"dy": unset(*logits.shape), "value": unset(1)}
         yield case("squared_error", id_, y=logits, target=target, weight=0.5, **output)
+        yield case("absolute_error", id_, y=logits, target=target, weight=0.5, **output)
         yield case("hinge", id_, y=logits, target=target, weight=2, **output)
     yield case("mean", "", y=logits, weight=-0.5, dy=unset(*logits.shape), value=unset(1))
     yield case("mean_sigmoid", "sharp", z=logits, out=unset(1))
@@ -48,6 +49,7 @@ def undefined(make: Arrays) -> Iterator[Case]:
         ("bce_with_logits", "z", "dz"),
         ("bce", "p", "dp"),
         ("squared_error", "y", "dy"),
+        ("absolute_error", "y", "dy"),
         ("hinge", "y", "dy"),
     ):
         arrays = {x: lost, dx: unset(3, 1), "value": unset(1)}
@@ -76,6 +78,9 @@ def cross_entropies(make: Arrays) -> Iterator[Case]:
     for id_, target in (("int64", classes), ("uint8", classes.astype(np.uint8))):
         output = {"dz": make.unset(300, 10), "value": make.unset(1)}
         yield case(name, id_, z=make.normal(300, 10), target=target, weight=0.5, **output)
+    smoothed = {"z": make.normal(300, 10), "target": classes, "smoothing": 0.1}
+    output = {"dz": make.unset(300, 10), "value": make.unset(1)}
+    yield case(name, "smoothed", **smoothed, weight=0.5, **output)
     for id_, z, target in (
         ("minus infinity", [[0, -inf, 1], [-inf, -inf, 2]], [0, 2]),
         ("nan", [[0, 1, np.nan], [0, 1, 2]], [0, 2]),

@@ -32,3 +32,11 @@ def cases(make: Arrays) -> Iterator[Case]:
             b = normal(n, k) if trans_b else normal(k, n)
             transposed = {"trans_a": trans_a, "trans_b": trans_b}
             yield case("gemm", id_, a=a, b=b, out=normal(m, n), **transposed, add=trans_a)
+
+    for trans_a, trans_b in ((False, False), (True, False), (False, True)):
+        a = normal(3, 6, 5) if trans_a else normal(3, 5, 6)
+        b = normal(3, 4, 6) if trans_b else normal(3, 6, 4)
+        transposed = {"trans_a": trans_a, "trans_b": trans_b}
+        yield case(
+            "batched_gemm", f"{trans_a} {trans_b}", a=a, b=b, out=unset(3, 5, 4), **transposed
+        )

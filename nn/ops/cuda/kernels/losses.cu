@@ -52,6 +52,21 @@ __global__ void squared_error(const T* y, const T* target, T* dy, T* value, long
     if (threadIdx.x == 0) value[0] = sum * scale;
 }
 
+// value = (weight / n) sum(|y - t|), dy = (weight / n) sign(y - t)
+template <typename T>
+__global__ void absolute_error(const T* y, const T* target, T* dy, T* value, long long each,
+                               double number, long long n, double weight) {
+    T scale = T(weight / n);
+    double sum = 0;
+    for (long long i = threadIdx.x; i < n; i += THREADS) {
+        T error = y[i] - (each ? target[i] : T(number));
+        dy[i] = error > 0 ? scale : error < 0 ? -scale : 0 * error;  // NaN stays NaN
+        sum += fabs(error);
+    }
+    sum = sum_of_block(sum);
+    if (threadIdx.x == 0) value[0] = sum * scale;
+}
+
 // value = (weight / n) sum(max(1 - t y, 0)), dy = -(weight / n) t where t y < 1, else 0
 template <typename T>
 __global__ void hinge(const T* y, const T* target, T* dy, T* value, long long each, double number,
@@ -104,25 +119,33 @@ __global__ void norm_penalty(const T* g, T* dg, T* each, long long columns, doub
     if (threadIdx.x == 0) each[blockIdx.x] = excess * excess;
 }
 
-// value = (weight / n) sum(log sum_j exp(z_j - m) - (z_t - m)), m = max(z),
-// dz = (weight / n) (softmax(z) - [k = t]). Thread k takes rows k, k + THREADS, ...
-// A class out of range makes its row and the value NaN.
+// value = (weight / n) sum(log sum_j exp(z_j - m) - sum_k q_k (z_k - m)), m = max(z),
+// dz = (weight / n) (softmax(z) - q), q_k = (1 - smoothing) [k = t] + smoothing / classes.
+// Thread k takes rows k, k + THREADS, ... A class out of range makes its row and the value NaN.
 template <typename T>
 __global__ void softmax_cross_entropy(const T* z, T* dz, T* value, const long long* classes,
-                                      long long n, long long n_classes, double weight) {
-    T scale = T(weight / n);
+                                      long long n, long long n_classes, double weight,
+                                      double smoothing) {
+    T scale = T(weight / n), at_class = T((1 - smoothing) * weight / n);
+    T everywhere = T(smoothing / n_classes * weight / n);
     double loss = 0;
     for (long long i = threadIdx.x; i < n; i += THREADS) {
         const T* row = z + i * n_classes;
         long long t = classes[i];
         bool known = 0 <= t && t < n_classes;
-        T largest = row[0], sum = 0;
+        T largest = row[0], sum = 0, others = 0;
         for (long long k = 1; k < n_classes; ++k) largest = row[k] > largest ? row[k] : largest;
-        for (long long k = 0; k < n_classes; ++k) sum += exp(row[k] - largest);
+        for (long long k = 0; k < n_classes; ++k) {
+            sum += exp(row[k] - largest);
+            if (smoothing > 0) others += row[k] - largest;
+        }
         T factor = known ? scale / sum : T(nan(""));
         for (long long k = 0; k < n_classes; ++k)
-            dz[i * n_classes + k] = exp(row[k] - largest) * factor - (k == t ? scale : T(0));
-        loss += known ? log(sum) - (row[t] - largest) : T(nan(""));
+            dz[i * n_classes + k] =
+                exp(row[k] - largest) * factor - everywhere - (k == t ? at_class : T(0));
+        loss += known ? log(sum) - T(1 - smoothing) * (row[t] - largest) -
+                            T(smoothing / n_classes) * others
+                      : T(nan(""));
     }
     loss = sum_of_block(loss);
     if (threadIdx.x == 0) value[0] = loss * scale;
@@ -138,4 +161,22 @@ __global__ void mean_sigmoid(const T* z, T* out, long long n) {
     }
     sum = sum_of_block(sum);
     if (threadIdx.x == 0) out[0] = sum / n;
+}
+
+// y = softmax(x) of each row; block n computes row n
+template <typename T>
+__global__ void softmax(const T* x, T* y, long long columns) {
+    x += blockIdx.x * columns;
+    y += blockIdx.x * columns;
+    T largest = x[0];
+    for (long long j = threadIdx.x; j < columns; j += THREADS)
+        if (x[j] > largest || isnan(x[j])) largest = x[j];
+    largest = largest_of_block(largest);
+    double sum = 0;
+    for (long long j = threadIdx.x; j < columns; j += THREADS) {
+        y[j] = exp(x[j] - largest);
+        sum += y[j];
+    }
+    T total = sum_of_block(sum);
+    for (long long j = threadIdx.x; j < columns; j += THREADS) y[j] /= total;
 }
