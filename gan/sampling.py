@@ -134,7 +134,8 @@ class Sampler:
         """
         if digits is not None and not self.classes:
             raise RunError(
-                "digits: expected a generator trained with classes; this one is unconditional"
+                "digits: expected a generator trained with classes, got one without; take a recipe "
+                "with classes, such as conv-r1r2-classes, or weights of such a run"
             )
         sequence = (
             seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)

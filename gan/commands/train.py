@@ -194,13 +194,18 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         try:
             if left := length_left(config, trainer, run.history):
                 with (
-                    tqdm(unit="step", disable=args.quiet, initial=trainer.step_count) as bar,
+                    tqdm(  # the delay leaves the first drawing to `progress`, which knows the total
+                        unit="step",
+                        disable=args.quiet,
+                        initial=trainer.step_count,
+                        delay=1e-9,
+                    ) as bar,
                     collapse_warnings(),
                 ):
                     progress = ProgressBar(bar, left, compilation.activity)
                     looks: list[Call] = [progress.draw, partial(stopper.announce, saving)]
                     with repeated(looks, LOOK_EVERY):
-                        trainer.fit(**left, callbacks=[*run.callbacks, progress, *checks])
+                        trainer.fit(**left, callbacks=[progress, *run.callbacks, *checks])
                 stopper.announce(saving)
         finally:
             run.finish(trainer)

@@ -9,6 +9,7 @@ from nn.cache import Cache
 from nn.errors import DtypeError, ShapeError
 from nn.layers.binding import Bound
 from nn.layers.config import LAYERS, Configurable
+from nn.layers.described import check_described
 from nn.layers.torch_layout import TorchArray
 from nn.ops.base import Array
 from nn.settings import Shape
@@ -125,7 +126,8 @@ class Layer(Configurable, Bound):
 
     def cache(self, *, tracks_statistics: bool = True, double_backward: bool = False) -> Cache:
         """A new cache for passes through this layer; see `Cache`."""
-        if self.ops is None:
+        if getattr(self, "ops", None) is None:
+            check_described(self)
             raise ShapeError(
                 f"{type(self).__name__} has no memory yet: "
                 "call .build(seed=...) before its first pass"

@@ -106,6 +106,12 @@ def test_every_block_is_of_a_known_kind(page):
     assert {kind for kind, _, _ in fences(page)} <= LANGUAGES
 
 
+def test_each_python_block_of_the_readme_runs_alone(tmp_path):
+    page = ROOT / "README.md"
+    for _, lines in blocks(page, "python"):
+        run_python("\n".join(lines), page, tmp_path)
+
+
 @pytest.mark.parametrize("page", with_python, ids=name)
 def test_python_blocks_run(page, tmp_path):
     run_python(python_source(page, torch=False), page, tmp_path)

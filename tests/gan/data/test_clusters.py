@@ -246,7 +246,7 @@ def test_class_prior_comes_from_the_file(tmp_path):
     )
     sampler = load_sampler(tmp_path / "w.npz")
     assert sampler.class_prior == (0.0, 0.25, 0.5, 0.25)
-    with pytest.raises(RunError, match="this one is unconditional"):
+    with pytest.raises(RunError, match="take a recipe with classes, such as conv-r1r2-classes"):
         sampler.inputs(2, 0, [1, 2])
 
 

@@ -100,6 +100,11 @@ def forgetful(base):
 # ---- mistakes in the description
 
 
+def test_a_forgetful_init_is_reported_by_a_call_too():
+    with pytest.raises(nn.ShapeError, match=r"Own: expected an __init__ that calls super\(\)\."):
+        forgetful(nn.Layer)(np.zeros((2, 3), np.float32))
+
+
 @pytest.mark.parametrize("use", [nn.Sequential, lambda layer: layer.build(seed=0)])
 @pytest.mark.parametrize(
     "make, message",
