@@ -34,7 +34,7 @@ class Scale(nn.Layer):
         return dy * self.a if need_dx else None
 
 
-class Residual(nn.Sequential):
+class Bypass(nn.Sequential):
     """y = x + layers(x)."""
 
     def forward(self, x, cache, *, train=False):
@@ -45,7 +45,7 @@ class Residual(nn.Sequential):
         return dy + dx if need_dx else None
 
 
-class Block(Residual):
+class Block(Bypass):
     """A residual block that is made from a number."""
 
     def __init__(self, n):
@@ -233,7 +233,7 @@ def test_backward_that_returns_nothing_is_refused():
 
 NETWORKS = {
     "parameters": lambda: nn.Sequential(nn.Dense(3, 3), Scale(3, start=0.5)),
-    "passes": lambda: nn.Sequential(nn.Dense(3, 3), Residual(nn.Dense(3, 3), Scale(3))),
+    "passes": lambda: nn.Sequential(nn.Dense(3, 3), Bypass(nn.Dense(3, 3), Scale(3))),
     "arguments": lambda: nn.Sequential(Block(3), nn.Dense(3, 3)),
     "values": lambda: nn.Sequential(
         nn.Dense(3, 3), Stored((1, 2.5, "a", None, (True, nn.ReLU()), {"k": (1,)})), Scale(3)
@@ -246,7 +246,7 @@ NETWORKS = {
 def test_a_network_is_saved_loaded_copied_and_pickled(tmp_path, name):
     net, x = NETWORKS[name]().build(seed=0, name="G"), normal(4, 3, dtype=np.float32)
     nn.save_weights(tmp_path / "w.npz", {"G": net})
-    networks, _ = nn.load_weights(tmp_path / "w.npz", layers=[Scale, Residual, Block, Stored])
+    networks, _ = nn.load_weights(tmp_path / "w.npz", layers=[Scale, Bypass, Block, Stored])
     for other in (networks["G"], copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         assert repr(other) == repr(net) and np.array_equal(other(x), net(x))
     assert nn.gradcheck(net, x).ok
@@ -266,7 +266,7 @@ def test_a_sequential_that_only_chooses_layers_needs_no_class_to_load(tmp_path):
 def test_a_file_names_the_class_that_it_needs(tmp_path):
     nn.save_weights(tmp_path / "w.npz", {"G": NETWORKS["passes"]().build(seed=0)})
     with pytest.raises(nn.WeightsError) as error:
-        nn.load_weights(tmp_path / "w.npz", layers=[Residual])
+        nn.load_weights(tmp_path / "w.npz", layers=[Bypass])
     assert str(error.value) == (
         f"{tmp_path / 'w.npz'}: expected layers of the package, got 'Scale'; "
         "if it is a class of your own, load the file in Python with layers=[Scale]"
