@@ -4,7 +4,6 @@ For example:
 
     byhand predict --digits 314159
     byhand predict --interpolate --out walk.png
-    byhand predict --weights runs/NAME/weights.npz --count 256 --seed 7
     byhand predict --weights runs/NAME/weights.npz --class cat --save-samples cats/
 """
 
@@ -32,11 +31,11 @@ from nn.ops import get_ops
 from nn.serialization.files import atomic_write
 
 MOST = 100_000  # images in one call
-MOST_NUMBERS = 200_000_000  # pixels and colours in one call: 800 MB
-MOST_SHOWN = 2_400  # images in one picture; a multiple of STEPS
+MAX_NUMBERS = 200_000_000  # pixels and colours in one call: 800 MB
+MAX_SHOWN = 2_400  # images in one picture; a multiple of STEPS
 COUNT = 64
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
-MOST_DIGITS = 100  # of --digits
+MAX_DIGITS = 100  # of --digits
 COLUMNS = 10  # of --classes
 PRETRAINED = Path(gan.__file__).parent / "pretrained"  # written by gan/commands/export.py
 
@@ -61,7 +60,7 @@ def arguments() -> argparse.Namespace:
         "--digit",
         type=digit,
         metavar="D",
-        help="draw only this digit: the same as --class D",
+        help="draw only this digit, as --class D does",
     )
     which.add_argument(
         "--class",
@@ -86,8 +85,7 @@ def arguments() -> argparse.Namespace:
     add(
         "--save-samples",
         metavar="FILE",
-        help="also write the images to this .npz, as float32 (N, H, W) or (N, H, W, 3) in [0, 1], "
-        "or to this new folder, FOLDER/, as PNGs",
+        help="also write the images to this .npz file, or as PNGs to this new folder",
     )
     add(
         "--interpolate",
@@ -111,12 +109,12 @@ def main() -> int:
     weights = args.weights or pretrained(bool(name or args.digits or args.classes))
     sampler = load_sampler(weights, get_ops(args.device))
     if args.classes and sampler.classes:
-        check_count(count, MOST_SHOWN // sampler.classes)
+        check_count(count, MAX_SHOWN // sampler.classes)
     classes, columns = requested_classes(args, name, count, sampler)
     n = count if classes is None else len(classes)
     check_count(
         n * (STEPS if args.interpolate else 1),
-        MOST_NUMBERS // math.prod(sampler.image_shape or DIGITS),
+        MAX_NUMBERS // math.prod(sampler.image_shape or DIGITS),
     )
     if args.interpolate:
         images, columns = sampler.walks(count, STEPS, args.seed, classes), STEPS
@@ -124,12 +122,12 @@ def main() -> int:
         images = sampler.images(sampler.inputs(n, args.seed, classes))
     what = "digits" if are_digits(sampler) else "images"
     out = out or free_name(Path(f"{what}.png"))
-    picture = grid(images[:MOST_SHOWN], columns)
+    picture = grid(images[:MAX_SHOWN], columns)
     with named(out):
         save_picture(out, picture)
     if samples:
         save_samples(samples, images)
-    written = f"{out}: {min(len(images), MOST_SHOWN):,} {what}"
+    written = f"{out}: {min(len(images), MAX_SHOWN):,} {what}"
     print(written + (f"; {samples}: {len(images):,} images" if samples else ""))
     if args.show:
         Image.fromarray(picture).show()
@@ -245,7 +243,7 @@ def digit(text: str) -> int:
 
 
 def number(text: str) -> str:
-    """An argparse type: a text of up to MOST_DIGITS digits, which may begin with 0."""
-    if not 1 <= len(text) <= MOST_DIGITS or set(text) - set("0123456789"):
-        raise argparse.ArgumentTypeError(f"expected up to {MOST_DIGITS} digits, got {text!r}")
+    """An argparse type: a text of up to MAX_DIGITS digits, which may begin with 0."""
+    if not 1 <= len(text) <= MAX_DIGITS or set(text) - set("0123456789"):
+        raise argparse.ArgumentTypeError(f"expected up to {MAX_DIGITS} digits, got {text!r}")
     return text

@@ -2,7 +2,6 @@
 
 For example:
 
-    byhand train
     byhand train --recipe mlp-dropout --dataset fashion-mnist --epochs 10
     byhand train --data photos --size 32
     byhand train --resume runs/NAME

@@ -84,7 +84,17 @@ def test_layer_made_from_numpy_numbers_is_printed_saved_and_copied(number, real,
 
 
 def test_every_layer_is_covered():
-    assert {type(make()) for make, _ in CASES.values()} >= set(LAYERS.values()) - {nn.Sequential}
+    covered = {type(make()) for make, _ in CASES.values()} | {nn.Embedding}
+    assert covered >= set(LAYERS.values()) - {nn.Sequential}
+
+
+@pytest.mark.parametrize("number", INTS)
+def test_embedding_made_from_numpy_numbers(number):
+    """Its input is numbers of classes, so its case is a network."""
+    layer = nn.Embedding(*map(INTS[number], (3, 4)))
+    for value in arguments(layer).values():
+        assert_plain(value)
+    assert repr(layer) == repr(nn.Embedding(3, 4))
 
 
 @pytest.mark.parametrize("shape", [4, np.int64(4), np.array([4]), [4], (np.uint8(4),)])

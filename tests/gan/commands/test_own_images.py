@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.data import from_array
 from gan.generator_file import load_sampler
 from gan.images import grid
 from gan.runs.checkpoint import read_checkpoint
@@ -67,7 +68,7 @@ def test_a_folder_of_mixed_jpegs_end_to_end(run, photos, tmp_path):
     assert frames.shape == (3, 64, 32, 32, 3) and frames.dtype == np.uint8
     assert np.array_equal(picture_of("here/samples/latest.png"), grid(frames[-1] / 255))
     with Image.open("here/progress.gif") as gif:
-        assert gif.n_frames == 3 and gif.convert("RGB").size == (546, 546)
+        assert gif.n_frames == 3 and gif.convert("RGB").size == (548, 548)
     config = json.loads((tmp_path / "here/config.json").read_text())
     assert config["dataset"] is None and config["source"]["labels"] == "folders"
     assert str(photos.parent) not in json.dumps(config)  # the weights file holds it too
@@ -210,3 +211,17 @@ def test_samples_go_into_a_new_folder_only(run, tmp_path):
     assert_refused(done, "mine: expected a new folder")
     assert run(predict, "--count", 1, "--save-samples", "new/")[0] == 0
     assert picture_of("new/000000.png").shape == (28, 28)
+
+
+def test_cifar10_is_a_data_set_by_name(run, monkeypatch):
+    images = from_array(
+        np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), np.uint8), np.arange(8) % 2
+    )
+    monkeypatch.setattr("gan.commands.shared.own_images.cifar10", lambda **how: images)
+    words = "--dataset", "cifar10", "--recipe", "conv-r1r2-classes", *QUICK, "--out", "here"
+    assert run(train, *words, "--steps", 1) == (0, "", "")
+    assert run(train, "--resume", "here", "--steps", 2, "--quiet") == (0, "", "")
+    sampler = load_sampler("here/weights.npz")
+    assert sampler.image_shape == (3, 32, 32) and sampler.class_names == ("0", "1")
+    refused = run(train, "--dataset", "cifar10", "--recipe", "two-layer", "--quiet")
+    assert_refused(refused, "recipe two-layer: expected images of 28 x 28 in grey")

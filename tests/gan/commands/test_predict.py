@@ -143,7 +143,7 @@ def test_interpolate_changes_the_digit_with_the_default_weights(run):
 
 
 def test_a_picture_is_limited_and_the_samples_are_complete(run, weights, monkeypatch):
-    monkeypatch.setattr(predict, "MOST_SHOWN", 9)
+    monkeypatch.setattr(predict, "MAX_SHOWN", 9)
     status, out, _ = run(
         "--weights", weights, "--count", 20, "--out", "a.png", "--save-samples", "a.npz"
     )
