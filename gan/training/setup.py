@@ -15,7 +15,7 @@ from nn import Sequential
 from nn.ops.base import Array
 
 N_FIXED = 64  # fixed samples of a recipe without labelled classes
-LEAST_COLUMNS, MOST_COLUMNS = 8, 10  # of the grid with labelled classes, about
+MIN_COLUMNS, MAX_COLUMNS = 8, 10  # of the grid with labelled classes, about
 
 
 def built_network(network: Any, seed: np.random.SeedSequence, ops: Any, name: str) -> Sequential:
@@ -60,10 +60,10 @@ def make_sampler(
 def fixed_inputs(sampler: Sampler, seed: np.random.SeedSequence) -> Array:
     """N_FIXED inputs, or, with labelled classes, a square grid with each class in its columns.
 
-    With more than MOST_COLUMNS classes, the grid runs through them row by row.
+    With more than MAX_COLUMNS classes, the grid runs through them row by row.
     """
     k = sampler.classes
     if not k:
         return sampler.inputs(N_FIXED, seed)
-    side = k * max(1, round(LEAST_COLUMNS / k)) if k <= MOST_COLUMNS else MOST_COLUMNS
+    side = k * max(1, round(MIN_COLUMNS / k)) if k <= MAX_COLUMNS else MAX_COLUMNS
     return sampler.inputs(side**2, seed, np.arange(side**2) % k)
