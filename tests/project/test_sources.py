@@ -4,6 +4,7 @@ import ast
 import io
 import tokenize
 from collections import Counter
+from configparser import ConfigParser
 
 from tests.support.source_tree import ROOT, modules, modules_of
 
@@ -109,3 +110,18 @@ def test_the_readme_is_short():
         f"README.md: expected at most 1,200 words and 150 lines, got {words} and {lines}; "
         "move the rest to docs/"
     )
+
+
+def test_the_wheel_has_every_package():
+    """A package that setup.cfg does not list works in a checkout and is missing from the wheel."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    listed = set(setup["options"]["packages"].split()) - {"gan.data.mnist_sample"}  # no folder here
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for top in ("nn", "gan")
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    assert packages <= listed, f"setup.cfg lacks these packages: {sorted(packages - listed)}"
+    pretrained = {"gan.pretrained"}  # weights only
+    assert listed - packages <= pretrained, f"setup.cfg lists {sorted(listed - packages)}"
