@@ -69,7 +69,7 @@ def test_the_default_recipe_writes_all_files(run, tmp_path):
         and f"byhand predict --weights {tmp_path}/here/weights.npz" in out
     )
     assert "step/s" in err and "2/2" in err  # the bar
-    assert "0/2 [" in err and "0step" not in err  # it has its total from the start
+    assert "0/2 [" in err and "0step [" not in err  # it has its total from the start
     lines = out.splitlines()
     assert lines[0].startswith(f"{DEFAULT} on 10,000 images of mnist-sample, on cpu (NumPy ")
     assert lines[1] == "k-means: sorting 10,000 images into 200 clusters"
