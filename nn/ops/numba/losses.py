@@ -1,6 +1,7 @@
 """Losses on the CPU, compiled.
 
-Logits are few: one pass in double precision replaces eight passes with an array each.
+Logits are few: one pass replaces eight passes with an array each. The sum is in double precision;
+the exponentials have the precision of the logits, since `float(z[i])` does not widen here.
 """
 
 from __future__ import annotations
