@@ -141,7 +141,7 @@ def pack(result: Any) -> bytes:
 def unpack(target: Any, code: bytes) -> Any:
     """The `CompileResult` that was packed.
 
-    Unpickling runs code, as the machine code itself does: who may write the cache folder is trusted,
-    as by Numba's own cache. The digest finds damage, not malice.
+    Unpickling runs code, as the machine code itself does. As with Numba's own cache, whoever may
+    write to the folder is trusted; the digest finds damage, not malice.
     """
     return CompileResult._rebuild(target, *pickle.loads(code))
