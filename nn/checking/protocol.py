@@ -16,7 +16,7 @@ from nn.checking.passes import (
     own_gradients,
     random_like,
 )
-from nn.checking.trial import Trial, same_arrays, same_gradients
+from nn.checking.trial import Trial, random_held, same_arrays, same_gradients
 
 Rule = Callable[[Trial], bool]
 
@@ -96,21 +96,21 @@ def _write(trial: Trial) -> bool:
 
 @rule('grads="add" adds to what the gradients held, and dx is the same')
 def _add(trial: Trial) -> bool:
-    held = trial.random_gradients()
+    held = trial.held()
     result = trial.forward_and_backward(held, grads="add")
     return same_gradients(result, (trial.dx, trial.added_to(held)))
 
 
 @rule('grads="skip" leaves the gradients unchanged, and dx is the same')
 def _skip(trial: Trial) -> bool:
-    held = trial.random_gradients()
+    held = trial.held()
     dx, after = trial.forward_and_backward(held, grads="skip")
     return all(map(np.array_equal, after, held)) and trial.is_reference((dx, trial.gradients))
 
 
 @rule("need_dx=False makes backward return None, and the gradients are the same")
 def _need_dx(trial: Trial) -> bool:
-    held = trial.random_gradients()
+    held = trial.held()
     write = trial.forward_and_backward(need_dx=False)
     if not same_gradients(write, (None, trial.gradients)):
         return False
@@ -158,14 +158,16 @@ def _reused_cache(trial: Trial) -> bool:
 def _double_backward(trial: Trial) -> bool:
     if not has_double_backward(trial.layer):
         return True
-    v, results = random_like(trial.x, trial.rng), []
-    held = trial.random_gradients()
-    for before in ([np.zeros_like(array) for array in held], held):
+    v = random_like(trial.x, trial.rng)
+
+    def added_to(held: list[np.ndarray]) -> list[np.ndarray]:
         cache = trial.cache(double_backward=True)
         trial.forward(cache)
-        trial.backward(cache, before, grads="skip")
+        trial.backward(cache, held, grads="skip")
         trial.layer.double_backward(np.copy(v), cache)
-        results.append([grad.copy() for grad in own_gradients(trial.layer)])
-    from_zero, from_held = results
+        return [grad.copy() for grad in own_gradients(trial.layer)]
+
+    from_zero = added_to([np.zeros_like(grad) for grad in trial.gradients])
+    held = random_held(from_zero, trial.rng)
     expected = [a + b for a, b in zip(held, from_zero)]
-    return same_arrays(from_held, expected) and trial.x_is_unchanged()
+    return same_arrays(added_to(held), expected) and trial.x_is_unchanged()

@@ -100,12 +100,9 @@ class Trial:
         self.forward(cache)
         return self.backward(cache, before, **options)
 
-    def random_gradients(self) -> list[np.ndarray]:
-        """Random numbers as large as the gradients: what these hold before a pass."""
-        return [
-            self.rng.standard_normal(grad.shape) * np.max(np.abs(grad), initial=0)
-            for grad in self.gradients
-        ]
+    def held(self) -> list[np.ndarray]:
+        """What the parameter gradients hold before a pass that does not replace it."""
+        return random_held(self.gradients, self.rng)
 
     def added_to(self, held: Sequence[np.ndarray]) -> list[np.ndarray]:
         """held + the gradients of the reference pass."""
@@ -117,6 +114,21 @@ class Trial:
 
     def x_is_unchanged(self) -> bool:
         return self.x.tobytes() == self.x_before.tobytes()
+
+
+def random_held(gradients: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """Random numbers for the parameter gradients to hold before a pass that gives such gradients.
+
+    They are as large as each gradient, so that a pass that overwrites them differs from one that
+    adds to them or leaves them. Beside a gradient that is 0, or rounding next to the largest, they
+    are as large as the largest; if all are 0, of size 1.
+    """
+    sizes = [float(np.max(np.abs(grad), initial=0)) for grad in gradients]
+    largest = max(sizes, default=0) or 1.0
+    return [
+        rng.standard_normal(grad.shape) * (size if size > CLOSE * largest else largest)
+        for grad, size in zip(gradients, sizes)
+    ]
 
 
 def same_gradients(got: Gradients, expected: Gradients) -> bool:

@@ -51,6 +51,70 @@ def test_statistics_that_change_in_evaluation_are_a_violation():
     assert violation.startswith("MistakenBatchNorm 'net.1': ") and "in evaluation" in violation
 
 
+def saturated_net():
+    """A network through which no gradient passes: its Tanh is 1 to the last digit."""
+    net = nn.Sequential(nn.Dense(4, 3), nn.Tanh()).build(0)
+    net[0].W[...], net[0].b[...] = 0, 50
+    return net
+
+
+@pytest.mark.parametrize("how", ["write", "skip_adds"])
+def test_network_that_ignores_grads_is_found_where_all_gradients_are_zero(how):
+    class IgnoresGrads(nn.Sequential):
+        def backward(self, dy, cache, *, grads="write", need_dx=True):
+            passed_on = "write" if how == "write" else grads.replace("skip", "write")
+            return super().backward(dy, cache, grads=passed_on, need_dx=need_dx)
+
+    net = saturated_net()
+    assert nn.gradcheck(net, normal(6, 4)).ok
+    net.__class__ = IgnoresGrads
+    report = nn.gradcheck(net, normal(6, 4))
+    rule = "add" if how == "write" else "skip"
+    assert any(
+        f"IgnoresGrads 'net': expected that grads=\"{rule}\"" in v for v in report.violations
+    )
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e-14])
+@pytest.mark.parametrize("grads", ["add", "skip"])
+def test_array_whose_gradient_is_tiny_beside_the_others_is_tested_too(factor, grads):
+    class Layer(nn.Dense):
+        """Its b gets a gradient of 0, or so small that it is lost beside W's."""
+
+        def backward(self, dy, cache, *, grads="write", need_dx=True):
+            held = self.db.copy()
+            dx = super().backward(dy, cache, grads=grads, need_dx=need_dx)
+            if grads != "skip":
+                db = factor * dy.sum(axis=0)
+                self.db[...] = held + db if grads == "add" else db
+            if grads == ignored:
+                self.db[...] = factor * dy.sum(axis=0)
+            return dx
+
+    ignored = None
+    right = nn.gradcheck(Layer(4, 3), normal(6, 4)).violations
+    ignored = grads
+    wrong = nn.gradcheck(Layer(4, 3), normal(6, 4)).violations
+    assert not right and any(f'grads="{grads}"' in violation for violation in wrong)
+
+
+class WritesItsW(nn.Dense):
+    """Its double_backward replaces dW."""
+
+    def double_backward(self, v, cache):
+        self.dW[...] = 0
+        return super().double_backward(v, cache)
+
+
+def test_double_backward_that_writes_is_found_where_it_dwarfs_the_gradient():
+    net = nn.Sequential(nn.Dense(4, 5), WritesItsW(5, 3), nn.Tanh()).build(0, dtype="float64")
+    net[0].W[...] *= (
+        1e-25  # so net.1 receives a tiny x: its dW is tiny, that of double_backward not
+    )
+    violations = nn.gradcheck(net, normal(6, 4)).violations
+    assert any("expected that double_backward adds" in violation for violation in violations)
+
+
 UNUSABLE = {
     "none": (lambda dx: None, "expected dx of x's shape (4, 3), got None"),
     "shape": (lambda dx: dx[:1], "got (1, 3)"),
