@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan.commands import export
+from gan.commands import export_pretrained
 from gan.generator_file import load_sampler
 from gan.runs.weights import save_trained
 from nn import load_weights
@@ -21,7 +21,7 @@ def test_an_exported_generator_draws_as_before(command, tmp_path):  # noqa: F811
     t.fit(steps=3)
     (tmp_path / "run").mkdir()
     save_trained(tmp_path / "run" / "weights.npz", t, {})
-    assert command(export, "run/weights.npz", "g.npz") == (0, "", "")
+    assert command(export_pretrained, "run/weights.npz", "g.npz") == (0, "", "")
     assert list(load_weights(tmp_path / "g.npz")[0]) == ["G"]
     assert (tmp_path / "g.npz").stat().st_size < (
         tmp_path / "run" / "weights.npz"
@@ -35,7 +35,7 @@ def test_an_exported_generator_draws_as_before(command, tmp_path):  # noqa: F811
 
 
 def test_the_command_needs_two_paths(command):  # noqa: F811
-    assert_refused(command(export), "required: WEIGHTS, OUT")
+    assert_refused(command(export_pretrained), "required: WEIGHTS, OUT")
 
 
 def test_the_pretrained_files_are_small_and_draw_what_is_requested(command):  # noqa: F811
