@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,9 @@ def import_weights(
     ------
     MissingLibraryError
         If the library of the format is not installed.
-    RunError
-        If the recipe has no networks for this image shape.
     WeightsError
-        If the file is not of such a format, or damaged, or does not fit the recipe.
+        If the file is not of such a format, or damaged, or does not fit the recipe, or the recipe
+        has no networks for this image shape.
     """
     if path.suffix not in OPENERS:
         raise WeightsError(
@@ -67,14 +67,22 @@ def import_weights(
             name: makers[name]() for name in makers if name in _prefixes(file)
         }
         for name, network in networks.items():
-            arrays[name] = _read(file, name, network)
+            with _named(name):
+                arrays[name] = _read(file, name, network)
     for name, network in networks.items():
         network.build(seed=0, device="numpy", name=name)
-        try:
+        with _named(f"{path}: {name}"):
             from_torch_state(network, arrays[name])
-        except WeightsError as problem:
-            raise WeightsError(f"{path}: {name}: {problem}") from None
     return networks, _description(recipe, given)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Begin the message of a `WeightsError` in the block with a name."""
+    try:
+        yield
+    except WeightsError as problem:
+        raise WeightsError(f"{name}: {problem}") from None
 
 
 def _adapted(recipe: Recipe, given: Description | None, image_shape: ImageShape | None) -> Recipe:

@@ -109,13 +109,15 @@ def open_torch(path: str | os.PathLike[str]) -> Iterator[TensorFile]:
 
 
 def _check_members(path: str | os.PathLike[str]) -> None:
-    """Raise unless all members are stored and the pickle is short and names tensors alone."""
+    """Raise unless the members are stored and whole, and the pickle is short and of tensors."""
     with open_zip(path) as file:
         members = file.infolist()
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise zipfile.BadZipFile("it has packed members, which torch.save does not write")
         if sum(member.file_size for member in members) > os.path.getsize(path):
             raise zipfile.BadZipFile("its members are longer than the file")
+        if (damaged := file.testzip()) is not None:
+            raise zipfile.BadZipFile(f"its member {damaged!r} is damaged")
         pickles = [member for member in members if member.filename.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise zipfile.BadZipFile("it has no pickle of tensors")
