@@ -1,4 +1,4 @@
-"""Make a weights file of a version of byhand, with every layer it had, and what its networks return.
+"""Make a weights file of a version of byhand, with every layer it had, and what they return.
 
     PYTHONPATH=CHECKOUT python tests/oracles/make_weights_files.py VERSION
 
@@ -51,7 +51,7 @@ def main():
         x = rng.standard_normal((5, *network.input_shape)).astype(np.float32)
         for _ in range(2):  # the running statistics move
             network.forward(x, network.cache(), train=True)
-        for key, view in network.parameters.value.items():
+        for view in network.parameters.value.views.values():
             if not view.any():  # gamma, and biases
                 view[...] = rng.standard_normal(view.shape)
         stored |= {f"{name}/x": x, f"{name}/y": network(x)}

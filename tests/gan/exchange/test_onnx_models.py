@@ -26,7 +26,7 @@ N = 3
 def with_statistics(network, seed):
     """The network, built, with running statistics as training leaves them."""
     network.build(seed=seed, device="numpy")
-    for key, view in network.parameters.statistics.items():
+    for view in network.parameters.statistics.views.values():
         view[...] = 0.5 + np.random.default_rng(8).random(view.shape)
     return network
 
