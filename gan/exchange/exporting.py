@@ -9,12 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from gan.exchange.onnx_models import discriminator_model, generator_model, network_model
+from gan.exchange.onnx_models import discriminator_model, generator_model
 from gan.generator_file import sampler_of
 from gan.sampling import Sampler
 from nn import ByhandError, WeightsError, load_weights
 from nn.serialization.onnx.graph import OPSET
-from nn.serialization.onnx.model import save_onnx
+from nn.serialization.onnx.model import save_onnx, to_onnx
 from nn.serialization.safetensors_files import write_safetensors
 from nn.serialization.torch_files import write_torch
 from nn.serialization.torch_state import to_torch_state
@@ -129,7 +129,7 @@ def _write_onnx(path: Path, weights: Weights) -> str:
     elif sampler is not None and name == "D":
         model = discriminator_model(networks[name], sampler)
     else:
-        model = network_model(networks[name])
+        model = to_onnx(networks[name])
     save_onnx(path, model)
     inputs, outputs = (
         " and ".join(_in_words(each) for each in values)

@@ -16,7 +16,6 @@ from gan.description import Description
 from gan.sampling import Sampler, square
 from nn import Sequential, WeightsError
 from nn.serialization.onnx.graph import Graph
-from nn.serialization.onnx.model import to_onnx
 
 DENSITIES = {"normal": "N(0, 1)", "uniform": "U(-1, 1)"}
 
@@ -96,11 +95,6 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
         y = graph.node("ReduceSum", selected, graph.constant([1]), keepdims=1)
     graph.output("score", y, (1,), "the output of D for each image")
     return graph.model("a discriminator of images", _metadata(sampler))
-
-
-def network_model(network: Any) -> Any:
-    """The ONNX model of any other network: see `to_onnx`."""
-    return to_onnx(network)
 
 
 def _class_onehot(graph: Graph, sampler: Sampler) -> str:

@@ -8,15 +8,6 @@ from typing import Any
 from nn.errors import ShapeError, WeightsError
 from nn.layers.base import Layer
 from nn.serialization.files import atomic_write
-from nn.serialization.onnx import (  # noqa: F401  each registers the forms in it
-    activations,
-    affine,
-    attention,
-    containers,
-    images,
-    normalization,
-    shapes,
-)
 from nn.serialization.onnx.graph import Graph
 from nn.settings import Shape
 

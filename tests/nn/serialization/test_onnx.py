@@ -7,12 +7,14 @@ import onnx
 import pytest
 
 import nn
+from nn.ops import NumpyOps
 from nn.serialization.onnx import forms
 from nn.serialization.onnx.forms import onnx_form
 from nn.serialization.onnx.graph import IR_VERSION, OPSET, Graph
 from nn.serialization.onnx.model import save_onnx, to_onnx
 from tests.nn.layers.test_base import CASES, a_case
 from tests.support.onnx_runtime import run_onnx
+from tests.support.strict import StrictOps
 from tests.support.tools import Vector, assert_close, normal
 
 
@@ -26,18 +28,21 @@ def own_form(monkeypatch):
         return graph.node("Add", x, graph.weights(layer, "w"))
 
 
-def randomize_statistics(layer):
-    """Running statistics other than 0 and 1, as training leaves them."""
+def randomize(layer):
+    """Different values for each parameter and running statistic, as training leaves them."""
+    rng = np.random.default_rng(8)
+    for view in layer.parameters.value.views.values():
+        view[...] = rng.standard_normal(view.shape)
     for key, view in layer.parameters.statistics.items():
         if "running" in key:
-            view[...] = 0.5 + np.random.default_rng(8).random(view.shape)
+            view[...] = 0.5 + rng.random(view.shape)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_onnxruntime_computes_what_the_layer_does(name, own_form):
     """Every layer of the package has a line in CASES: a test in test_base.py sees to that."""
     layer, x, _, other = a_case(name)
-    randomize_statistics(layer)
+    randomize(layer)
     model = to_onnx(layer, input_shape=x.shape[1:])  # which onnx.checker passes
     assert_close(run_onnx(model, x=x), layer(x), 1e-5)
     one = other[:1]  # the batch has any size
@@ -71,6 +76,14 @@ def test_a_float64_network_becomes_float32():
     net.W[0, 0] = 1e300
     with pytest.raises(nn.WeightsError, match="Dense 'net': expected W finite in float32"):
         to_onnx(net)
+
+
+def test_a_network_on_another_device_becomes_the_same_model():
+    models = [
+        to_onnx(nn.SpectralNorm(nn.Dense(3, 2)).build(seed=0, device=ops))
+        for ops in (NumpyOps(), StrictOps())
+    ]
+    assert models[0] == models[1]
 
 
 def test_numbers_outside_an_embedding_are_nan_and_others_are_rounded():

@@ -1,5 +1,6 @@
 """Files of safetensors and PyTorch: written, read, and refused."""
 
+import copy
 import io
 import json
 import pickle
@@ -160,6 +161,19 @@ def test_a_state_of_pytorch_is_read(torch, tmp_path):
         assert (file.read("0.weight", SHAPE) == 1).all()
 
 
+def test_pytorch_unpickles_weights_alone(torch, tmp_path, monkeypatch):
+    """Even if the check before it should miss something."""
+    path, calls, load = (
+        saved(torch, {"0.weight": torch.ones(2, 3)}, tmp_path / "w.pt"),
+        [],
+        torch.load,
+    )
+    monkeypatch.setattr(torch, "load", lambda *args, **how: calls.append(how) or load(*args, **how))
+    with open_torch(path):
+        pass
+    assert calls == [{"map_location": "cpu", "weights_only": True, "mmap": True}]
+
+
 class Evil:
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -200,6 +214,14 @@ def test_a_pytorch_file_of_other_members_is_refused(torch, tmp_path):
         for name, data in held.items():
             archive.writestr(name, data)
     assert_refused(open_torch, path, "it has packed members, which torch.save does not write")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in held.items():
+            archive.writestr(name, data)
+        for k in range(100):  # members in one place, each of which would be read
+            again = copy.copy(archive.filelist[0])
+            again.filename = f"again/{k}"
+            archive.filelist.append(again)
+    assert_refused(open_torch, path, "its members are longer than the file")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a/other", b"")
     assert_refused(open_torch, path, "expected a file of torch.save .it has no pickle of tensors")
