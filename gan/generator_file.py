@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
+from typing import Any
 
 from gan.data.image_shapes import ImageShape
 from gan.description import Description, is_image_shape
@@ -37,6 +38,13 @@ def load_sampler(
         If the file does not hold a generator of images.
     """
     networks, info = load_weights(path, device=device, layers=layers)
+    return sampler_of(path, networks, info)
+
+
+def sampler_of(
+    path: str | PathLike[str], networks: Mapping[str, Any], info: Mapping[str, Any]
+) -> Sampler:
+    """What drawing needs, from what `load_weights` has read at a path; raises as `load_sampler`."""
     if "G" not in networks:
         found = ", ".join(networks) or "no network"
         raise WeightsError(f"{path}: expected a generator 'G' in it, found {found}")

@@ -11,6 +11,7 @@ from nn.errors import (
     DeviceMemoryError,
     DtypeError,
     FileError,
+    MissingLibraryError,
     ShapeError,
     WeightsError,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "MaxPool2d",
     "Mean",
     "MeanSquaredError",
+    "MissingLibraryError",
     "Normal",
     "PixelNorm",
     "RMSProp",

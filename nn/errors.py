@@ -28,6 +28,10 @@ class DeviceMemoryError(DeviceError):
     """The device has too little free memory for the request."""
 
 
+class MissingLibraryError(ByhandError, ImportError):
+    """A library that an extra installs is needed, and not installed."""
+
+
 class WeightsError(ByhandError, ValueError):
     """A weights file cannot be read, or lacks what it must contain."""
 

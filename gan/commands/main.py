@@ -14,6 +14,8 @@ COMMANDS = {
     "evaluate": "measure generated digits against real ones",
     "classify": "name the digits in pictures",
     "train-classifier": "train a classifier of digits",
+    "export": "write weights for ONNX, safetensors or PyTorch",
+    "import": "read weights from safetensors or PyTorch",
     "stacked-mnist": "count the modes that generators cover",
     "recipes": "list the recipes",
     "version": "print the version",
@@ -77,4 +79,11 @@ def _subcommand() -> int:
     )
     command = parser.parse_args(sys.argv[1:2]).command
     sys.argv = [f"byhand {command}", *sys.argv[2:]]  # as the usage line shows it
-    return import_module(f"gan.commands.{command.replace('-', '_')}").main()
+    return import_module(f"gan.commands.{module_of(command)}").main()
+
+
+def module_of(command: str) -> str:
+    """The name of a command's module: train_classifier, and import_ because of the keyword."""
+    from keyword import iskeyword
+
+    return command.replace("-", "_") + "_" * iskeyword(command)

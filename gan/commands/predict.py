@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import gan
 from gan.commands.shared.command_line import Parser, positive_int
 from gan.commands.shared.options import add_device, add_out, add_seed
-from gan.commands.shared.outputs import checked, free_name, named
+from gan.commands.shared.outputs import checked, checked_folder, free_name, named
+from gan.commands.shared.pretrained import pretrained
 from gan.errors import RunError
 from gan.generator_file import load_sampler
 from gan.images import grid, save_picture
@@ -37,7 +37,6 @@ COUNT = 64
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
 MAX_DIGITS = 100  # of --digits
 COLUMNS = 10  # of --classes
-PRETRAINED = Path(gan.__file__).parent / "pretrained"  # written by gan/commands/export.py
 
 
 def arguments() -> argparse.Namespace:
@@ -202,14 +201,9 @@ def checked_samples(name: str) -> Path:
     """The path of --save-samples: an .npz, or a new or empty folder."""
     if not name.endswith(("/", os.sep)):
         return checked(name, ".npz")
-    path = Path(name)
-    if path.suffix == ".npz":
-        raise RunError(f"{path}: expected a folder's name, got that of a file; remove the /")
-    with named(path):
-        path.parent.stat()  # report a missing folder now, not after the work
-        if path.exists() and any(path.iterdir()):
-            raise RunError(f"{path}: expected a new folder, got one with files; name another")
-    return path
+    if Path(name).suffix == ".npz":
+        raise RunError(f"{Path(name)}: expected a folder's name, got that of a file; remove the /")
+    return checked_folder(name)
 
 
 def save_samples(path: Path, images: np.ndarray) -> None:
@@ -222,17 +216,6 @@ def save_samples(path: Path, images: np.ndarray) -> None:
         path.mkdir(exist_ok=True)
         for number, image in enumerate(images):
             save_picture(path / f"{number:06}.png", np.rint(255 * image).astype(np.uint8))
-
-
-def pretrained(with_classes: bool) -> Path:
-    """The weights file that comes with the package."""
-    path = PRETRAINED / ("digits-by-class.npz" if with_classes else "digits.npz")
-    if not path.exists():
-        raise RunError(
-            f"{path}: expected a file of this package, got none; "
-            "name a run's weights with --weights, or reinstall byhand"
-        )
-    return path
 
 
 def digit(text: str) -> int:

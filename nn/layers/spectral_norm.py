@@ -12,6 +12,7 @@ from nn.layers.base import Grads, Layer, MaybeArray
 from nn.layers.conv import Conv2d
 from nn.layers.conv_transpose import ConvTranspose2d
 from nn.layers.dense import Dense
+from nn.layers.torch_layout import TorchArray
 from nn.ops.base import Array, Ops, Stream
 from nn.parameters import Parameters, Part
 from nn.settings import Shape
@@ -70,6 +71,18 @@ class SpectralNorm(Layer):
         self._matrix = (n_outputs, n_inputs) if self._outputs_first else (n_inputs, n_outputs)
         self.statistic_shapes = {"u": (n_outputs,), "v": (n_inputs,)}
 
+    @property
+    def torch_layout(self) -> tuple[TorchArray, ...]:  # type: ignore[override]
+        """That of the layer, in the names of PyTorch's `parametrizations.spectral_norm`."""
+        W, b = self.layer.torch_layout
+        layout = W._replace(torch_name="parametrizations.weight.original"), b
+        u = TorchArray("u", "parametrizations.weight.0._u", (0,))
+        v = TorchArray("v", "parametrizations.weight.0._v", (0,))
+        if isinstance(self.layer, Conv2d):
+            # the order of W's columns: (kh, kw, c_in) here, (c_in, kh, kw) in PyTorch
+            v = v._replace(axes=(2, 0, 1), axes_of=self.parameter_shapes["W"][1:])
+        return (*layout, u, v)
+
     def initialize(self, rng: np.random.Generator) -> None:
         self.layer.initialize(rng)
         if not self.ops.to_host(self.W).any():
@@ -125,6 +138,12 @@ class SpectralNorm(Layer):
         derivatives = cache.layer.double_backward(v, cache.parts[0])  # adds dP/dW_hat
         self._weight_gradient(cache, add=True)
         return derivatives
+
+    def normalized_weight(self) -> Array:
+        """W_hat = W / sigma with the present u and v, in new memory."""
+        sigma, Mv = self.ops.empty((1,), self.dtype), self.ops.empty(self.u.shape, self.dtype)
+        self._dot(self.u, self._matrix_times(self.v, out=Mv), out=sigma)
+        return self.ops.divide(self.W, sigma, out=self.ops.empty(self.W.shape, self.dtype))
 
     def _weight_gradient(self, cache: Cache, *, add: bool) -> None:
         """dL/dW = (dL/dW_hat - <dL/dW_hat, W_hat> u v^T) / sigma.

@@ -12,7 +12,7 @@ places (those without weights count too, because places are names: "0.weight")::
 Each layer class declares its names and layouts as `torch_layout`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from nn.errors import WeightsError
 from nn.layers.base import Layer
 from nn.layers.torch_layout import TorchArray
+from nn.settings import Shape
 
 
 def to_torch_state(network: Layer) -> dict[str, np.ndarray]:
@@ -29,13 +30,44 @@ def to_torch_state(network: Layer) -> dict[str, np.ndarray]:
     -------
     {"0.weight": array, ...}, copies on the host.
     """
+    _check_built(network)
     state = {}
     for name, layer, declared in _arrays(network):
         array = layer.ops.to_host(getattr(layer, declared.name))
-        state[name] = np.ascontiguousarray(array.transpose(declared.axes))
-    for name in _counters(network):
+        state[name] = np.array(declared.to_torch(array), order="C")
+    for name in torch_counters(network):
         state[name] = np.zeros((), np.int64)
     return state
+
+
+def torch_shapes(network: Layer) -> dict[str, Shape]:
+    """The shapes of the arrays that `from_torch_state` takes, by name; also of an unbuilt one."""
+    return {
+        name: declared.torch_shape((layer.parameter_shapes | layer.statistic_shapes)[declared.name])
+        for name, layer, declared in _arrays(network)
+    }
+
+
+def check_torch_names(network: Layer, names: Collection[str]) -> None:
+    """Raise `WeightsError` unless these are the arrays of a network, which may be unbuilt."""
+    declared_arrays = list(_arrays(network))
+    expected = {name for name, _, _ in declared_arrays}
+    required = {name for name, _, declared in declared_arrays if not declared.optional}
+    given = set(names) - set(torch_counters(network))
+    for what, wrong in (
+        ("is missing", required - given),
+        ("was not expected", given - expected),
+    ):
+        if wrong:
+            raise WeightsError(
+                f"from_torch_state: the array {min(wrong)!r} {what}; "
+                f"expected {', '.join(sorted(expected))}"
+            )
+
+
+def torch_counters(network: Layer) -> list[str]:
+    """PyTorch's full names of the counters, which are written as 0 and ignored when read."""
+    return [prefix + name for prefix, module in network.modules() for name in module.torch_counters]
 
 
 def from_torch_state(network: Layer, arrays: Mapping[str, Any]) -> None:
@@ -66,27 +98,16 @@ def from_torch_state(network: Layer, arrays: Mapping[str, Any]) -> None:
             raise WeightsError(
                 f"from_torch_state: expected names, such as '0.weight', got {name!r}"
             )
-    declared_arrays = list(_arrays(network))
-    expected = {name for name, _, _ in declared_arrays}
-    required = {name for name, _, declared in declared_arrays if not declared.optional}
-    given = arrays.keys() - set(_counters(network))
-    for what, names in (
-        ("is missing", required - given),
-        ("was not expected", given - expected),
-    ):
-        if names:
-            raise WeightsError(
-                f"from_torch_state: the array {min(names)!r} {what}; "
-                f"expected {', '.join(sorted(expected))}"
-            )
+    _check_built(network)
+    check_torch_names(network, arrays)
     copies = []
-    for name, layer, declared in declared_arrays:
+    for name, layer, declared in _arrays(network):
         target = getattr(layer, declared.name)
-        shape = tuple(target.shape[axis] for axis in declared.axes)
+        shape = declared.torch_shape(target.shape)
         values = np.zeros(shape, target.dtype)
-        if name in given:
+        if name in arrays:
             values = _checked(arrays[name], name, shape, target.dtype, declared.nonnegative)
-        copies.append((layer, target, values.transpose(np.argsort(declared.axes))))
+        copies.append((layer, target, declared.from_torch(values)))
     for layer, target, values in copies:
         layer.ops.copy_(target, layer.ops.asarray(values))
 
@@ -124,10 +145,13 @@ def _checked(
     return values
 
 
-def _arrays(network: Layer) -> Iterator[tuple[str, Any, TorchArray]]:
-    """(PyTorch's full name, layer, declaration) of every array."""
+def _check_built(network: Layer) -> None:
     if network.ops is None:
         raise WeightsError("the network has no memory yet: call .build(seed=...) first")
+
+
+def _arrays(network: Layer) -> Iterator[tuple[str, Any, TorchArray]]:
+    """(PyTorch's full name, layer, declaration) of every array."""
     for prefix, module in network.modules():
         declared_names = {declared.name for declared in module.torch_layout}
         for name in module.parameter_shapes | module.statistic_shapes:
@@ -139,8 +163,3 @@ def _arrays(network: Layer) -> Iterator[tuple[str, Any, TorchArray]]:
                 )
         for declared in module.torch_layout:
             yield prefix + declared.torch_name, module, declared
-
-
-def _counters(network: Layer) -> list[str]:
-    """PyTorch's full names of the counters, which are written as 0 and ignored when read."""
-    return [prefix + name for prefix, module in network.modules() for name in module.torch_counters]

@@ -29,7 +29,7 @@ ROWS = [
     ["gan.description", "gan.recipe"],
     ["gan.recipes", "gan.sampling"],
     ["gan.generator_file"],
-    ["gan.training"],
+    ["gan.exchange", "gan.training"],
     ["gan.evaluation", "gan.runs"],
     ["gan.commands"],
     # what uses both

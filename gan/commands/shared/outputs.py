@@ -24,6 +24,16 @@ def checked(name: str, suffix: str) -> Path:
     return path
 
 
+def checked_folder(name: str) -> Path:
+    """The path of a folder to write files into; `RunError` unless it is new or empty."""
+    path = Path(name)
+    with named(path):
+        path.parent.stat()  # report a missing folder now, not after the work
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path}: expected a new folder, got one with files; name another")
+    return path
+
+
 @contextmanager
 def named(path: Path) -> Iterator[None]:
     """Turn an `OSError` in the block into a `RunError` that names the path."""

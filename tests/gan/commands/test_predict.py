@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gan.classifier.network import logits
+from gan.commands.shared import pretrained
 from gan.evaluation.feature_extractor import load_feature_extractor
 from gan.generator_file import load_sampler
 from gan.images import GAP, SCALE, grid
@@ -355,6 +356,6 @@ def test_an_unconditional_generator_refuses_a_digit(run, weights):
 
 
 def test_missing_pretrained_weights_are_reported(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(predict, "PRETRAINED", tmp_path / "nowhere")
+    monkeypatch.setattr(pretrained, "PRETRAINED", tmp_path / "nowhere")
     assert_refused(run(), "digits.npz", "name a run's weights with --weights")
     assert_refused(run("--digit", 3), "digits-by-class.npz")

@@ -496,9 +496,21 @@ def test_errors_are_the_layers_own():
         nn.SpectralNorm(nn.Dense(3, 2)).cache()
 
 
-def test_it_has_no_pytorch_layout():
-    with pytest.raises(nn.WeightsError, match="expected a torch_layout that declares W"):
-        to_torch_state(nn.SpectralNorm(nn.Dense(2, 2)).build())
+def test_in_pytorch_its_weight_is_a_parametrization():
+    state = to_torch_state(nn.SpectralNorm(nn.Dense(3, 2)).build(seed=0))
+    prefix = "parametrizations.weight."
+    shapes = {f"{prefix}original": (2, 3), f"{prefix}0._u": (2,), f"{prefix}0._v": (3,)}
+    assert {name: array.shape for name, array in state.items()} == shapes | {"bias": (2,)}
+
+
+@each
+def test_its_normalized_weight_is_that_of_a_pass(name):
+    layer, x, _ = a_case(name)
+    cache = layer.cache()
+    layer.forward(x, cache, train=True)
+    W_hat = layer.normalized_weight()
+    np.testing.assert_array_equal(W_hat, cache.layer.W)
+    assert not np.shares_memory(W_hat, cache.layer.W) and W_hat is not layer.normalized_weight()
 
 
 # ---- steps

@@ -8,16 +8,20 @@ import pytest
 import nn
 from nn.layers.conv import Conv2d
 from nn.layers.conv_transpose import ConvTranspose2d
-from nn.serialization.torch_state import from_torch_state, to_torch_state
+from nn.serialization.torch_state import from_torch_state, to_torch_state, torch_shapes
 from tests.support.tools import assert_close
 
 with np.load(Path(__file__).parents[2] / "oracles" / "torch_state.npz") as stored:
     X, Y = stored["x"], stored["y"]
-    STATE = {
-        name.removeprefix("state/"): stored[name]
-        for name in stored.files
-        if name.startswith("state/")
-    }
+    STATE, LATER = (
+        {
+            name.removeprefix(prefix): stored[name]
+            for name in stored.files
+            if name.startswith(prefix)
+        }
+        for prefix in ("state/", "later/")
+    )
+    LATER_X, LATER_Y = stored["later_x"], stored["later_y"]
 
 
 class Tensor:
@@ -42,6 +46,48 @@ def network():
         nn.Sequential(nn.Tanh(), nn.Dense(20, 5)),
         nn.Sigmoid(),
     ).build(seed=3)
+
+
+def later_layers():
+    return nn.Sequential(
+        nn.SpectralNorm(nn.Dense(5, 48)),
+        nn.Reshape((4, 3, 4)),
+        nn.SpectralNorm(ConvTranspose2d(4, 6, (4, 3), stride=2, padding=1)),
+        nn.GroupNorm(2, 6),
+        nn.SelfAttention2d(6, 2),
+        nn.Residual(
+            nn.SpectralNorm(Conv2d(6, 4, (3, 2), padding=(1, 0))), shortcut=Conv2d(6, 4, (1, 2))
+        ),
+        nn.LayerNorm((4, 6, 6)),
+        nn.Flatten(),
+        nn.SpectralNorm(nn.Dense(144, 3)),
+    ).build(seed=3)
+
+
+def test_later_layers_and_spectral_norm_go_both_ways():
+    net = later_layers()
+    from_torch_state(net, LATER)
+    assert_close(net(LATER_X), LATER_Y, 1e-5)
+    back = to_torch_state(net)
+    assert back.keys() - LATER.keys() == {"5.1.bias", "8.bias"}  # PyTorch's layers have none
+    for name, array in LATER.items():
+        np.testing.assert_array_equal(back[name], array)
+    assert "parametrizations.weight.0._u" in " ".join(back)
+
+
+def test_shapes_are_known_before_a_network_is_built():
+    net = later_layers()
+    shapes = {name: array.shape for name, array in to_torch_state(net).items()}
+    net.unbind()
+    assert torch_shapes(net) == shapes
+
+
+def test_an_embedding_is_the_same_table_in_pytorch():
+    net = nn.Sequential(nn.Embedding(7, 3)).build(seed=0)
+    state = to_torch_state(net)
+    np.testing.assert_array_equal(state["0.weight"], net[0].W)
+    from_torch_state(net, {"0.weight": 2 * state["0.weight"]})
+    np.testing.assert_array_equal(net[0].W, 2 * state["0.weight"])
 
 
 def test_pytorch_weights_give_pytorch_outputs():

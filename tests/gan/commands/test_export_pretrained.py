@@ -1,0 +1,63 @@
+"""The generators that come with the package, and how they are made."""
+
+import numpy as np
+
+from gan.commands import export_pretrained
+from gan.generator_file import load_sampler
+from gan.runs.weights import save_trained
+from nn import load_weights
+from tests.support.small import (
+    CHECKOUT,
+    TINY_BATCHNORM,
+    assert_refused,
+    command,  # noqa: F401
+    example,
+    trainer,
+)
+
+
+def test_an_exported_generator_draws_as_before(command, tmp_path):  # noqa: F811
+    t = trainer(TINY_BATCHNORM)
+    t.fit(steps=3)
+    (tmp_path / "run").mkdir()
+    save_trained(tmp_path / "run" / "weights.npz", t, {})
+    assert command(export_pretrained, "run/weights.npz", "g.npz") == (0, "", "")
+    assert list(load_weights(tmp_path / "g.npz")[0]) == ["G"]
+    assert (tmp_path / "g.npz").stat().st_size < (
+        tmp_path / "run" / "weights.npz"
+    ).stat().st_size / 2
+    before, after = (
+        load_sampler(path) for path in (tmp_path / "run" / "weights.npz", tmp_path / "g.npz")
+    )
+    assert (
+        np.abs(before.images(before.inputs(20, 1)) - after.images(after.inputs(20, 1))).max() < 0.01
+    )
+
+
+def test_the_command_needs_two_paths(command):  # noqa: F811
+    assert_refused(command(export_pretrained), "required: WEIGHTS, OUT")
+
+
+def test_the_pretrained_files_are_small_and_draw_what_is_requested(command):  # noqa: F811
+    for name, classes in (("digits", 0), ("digits-by-class", 10)):
+        path = CHECKOUT / "gan" / "pretrained" / f"{name}.npz"
+        assert path.stat().st_size < 2_000_000 and load_sampler(path).classes == classes
+    predict = example("predict")
+    assert command(predict) == (0, "digits.png: 64 digits\n", "")
+    status, out, err = command(
+        predict, "--digits", "0123456789", "--seed", 1, "--save-samples", "s.npz"
+    )
+    assert (status, err) == (0, "")
+
+
+def test_the_pretrained_generator_knows_its_digits():
+    from gan.data.datasets import load
+    from gan.evaluation import Evaluator
+
+    evaluator = Evaluator(load("mnist-sample", "test", flat=False)[0][:100])
+    sampler = load_sampler(CHECKOUT / "gan" / "pretrained" / "digits-by-class.npz")
+    digits = np.arange(300) % 10
+    predicted = evaluator.probabilities(
+        evaluator.features(sampler.images(sampler.inputs(300, 1, digits)))
+    ).argmax(axis=1)
+    assert np.mean(predicted == digits) > 0.8
