@@ -65,7 +65,7 @@ def with_config(args: Namespace, parser: Parser) -> Namespace:
         name: option for name, option in parser.options().items() if name not in NOT_IN_A_FILE
     }
     if args.config is not None:
-        given = {name for name in options if getattr(args, name) not in (None, False)}
+        given = {name for name in options if _is_given(getattr(args, name))}
         gives_way = {other for name in given for other in GIVE_WAY.get(name, ())}
         for name, value in _read(args.config, options).items():
             if name not in given | gives_way:
@@ -78,6 +78,11 @@ def with_config(args: Namespace, parser: Parser) -> Namespace:
             )
         args.print_config = _text(vars(args), options)
     return args
+
+
+def _is_given(value: Any) -> bool:
+    """Whether an option was on the command line; 0 is a value, False the lack of a switch."""
+    return value is not None and value is not False
 
 
 def _read(path: str, options: Mapping[str, argparse.Action]) -> dict[str, Any]:
@@ -147,7 +152,7 @@ def _text(values: Mapping[str, Any], options: Mapping[str, argparse.Action]) -> 
     lines = [HEAD]
     for name, option in options.items():
         lines.append(f"# {option.help}")
-        if values[name] not in (None, False):
+        if _is_given(values[name]):
             lines.append(f"{name} = {_toml(values[name])}")
         else:
             default = defaults.get(name)
