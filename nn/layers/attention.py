@@ -45,6 +45,15 @@ class SelfAttention2d(Layer):
     References
     ----------
     Source: Zhang et al. 2019, "Self-attention generative adversarial networks", eq. 1-3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import Conv2d, SelfAttention2d, Sequential
+    >>> net = Sequential(Conv2d(3, 16, 3, padding=1), SelfAttention2d(16)).build(seed=0)
+    >>> x = np.ones((2, 3, 8, 8), np.float32)
+    >>> print(net(x).shape, np.array_equal(net(x), net[:1](x)))  # gamma is 0 at first
+    (2, 16, 8, 8) True
     """
 
     torch_layout = (
