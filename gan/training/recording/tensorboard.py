@@ -61,8 +61,12 @@ class TensorBoardCallback(Callback):
     def on_start(self, trainer: Trainer) -> None:
         if self._writer is None:
             # Events of later steps are of an attempt that ended without a checkpoint: hide them
-            purge_step = trainer.step_count + 1 if trainer.step_count else None
-            self._writer = self._make_writer(self._folder, purge_step=purge_step)
+            step = trainer.step_count
+            self._writer = self._make_writer(
+                self._folder,
+                purge_step=step + 1 if step else None,
+                filename_suffix=f".{step}",  # names have seconds only, and a file is overwritten
+            )
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         values = {tag: record[name] for name, tag in TAGS.items() if name in record}

@@ -62,7 +62,7 @@ def test_options_reach_the_recipe_and_the_files(run, tmp_path):
     assert all(float(row["d_grad_norm"]) > 0 for row in rows)
 
 
-@pytest.mark.parametrize("stop", [3, 5])  # before an update of G, and after one
+@pytest.mark.parametrize("stop", [3, 4])  # before an update of G, and after one
 def test_a_tuned_run_that_was_interrupted_goes_on_to_the_same_files(
     run, tmp_path, monkeypatch, stop
 ):
