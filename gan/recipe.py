@@ -39,6 +39,8 @@ class Recipe:
     schedule : function of the step, counted from 0, that returns the factor of both learning rates,
         such as a `CosineSchedule`; or None
     clip_norm : limit of the norm of the gradients of each network, or None
+    clip_value : limit of the size of each gradient, or None; applied before `clip_norm`
+    weight_decay : AdamW's decoupled decay, of at least 0; 0 is Adam
     n_critic : updates of D, one in each step, per update of G
     ema_decay : decay per step of G's moving average, which is saved and sampled; None for none
     fresh_noise : whether G's update generates new images instead of reusing those of D's update
@@ -66,6 +68,8 @@ class Recipe:
     d_learning_rate: float | None = None
     schedule: Schedule | None = None
     clip_norm: float | None = None
+    clip_value: float | None = None
+    weight_decay: float = 0.0
     n_critic: int = 1
     ema_decay: float | None = None
     fresh_noise: bool = True

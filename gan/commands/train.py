@@ -3,7 +3,7 @@
 For example:
 
     byhand train --recipe mlp-dropout --dataset fashion-mnist --epochs 10
-    byhand train --data photos --size 32
+    byhand train --data photos --size 32 --schedule cosine --warmup 500
     byhand train --resume runs/NAME
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from tqdm import tqdm
 from gan.commands.shared.announcements import Compilation, announcing
 from gan.commands.shared.closing import numba_hint, print_fid, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
+from gan.commands.shared.config_file import add_config, with_config
+from gan.commands.shared.early_stopping import add_early_stopping, fids, print_best, split
 from gan.commands.shared.options import (
     DIGIT_DATASETS,
     add_data,
@@ -42,6 +44,7 @@ from gan.commands.shared.own_images import (
 from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
+from gan.commands.shared.tuning import add_tuning, settings_of, tuned
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.data.images import cifar10
@@ -49,6 +52,7 @@ from gan.data.images.image_set import ImageSet
 from gan.data.sources import SOURCES
 from gan.errors import RunError
 from gan.evaluation.collapse import CollapseCallback
+from gan.evaluation.early_stopping import EarlyStopping
 from gan.evaluation.fid_callback import FIDCallback
 from gan.folders import check_new
 from gan.recipes import DEFAULT, DIGITS, get_recipe, table
@@ -56,6 +60,8 @@ from gan.runs.checkpoint import Checkpoint
 from gan.runs.resume import check_data, digest, fallback_dataset, length_left, restore
 from gan.runs.run import CHECKPOINT_MINUTES, Run
 from gan.runs.settings import settings
+from gan.training.callback import Callback
+from gan.training.recording.tensorboard import TensorBoardCallback, summary_writer
 from gan.training.trainer import Trainer
 from nn.ops import get_ops
 
@@ -80,12 +86,7 @@ def arguments() -> Namespace:
         metavar="N",
         help="train on N images per step (default: the recipe's)",
     )
-    add(
-        "--learning-rate",
-        type=positive_float,
-        metavar="R",
-        help="set the learning rate of Adam for both networks (default: the recipe's)",
-    )
+    add_tuning(parser)
     add_data(parser, [*SOURCES, cifar10.NAME], None, own=True)
     add_own_images(parser)
     add_device(parser, None, tf32=True)
@@ -95,6 +96,7 @@ def arguments() -> Namespace:
         metavar="N",
         help="measure FID every N epochs and keep the best weights in best.npz",
     )
+    add_early_stopping(parser)
     add_seed(parser, "use this seed, with which a run can be repeated", None)
     add_out(parser, "write the results into this folder", "runs/RECIPE-TIME")
     add(
@@ -108,8 +110,15 @@ def arguments() -> Namespace:
         metavar="M",
         help=f"write a checkpoint for --resume every M minutes (default: {CHECKPOINT_MINUTES:g})",
     )
+    add(
+        "--tensorboard",
+        action="store_true",
+        default=None,
+        help="write events for TensorBoard into the folder of the run",
+    )
     add_quiet(parser)
-    return parser.parse_args()
+    add_config(parser)
+    return with_config(parser.parse_args(), parser)
 
 
 def main() -> int:
@@ -117,6 +126,9 @@ def main() -> int:
     args = arguments()
     if args.list_recipes:
         print(table())
+        return 0
+    if args.print_config:
+        print(args.print_config, end="")
         return 0
     say = printer(args.quiet, tqdm.write)
     with announcing(say) as compilation:
@@ -133,14 +145,16 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     if config["dataset"]:
         image_shape = cifar10.SHAPE if config["dataset"] == cifar10.NAME else DIGITS
         recipe = recipe.for_images(image_shape)
+    if config["tensorboard"]:
+        summary_writer()  # raises here if it is not installed, not after the data are loaded
     out = Path(args.out) if args.out else run_folder(recipe.name)
     if not run:
         check_new(out if args.out else free_name(out))  # before the data are fetched
     is_digits = config["dataset"] in DIGIT_DATASETS
     if config["evaluate_every"] and not is_digits:
+        option = "evaluate-every" if args.evaluate_every else "patience"
         raise RunError(
-            "--evaluate-every: expected a dataset of digits, which FID needs, "
-            f"got {name_of_data(config)}"
+            f"--{option}: expected a dataset of digits, which FID needs, got {name_of_data(config)}"
         )
     kept = checkpoint.data_dir if checkpoint else None
     images: np.ndarray | ImageSet
@@ -153,21 +167,20 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         images, data_dir = image_set(args, config, checkpoint)
         say(images.report)
         recipe, labels, data = fitted(recipe, images), images.labels, images.digest
+    n_images = len(images)
+    images, labels, held_out = split(images, labels, config, is_new=not run)
     targets: np.ndarray | ClusterIds | None = labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
-    given = {
-        name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None
-    }
-    recipe = replace(recipe, **given)
+    recipe = tuned(recipe, config, len(images))
     hint = numba_hint(ops, config["device"])
     say(f"{recipe.name} on {len(images):,} images of {name_of_data(config)}, on {ops!r}{hint}")
+    if held_out is not None:
+        say(f"FID is measured on {len(held_out):,} more of them, which are held out")
     trainer = Trainer(recipe, images, targets, seed=config["seed"], device=ops)
-    config |= {
-        "images": len(images),
+    config |= settings_of(trainer.recipe) | {
+        "images": n_images,
         "data": data,
-        "batch_size": trainer.batch_size,
-        "learning_rate": trainer.learning_rate,
         "device": ops.device if config["device"] == "auto" else config["device"],
     }
     recording: dict[str, Any] = {
@@ -175,20 +188,31 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         "data_dir": data_dir and str(Path(data_dir).absolute()),
     }
     if config["evaluate_every"]:
-        test_images, _ = load(
-            config["dataset"], "test", data_dir=data_dir, flat=False, quiet=args.quiet
-        )
+        test_images = held_out
+        if test_images is None:
+            test_images, _ = load(
+                config["dataset"], "test", data_dir=data_dir, flat=False, quiet=args.quiet
+            )
         recording["fid"] = FIDCallback(test_images, config["evaluate_every"], ops)
     if run and checkpoint:
         restore(trainer, checkpoint, run.path)
     stopper = Stopper()
-    with on_signals(stopper.stopping(trainer.stop)):  # from here on, there is a folder to resume
+    early: EarlyStopping | None = None
+    # From here on, there is a folder to resume
+    with on_signals(stopper.stopping(trainer.stop)), ExitStack() as opened:
         if run:
             run.start(config, **recording)
         else:
             run = Run.create(out if args.out else free_folder(out), config, **recording)
         say(f"watch {run.path / 'samples' / 'latest.png'}")
-        checks = [CollapseCallback()] if is_digits else []
+        further: list[Callback] = [CollapseCallback()] if is_digits else []
+        fid = recording.get("fid")
+        if fid and config["patience"]:
+            early = EarlyStopping(fid, config["patience"], fids(run.history))
+            further.append(early)
+        if config["tensorboard"]:
+            board = TensorBoardCallback(run.path / "tensorboard", fid)
+            further.append(opened.enter_context(board))
         saving = partial(say, f"stopping after this step, then saving to {run.path} ...")
         try:
             if left := length_left(config, trainer, run.history):
@@ -204,18 +228,24 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
                     progress = ProgressBar(bar, left, compilation.activity)
                     looks: list[Call] = [progress.draw, partial(stopper.announce, saving)]
                     with repeated(looks, LOOK_EVERY):
-                        trainer.fit(**left, callbacks=[progress, *run.callbacks, *checks])
+                        trainer.fit(**left, callbacks=[progress, *run.callbacks, *further])
                 stopper.announce(saving)
         finally:
             run.finish(trainer)
-    end = "stopped" if stopper.caught else "done"
+    stopped_early = early is not None and early.is_over and not stopper.caught
+    end = "stopped" if stopper.caught else "stopped early" if stopped_early else "done"
     seconds = time.monotonic() - began
     say(f"{end} after {trainer.step_count:,} steps in {seconds:.0f} s{compilation.summary()}")
-    if stopper.caught:
+    if early and stopped_early:
+        say(f"FID has had no new minimum for {early.waited} measurements; to go on, add --patience")
+    if stopper.caught or stopped_early:
         say("continue with")
         say(f"  {to_paste('train', '--resume', run.path)}")
-    print_next(run, say, "digits" if is_digits else "images")
-    if not is_digits:
+    best = run.path / "best.npz" if held_out is not None else None
+    print_next(run, say, "digits" if is_digits else "images", best)
+    if held_out is not None:
+        print_best(run, len(held_out), say)
+    elif not is_digits:
         say("FID is not measured: it needs MNIST's digits")
     elif not args.quiet:
         print_fid(trainer, run, not stopper.caught, say)

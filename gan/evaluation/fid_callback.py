@@ -26,30 +26,40 @@ class FIDCallback(Callback):
     Parameters
     ----------
     test_images
-        What `Evaluator` takes.
+        What `Evaluator` takes: test images, or images that `hold_out` split off.
     every
         Epochs from one measurement to the next.
     device
         Where the features are computed.
+    samples
+        Images drawn for each measurement; by default SAMPLES.
     """
 
-    def __init__(self, test_images: ArrayLike, every: int, device: str | Ops = "cpu") -> None:
+    def __init__(
+        self,
+        test_images: ArrayLike,
+        every: int,
+        device: str | Ops = "cpu",
+        samples: int | None = None,
+    ) -> None:
         self._evaluator, self._every = Evaluator(test_images, device), every
+        self._samples = SAMPLES if samples is None else samples
         self.latest: float | None = None
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        self.latest = self(trainer, record["epoch"])
+        self(trainer, record["epoch"])
 
     def __call__(self, trainer: Trainer, epoch: int) -> float | None:
         """The FID after that epoch; None if none is due, or if a signal interrupted the epoch."""
         is_whole = trainer.step_count % trainer.steps_per_epoch == 0
-        if not (trainer.ended or (is_whole and epoch % self._every == 0)):
-            return None
-        return self.measure(trainer)
+        is_due = trainer.ended or (is_whole and epoch % self._every == 0)
+        self.latest = self.measure(trainer) if is_due else None
+        return self.latest
 
     def measure(self, trainer: Trainer) -> float:
         """The FID of the images that the trainer's generator draws now."""
-        return self._evaluator.fid(trainer.sampler.images(trainer.sampler.inputs(SAMPLES, SEED)))
+        inputs = trainer.sampler.inputs(self._samples, SEED)
+        return self._evaluator.fid(trainer.sampler.images(inputs))
 
 
 def in_context(fid: float) -> str:

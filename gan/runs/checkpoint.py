@@ -29,6 +29,7 @@ import numpy as np
 from gan.data.image_shapes import COLOURS
 from gan.recipes import get_recipe
 from gan.training.recording.loss_means import COLUMNS as FIGURES
+from gan.training.recording.loss_means import NORMS
 from nn import WeightsError
 from nn.serialization.archive import open_archive, write_archive
 from nn.serialization.npy import REMEDY
@@ -38,6 +39,7 @@ FORMAT, OLDEST_FORMAT = 3, 1
 INTEGERS = ("epoch", "step")  # columns of the history
 COLUMNS = [*INTEGERS, "seconds", "images_per_second", "d_loss", *FIGURES]
 MEASURED = "fid"  # an optional last column; NaN for a record without a measurement
+HISTORIES = [[*COLUMNS, *norms, *fid] for norms in ((), NORMS) for fid in ((), (MEASURED,))]
 MAX_FRAMES_2 = 300  # of format 2, not counting the last
 MAX_STEP = 2**53
 DTYPES = ("float64", "float32", "int64", "uint16", "uint8")
@@ -160,7 +162,7 @@ def _is_sound(header: Mapping[str, Any], table: np.ndarray) -> bool:
     if not all(name in header and isinstance(header[name], kind) for name, kind in types.items()):
         return False
     columns = header["columns"]
-    if columns not in ([COLUMNS, [*COLUMNS, MEASURED]] if len(table) else [[]]):
+    if columns not in (HISTORIES if len(table) else [[]]):
         return False
     if table.dtype != np.float64 or table.shape[1:] != (len(columns),):
         return False

@@ -18,10 +18,23 @@ DEFAULTS: dict[str, Any] = {
     "dataset": "mnist",
     "batch_size": None,
     "learning_rate": None,
+    "g_learning_rate": None,
+    "d_learning_rate": None,
+    "schedule": None,
+    "schedule_steps": None,
+    "schedule_factor": None,
+    "warmup": None,
+    "clip_norm": None,
+    "clip_value": None,
+    "weight_decay": None,
+    "n_critic": None,
     "seed": 0,
     "device": "auto",
     "tf32": False,
     "evaluate_every": None,
+    "patience": None,
+    "validation": None,
+    "tensorboard": False,
     "checkpoint_minutes": CHECKPOINT_MINUTES,
 }
 SOURCE = ("size", "channels", "fit", "labels", "background")  # how own images are read
@@ -42,8 +55,24 @@ TYPES: dict[str, Any] = {
     "images": int,
     "data": str,
 }
+LATER: dict[str, Any] = {  # runs of earlier versions lack these
+    "g_learning_rate": NUMBER | None,
+    "d_learning_rate": NUMBER | None,
+    "schedule": str | None,
+    "schedule_steps": int | None,
+    "schedule_factor": NUMBER | None,
+    "warmup": int | None,
+    "clip_norm": NUMBER | None,
+    "clip_value": NUMBER | None,
+    "weight_decay": NUMBER | None,
+    "n_critic": int | None,
+    "patience": int | None,
+    "validation": int | None,
+    "tensorboard": bool,
+}
 MAX_NUMBER = 1e300  # a float can hold it
-FIXED = ("recipe", "dataset", "batch_size", "seed", "out")  # another value means another run
+# Another value of these means another run
+FIXED = ("recipe", "dataset", "batch_size", "clip_norm", "n_critic", "validation", "seed", "out")
 
 
 def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[str, Any]:
@@ -78,13 +107,15 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
         if not any(length.values()):
             recipe = get_recipe(config["recipe"])
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
-        return config | length
+        return _with_evaluation(config | length, is_new=True)
     config, folder = checkpoint.config, given["resume"]
+    config = config | {name: DEFAULTS[name] for name in LATER if name not in config}
     _check_types(config, folder)
     for name in FIXED:
         if name in given and given[name] != config.get(name):
             option = f"--{name.replace('_', '-')}"
             kept = config.get(name, folder)
+            kept = "none" if kept is None and name != "dataset" else kept
             if name == "dataset" and kept is None:
                 kept = config["source"]["name"]
             raise RunError(
@@ -101,7 +132,31 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
         name: given.get(name, value) if name in DEFAULTS else value
         for name, value in config.items()
     }
-    return config | (length if any(length.values()) else {})
+    config |= length if any(length.values()) else {}
+    return _with_evaluation(config, is_new=False)
+
+
+def _with_evaluation(config: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
+    """The configuration with FID after each epoch if `patience` needs it and nothing else is set.
+
+    Raises
+    ------
+    RunError
+        If images are held out that nothing measures, or a resumed run has none for `patience`.
+    """
+    if config["patience"]:
+        if not (is_new or config["validation"]):
+            raise RunError(
+                "--patience: expected a run with images held out for FID, got one without; start "
+                "another run with --patience"
+            )
+        config["evaluate_every"] = config["evaluate_every"] or 1
+    if config["validation"] and not config["evaluate_every"]:
+        raise RunError(
+            "--validation: expected --evaluate-every or --patience with it, got none; add one of "
+            "them, which measure FID on the images held out"
+        )
+    return config
 
 
 def _check_source(given: Mapping[str, Any], source: Mapping[str, Any]) -> None:
@@ -131,7 +186,7 @@ def _is_source(source: object) -> bool:
 
 def _check_types(config: dict[str, Any], folder: str) -> None:
     """Raise `WeightsError` unless every setting is there and of its type."""
-    for name, kind in TYPES.items():
+    for name, kind in (TYPES | LATER).items():
         value = config.get(name, "none")
         is_huge = isinstance(value, NUMBER) and not 0 <= value < MAX_NUMBER
         if name not in config or not isinstance(value, kind) or is_huge:

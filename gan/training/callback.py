@@ -15,8 +15,10 @@ class Callback:
     """Called while a trainer trains; override the methods you need.
 
     A record is a dict with `step` (the steps so far), the mean losses, the mean outputs of D,
-    `seconds` of training and `images_per_second`. If several methods are due after a step, they are
-    called in the order they have here.
+    `seconds` of training and `images_per_second`. With a recipe's `clip_norm`, it also has
+    `d_grad_norm` and `g_grad_norm`, the mean norms of the gradients before they are clipped.
+
+    If several methods are due after a step, they are called in the order they have here.
 
     Attributes
     ----------

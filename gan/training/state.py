@@ -42,7 +42,12 @@ def learned_arrays(
         for name, adam in optimizers.items()
         for slot, array in adam.state.items()
     }
-    return weights | moments
+    norms = {  # logged again in steps without an update of G
+        f"{name}.grad_norm": adam.grad_norm
+        for name, adam in optimizers.items()
+        if adam.grad_norm is not None
+    }
+    return weights | moments | norms
 
 
 @dataclass(frozen=True, eq=False)

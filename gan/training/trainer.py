@@ -16,6 +16,7 @@ from gan.training.callback import Callback, check_callbacks
 from gan.training.length import checked_length
 from gan.training.lower_rate import lower_rate
 from gan.training.recording.loss_log import LossLog
+from gan.training.recording.loss_means import COLUMNS, NORMS
 from gan.training.recording.records import Records
 from gan.training.recording.schedule import RecordSchedule
 from gan.training.recording.stopwatch import Stopwatch
@@ -92,7 +93,8 @@ class Trainer(TrainableGAN):
             seed=seed,
             device=device,
         )
-        self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype)
+        columns = COLUMNS + (NORMS if self.recipe.clip_norm is not None else ())
+        self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype, columns)
         self.stopwatch = Stopwatch()
         self.steps_per_epoch = self.batches.per_epoch
         self.records = Records(

@@ -109,6 +109,14 @@ class SiLU(Layer):
     References
     ----------
     Source: Ramachandran et al. 2017, "Searching for activation functions".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import SiLU
+    >>> y = SiLU().build(seed=0)(np.array([[-1, 0, 1]], np.float32))
+    >>> [[f"{v:.3f}" for v in row] for row in y]
+    [['-0.269', '0.000', '0.731']]
     """
 
     def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
@@ -152,6 +160,14 @@ class GELU(Layer):
     References
     ----------
     Source: Hendrycks & Gimpel 2016, "Gaussian error linear units", section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import GELU
+    >>> y = GELU().build(seed=0)(np.array([[-1, 0, 1]], np.float32))
+    >>> [[f"{v:.3f}" for v in row] for row in y]
+    [['-0.159', '0.000', '0.841']]
     """
 
     C, A = math.sqrt(2 / math.pi), 0.044715

@@ -31,6 +31,16 @@ class Embedding(Layer):
     ------
     ShapeError
         If a size is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import Embedding
+    >>> table = Embedding(10, 16).build(seed=0)
+    >>> digits = np.array([3, 1, 4, 1], np.float32)
+    >>> y = table(digits)
+    >>> print(y.shape, np.array_equal(y[1], y[3]), np.array_equal(y[0], table.W[3]))
+    (4, 16) True True
     """
 
     torch_layout = (TorchArray("W", "weight", (0, 1)),)

@@ -22,6 +22,14 @@ class GlobalAvgPool2d(Layer):
     References
     ----------
     Source: Lin et al. 2014, "Network in network", section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import Conv2d, Dense, GlobalAvgPool2d, Sequential
+    >>> net = Sequential(Conv2d(3, 8, 3, padding=1), GlobalAvgPool2d(), Dense(8, 10)).build(seed=0)
+    >>> [net(np.ones((2, 3, side, side), np.float32)).shape for side in (8, 12)]
+    [(2, 10), (2, 10)]
     """
 
     def output_shape(self, shape: Shape) -> Shape:

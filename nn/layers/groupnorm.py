@@ -33,6 +33,16 @@ class GroupNorm(AffineRowNormalization):
     References
     ----------
     Source: Wu & He 2018, "Group normalization", eq. 1-2 and 7, with PyTorch's eps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import Conv2d, GroupNorm, Sequential
+    >>> net = Sequential(Conv2d(1, 8, 3, padding=1), GroupNorm(4, 8)).build(seed=0)
+    >>> x = np.random.default_rng(0).standard_normal((2, 1, 6, 6), dtype=np.float32)
+    >>> groups = net(x).reshape(2, 4, -1)
+    >>> print(groups.shape, abs(groups.mean(axis=2)).max() < 1e-5)
+    (2, 4, 72) True
     """
 
     torch_layout = (TorchArray("W", "weight", (0,)), TorchArray("b", "bias", (0,)))

@@ -31,6 +31,15 @@ class LayerNorm(AffineRowNormalization):
     References
     ----------
     Source: Ba et al. 2016, "Layer normalization", eq. 4, with PyTorch's eps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import Dense, LayerNorm, Sequential
+    >>> net = Sequential(Dense(3, 64), LayerNorm(64)).build(seed=0)
+    >>> y = net(np.ones((2, 3), np.float32))
+    >>> print(y.shape, abs(y.mean(axis=1)).max() < 1e-5, abs(y.std(axis=1) - 1).max() < 1e-2)
+    (2, 64) True True
     """
 
     def __init__(self, shape: Shape | int, *, eps: float = 1e-5) -> None:

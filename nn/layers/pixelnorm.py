@@ -27,6 +27,14 @@ class PixelNorm(RowNormalization):
     References
     ----------
     Source: Karras et al. 2018, "Progressive growing of GANs", section 4.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import PixelNorm
+    >>> y = PixelNorm().build(seed=0)(np.array([[3, 4], [0.6, 0.8]], np.float32))
+    >>> print(np.round((y**2).mean(axis=1), 3).tolist())
+    [1.0, 1.0]
     """
 
     centers = False

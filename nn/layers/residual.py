@@ -32,6 +32,15 @@ class Residual(Container):
     References
     ----------
     Source: He et al. 2016, "Deep residual learning for image recognition", eq. 1-2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import Conv2d, ReLU, Residual, Sequential
+    >>> block = Sequential(Conv2d(8, 16, 3, stride=2, padding=1), ReLU())
+    >>> net = Residual(block, shortcut=Conv2d(8, 16, 1, stride=2)).build(seed=0)
+    >>> net(np.ones((4, 8, 6, 6), np.float32)).shape
+    (4, 16, 3, 3)
     """
 
     def __init__(self, layer: Layer, shortcut: Layer | None = None) -> None:

@@ -150,12 +150,12 @@ def shell_commands(page):
 
 
 def split(line):
-    """The commands of a line, each as its words, without comments."""
+    """The commands of a line, each as its words, without comments and files for their output."""
     words, commands = shlex.split(line, comments=True), [[]]
-    for word in words:
+    for before, word in zip(["", *words], words):
         if word == "&&":
             commands.append([])
-        else:
+        elif ">" not in (before, word):
             commands[-1].append(word)
     return [command for command in commands if command]
 

@@ -30,13 +30,14 @@ def numba_hint(ops: Ops, device: str) -> str:
     return f"; {NUMBA_FACTOR} as fast after  {shlex.join(['pip', 'install', *words])}"
 
 
-def print_next(run: Run, say: Say, what: str = "digits") -> None:
-    """Name the GIF of a run and the command that draws more."""
+def print_next(run: Run, say: Say, what: str = "digits", best: Path | None = None) -> None:
+    """Name the GIF of a run and the command that draws more, with the best weights if there are."""
     if (run.path / "progress.gif").exists():
         say(f"see how it learned in {run.path / 'progress.gif'}; draw more {what} with")
     else:
         say(f"draw {what} with")
-    say(f"  {to_paste('predict', '--weights', run.path / 'weights.npz')}")
+    weights = best if best is not None and best.exists() else run.path / "weights.npz"
+    say(f"  {to_paste('predict', '--weights', weights)}")
 
 
 def print_fid(trainer: Trainer, run: Run, is_done: bool, say: Say) -> None:

@@ -94,6 +94,10 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(description=text, allow_abbrev=False, **settings)
 
+    def options(self) -> dict[str, argparse.Action]:
+        """The options by the names of their attributes."""
+        return {action.dest: action for action in self._actions if action.option_strings}
+
     def parse_args(  # type: ignore[override]  # one signature instead of two overloads
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> Any:
@@ -140,6 +144,13 @@ def seed(text: str) -> int:
 def positive_float(text: str) -> float:
     """An argparse type: a finite number above 0."""
     return _number(float, text, lambda value: 0 < value < float("inf"), "a finite number above 0")
+
+
+def at_least_0(text: str) -> float:
+    """An argparse type: a finite number of at least 0."""
+    return _number(
+        float, text, lambda value: 0 <= value < float("inf"), "a finite number of at least 0"
+    )
 
 
 def _number(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -84,6 +84,11 @@ class ImageSet:
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         return self.images.shape[1:]
+
+    def subset(self, rows: np.ndarray) -> ImageSet:
+        """The images at these rows, an index or mask (N,), with their labels."""
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, images=self.images[rows], labels=labels)
 
     @cached_property
     def digest(self) -> str:

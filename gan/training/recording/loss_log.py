@@ -21,20 +21,23 @@ class LossLog(Uncopyable):
     ----------
     ops, dtype : of the networks
     length : number of rows; a full log must be read before the next row
+    columns : of a row, as in `LossMeans`
 
     Attributes
     ----------
     epoch, record : means of the rows read in the current epoch, and since the last record
     """
 
-    def __init__(self, ops: Any, length: int, dtype: Any) -> None:
-        self._ops = ops
-        self.ring = ops.zeros((length, len(COLUMNS)), dtype)
+    def __init__(
+        self, ops: Any, length: int, dtype: Any, columns: tuple[str, ...] = COLUMNS
+    ) -> None:
+        self._ops, self._columns = ops, columns
+        self.ring = ops.zeros((length, len(columns)), dtype)
         self._rows = [
-            {name: self.ring[i, j : j + 1] for j, name in enumerate(COLUMNS)} for i in range(length)
+            {name: self.ring[i, j : j + 1] for j, name in enumerate(columns)} for i in range(length)
         ]
         self._used = 0
-        self.epoch, self.record = LossMeans(), LossMeans()
+        self.epoch, self.record = LossMeans(columns), LossMeans(columns)
 
     def next_row(self) -> dict[str, Array]:
         """The arrays for a step's values, (1,), by the name of the column."""
@@ -62,7 +65,8 @@ class LossLog(Uncopyable):
         for means in (self.epoch, self.record):
             means.add(rows)
         bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-        return named(rows.mean(axis=0)), len(rows), (int(bad[0]) if len(bad) else None)
+        first_bad = int(bad[0]) if len(bad) else None
+        return named(rows.mean(axis=0), self._columns), len(rows), first_bad
 
     def state_dict(self) -> dict[str, Any]:
         """The sums behind the means, ready for JSON; they exclude rows that are not read yet."""

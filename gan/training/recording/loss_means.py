@@ -7,36 +7,42 @@ from typing import Any
 import numpy as np
 
 COLUMNS = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty")
+NORMS = ("d_grad_norm", "g_grad_norm")  # further columns of a recipe with `clip_norm`
 
 
 class LossMeans:
     """Sums of rows of the log, for their means and standard deviations.
 
     The columns are D's loss on real and on generated images, G's loss, D's mean output on both, and
-    the penalty on D's slope, or 0.
+    the penalty on D's slope, or 0. Then come the norms of the gradients, if they are logged.
+
+    Parameters
+    ----------
+    columns : COLUMNS, or more
 
     Attributes
     ----------
     steps : number of rows added since `clear`
     """
 
-    def __init__(self) -> None:
+    def __init__(self, columns: tuple[str, ...] = COLUMNS) -> None:
+        self.columns = columns
         self.clear()
 
     def clear(self) -> None:
         """Start again, from no rows."""
         self.steps = 0
-        self._sums, self._squares = np.zeros(len(COLUMNS)), np.zeros(2)
+        self._sums, self._squares = np.zeros(len(self.columns)), np.zeros(2)
 
     def add(self, rows: np.ndarray) -> None:
-        """Add rows of the log, float64 (steps, 6)."""
+        """Add rows of the log, float64 (steps, columns)."""
         self.steps += len(rows)
         self._sums = self._sums + rows.sum(axis=0)
         self._squares = self._squares + (losses(rows) ** 2).sum(axis=0)
 
     def means(self) -> dict[str, float]:
         """The means by name."""
-        return named(self._sums / max(self.steps, 1))
+        return named(self._sums / max(self.steps, 1), self.columns)
 
     def spread(self) -> dict[str, float]:
         """The standard deviations of D's and G's losses: sqrt(mean L^2 - (mean L)^2)."""
@@ -67,11 +73,11 @@ class LossMeans:
 
 
 def losses(rows: np.ndarray) -> np.ndarray:
-    """The losses of D and G in rows of the log: (..., 6) -> (..., 2)."""
+    """The losses of D and G in rows of the log: (..., columns) -> (..., 2)."""
     return np.stack([rows[..., 0] + rows[..., 1], rows[..., 2]], axis=-1)
 
 
-def named(means: np.ndarray) -> dict[str, float]:
+def named(means: np.ndarray, columns: tuple[str, ...] = COLUMNS) -> dict[str, float]:
     """The columns by name, with D's loss as the sum of its two parts."""
-    values = dict(zip(COLUMNS, map(float, means)))
+    values = dict(zip(columns, map(float, means)))
     return {"d_loss": values["d_loss_real"] + values["d_loss_fake"], **values}

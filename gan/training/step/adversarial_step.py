@@ -6,6 +6,7 @@ from typing import Any
 
 from gan.recipe import Recipe
 from gan.training.checks import check_networks, has_batchnorm, without_sigmoid
+from gan.training.recording.loss_means import NORMS
 from gan.training.step.conditioning import make_conditioning
 from gan.training.step.ema import GeneratorEMA
 from gan.training.step.lazy_penalty import LazyPenalty
@@ -56,7 +57,8 @@ class AdversarialStep(Uncopyable):
         # The losses take over a final Sigmoid: on logits, a confident mistake keeps its gradient.
         self.G, self.D = generator, without_sigmoid(discriminator)
         adam: dict[str, Any] = {"beta1": recipe.beta1, "beta2": recipe.beta2}
-        adam["clip_norm"] = recipe.clip_norm
+        adam |= {"clip_norm": recipe.clip_norm, "clip_value": recipe.clip_value}
+        adam["weight_decay"] = recipe.weight_decay
         self.g_optimizer = Adam(generator, recipe.learning_rate, **adam)
         self.d_optimizer = Adam(discriminator, recipe.learning_rate, **adam)
         self.rates = LearningRates(recipe, self.g_optimizer, self.d_optimizer)
@@ -110,6 +112,13 @@ class AdversarialStep(Uncopyable):
             self.update_generator(log)
             if self.ema is not None:
                 self.ema.update(step_number // n_critic)
+        self.log_norms(log)
+
+    def log_norms(self, log: dict[str, Array]) -> None:
+        """Copy the norms of the gradients in the last update of each network, on the device."""
+        for name, optimizer in zip(NORMS, (self.d_optimizer, self.g_optimizer)):
+            if name in log and optimizer.grad_norm is not None:
+                self.ops.copy_(log[name], optimizer.grad_norm)
 
     def update_discriminator(self, log: dict[str, Array], step_number: int = 0) -> None:
         """D learns to tell real images from generated ones."""

@@ -71,7 +71,7 @@ def test_help_lists_the_commands(call):
         (["train", "--epoch", 3], "unknown option --epoch; did you mean --epochs?"),
         (["train", "-epochs", 3], "unknown option -epochs; did you mean --epochs?"),
         (["train", "--check=3"], "unknown option --check; did you mean --checkpoint-minutes?"),
-        (["train", "--s", 3], "unknown option --s; did you mean --steps or --size or --seed?"),
+        (["train", "--cl", 3], "unknown option --cl; did you mean --clip-norm or --clip-value?"),
         (["train", "--recipe", "conv-cluster"], "did you mean conv-clusters or"),
         (["train", "--recipe", "dgcan"], "got 'dgcan'; did you mean dcgan?"),
         (["train", "--dataset", "mnst"], "got 'mnst'; did you mean mnist?"),

@@ -66,8 +66,10 @@ def test_at_a_factor_of_0_training_stands_still():
         replace(TINY, schedule=CosineSchedule(9), g_learning_rate=0.02, clip_norm=0.5),
         replace(TINY, n_critic=3, ema_decay=0.9),
         replace(TINY_BATCHNORM, n_critic=2, fresh_noise=False),
+        replace(TINY, n_critic=3, clip_norm=0.5, clip_value=1e-3, weight_decay=0.1),
+        replace(TINY, schedule=lambda step: 0.9**step),
     ],
-    ids=["schedule", "n_critic", "one noise"],
+    ids=["schedule", "n_critic", "one noise", "clipping", "any function"],
 )
 def test_a_resumed_run_continues_to_the_same_bytes(recipe):
     whole, first, second = trainer(recipe), trainer(recipe), trainer(recipe)
@@ -121,6 +123,35 @@ def test_clip_norm_limits_the_gradients_of_both_networks():
         np.testing.assert_allclose(clipped, 1e-3 * norm / (norm + 1e-6), rtol=1e-4)
 
 
+def test_clip_value_and_weight_decay_reach_both_networks():
+    t = trainer(replace(TINY, clip_value=1e-4, weight_decay=0.5))
+    t.step()
+    for network, optimizer in zip((t.generator, t.discriminator), t.optimizers.values()):
+        assert np.abs(network.parameters.grad.flat).max() <= 1e-4 and optimizer.weight_decay == 0.5
+    plain = trainer(replace(TINY, clip_value=1e-4))
+    plain.step()
+    before = trainer().discriminator.parameters.value.flat  # D's gradient is that of these weights
+    shrunk, kept = (run.discriminator.parameters.value.flat for run in (t, plain))
+    np.testing.assert_allclose(kept - shrunk, RATE * 0.5 * before, atol=1e-7)
+
+
+def test_norms_are_logged_with_clip_norm_alone():
+    t = trainer(replace(TINY, clip_norm=0.5, n_critic=2))
+    norms = {"D": [], "G": []}
+    for _ in range(4):
+        t.step()
+        for name, optimizer in t.optimizers.items():
+            norms[name].append(float(optimizer.grad_norm[0]))
+    assert norms["G"][0] == 0 and norms["G"][1] == norms["G"][2] > 0  # D alone in steps 1 and 3
+    t.state_dict()  # reads the log
+    means = t.log.record.means()
+    assert list(means)[-2:] == ["d_grad_norm", "g_grad_norm"]
+    for name in norms:
+        assert means[f"{name.lower()}_grad_norm"] == pytest.approx(np.mean(norms[name]))
+    (record,) = trainer().fit(steps=1)
+    assert not any("norm" in name for name in record)
+
+
 def test_last_good_step_is_restored_with_the_rates_of_the_schedule():
     t = trainer(replace(TINY, schedule=LinearSchedule(10), g_learning_rate=0.02))
     t.fit(steps=2)
@@ -140,6 +171,8 @@ def test_last_good_step_is_restored_with_the_rates_of_the_schedule():
         ({"n_critic": 1.5}, "n_critic: expected an integer of at least 1, got 1.5"),
         ({"schedule": 0.5}, "schedule: expected a function of the step, got 0.5"),
         ({"clip_norm": -1.0}, "Adam: expected clip_norm above 0, got -1.0"),
+        ({"clip_value": 0.0}, "Adam: expected clip_value above 0, got 0.0"),
+        ({"weight_decay": -0.1}, "Adam: expected weight_decay of at least 0, got -0.1"),
     ],
 )
 def test_invalid_settings_are_refused(setting, message):

@@ -65,7 +65,7 @@ def test_pass_size_counts_the_attention_of_all_pairs_of_pixels():
     assert pass_size(nn.SelfAttention2d(4, 2), (4, 30, 30)) > 3 * 900**2
 
 
-def test_other_shapes_and_penalties_are_refused():
+def test_other_shapes_are_refused():
     layer = in_float64(nn.SelfAttention2d(4, 2))
     with pytest.raises(nn.ShapeError, match=r"expected x of shape \(N, 4, H, W\), got \(2, 3, 2"):
         layer(normal(2, 3, 2, 2))
@@ -75,5 +75,22 @@ def test_other_shapes_and_penalties_are_refused():
         nn.ShapeError, match="SelfAttention2d: expected n_inner to be an integer of"
     ):
         nn.SelfAttention2d(4, 0)
-    with pytest.raises(nn.ShapeError, match="expected a layer with double_backward"):
-        layer.double_backward(normal(2, 4, 2, 2), layer.cache(double_backward=True))
+
+
+def test_double_backward_adds_to_the_gradients_and_may_run_twice():
+    layer, x, dy = (
+        in_float64(nn.SelfAttention2d(4, 2)),
+        normal(2, 4, 3, 2),
+        normal(2, 4, 3, 2, seed=1),
+    )
+    set_parameters(layer, gamma=0.5)
+    cache, found = layer.cache(double_backward=True), []
+    for before in (0, 7):
+        layer.forward(x, cache)
+        layer.backward(dy.copy(), cache, grads="skip")
+        layer.parameters.grad.flat[...] = before
+        ddy, ddx = layer.double_backward(normal(2, 4, 3, 2, seed=2), cache)
+        found.append((layer.parameters.grad.flat - before, ddy.copy(), ddx.copy()))
+    for first, second in zip(*found):
+        assert_close(second, first, 1e-12)
+        assert np.abs(first).max() > 0.01

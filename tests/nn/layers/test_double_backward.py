@@ -91,6 +91,24 @@ def test_smooth_layer_has_a_second_order_term(kind, shape):
     assert assert_right(kind(), shape)
 
 
+@pytest.mark.parametrize("layer", [nn.SelfAttention2d(2), nn.SelfAttention2d(2, 3)], ids=str)
+def test_attention_has_a_second_order_term(layer):
+    assert assert_right(layer, (2, 3, 2))
+
+
+def test_attention_in_a_network():
+    assert assert_right(
+        nn.Sequential(
+            nn.Conv2d(2, 4, 3),
+            nn.SelfAttention2d(4, 2),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Dense(16, 1),
+        ),
+        (2, 4, 4),
+    )
+
+
 NETWORKS = {
     "leaky mlp": lambda: [
         nn.Dense(6, 7),

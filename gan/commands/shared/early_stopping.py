@@ -1,0 +1,64 @@
+"""Early stopping of `byhand train`, and the images held out for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gan.commands.shared.command_line import Parser, positive_int
+from gan.data.held_out import default_split, hold_out
+from gan.data.images.image_set import ImageSet
+from gan.runs.run import Run
+
+Say = Callable[..., object]
+
+
+def add_early_stopping(parser: Parser) -> None:
+    """Add --patience and --validation."""
+    add = parser.add_argument
+    add(
+        "--patience",
+        type=positive_int,
+        metavar="N",
+        help="stop after N measurements of FID in a row without a new minimum, on training images "
+        "that are held out (default: never)",
+    )
+    add(
+        "--validation",
+        type=positive_int,
+        metavar="N",
+        help="hold N training images out and measure FID on them, not on test images "
+        "(default: with --patience a tenth, at most 10,000)",
+    )
+
+
+def split(
+    images: np.ndarray | ImageSet, labels: Any, config: dict[str, Any], *, is_new: bool
+) -> tuple[np.ndarray | ImageSet, Any, np.ndarray | None]:
+    """The images to train on, their labels, and those held out, or None.
+
+    The number held out is written into the settings of a new run.
+    """
+    if is_new and config["patience"] and config["validation"] is None:
+        config["validation"] = default_split(len(images))
+    if config["validation"] is None:
+        return images, labels, None
+    return hold_out(images, labels, config["validation"])
+
+
+def fids(history: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The FIDs measured so far, in order."""
+    return [row["fid"] for row in history if row.get("fid") is not None]
+
+
+def print_best(run: Run, n_held_out: int, say: Say) -> None:
+    """Print the lowest FID of a run whose FID is measured on images held out, and its step."""
+    measured = [(row["fid"], row["step"]) for row in run.history if row.get("fid") is not None]
+    if measured:
+        fid, step = min(measured)
+        say(
+            f"best FID {fid:.3f}, after step {step:,}, on {n_held_out:,} images held out: its "
+            f"weights are in {run.path / 'best.npz'}"
+        )
