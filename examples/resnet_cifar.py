@@ -98,9 +98,9 @@ def arguments() -> Namespace:
     add(
         "--width",
         type=positive_int,
-        default=32,
+        default=24,
         metavar="N",
-        help="give the first layer N channels (default: 32)",
+        help="give the first layer N channels (default: 24)",
     )
     add(
         "--rate",
@@ -121,7 +121,7 @@ def block(c_in: int, c_out: int, pool: bool = False) -> list[Layer]:
     return [convolution, *([MaxPool2d(2)] if pool else []), BatchNorm(c_out), ReLU()]
 
 
-def residual_network(n_classes: int, width: int = 32) -> Sequential:
+def residual_network(n_classes: int, width: int = 24) -> Sequential:
     """The network described above: (N, 3, H, W) -> logits (N, n_classes)."""
     w = width
     return Sequential(
