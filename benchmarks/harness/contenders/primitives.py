@@ -19,6 +19,7 @@ from nn.settings import Shape
 BATCH = (64, 784)  # images
 HIDDEN = (128, 512)  # a hidden layer, for real and generated images together
 PIXELS = (12_544, 64)  # 64 images of 14 x 14 pixels and 64 channels, as batch norm sees them
+IMAGES, POOLED = (64, 24, 24, 32), (64, 12, 12, 32)  # the first pool of the digit classifier
 PARAMETERS = (1_500_000,)
 
 Shapes = dict[str, Shape]
@@ -64,6 +65,20 @@ def torch_batchnorm_backward(torch: Any, a: SimpleNamespace) -> Any:
     return torch.ops.aten.native_batch_norm_backward(
         a.dy, a.x, a.W, None, None, a.mean, a.inv_std, True, 1e-5, [True] * 3
     )
+
+
+def max_pool(ops: Any, a: SimpleNamespace) -> None:
+    """Both passes."""
+    windows = (2, 2), (2, 2), (0, 0)
+    ops.max_pool(a.x, *windows, out=a.y, winner=a.winner)
+    ops.max_pool_backward(a.dy, a.winner, *windows, out=a.dx)
+
+
+def torch_max_pool(torch: Any, a: SimpleNamespace) -> Any:
+    x, dy = a.x.permute(0, 3, 1, 2), a.dy.permute(0, 3, 1, 2)  # channels-last, as ours
+    windows = [2, 2], [2, 2], [0, 0], [1, 1], False
+    _, winner = torch.ops.aten.max_pool2d_with_indices(x, *windows)
+    return torch.ops.aten.max_pool2d_with_indices_backward(dy, x, *windows, winner)
 
 
 def torch_adam(torch: Any, a: SimpleNamespace) -> None:
@@ -154,6 +169,11 @@ CASES = {
     "  backward": batchnorm_backward_case(HIDDEN),
     "batch norm, 12,544 x 64": batchnorm_case(PIXELS),
     "   backward": batchnorm_backward_case(PIXELS),
+    "max_pool, both passes": Case(
+        dict.fromkeys(("x", "dx"), IMAGES) | dict.fromkeys(("y", "dy"), POOLED),
+        max_pool,
+        torch_max_pool,
+    ),
     "adam_step_": Case(
         shapes_of(PARAMETERS, "value", "grad", "m", "v"),
         lambda ops, a: ops.adam_step_(a.value, a.grad, a.m, a.v, a.clock, 0.9, 0.999, 1e-8, 0.0),
@@ -173,7 +193,7 @@ CASES = {
 
 
 def arrays(name: str) -> dict[str, np.ndarray]:
-    """A case's arrays, and for `gather_rows` images and the indices of a batch.
+    """A case's arrays, and those of integers: images, indices of a batch, winners of a pool.
 
     Their numbers are positive, so that repeated multiplication in place does not lead to 0.
     """
@@ -182,7 +202,8 @@ def arrays(name: str) -> dict[str, np.ndarray]:
     if name == "tanh_backward_":
         made["y"].fill(0)  # dy *= 1
     images = rng.integers(0, 256, (10_000, 784), np.uint8)
-    return {**made, "images": images, "index": rng.permutation(10_000)[: BATCH[0]]}
+    index, winner = rng.permutation(10_000)[: BATCH[0]], np.zeros(POOLED, np.uint8)
+    return {**made, "images": images, "index": index, "winner": winner}
 
 
 def numba(name: str) -> Step:

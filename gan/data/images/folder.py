@@ -19,7 +19,7 @@ from gan.data.images.image_folders import FolderImages
 from gan.data.images.image_set import MIN_SIDE, ImageSet
 from gan.data.images.listing import ENDINGS, ImageSource, Listing
 from gan.data.images.pillow_warnings import no_warnings
-from gan.data.images.report import Decoding, name_others, name_skipped, printable
+from gan.data.images.report import MAX_NAMED, Decoding, name_others, name_skipped, printable
 from gan.data.locations import data_root
 from gan.errors import DataError
 
@@ -35,6 +35,7 @@ def from_folder(
     fit: str = "crop",
     labels: str | None = None,
     background: str | tuple[int, int, int] = "black",
+    subfolder: str = "",
     progress: Progress | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> ImageSet:
@@ -63,6 +64,8 @@ def from_folder(
     background
         A colour, by name, as "#rrggbb" or as (red, green, blue), for transparent pixels and
         padding.
+    subfolder
+        The folder below `path` whose images to read, such as "train"; all images by default.
     progress
         Called with the number of steps done and their total.
     cache_dir
@@ -84,11 +87,15 @@ def from_folder(
         raise DataError(f"labels: expected None or 'folders', got {labels!r}; choose one of them")
     folder = data_root() / CACHE if cache_dir is None else Path(cache_dir).expanduser()
     with _open(path) as source:
-        cache = DecodedCache(folder, path, source.digest, wanted)
+        cache = DecodedCache(folder, path / subfolder, source.digest, wanted)
         loaded, note = cache.load(), ""
         if loaded is None:
-            loaded, note = _decode(path, source, wanted, cache, progress or _ignore)
+            listing = source.listing()
+            if subfolder:
+                listing = _below(listing, subfolder, path)
+            loaded, note = _decode(path, listing, wanted, cache, progress or _ignore)
     images, decoding = loaded
+    path = path / subfolder
     report = f"{path}: {decoding.in_words(fit)}{note}"
     if labels:
         numbers, names = _classes(path, decoding)
@@ -110,11 +117,25 @@ def _open(path: Path) -> Iterator[ImageSource]:
             yield archive
 
 
+def _below(listing: Listing, subfolder: str, path: Path) -> Listing:
+    """The part of a listing below a folder; `DataError` if it holds no images."""
+    below = listing.below(subfolder)
+    if not below.files:
+        tops = sorted({file.name.partition("/")[0] for file in listing.files if "/" in file.name})
+        found = ", ".join(tops[:MAX_NAMED]) if tops else "no folders of images"
+        raise DataError(
+            printable(
+                f"{path}: expected images in the folder {subfolder} of it, got {found}; name the "
+                f"folder or archive that holds {subfolder}"
+            )
+        )
+    return below
+
+
 def _decode(
-    path: Path, source: ImageSource, wanted: Wanted, cache: DecodedCache, progress: Progress
+    path: Path, listing: Listing, wanted: Wanted, cache: DecodedCache, progress: Progress
 ) -> tuple[tuple[np.ndarray, Decoding], str]:
     """Decode into the cache, or, if it cannot be written, into memory with a note that says so."""
-    listing = source.listing()
     try:
         if not listing.files:
             raise DataError(_no_images(listing))

@@ -50,6 +50,16 @@ class Listing:
         self.files.sort(key=lambda file: file.name.split("/"))
         return self
 
+    def below(self, folder: str) -> Listing:
+        """The files in a folder and below it, with their names from there on."""
+        start = folder.strip("/") + "/"
+        files = [file for file in self.files if file.name.startswith(start)]
+        skipped = [(name, reason) for name, reason in self.skipped if name.startswith(start)]
+        return Listing(
+            [file._replace(name=file.name.removeprefix(start)) for file in files],
+            [(name.removeprefix(start), reason) for name, reason in skipped],
+        )
+
 
 class ImageSource(Protocol):
     """A folder or archive of images; `digest` changes with its files' names, sizes and times."""

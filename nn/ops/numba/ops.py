@@ -16,6 +16,7 @@ from nn.ops.numba.conv import NumbaConv
 from nn.ops.numba.losses import NumbaLosses
 from nn.ops.numba.normalization import NumbaNormalization
 from nn.ops.numba.optimizers import NumbaOptimizers
+from nn.ops.numba.pooling import NumbaPooling
 from nn.ops.numba.products import NumbaProducts
 from nn.ops.numba.random import NumbaStream
 from nn.ops.numpy.ops import NumpyOps
@@ -27,6 +28,7 @@ class NumbaOps(
     NumbaActivations,
     NumbaNormalization,
     NumbaOptimizers,
+    NumbaPooling,
     NumbaProducts,
     NumbaArrays,
     NumpyOps,

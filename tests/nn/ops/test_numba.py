@@ -63,6 +63,11 @@ def large_cases(dtype):
         yield "normalize_backward", {"dy": x, "xhat": y, **rows, "out": np.empty_like(x)}
         yield "scale_shift", {"x": x, "scale": a, "shift": b, "out": y}
         yield "moving_average_", {"average": x, "value": y, "weight": 0.01}
+    images, dy = np.round(normal(2, 33, 31, 17)), normal(2, 16, 15, 17)
+    winner = rng.integers(0, 9, dy.shape).astype(np.uint8)
+    windows = {"kernel": (3, 3), "stride": (2, 2), "padding": (0, 0)}
+    yield "max_pool", {"x": images, **windows, "out": dy, "winner": winner}
+    yield "max_pool_backward", {"dy": dy, "winner": winner, **windows, "out": images}
 
 
 def cases_of(primitive, dtype):
