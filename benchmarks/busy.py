@@ -23,13 +23,13 @@ from typing import Self
 
 from benchmarks.harness.options import add_count, add_markdown, add_peers, add_recipes, recipe_names
 from benchmarks.harness.ratios import ratio_cell
-from benchmarks.harness.requirements import require_torch
+from benchmarks.harness.requirements import require_peers
 from benchmarks.harness.rounds import Contender, rotated
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, run, seed
 
 SPIN = "print(flush=True)\nwhile True:\n    pass\n"
-PEERS = {"tuned": ["tuned"], "none": []}
+PEERS = {"tuned": ["tuned"], "jax": ["tuned", "jax"], "none": []}
 
 Times = dict[tuple[str, int], list[float]]  # of a contender at K, one per round
 
@@ -102,7 +102,7 @@ def arguments() -> Namespace:
     )
     add_count(parser, "--rounds", 5, "measurements of each contender at each K")
     add_count(parser, "--steps", 100, "timed steps in each measurement")
-    add_peers(parser, PEERS, "PyTorch tuned, or none")
+    add_peers(parser, PEERS, "PyTorch tuned, also JAX, or none")
     add_markdown(parser)
     return parser.parse_args()
 
@@ -112,9 +112,9 @@ def main() -> int:
     busy = args.busy or [0, 1, 2]
     recipes = recipe_names(args.recipe, ["mlp-dropout", "conv-clusters"])
     peers = PEERS[args.peers]
-    peer_version = require_torch() if peers else "no peer"
+    versions = require_peers(peers)
     print(
-        f"{machine()}, {peer_version}; {args.rounds} rounds of {args.steps} steps",
+        f"{machine()}, {versions or 'no peer'}; {args.rounds} rounds of {args.steps} steps",
         file=sys.stderr,
     )
     names, rows = ["ours", "numpy", *peers], []
@@ -124,7 +124,7 @@ def main() -> int:
         print(f"{recipe}: done", file=sys.stderr)
     header = ["recipe", "contender", *(f"K = {k}, ms" for k in busy)]
     header += [f"slower at {k}" for k in busy[1:]]
-    print(render(header, rows, args.markdown))
+    print(render(header, rows, args.markdown, versions))
     return 0
 
 

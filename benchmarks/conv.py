@@ -18,7 +18,7 @@ from argparse import Namespace
 from benchmarks.harness.contenders.convolutions import PASSES, convolutions
 from benchmarks.harness.options import add_count, add_markdown
 from benchmarks.harness.ratios import ratio
-from benchmarks.harness.requirements import has_torch
+from benchmarks.harness.requirements import has_torch, versions
 from benchmarks.harness.rounds import interleaved_steps
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, run
@@ -66,7 +66,7 @@ def main() -> int:
         rows.append(["" if number else layers[layer], PASSES[number], *cells])
     header = ["layer", "pass", *(f"{name}, ms" for name in names)]
     header += [f"{name} / ours" for name in names[1:]]
-    print(render(header, rows, args.markdown))
+    print(render(header, rows, args.markdown, versions("torch")))
     return 0
 
 

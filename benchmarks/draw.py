@@ -17,7 +17,7 @@ from argparse import Namespace
 
 from benchmarks.harness.options import add_count, add_markdown, add_recipes, recipe_names
 from benchmarks.harness.ratios import ratio_cell
-from benchmarks.harness.requirements import has_torch
+from benchmarks.harness.requirements import has_torch, versions
 from benchmarks.harness.rounds import interleaved
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, run
@@ -57,7 +57,7 @@ def main() -> int:
         rows.append([recipe, *seconds, *ratios])
     header = ["recipe", *(f"{name}, s" for name in names)]
     header += [f"{name} / ours" for name in names[1:]]
-    print(render(header, rows, args.markdown))
+    print(render(header, rows, args.markdown, versions("torch")))
     return 0
 
 

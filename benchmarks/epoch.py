@@ -28,7 +28,7 @@ from argparse import Namespace
 from benchmarks.harness.contenders.epochs import FULL
 from benchmarks.harness.options import add_count, add_markdown, add_peers, add_recipes, recipe_names
 from benchmarks.harness.ratios import ratio_cell
-from benchmarks.harness.requirements import require_torch
+from benchmarks.harness.requirements import require_peers
 from benchmarks.harness.rounds import interleaved
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, run
@@ -62,8 +62,7 @@ def main() -> int:
     args = arguments()
     recipes = recipe_names(args.recipe, ["mlp-dropout"])
     peers = PEERS[args.peers]
-    if peers:
-        require_torch()
+    versions = require_peers(peers)
     names, rows = ["ours", "steps", *peers], []
     print(
         f"{machine()}; {args.rounds} rounds of {args.epochs} epochs of {args.images:,} images",
@@ -77,7 +76,7 @@ def main() -> int:
         print(f"{recipe}: done", file=sys.stderr)
     header = ["recipe", *(f"{name}, s" for name in names), "ours / steps"]
     header += [f"{peer} / ours" for peer in peers]
-    print(render(header, rows, args.markdown))
+    print(render(header, rows, args.markdown, versions))
     return 0
 
 

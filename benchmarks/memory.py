@@ -31,7 +31,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.harness.options import add_count, add_markdown, add_peers, add_recipes, recipe_names
 from benchmarks.harness.processes import ROOT, peak_memory, resident_memory
 from benchmarks.harness.ratios import ratio_cell
-from benchmarks.harness.requirements import require_torch
+from benchmarks.harness.requirements import require_peers
 from benchmarks.harness.rounds import Contender, rotated
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_float, run
@@ -156,8 +156,7 @@ def main() -> int:
             print(render(header, rows, args.markdown))
         return 0
     names = ["ours", *PEERS[args.peers]]
-    if PEERS[args.peers]:
-        require_torch()
+    versions = require_peers(PEERS[args.peers])
     table = []
     for recipe in recipes:
         table.append(row(recipe, names, args.rounds, args.steps))
@@ -165,7 +164,7 @@ def main() -> int:
     table.append(import_row(len(names)))
     header = ["recipe", *(f"{name}, peak" for name in names)]
     header += [*(f"{name}, growth" for name in names), *(f"{name} / ours" for name in names[1:])]
-    print(render(header, table, args.markdown))
+    print(render(header, table, args.markdown, versions))
     return 0
 
 

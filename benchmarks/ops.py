@@ -18,6 +18,7 @@ from argparse import Namespace
 from benchmarks.harness.contenders.primitives import CASES
 from benchmarks.harness.options import add_count, add_markdown
 from benchmarks.harness.ratios import ratio_cell
+from benchmarks.harness.requirements import versions
 from benchmarks.harness.rounds import interleaved
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, run
@@ -55,7 +56,7 @@ def main() -> int:
         rows.append([case, *microseconds, *ratios])
     header = ["primitive", *(f"{name}, us" for name in names)]
     header += [f"{name} / {ours}" for name in others]
-    print(render(header, rows, args.markdown))
+    print(render(header, rows, args.markdown, versions("torch")))
     return 0
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from benchmarks.harness.options import add_count, add_markdown
 from benchmarks.harness.processes import ROOT, poll_peak_memory
 from benchmarks.harness.ratios import ratio_cell
-from benchmarks.harness.requirements import has_torch
+from benchmarks.harness.requirements import has_torch, versions
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, run
 from gan.errors import RunError
@@ -126,7 +126,7 @@ def main() -> int:
     starts = {name: code for name, code in STARTS.items() if with_torch or "torch" not in code}
     header = ["start", "ms", "above NumPy, ms", "PyTorch / it"]
     rows = start_rows(args.rounds, starts)
-    print(render(header, rows, args.markdown), end="\n\n", flush=True)
+    print(render(header, rows, args.markdown, versions("torch")), end="\n\n", flush=True)
     data_dir = str(Path(args.data_dir).resolve()) if args.data_dir else None
     picture, total, memory = default_run(args.steps, data_dir)
     header = ["default training", "first picture, s", "all, s", "peak memory, MiB"]

@@ -11,7 +11,9 @@ on all cores (harness/rounds.py), on the same random images.
 tutorials write it, `tuned` is PyTorch optimized by hand (harness/pytorch). `floor` is
 the matrix products of our step alone, in the same order and on the same buffers
 (harness/contenders/floor.py). `--peers compiled` adds torch.compile, which needs a C++ compiler
-and, before the first round, about a minute for each recipe.
+and, before the first round, about a minute for each recipe. `--peers jax` adds JAX to them, with
+the whole step as one compiled program (harness/jax). It computes with a thread pool of its own, one
+thread for each core; nothing is set.
 
     python -m benchmarks.step --device cuda --steps 200 --tf32
 
@@ -29,15 +31,22 @@ from argparse import Namespace
 
 from benchmarks.harness.options import add_count, add_markdown, add_peers, add_recipes, recipe_names
 from benchmarks.harness.ratios import ratio_cell
-from benchmarks.harness.requirements import require_compiler, require_cuda_of_torch, require_torch
+from benchmarks.harness.requirements import (
+    require_compiler,
+    require_cuda_of_torch,
+    require_peers,
+)
 from benchmarks.harness.rounds import interleaved
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, run
+from gan.errors import RunError
+from gan.recipes import RECIPES
 from nn import get_ops
 
 EAGER, TUNED, COMPILED = ["eager"], ["eager", "tuned"], ["eager", "tuned", "compiled"]
 ON_GPU = ["eager", "graphs", "compiled"]
-PEERS = {"eager": EAGER, "tuned": TUNED, "compiled": COMPILED, "none": []}
+JAX = [*COMPILED, "jax"]
+PEERS = {"eager": EAGER, "tuned": TUNED, "compiled": COMPILED, "jax": JAX, "none": []}
 GPU_PEERS = {"eager": EAGER, "tuned": ON_GPU, "compiled": ON_GPU, "none": []}
 
 
@@ -46,7 +55,10 @@ def arguments() -> Namespace:
     add_recipes(parser)
     add_count(parser, "--rounds", 40, "measurements of each contender")
     add_count(parser, "--steps", 10, "timed steps in each measurement")
-    peers = "PyTorch eager, also tuned, also compiled (on a GPU: also graphs and compiled), or none"
+    peers = (
+        "PyTorch eager, also tuned, also compiled, also JAX (on a GPU: PyTorch eager, also graphs "
+        "and compiled), or none"
+    )
     add_peers(parser, PEERS, peers)
     parser.add_argument(
         "--device",
@@ -76,19 +88,25 @@ def row(recipe: str, peers: list[str], times: dict[str, list[float]]) -> list[st
 
 def main() -> int:
     args = arguments()
-    recipes = recipe_names(args.recipe)
+    recipes = recipe_names(args.recipe, RECIPES)
     on_gpu = args.device == "cuda"
     card = ""
     if on_gpu or args.tf32:  # an error without a GPU
         card = f"{get_ops(args.device, args.tf32)!r}, "
-    peers = (GPU_PEERS if on_gpu else PEERS)[args.peers]
-    peer_version = require_torch() if peers else "no peer"
+    choices = GPU_PEERS if on_gpu else PEERS
+    if args.peers not in choices:
+        raise RunError(
+            f"--peers: expected one of {', '.join(choices)} on a GPU, got {args.peers}; "
+            "JAX is a peer on the CPU only"
+        )
+    peers = choices[args.peers]
+    versions = require_peers(peers)
     if peers and on_gpu:
         require_cuda_of_torch()
     elif "compiled" in peers:
         require_compiler()
     print(
-        f"{card}{machine()}, {peer_version}; {args.rounds} rounds of {args.steps} steps",
+        f"{card}{machine()}, {versions or 'no peer'}; {args.rounds} rounds of {args.steps} steps",
         file=sys.stderr,
     )
     ours, floor = (["ours"], []) if on_gpu else (["ours", "numpy"], ["floor"])
@@ -101,7 +119,7 @@ def main() -> int:
         print(f"{recipe}: done", file=sys.stderr)
     header = ["recipe", *(f"{name}, ms" for name in [*ours, *peers])]
     header += [*(f"{peer} / ours" for peer in peers), *(f"ours / {name}" for name in floor)]
-    print(render(header, rows, args.markdown))
+    print(render(header, rows, args.markdown, versions))
     return 0
 
 

@@ -1,25 +1,44 @@
-"""What PyTorch's contenders need to be installed."""
+"""What peers need to be installed, and their versions for the tables."""
 
 import importlib.util
 import os
 import shutil
+from collections.abc import Iterable
 from importlib.metadata import version
 
 from gan.errors import RunError
 
+NAMES = {"torch": "PyTorch", "jax": "JAX"}  # by package
+
 
 def has_torch() -> bool:
-    return importlib.util.find_spec("torch") is not None
+    return has("torch")
 
 
-def require_torch() -> str:
-    """PyTorch's name and version, for the line above a table; `RunError` without PyTorch."""
-    if not has_torch():
-        raise RunError(
-            "the peer is PyTorch, which is not installed: pip install -e '.[bench]'  "
-            "(or give --peers none)"
-        )
-    return f"PyTorch {version('torch')}"
+def has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def versions(*packages: str) -> str:
+    """Names and versions of those peers that are installed, e.g. "PyTorch 2.13.0, JAX 0.10.2"."""
+    return ", ".join(f"{NAMES[package]} {version(package)}" for package in packages if has(package))
+
+
+def require_peers(contenders: Iterable[str]) -> str:
+    """Names and versions of these contenders' packages; `RunError` without one of them.
+
+    Parameters
+    ----------
+    contenders : "jax", or another name for one of PyTorch's
+    """
+    packages = sorted({"jax" if name == "jax" else "torch" for name in contenders}, reverse=True)
+    for package in packages:
+        if not has(package):
+            raise RunError(
+                f"a peer is {NAMES[package]}, which is not installed: pip install -e '.[bench]'  "
+                "(or give --peers none)"
+            )
+    return versions(*packages)
 
 
 def require_cuda_of_torch() -> None:

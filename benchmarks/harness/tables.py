@@ -8,18 +8,22 @@ import numpy as np
 
 
 def render(
-    header: Sequence[object], rows: Iterable[Sequence[object]], markdown: bool = False
+    header: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    markdown: bool = False,
+    peers: str = "",
 ) -> str:
-    """Format a table: the first column aligned left, the others right."""
+    """Format a table: the first column aligned left, the others right; below it, the peers."""
     texts = [list(map(str, row)) for row in [header, *rows]]
     if markdown:
         rule = ["---"] + ["---:"] * (len(header) - 1)
-        return "\n".join(f"| {' | '.join(row)} |" for row in [texts[0], rule, *texts[1:]])
+        lines = [f"| {' | '.join(row)} |" for row in [texts[0], rule, *texts[1:]]]
+        return "\n".join(lines + ["", peers] * bool(peers))
     widths = [max(map(len, column)) for column in zip(*texts)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in texts
     ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], *["", peers] * bool(peers)])
 
 
 def machine() -> str:

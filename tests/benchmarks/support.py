@@ -18,7 +18,7 @@ def run_table(monkeypatch, capsys, module, *words):
     """The rows of cells that a command prints as Markdown."""
     monkeypatch.setattr(sys, "argv", ["command", "--markdown", *words])
     assert module.main() == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 

@@ -122,7 +122,7 @@ def test_the_table_of_epochs(monkeypatch, capsys):
     calls, ms = [], {"ours": 4400, "steps": 4000, "eager": 8800, "tuned": 6600}
     fake = fake_interleaved(lambda name, i: ms[name] * (i + 1), calls)
     monkeypatch.setattr(epoch, "interleaved", fake)
-    monkeypatch.setattr(epoch, "require_torch", lambda: "PyTorch 2")
+    monkeypatch.setattr(epoch, "require_peers", lambda peers: "PyTorch 2")
     words = ["--rounds", "3", "--epochs", "4", "--images", "900", "--data-dir", "here"]
     rows = run_table(monkeypatch, capsys, epoch, *words)
     settings = ("mlp-dropout", "900", "4", "here")

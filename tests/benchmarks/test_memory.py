@@ -72,7 +72,7 @@ def test_the_table_of_memory(monkeypatch, capsys):
     held = {"import torch": 200.0, "import gan.training.trainer": 50.0}
     monkeypatch.setattr(memory, "measure", measure)
     monkeypatch.setattr(memory, "memory_after", held.__getitem__)
-    monkeypatch.setattr(memory, "require_torch", lambda: "PyTorch 2")
+    monkeypatch.setattr(memory, "require_peers", lambda peers: "PyTorch 2")
     words = ["--recipe", "dcgan", "--rounds", "2", "--steps", "7"]
     rows = run_table(monkeypatch, capsys, memory, *words)
     order = ["ours", "eager", "tuned", "eager", "tuned", "ours"]

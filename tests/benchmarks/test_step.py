@@ -26,14 +26,22 @@ def with_torch(monkeypatch):
 
 
 def test_contenders_see_the_same_images():
-    assert images().shape == (N_IMAGES, 28, 28) and images().dtype == np.uint8
+    assert images().shape == (N_IMAGES, 1, 28, 28) and images().dtype == np.uint8
     np.testing.assert_array_equal(images(), images())
 
 
 def test_without_pytorch_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(RunError, match=r"pip install -e '\.\[bench\]'"):
+    with pytest.raises(RunError, match=r"PyTorch, .*pip install -e '\.\[bench\]'"):
         step_command(monkeypatch)
+
+
+def test_without_jax_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(requirements, "has", lambda package: package == "torch")
+    monkeypatch.setattr(requirements, "version", lambda package: "2")
+    monkeypatch.setattr(benchmarks.step, "require_compiler", lambda: None)
+    with pytest.raises(RunError, match=r"JAX, .*pip install -e '\.\[bench\]'"):
+        step_command(monkeypatch, "--peers", "jax")
 
 
 def test_compiling_without_a_compiler_is_an_error(monkeypatch, with_torch):
@@ -50,6 +58,7 @@ def test_compiling_without_a_compiler_is_an_error(monkeypatch, with_torch):
         ("eager", ["eager"]),
         ("tuned", ["eager", "tuned"]),
         ("compiled", ["eager", "tuned", "compiled"]),
+        ("jax", ["eager", "tuned", "compiled", "jax"]),
     ],
 )
 def test_the_peers_of_a_step(monkeypatch, capsys, with_torch, peers, contenders):
@@ -62,11 +71,13 @@ def test_the_peers_of_a_step(monkeypatch, capsys, with_torch, peers, contenders)
     monkeypatch.setattr(benchmarks.step, "require_compiler", lambda: calls.append("a compiler"))
     monkeypatch.setattr(benchmarks.step, "interleaved", interleaved)
     assert step_command(monkeypatch, "--recipe", "dcgan", "--peers", peers) == 0
-    assert calls == ["a compiler"] * (peers == "compiled") + [
+    assert calls == ["a compiler"] * ("compiled" in contenders) + [
         ["ours", "numpy", "floor", *contenders]
     ]
     out = capsys.readouterr().out
     assert all(f"{name} / ours" in out for name in contenders) and "ours / floor" in out
+    versions = {"none": "", "jax": "\n\nPyTorch 2, JAX 2\n"}.get(peers, "\n\nPyTorch 2\n")
+    assert out.endswith(versions)
 
 
 # ---- on a GPU
@@ -78,6 +89,12 @@ def test_without_a_gpu_the_error_is_that_of_the_backend(monkeypatch):
         step_command(monkeypatch, "--device", "cuda")
     with pytest.raises(DeviceError, match="TF32: expected device 'cuda'"):
         step_command(monkeypatch, "--tf32")
+
+
+def test_jax_is_no_peer_on_a_gpu(monkeypatch, emulated_cupy_ops):
+    monkeypatch.setitem(sys.modules, "nn.ops.cuda.ops", emulated_cupy_ops)
+    with pytest.raises(RunError, match="--peers: expected one of eager, .* got jax"):
+        step_command(monkeypatch, "--device", "cuda", "--peers", "jax")
 
 
 def test_pytorch_without_cuda_is_an_error(monkeypatch, emulated_cupy_ops):

@@ -71,7 +71,7 @@ def make_trainer(recipe: Recipe, images: np.ndarray) -> Trainer:
 def training_images(n: int, data_dir: str | None = None) -> np.ndarray:
     """The first `n` images of MNIST in a folder, or `n` images of random bytes."""
     if not data_dir:
-        return random_images(n)
+        return random_images(n)[:, 0]
     return load("mnist", data_dir=data_dir, flat=False, quiet=True)[0][:n]
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from benchmarks.harness.contenders.floor import record_products, replay
 from benchmarks.harness.rounds import Step
+from gan.data.image_shapes import ImageShape
+from gan.recipe import DIGITS
 from gan.recipes import Recipe, get_recipe
 from gan.training.trainer import Trainer
 from nn import get_ops
@@ -16,9 +18,9 @@ from nn import get_ops
 N_IMAGES = 10_000  # more than any processor's cache holds
 
 
-def images(n: int = N_IMAGES) -> np.ndarray:
-    """Random training images, the same for all contenders: uint8 (n, 28, 28)."""
-    return np.random.default_rng(0).integers(0, 256, (n, 28, 28), np.uint8)
+def images(n: int = N_IMAGES, image_shape: ImageShape = DIGITS) -> np.ndarray:
+    """Random training images, the same for all contenders: uint8 (n, C, H, W)."""
+    return np.random.default_rng(0).integers(0, 256, (n, *image_shape), np.uint8)
 
 
 def labels(n: int, recipe: Recipe) -> np.ndarray:
@@ -40,7 +42,8 @@ def training_step(trainer: Trainer) -> Step:
 def ours(recipe: Recipe, device: Any = "cpu", tf32: bool = False) -> Step:
     """Our training step."""
     ops = get_ops(device, tf32)
-    return training_step(Trainer(recipe, images(), labels(N_IMAGES, recipe), device=ops))
+    shown, classes = images(N_IMAGES, recipe.image_shape), labels(N_IMAGES, recipe)
+    return training_step(Trainer(recipe, shown, classes, device=ops))
 
 
 def numpy(recipe: Recipe) -> Step:
@@ -63,21 +66,28 @@ def eager(recipe: Recipe, device: str = "cpu", tf32: bool = False) -> Step:
     from benchmarks.harness.pytorch.gpu_steps import set_precision
 
     set_precision(tf32)
-    return Eager(recipe, images(), device)
+    return Eager(recipe, images(N_IMAGES, recipe.image_shape), device)
 
 
 def tuned(recipe: Recipe) -> Step:
     """PyTorch, optimized by hand."""
     from benchmarks.harness.pytorch.tuned_steps import Tuned
 
-    return Tuned(recipe, images())
+    return Tuned(recipe, images(N_IMAGES, recipe.image_shape))
 
 
 def compiled(recipe: Recipe) -> Step:
     """PyTorch with torch.compile."""
     from benchmarks.harness.pytorch.tuned_steps import Compiled
 
-    return Compiled(recipe, images())
+    return Compiled(recipe, images(N_IMAGES, recipe.image_shape))
+
+
+def jax(recipe: Recipe) -> Step:
+    """JAX, with the whole step as one compiled program."""
+    from benchmarks.harness.jax.steps import Step as JaxStep
+
+    return JaxStep(recipe, images(N_IMAGES, recipe.image_shape))
 
 
 def graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
@@ -85,7 +95,7 @@ def graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
     from benchmarks.harness.pytorch.gpu_steps import Graphed, set_precision
 
     set_precision(tf32)
-    return Graphed(recipe, images(), device)
+    return Graphed(recipe, images(N_IMAGES, recipe.image_shape), device)
 
 
 def compiled_graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
@@ -93,11 +103,11 @@ def compiled_graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
     from benchmarks.harness.pytorch.gpu_steps import Compiled, set_precision
 
     set_precision(tf32)
-    return Compiled(recipe, images(), device)
+    return Compiled(recipe, images(N_IMAGES, recipe.image_shape), device)
 
 
 ON_CPU: dict[str, Callable[[Recipe], Step]] = {
-    contender.__name__: contender for contender in (ours, numpy, floor, eager, tuned, compiled)
+    contender.__name__: contender for contender in (ours, numpy, floor, eager, tuned, compiled, jax)
 }
 ON_GPU: dict[str, Callable[[Recipe, str, bool], Step]] = {
     "ours": ours,

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from benchmarks.harness.pytorch.networks import peer_of
 from gan.errors import RunError
-from gan.objectives.objectives import NonSaturating
+from gan.objectives.objectives import NonSaturating, Relativistic
 from gan.objectives.penalties import ZeroCentered
 from gan.recipes import Recipe
 from nn import Sigmoid
@@ -34,8 +34,8 @@ class Eager:
 
     Parameters
     ----------
-    recipe : with a non-saturating objective, and a zero-centered penalty or none
-    images : uint8 (N, 28, 28); they are kept on the device as floats
+    recipe : with a non-saturating or relativistic objective, and a zero-centered penalty or none
+    images : uint8 (N, C, H, W); they are kept on the device as floats
     device : "cpu" or "cuda"
     """
 
@@ -43,14 +43,20 @@ class Eager:
         torch.set_num_threads(available_cores())
         torch.manual_seed(0)
         objective, slope_penalty = recipe.objective, recipe.penalty
-        if type(objective) is not NonSaturating or not isinstance(
-            slope_penalty, ZeroCentered | None
-        ):
-            raise RunError(
-                f"{recipe.name}: expected a non-saturating objective, and a zero-centered penalty "
-                "or none; benchmarks/harness/pytorch/eager_steps.py has no other"
-            )
         generator, discriminator = recipe.generator().build(0), recipe.discriminator().build(1)
+        self.on_probabilities = isinstance(discriminator[-1], Sigmoid)
+        fits = type(objective) is NonSaturating or (
+            type(objective) is Relativistic and not self.on_probabilities
+        )
+        if not fits or not isinstance(slope_penalty, ZeroCentered | None):
+            raise RunError(
+                f"{recipe.name}: expected a non-saturating objective, or a relativistic one of "
+                "logits, and a zero-centered penalty or none; "
+                "benchmarks/harness/pytorch/eager_steps.py has no other"
+            )
+        self.real_target, self.weight = 1.0, 1.0
+        if isinstance(objective, NonSaturating):
+            self.real_target, self.weight = objective.real_target, objective.weight
         image_shape = generator.output_shape((recipe.n_in,))
         self.objective, self.slope_penalty = objective, slope_penalty
         self.recipe, self.n, self.device = recipe, recipe.batch_size, device
@@ -58,7 +64,6 @@ class Eager:
         self.D = peer_of(discriminator, image_shape).to(device)
         labels = torch.arange(len(images), device=device) % max(recipe.num_classes, 1)
         self.onehot = one_hot(labels, max(recipe.num_classes, 1)).float()  # of each image
-        self.on_probabilities = isinstance(discriminator[-1], Sigmoid)
         self.has_batchnorm = any(layer.statistic_shapes for _, layer in discriminator.modules())
         low, high = recipe.image_range
         pixels = torch.from_numpy(images).to(device).reshape(len(images), *image_shape)
@@ -82,17 +87,25 @@ class Eager:
         real = self.batch()
 
         self.d_optimizer.zero_grad()
-        real_loss = self.loss(self.logits(real), self.objective.real_target)
+        real_output = self.logits(real)
         fake = self.G(self.noise())
-        fake_loss = self.loss(self.logits(fake.detach()), 0.0)
-        d_loss = (real_loss + fake_loss) * self.objective.weight + self.penalty(real, fake)
+        fake_output = self.logits(fake.detach())
+        if self.objective.pairs:
+            d_loss = self.loss(real_output - fake_output, 1.0)
+        else:
+            real_loss = self.loss(real_output, self.real_target)
+            d_loss = (real_loss + self.loss(fake_output, 0.0)) * self.weight
+        d_loss = d_loss + self.penalty(real, fake)
         d_loss.backward()
         self.d_optimizer.step()
 
         self.g_optimizer.zero_grad()
         if self.recipe.fresh_noise:
             fake = self.G(self.noise())
-        g_loss = self.loss(self.logits(fake), 1.0)
+        fake_output = self.logits(fake)
+        if self.objective.pairs:
+            fake_output = fake_output - self.logits(real)
+        g_loss = self.loss(fake_output, 1.0)
         g_loss.backward()
         self.g_optimizer.step()
         self.update_ema()

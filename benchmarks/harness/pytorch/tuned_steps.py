@@ -23,7 +23,7 @@ class Tuned(Eager):
     def __init__(self, recipe: Recipe, images: np.ndarray, device: str = "cpu") -> None:
         super().__init__(recipe, images, device)
         self.ones = torch.ones(self.n, 1, device=device)
-        real_labels = self.ones * self.objective.real_target
+        real_labels = self.ones * self.real_target
         self.d_labels = torch.cat([real_labels, 0 * self.ones])
 
     def adam_options(self) -> dict[str, Any]:
@@ -43,7 +43,8 @@ class Tuned(Eager):
 
         self.D.requires_grad_(False)
         self.g_optimizer.zero_grad(set_to_none=True)
-        g_loss = self.g_loss(self.G(self.noise()) if self.recipe.fresh_noise else made)
+        fake = self.G(self.noise()) if self.recipe.fresh_noise else made
+        g_loss = self.g_loss(fake, *[real] * self.objective.pairs)
         g_loss.backward()
         self.g_optimizer.step()
         self.D.requires_grad_(True)
@@ -52,7 +53,10 @@ class Tuned(Eager):
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """D's loss without the penalty."""
-        weight = self.objective.weight
+        weight = self.weight
+        if self.objective.pairs:
+            real_output, fake_output = self.logits_of_both(real, fake)
+            return self.cross_entropy(real_output - fake_output, self.ones)
         if not self.has_batchnorm:  # a mean over both halves is half the sum of their means
             both = self.logits(torch.cat([real, fake]))
             return self.cross_entropy(both, self.d_labels) * (2 * weight)
@@ -60,8 +64,19 @@ class Tuned(Eager):
         real_loss = self.cross_entropy(self.logits(real), real_labels)
         return (real_loss + self.cross_entropy(self.logits(fake), fake_labels)) * weight
 
-    def g_loss(self, fake: Tensor) -> Tensor:
-        return self.cross_entropy(self.logits(fake), self.ones)
+    def g_loss(self, fake: Tensor, *real: Tensor) -> Tensor:
+        """G's loss, given training images too where the objective is of pairs."""
+        output = self.logits(fake)
+        if real:
+            with torch.no_grad():
+                real_output = self.logits(*real)
+            output = output - real_output
+        return self.cross_entropy(output, self.ones)
+
+    def logits_of_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, ...]:
+        if self.has_batchnorm:
+            return self.logits(real), self.logits(fake)
+        return self.logits(torch.cat([real, fake])).split(self.n)
 
 
 class Compiled(Tuned):

@@ -1,0 +1,1 @@
+"""JAX's contender: the whole training step as one compiled program."""
