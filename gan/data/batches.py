@@ -46,6 +46,7 @@ class Batches:
     image_range : (low, high), to which 0 and 255 are mapped
     ops : the backend
     stream : random stream of that backend, for the order
+    rows : integers (n,), the only images to take; None for all
 
     Raises
     ------
@@ -59,14 +60,16 @@ class Batches:
         image_range: tuple[float, float],
         ops: Any,
         stream: Any,
+        rows: np.ndarray | None = None,
     ) -> None:
         check_images(images)
-        self.batch_size = check_batch_size(batch_size, len(images), "images")
-        self.per_epoch = len(images) // self.batch_size
+        self._rows = np.arange(len(images)) if rows is None else rows.astype(np.int64)
+        self.batch_size = check_batch_size(batch_size, len(self._rows), "images")
+        self.per_epoch = len(self._rows) // self.batch_size
         self.ops, self.stream = ops, stream
         self.images = ops.asarray(images.reshape(len(images), -1))
         self.image_shape, self.n_pixels = images.shape[1:], self.images.shape[1]
-        self.order = ops.asarray(np.arange(len(images)))
+        self.order = ops.asarray(self._rows)
         low, high = image_range
         self.scale, self.shift = (high - low) / 255, low
         self._class_onehot: Array | None = None
@@ -80,14 +83,19 @@ class Batches:
 
         Parameters
         ----------
-        labels : integers (N,) in 0..num_classes-1
+        labels : integers in 0..num_classes-1, one for each of the images taken
         num_classes : width of the one-hot rows
 
         Raises
         ------
         RunError : the labels are anything else
         """
-        self._class_onehot = self.ops.asarray(one_hot(labels, len(self.images), num_classes))
+        taken = one_hot(labels, len(self._rows), num_classes)
+        if len(taken) < len(self.images):
+            whole = np.zeros((len(self.images), num_classes), np.uint8)
+            whole[self._rows] = taken
+            taken = whole
+        self._class_onehot = self.ops.asarray(taken)
 
     def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
         """Write the batch of a training step into the given arrays.
