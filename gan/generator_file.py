@@ -36,6 +36,13 @@ def load_sampler(
     WeightsError
         If the file does not hold a generator of images.
     """
+    return load_generator(path, device, layers)[0]
+
+
+def load_generator(
+    path: str | PathLike[str], device: str | Ops = "cpu", layers: Sequence[type[Layer]] = ()
+) -> tuple[Sampler, Description]:
+    """The same, and what the file says of it besides, such as how it was trained."""
     networks, info = load_weights(path, device=device, layers=layers)
     if "G" not in networks:
         found = ", ".join(networks) or "no network"
@@ -47,7 +54,7 @@ def load_sampler(
         raise WeightsError(
             f"{path}: it does not say how to sample its generator ({problem})"
         ) from None
-    return Sampler(
+    sampler = Sampler(
         networks["G"],
         description.latent,
         description.image_range,
@@ -56,6 +63,7 @@ def load_sampler(
         image_shape,
         description.class_names,
     )
+    return sampler, description
 
 
 def _image_shape(generator: Sequential, description: Description) -> ImageShape:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from gan.commands.shared.announcements import Compilation, announcing
 from gan.commands.shared.closing import numba_hint, print_fid, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
+from gan.commands.shared.image_evaluation import Stopped, fid_callback
 from gan.commands.shared.options import (
     DIGIT_DATASETS,
     add_data,
@@ -33,21 +34,18 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
-from gan.commands.shared.own_images import (
-    add_own_images,
-    fitted,
-    image_set,
-    name_of_data,
-)
+from gan.commands.shared.own_images import add_own_images, name_of_data
 from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
+from gan.commands.shared.training_data import other_data
+from gan.data import stacked
+from gan.data.batches import BatchSource
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.data.images import cifar10
-from gan.data.images.image_set import ImageSet
+from gan.data.images.split import Split
 from gan.data.sources import SOURCES
-from gan.errors import RunError
 from gan.evaluation.collapse import CollapseCallback
 from gan.evaluation.fid_callback import FIDCallback
 from gan.folders import check_new
@@ -86,7 +84,7 @@ def arguments() -> Namespace:
         metavar="R",
         help="set the learning rate of Adam for both networks (default: the recipe's)",
     )
-    add_data(parser, [*SOURCES, cifar10.NAME], None, own=True)
+    add_data(parser, [*SOURCES, cifar10.NAME, stacked.NAME], None, own=True)
     add_own_images(parser)
     add_device(parser, None, tf32=True)
     add(
@@ -131,28 +129,31 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     config = settings(vars(args), checkpoint)
     recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
     if config["dataset"]:
-        image_shape = cifar10.SHAPE if config["dataset"] == cifar10.NAME else DIGITS
-        recipe = recipe.for_images(image_shape)
+        shapes = {cifar10.NAME: cifar10.SHAPE, stacked.NAME: stacked.SHAPE}
+        recipe = recipe.for_images(shapes.get(config["dataset"], DIGITS))
     out = Path(args.out) if args.out else run_folder(recipe.name)
     if not run:
         check_new(out if args.out else free_name(out))  # before the data are fetched
     is_digits = config["dataset"] in DIGIT_DATASETS
-    if config["evaluate_every"] and not is_digits:
-        raise RunError(
-            "--evaluate-every: expected a dataset of digits, which FID needs, "
-            f"got {name_of_data(config)}"
-        )
     kept = checkpoint.data_dir if checkpoint else None
-    images: np.ndarray | ImageSet
+    split: Split | None = None
+    images: np.ndarray | BatchSource
     labels: np.ndarray | None
     if config["dataset"] in SOURCES:
         data_dir = args.data_dir or kept
         images, labels = training_images(config["dataset"], data_dir, args.quiet, checkpoint)
-        data = digest(images)
+        n_images, data = len(images), digest(images)
     else:
-        images, data_dir = image_set(args, config, checkpoint)
-        say(images.report)
-        recipe, labels, data = fitted(recipe, images), images.labels, images.digest
+        recipe, other = other_data(
+            args,
+            config,
+            checkpoint,
+            recipe,
+            lambda folder: training_images("mnist", folder, args.quiet, checkpoint)[0],
+            say,
+        )
+        images, labels, n_images = other.images, other.labels, other.n_images
+        data, data_dir, split = other.digest, other.data_dir, other.split
     targets: np.ndarray | ClusterIds | None = labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
@@ -161,10 +162,10 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     }
     recipe = replace(recipe, **given)
     hint = numba_hint(ops, config["device"])
-    say(f"{recipe.name} on {len(images):,} images of {name_of_data(config)}, on {ops!r}{hint}")
+    say(f"{recipe.name} on {n_images:,} images of {name_of_data(config)}, on {ops!r}{hint}")
     trainer = Trainer(recipe, images, targets, seed=config["seed"], device=ops)
     config |= {
-        "images": len(images),
+        "images": n_images,
         "data": data,
         "batch_size": trainer.batch_size,
         "learning_rate": trainer.learning_rate,
@@ -174,7 +175,12 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         "checkpoint_minutes": config["checkpoint_minutes"],
         "data_dir": data_dir and str(Path(data_dir).absolute()),
     }
-    if config["evaluate_every"]:
+    if config["evaluate_every"] and not is_digits:
+        try:
+            recording["fid"] = fid_callback(args, config, split, data_dir, ops, say)
+        except Stopped as stop:
+            return stop.status
+    elif config["evaluate_every"]:
         test_images, _ = load(
             config["dataset"], "test", data_dir=data_dir, flat=False, quiet=args.quiet
         )
@@ -216,7 +222,8 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         say(f"  {to_paste('train', '--resume', run.path)}")
     print_next(run, say, "digits" if is_digits else "images")
     if not is_digits:
-        say("FID is not measured: it needs MNIST's digits")
+        say("measure how good they are with")
+        say(f"  {to_paste('evaluate', '--weights', run.path / 'weights.npz')}")
     elif not args.quiet:
         print_fid(trainer, run, not stopper.caught, say)
     return stopper.status

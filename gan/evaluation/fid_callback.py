@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from gan.evaluation.evaluator import Evaluator
+from gan.evaluation.image_evaluator import ImageEvaluator
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn.ops.base import Ops
@@ -26,15 +27,22 @@ class FIDCallback(Callback):
     Parameters
     ----------
     test_images
-        What `Evaluator` takes.
+        What `Evaluator` takes, or, for images other than digits, an `ImageEvaluator`.
     every
         Epochs from one measurement to the next.
     device
         Where the features are computed.
     """
 
-    def __init__(self, test_images: ArrayLike, every: int, device: str | Ops = "cpu") -> None:
-        self._evaluator, self._every = Evaluator(test_images, device), every
+    def __init__(
+        self, test_images: ArrayLike | ImageEvaluator, every: int, device: str | Ops = "cpu"
+    ) -> None:
+        self._every, self._samples = every, SAMPLES
+        self._evaluator: Evaluator | ImageEvaluator
+        if isinstance(test_images, ImageEvaluator):
+            self._evaluator, self._samples = test_images, test_images.count
+        else:
+            self._evaluator = Evaluator(test_images, device)
         self.latest: float | None = None
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:
@@ -49,7 +57,8 @@ class FIDCallback(Callback):
 
     def measure(self, trainer: Trainer) -> float:
         """The FID of the images that the trainer's generator draws now."""
-        return self._evaluator.fid(trainer.sampler.images(trainer.sampler.inputs(SAMPLES, SEED)))
+        inputs = trainer.sampler.inputs(self._samples, SEED)
+        return self._evaluator.fid(trainer.sampler.images(inputs))
 
 
 def in_context(fid: float) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from gan.classifier.network import AT_ONCE, as_input
-from gan.data.image_shapes import ImageShape, in_words
+from gan.data.image_shapes import ImageShape
 from gan.errors import DataError
 from gan.evaluation.fid import fid
 from gan.evaluation.precision_recall import precision_recall
+from gan.evaluation.samples import as_pixels
 from nn import Sequential
 
 NEIGHBOURS = 3  # of precision and recall
@@ -48,8 +49,8 @@ class ImageEvaluator:
 
     Attributes
     ----------
-    count
-        How many images are in each half.
+    n_held_out, count
+        How many images are held out, and how many are in each half.
     accuracy
         The share of the held-out images that the classifier assigns to their class.
     guessing
@@ -63,12 +64,8 @@ class ImageEvaluator:
         labels: np.ndarray,
         progress: Progress | None = None,
     ) -> None:
-        self.count = len(held_out) // 2
-        if self.count < FEWEST:
-            raise DataError(
-                f"images: expected at least {2 * FEWEST} held out of training, to measure "
-                f"against, got {len(held_out)}; give more images"
-            )
+        self.count = half_of(len(held_out))
+        self.n_held_out = len(held_out)
         self._body, self._head = classifier[:-1], classifier[-1:]
         self.image_shape: ImageShape = held_out.shape[1:]
         seen = self.look(held_out, progress)
@@ -122,9 +119,10 @@ class ImageEvaluator:
         """
         return self._metrics(self.look(images, progress), labels)
 
-    def floor(self, has_labels: bool) -> dict[str, Any]:
-        """The same figures of the other half of the images held out."""
-        return self._metrics(self._floor, self.floor_labels if has_labels else None)
+    def floor(self, n: int, has_labels: bool) -> dict[str, Any]:
+        """The same figures of n images, at most `count`, of the other half of those held out."""
+        seen = Seen(self._floor.features[:n], self._floor.classes[:n])
+        return self._metrics(seen, self.floor_labels[:n] if has_labels else None)
 
     def _metrics(self, seen: Seen, labels: np.ndarray | None) -> dict[str, Any]:
         precision, recall = precision_recall(self._reference, seen.features, NEIGHBOURS)
@@ -138,39 +136,11 @@ class ImageEvaluator:
         return metrics
 
 
-def as_pixels(images: np.ndarray, image_shape: ImageShape) -> np.ndarray:
-    """Images as the classifier takes them: uint8 (N, C, H, W).
-
-    Parameters
-    ----------
-    images
-        uint8 in 0..255 or floats in [0, 1]: (N, C, H, W), (N, H, W) in grey or (N, H, W, 3).
-    image_shape
-        (C, H, W).
-
-    Raises
-    ------
-    DataError
-        If they have another shape or type, or floats are outside [0, 1].
-    """
-    channels, height, width = image_shape
-    images = np.asarray(images)
-    shape = images.shape[1:]
-    if channels > 1 and shape == (height, width, channels):
-        images = images.transpose(0, 3, 1, 2)
-    elif channels == 1 and shape == (height, width):
-        images = images[:, None]
-    elif shape != image_shape:
+def half_of(n_held_out: int) -> int:
+    """How many images are in each half; `DataError` if they are too few to measure against."""
+    if n_held_out < 2 * FEWEST:
         raise DataError(
-            f"images: expected {in_words(image_shape)}, as the data has them, got shape "
-            f"{images.shape}; scale them to it"
+            f"images: expected at least {2 * FEWEST} held out of training, to measure against, got "
+            f"{n_held_out}; give more images"
         )
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind != "f" or not (images.min() >= 0 and images.max() <= 1):
-        raise DataError(
-            f"images: expected uint8 in 0..255 or floats in [0, 1], got {images.dtype}"
-            + (f" of {images.min():.6g} to {images.max():.6g}" if images.size else "")
-            + "; convert them"
-        )
-    return np.rint(255 * images).astype(np.uint8)
+    return n_held_out // 2

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
-from gan.recipes import DEFAULT, get_recipe
+from gan.recipes import DEFAULT, STACKED_DEFAULT, get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint
 from gan.runs.run import CHECKPOINT_MINUTES
 from nn import WeightsError
@@ -75,6 +76,8 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
             config |= {"dataset": None, "source": {"name": name, **how}}
         else:
             _check_source(given, {})
+        if config["dataset"] == STACKED and "recipe" not in given:
+            config["recipe"] = STACKED_DEFAULT
         if not any(length.values()):
             recipe = get_recipe(config["recipe"])
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}

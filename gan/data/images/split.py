@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -63,11 +63,12 @@ class Split:
     whole
         The image set.
     held_out
-        Integers, the rows of the images that are held out; all others are trained on.
+        Integers, the rows of the images that are held out; all others are trained on. By default
+        none.
     """
 
     whole: ImageSet
-    held_out: np.ndarray
+    held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @classmethod
     def of(cls, images: ImageSet) -> Split:
@@ -84,7 +85,7 @@ class Split:
     def __len__(self) -> int:
         return len(self.whole) - len(self.held_out)
 
-    @property
+    @cached_property
     def labels(self) -> np.ndarray | None:
         """Those of the images to train on."""
         return None if self.whole.labels is None else self.whole.labels[self.rows]
