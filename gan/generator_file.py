@@ -8,13 +8,13 @@ from os import PathLike
 
 from gan.data.image_shapes import ImageShape
 from gan.description import Description, is_image_shape
+from gan.recipe import DIGITS
 from gan.sampling import Sampler
 from nn import ByhandError, Layer, Sequential, WeightsError, load_weights
 from nn.ops.base import Ops
 from nn.serialization.pass_size import pass_size
 
 MAX_PASS_SIZE = 1_000_000  # numbers per image: three times those of dcgan, the largest recipe
-SQUARE = 28  # pixels: the side of flat images in files that do not say their shape
 
 
 def load_sampler(
@@ -70,7 +70,7 @@ def _image_shape(generator: Sequential, description: Description) -> ImageShape:
     """The shape of its images; `WeightsError` unless it makes them in bounded memory."""
     n_in = description.n_in
     made = generator.output_shape((n_in,))
-    guessed = made if is_image_shape(made) else (1, SQUARE, SQUARE)
+    guessed = made if is_image_shape(made) else DIGITS  # of version 0.1
     shape = description.image_shape or (guessed[0], guessed[1], guessed[2])
     expected = math.prod(shape)
     if made not in (shape, shape[1:], (expected,)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -37,7 +38,8 @@ def make_batches(
 class Batches:
     """Whole batches of images in a new random order each epoch, from a uint8 copy on the device.
 
-    The last images of an order, fewer than a batch, are left out in that epoch.
+    On the CPU, images that nobody can change, such as a read-only memory map, are not copied. The
+    last images of an order, fewer than a batch, are left out in that epoch.
 
     Parameters
     ----------
@@ -67,7 +69,9 @@ class Batches:
         self.batch_size = check_batch_size(batch_size, len(self._rows), "images")
         self.per_epoch = len(self._rows) // self.batch_size
         self.ops, self.stream = ops, stream
-        self.images = ops.asarray(images.reshape(len(images), -1))
+        flat = images.reshape(len(images), -1)
+        is_usable = ops.is_array(flat) and flat.flags.c_contiguous and is_frozen(images)
+        self.images = flat if is_usable else ops.asarray(flat)
         self.image_shape, self.n_pixels = images.shape[1:], self.images.shape[1]
         self.order = ops.asarray(self._rows)
         low, high = image_range
@@ -117,6 +121,16 @@ class Batches:
     def orders(self) -> tuple[list[Array], list[Any]]:
         """The index vectors that `gather` shuffles, and their streams, for checkpoints."""
         return [self.order], [self.stream]
+
+
+def is_frozen(array: np.ndarray) -> bool:
+    """Whether the array, and all that it is a view of, are read-only."""
+    part: Any = array
+    while isinstance(part, np.ndarray):
+        if part.flags.writeable:
+            return False
+        part = part.base
+    return part is None or isinstance(part, bytes | mmap)
 
 
 def check_batch_size(batch_size: Any, n: int, what: str) -> int:

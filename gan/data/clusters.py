@@ -29,7 +29,8 @@ COMPONENTS = 50  # principal components in which distances are measured
 MOST_EXACT = 1024  # pixels and colours up to which the components are exact
 SPARE, POWERS = 10, 5  # extra directions, and products, of the approximation beyond that
 ROUNDS = 30  # of Lloyd's algorithm
-CHUNK = 4096  # images converted to float at a time
+CHUNK = 4096  # images converted to float at a time,
+CHUNK_PIXELS = 2**22  # and fewer large ones: 16 MB
 LOGGER = logging.getLogger(__name__)
 
 
@@ -110,7 +111,7 @@ def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 def principal_components(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """uint8 (N, D) -> float32 (n, <= COMPONENTS), along the directions of largest variance."""
-    sums = sum(pixels[part].sum(axis=0, dtype=np.float64) for part in chunks(rows))
+    sums = sum(pixels[part].sum(axis=0, dtype=np.float64) for part in chunks(rows, chunk_of(pixels)))
     mean = (sums / len(rows)).astype(np.float32)
     if pixels.shape[1] <= MOST_EXACT:
         covariance = sum(part.T @ part for part in centred_chunks(pixels, rows, mean))
@@ -135,10 +136,15 @@ def subspace(pixels: np.ndarray, rows: np.ndarray, mean: np.ndarray) -> np.ndarr
 
 
 def centred_chunks(pixels: np.ndarray, rows: np.ndarray, mean: np.ndarray) -> Iterator[np.ndarray]:
-    """These rows minus their mean, CHUNK at a time."""
-    return (pixels[part] - mean for part in chunks(rows))
+    """These rows minus their mean, some at a time."""
+    return (pixels[part] - mean for part in chunks(rows, chunk_of(pixels)))
 
 
-def chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows, CHUNK at a time."""
-    return (rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK))
+def chunk_of(pixels: np.ndarray) -> int:
+    """How many of these images, flat, are converted at a time."""
+    return max(1, min(CHUNK, CHUNK_PIXELS // pixels.shape[1]))
+
+
+def chunks(rows: np.ndarray, size: int = CHUNK) -> Iterator[np.ndarray]:
+    """The rows, `size` at a time."""
+    return (rows[i : i + size] for i in range(0, len(rows), size))

@@ -9,16 +9,21 @@ import numpy as np
 
 from benchmarks.harness.contenders.floor import record_products, replay
 from benchmarks.harness.rounds import Step
-from gan.recipes import Recipe, get_recipe
+from gan.recipes import DIGITS, Recipe, get_recipe
 from gan.training.trainer import Trainer
 from nn import get_ops
 
 N_IMAGES = 10_000  # more than any processor's cache holds
 
 
-def images(n: int = N_IMAGES) -> np.ndarray:
-    """Random training images, the same for all contenders: uint8 (n, 28, 28)."""
-    return np.random.default_rng(0).integers(0, 256, (n, 28, 28), np.uint8)
+def images(n: int = N_IMAGES, image_shape: tuple[int, ...] = DIGITS[1:]) -> np.ndarray:
+    """Random training images, the same for all contenders: uint8 (n, 28, 28) unless told."""
+    return np.random.default_rng(0).integers(0, 256, (n, *image_shape), np.uint8)
+
+
+def images_for(recipe: Recipe) -> np.ndarray:
+    """Random training images of the recipe's shape."""
+    return images() if recipe.image_shape == DIGITS else images(image_shape=recipe.image_shape)
 
 
 def labels(n: int, recipe: Recipe) -> np.ndarray:
@@ -40,7 +45,7 @@ def training_step(trainer: Trainer) -> Step:
 def ours(recipe: Recipe, device: Any = "cpu", tf32: bool = False) -> Step:
     """Our training step."""
     ops = get_ops(device, tf32)
-    return training_step(Trainer(recipe, images(), labels(N_IMAGES, recipe), device=ops))
+    return training_step(Trainer(recipe, images_for(recipe), labels(N_IMAGES, recipe), device=ops))
 
 
 def numpy(recipe: Recipe) -> Step:
@@ -63,21 +68,21 @@ def eager(recipe: Recipe, device: str = "cpu", tf32: bool = False) -> Step:
     from benchmarks.harness.pytorch.gpu_steps import set_precision
 
     set_precision(tf32)
-    return Eager(recipe, images(), device)
+    return Eager(recipe, images_for(recipe), device)
 
 
 def tuned(recipe: Recipe) -> Step:
     """PyTorch, optimized by hand."""
     from benchmarks.harness.pytorch.tuned_steps import Tuned
 
-    return Tuned(recipe, images())
+    return Tuned(recipe, images_for(recipe))
 
 
 def compiled(recipe: Recipe) -> Step:
     """PyTorch with torch.compile."""
     from benchmarks.harness.pytorch.tuned_steps import Compiled
 
-    return Compiled(recipe, images())
+    return Compiled(recipe, images_for(recipe))
 
 
 def graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
@@ -85,7 +90,7 @@ def graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
     from benchmarks.harness.pytorch.gpu_steps import Graphed, set_precision
 
     set_precision(tf32)
-    return Graphed(recipe, images(), device)
+    return Graphed(recipe, images_for(recipe), device)
 
 
 def compiled_graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
@@ -93,7 +98,7 @@ def compiled_graphs(recipe: Recipe, device: str, tf32: bool) -> Step:
     from benchmarks.harness.pytorch.gpu_steps import Compiled, set_precision
 
     set_precision(tf32)
-    return Compiled(recipe, images(), device)
+    return Compiled(recipe, images_for(recipe), device)
 
 
 ON_CPU: dict[str, Callable[[Recipe], Step]] = {
@@ -107,9 +112,19 @@ ON_GPU: dict[str, Callable[[Recipe, str, bool], Step]] = {
 }
 
 
-def make_step(name: str, recipe_name: str, device: str = "cpu", precision: str = "float32") -> Step:
-    """A contender's step; `precision` of its products is float32 or tf32."""
-    recipe = get_recipe(recipe_name)
+def make_step(
+    name: str,
+    recipe_name: str,
+    device: str = "cpu",
+    precision: str = "float32",
+    image_shape: str = "",
+) -> Step:
+    """A contender's step; `precision` of its products is float32 or tf32.
+
+    `image_shape` is that of the images, such as "3x32x32"; "" for the recipe's own.
+    """
+    shape = tuple(map(int, image_shape.split("x"))) if image_shape else None
+    recipe = get_recipe(recipe_name, shape and (shape[0], shape[1], shape[2]))
     if device == "cpu":
         return ON_CPU[name](recipe)
     return ON_GPU[name](recipe, device, precision == "tf32")

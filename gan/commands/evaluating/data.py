@@ -12,11 +12,12 @@ import numpy as np
 
 from gan.commands.shared.own_images import ARRAYS, own_images
 from gan.data.datasets import load
-from gan.data.image_shapes import ImageShape
+from gan.data.image_shapes import ImageShape, in_words
 from gan.data.images import cifar10
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
 from gan.errors import RunError
+from gan.recipe import DIGITS
 from gan.runs.checkpoint import NAME, read_checkpoint
 from gan.runs.resume import check_data
 from gan.runs.settings import SOURCE
@@ -50,7 +51,7 @@ def _image_set(name: str, split: str, data_dir: str | None, quiet: bool) -> Imag
         return cifar10.cifar10(split, data_dir=data_dir, quiet=quiet)
     images, labels = load(name, split, data_dir=data_dir, flat=False, quiet=quiet)
     names = tuple(map(str, range(10)))
-    report = f"{name}: {len(images):,} images of 28 x 28 in grey; {len(names)} classes"
+    report = f"{name}: {len(images):,} images of {in_words(DIGITS)}; {len(names)} classes"
     return ImageSet(images, labels.astype(np.int64), names, report)
 
 

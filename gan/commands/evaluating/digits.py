@@ -79,7 +79,7 @@ def samples_in(path: str, seed: int) -> tuple[np.ndarray, str]:
 
 
 def samples_of(sampler: Sampler, seed: int, progress: Progress) -> np.ndarray:
-    """COUNT images of the generator: float32 (COUNT, 28, 28) in [0, 1]."""
+    """COUNT images of the generator: float32 (COUNT, H, W) in [0, 1]."""
     inputs, parts = sampler.inputs(COUNT, seed), []
     for i in range(0, COUNT, AT_ONCE):
         parts.append(sampler.images(inputs[i : i + AT_ONCE]))

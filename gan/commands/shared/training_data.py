@@ -73,7 +73,7 @@ def other_data(
     recipe
         The run's.
     load_digits
-        Returns the digits in a folder, uint8 (N, 1, 28, 28).
+        Returns the digits in a folder, uint8 (N, 1, H, W).
     say
         Prints a line.
     """
