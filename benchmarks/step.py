@@ -64,7 +64,6 @@ def arguments() -> Namespace:
     parser.add_argument(
         "--image-shape",
         type=image_shape,
-        default="",
         metavar="CxHxW",
         help="of the images, such as 3x32x32 (default: the recipe's own)",
     )
@@ -108,7 +107,7 @@ def main() -> int:
         file=sys.stderr,
     )
     ours, floor = (["ours"], []) if on_gpu else (["ours", "numpy"], ["floor"])
-    device = args.device, "tf32" if args.tf32 else "float32", args.image_shape
+    device = args.device, "tf32" if args.tf32 else "float32", args.image_shape or ""
     rows = []
     for recipe in recipes:
         names = [*ours, *floor, *peers]

@@ -111,7 +111,9 @@ def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 def principal_components(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """uint8 (N, D) -> float32 (n, <= COMPONENTS), along the directions of largest variance."""
-    sums = sum(pixels[part].sum(axis=0, dtype=np.float64) for part in chunks(rows, chunk_of(pixels)))
+    sums = sum(
+        pixels[part].sum(axis=0, dtype=np.float64) for part in chunks(rows, chunk_of(pixels))
+    )
     mean = (sums / len(rows)).astype(np.float32)
     if pixels.shape[1] <= MOST_EXACT:
         covariance = sum(part.T @ part for part in centred_chunks(pixels, rows, mean))

@@ -29,8 +29,8 @@ def wide(recipe: Recipe, width: int) -> Recipe:
 
     def make(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwork]:
         return (
-            partial(small_generator, image_shape=image_shape, width=width),
-            partial(small_discriminator, image_shape=image_shape, width=width),
+            partial(small_generator, image_shape=image_shape, narrowest=width),
+            partial(small_discriminator, image_shape=image_shape, narrowest=width),
         )
 
     return replace(recipe, make_networks=make)
