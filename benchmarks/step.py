@@ -2,6 +2,7 @@
 
     python -m benchmarks.step
     python -m benchmarks.step --recipe two-layer --recipe mlp-dropout --rounds 60 --markdown
+    python -m benchmarks.step --recipe conv-clusters --image-shape 3x32x32
 
 Times are medians over all rounds, in milliseconds. A ratio is the median of the ratios of the
 rounds, with its quartiles. The contenders run in interleaved rounds, each in its own process and
@@ -25,9 +26,10 @@ captured.
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 
 from benchmarks.harness.options import add_count, add_markdown, add_peers, add_recipes, recipe_names
 from benchmarks.harness.ratios import ratio_cell
@@ -71,8 +73,21 @@ def arguments() -> Namespace:
         action="store_true",
         help="on a GPU: products of factors rounded to TF32, for all contenders",
     )
+    parser.add_argument(
+        "--image-shape",
+        type=image_shape,
+        metavar="CxHxW",
+        help="of the images, such as 3x32x32 (default: the recipe's own)",
+    )
     add_markdown(parser)
     return parser.parse_args()
+
+
+def image_shape(text: str) -> str:
+    """An argparse type: channels, height and width."""
+    if not re.fullmatch(r"[13]x[1-9]\d{0,3}x[1-9]\d{0,3}", text):
+        raise ArgumentTypeError(f"expected CxHxW, such as 3x32x32, got {text!r}")
+    return text
 
 
 def row(recipe: str, peers: list[str], times: dict[str, list[float]]) -> list[str]:
@@ -110,7 +125,7 @@ def main() -> int:
         file=sys.stderr,
     )
     ours, floor = (["ours"], []) if on_gpu else (["ours", "numpy"], ["floor"])
-    device = args.device, "tf32" if args.tf32 else "float32"
+    device = args.device, "tf32" if args.tf32 else "float32", args.image_shape or ""
     rows = []
     for recipe in recipes:
         names = [*ours, *floor, *peers]

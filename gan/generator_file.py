@@ -9,13 +9,13 @@ from typing import Any
 
 from gan.data.image_shapes import ImageShape
 from gan.description import Description, is_image_shape
+from gan.recipe import DIGITS
 from gan.sampling import Sampler
 from nn import ByhandError, Layer, Sequential, WeightsError, load_weights
 from nn.ops.base import Ops
 from nn.serialization.pass_size import pass_size
 
 MAX_PASS_SIZE = 1_000_000  # numbers per image: three times those of dcgan, the largest recipe
-SQUARE = 28  # pixels: the side of flat images in files that do not say their shape
 
 
 def load_sampler(
@@ -37,14 +37,21 @@ def load_sampler(
     WeightsError
         If the file does not hold a generator of images.
     """
+    return load_generator(path, device, layers)[0]
+
+
+def load_generator(
+    path: str | PathLike[str], device: str | Ops = "cpu", layers: Sequence[type[Layer]] = ()
+) -> tuple[Sampler, Description]:
+    """The same, and what the file says of it besides, such as how it was trained."""
     networks, info = load_weights(path, device=device, layers=layers)
-    return sampler_of(path, networks, info)
+    return generator_of(path, networks, info)
 
 
-def sampler_of(
+def generator_of(
     path: str | PathLike[str], networks: Mapping[str, Any], info: Mapping[str, Any]
-) -> Sampler:
-    """What drawing needs, from what `load_weights` has read at a path; raises as `load_sampler`."""
+) -> tuple[Sampler, Description]:
+    """The same, from what `load_weights` has read at a path; raises as `load_sampler`."""
     if "G" not in networks:
         found = ", ".join(networks) or "no network"
         raise WeightsError(f"{path}: expected a generator 'G' in it, found {found}")
@@ -55,7 +62,7 @@ def sampler_of(
         raise WeightsError(
             f"{path}: it does not say how to sample its generator ({problem})"
         ) from None
-    return Sampler(
+    sampler = Sampler(
         networks["G"],
         description.latent,
         description.image_range,
@@ -64,13 +71,14 @@ def sampler_of(
         image_shape,
         description.class_names,
     )
+    return sampler, description
 
 
 def _image_shape(generator: Sequential, description: Description) -> ImageShape:
     """The shape of its images; `WeightsError` unless it makes them in bounded memory."""
     n_in = description.n_in
     made = generator.output_shape((n_in,))
-    guessed = made if is_image_shape(made) else (1, SQUARE, SQUARE)
+    guessed = made if is_image_shape(made) else DIGITS  # of version 0.1
     shape = description.image_shape or (guessed[0], guessed[1], guessed[2])
     expected = math.prod(shape)
     if made not in (shape, shape[1:], (expected,)):

@@ -133,9 +133,9 @@ def smoothed_discriminator(n_out: int, image_shape: ImageShape) -> Sequential:
     return mlp([math.prod(image_shape), 512, 256, n_out], leaky_dropout)
 
 
-def small_generator(n_in: int, image_shape: ImageShape) -> Sequential:
+def small_generator(n_in: int, image_shape: ImageShape, narrowest: int = SMALL_WIDTH) -> Sequential:
     """z -> 7x7 -> 14x14 -> 28x28, and so for other sizes: each stage doubles the sides."""
-    *widths, widest = small_widths(image_shape)
+    *widths, widest = small_widths(image_shape, narrowest)
     channels, height, width = image_shape
     scale = 2 ** (len(widths) + 1)
     first = (widest, height // scale, width // scale)
@@ -145,16 +145,18 @@ def small_generator(n_in: int, image_shape: ImageShape) -> Sequential:
             ConvTranspose2d(n_from, n_to, 4, stride=2, padding=1),
             *batchnorm_leaky(n_to),
         ]
-    last = ConvTranspose2d(SMALL_WIDTH, channels, 4, stride=2, padding=1)
+    last = ConvTranspose2d(narrowest, channels, 4, stride=2, padding=1)
     return Sequential(*layers, last, Tanh())
 
 
-def small_discriminator(n_out: int, image_shape: ImageShape) -> Sequential:
+def small_discriminator(
+    n_out: int, image_shape: ImageShape, narrowest: int = SMALL_WIDTH
+) -> Sequential:
     """28x28 -> 14x14 -> 7x7 -> logits, and so for other sizes.
 
     Without batch norm, which gradient penalties rule out.
     """
-    widths = small_widths(image_shape)
+    widths = small_widths(image_shape, narrowest)
     channels, height, width = image_shape
     layers: list[Layer] = []
     for n_from, n_to in zip([channels, *widths], widths):
@@ -164,8 +166,10 @@ def small_discriminator(n_out: int, image_shape: ImageShape) -> Sequential:
     return Sequential(*layers, Flatten(), Dense(n_last, n_out), input_shape=image_shape)
 
 
-def small_widths(image_shape: ImageShape) -> list[int]:
-    """The channels of each stage of the small networks: 32, 64, and 128 from 48 pixels on.
+def small_widths(image_shape: ImageShape, narrowest: int = SMALL_WIDTH) -> list[int]:
+    """The channels of each stage of the small networks: `narrowest`, twice that, and so on.
+
+    There are two stages, or three from LARGE pixels on.
 
     Raises
     ------
@@ -179,4 +183,4 @@ def small_widths(image_shape: ImageShape) -> list[int]:
             f"images: expected sides divisible by {2**n_stages}, which these networks halve "
             f"{n_stages} times, got {width} x {height}; scale them to 16, 28, 32, 48 or 64"
         )
-    return [SMALL_WIDTH * 2**stage for stage in range(n_stages)]
+    return [narrowest * 2**stage for stage in range(n_stages)]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from gan.data.image_shapes import ImageShape
+from gan.data.stacked import SHAPE
 from gan.errors import RunError
 from gan.latent import Latent
 from gan.nearest import did_you_mean
@@ -33,7 +34,7 @@ from gan.objectives.penalties import ZeroCentered
 from gan.recipe import DIGITS, MakeNetwork, Recipe
 from nn import Sigmoid, Tanh
 
-STACKED_DIGITS = (3, 28, 28)  # the image shape of Stacked MNIST
+STACKED_DIGITS = SHAPE  # of Stacked MNIST
 MINUS_ONE_TO_ONE = (-1.0, 1.0)
 ZERO_TO_ONE = (0.0, 1.0)
 
@@ -203,6 +204,7 @@ ALL = [
 ]
 RECIPES = {recipe.name: recipe for recipe in ALL}
 DEFAULT = CONV_CLUSTERS.name
+STACKED_DEFAULT = "stacked-ours"
 
 
 def recipes_for(image_shape: ImageShape) -> dict[str, Recipe]:

@@ -40,7 +40,7 @@ class FlatBuffer(Buffer):
     Parameters
     ----------
     shapes : dict of str to tuple of int
-        Such as {"0.W": (784, 128), "0.b": (128,)}.
+        Such as {"0.W": (64, 128), "0.b": (128,)}.
     ops : Ops
     dtype : dtype of all views
     """

@@ -53,7 +53,7 @@ def digit_classifier() -> Sequential:
 
 
 def as_input(images: np.ndarray, network: Sequential) -> Array:
-    """uint8 (N, 1, 28, 28) on the host -> the network's dtype, in IMAGE_RANGE, on its device."""
+    """uint8 (N, C, H, W) on the host -> the network's dtype, in IMAGE_RANGE, on its device."""
     return network.ops.asarray(np.multiply(images, 1 / 255, dtype=network.dtype))
 
 
@@ -63,14 +63,14 @@ def logits(network: Sequential, images: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     network
-        A digit classifier.
+        A classifier.
     images
-        uint8 (N, 1, 28, 28) on the host.
+        uint8 (N, C, H, W) on the host.
 
     Returns
     -------
     ndarray
-        Logits (N, 10) on the host.
+        Logits (N, K) on the host.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def logits(network: Sequential, images: np.ndarray) -> np.ndarray:
 
 
 def probabilities(network: Sequential, images: np.ndarray) -> np.ndarray:
-    """The probability of each class, (N, 10) on the host, for uint8 images (N, 1, 28, 28).
+    """The probability of each class, (N, K) on the host, for uint8 images (N, C, H, W).
 
     The loss computes softmax for its gradient dL/dz = (p - t) / N. With t at the first class, p
     is N dL/dz, plus 1 in the first column.

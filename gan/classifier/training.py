@@ -37,7 +37,7 @@ class ClassifierTrainer(Uncopyable):
     Parameters
     ----------
     images
-        uint8 (N, 1, 28, 28).
+        uint8 (N, C, H, W).
     labels
         Integers (N,).
     build

@@ -1,14 +1,16 @@
-"""Measure generated digits against MNIST's test images: those of a trained generator or of a file.
+"""Measure generated images against real ones: those of a trained generator or of a file.
 
 It prints a table and writes metrics.json. Beside each figure is its floor: the same figure of real
-training images. The file of samples contains one array, or one named images: (N, 28, 28),
-(N, 1, 28, 28) or (N, 784), floats in [0, 1] or uint8, with a background of 0.
+images. Digits are measured against MNIST's test images. Other images are measured on the features
+of a classifier that is trained on their data first, once, in a few minutes, against images that
+were held out of training. On Stacked MNIST, modes are counted. The file of samples contains one
+array, or one named images, of floats in [0, 1] or uint8: (N, H, W), (N, C, H, W) or (N, H, W, 3).
 
 For example:
 
     byhand evaluate --weights runs/NAME/weights.npz
-    byhand evaluate --weights runs/NAME/best.npz --seed 1 --out best.json
-    byhand evaluate --samples images.npz
+    byhand evaluate --weights runs/NAME/best.npz --seed 1 --neighbours
+    byhand evaluate --samples images.npz --data photos
 """
 
 from __future__ import annotations
@@ -16,32 +18,40 @@ from __future__ import annotations
 import json
 import time
 from argparse import Namespace
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from gan.commands.evaluating.data import dataset_of, dataset_split, own_split
+from gan.commands.evaluating.digits import evaluate_digits
+from gan.commands.evaluating.images import evaluate_images
+from gan.commands.evaluating.neighbours import show_neighbours
+from gan.commands.evaluating.stacked import evaluate_stacked
 from gan.commands.shared.command_line import Parser
-from gan.commands.shared.options import add_data, add_device, add_out, add_quiet, add_seed
+from gan.commands.shared.image_evaluation import Stopped
+from gan.commands.shared.options import (
+    DIGIT_DATASETS,
+    add_data,
+    add_device,
+    add_out,
+    add_quiet,
+    add_seed,
+)
 from gan.commands.shared.outputs import checked, free_name, named
+from gan.commands.shared.own_images import add_own_images
 from gan.commands.shared.progress import printer
-from gan.data.datasets import load
-from gan.evaluation import Evaluator, evaluate, n_rows, read_images
-from gan.evaluation.feature_extractor import ACCURACY, SHA256
-from gan.evaluation.metrics import table
-from gan.generator_file import load_sampler
-from gan.sampling import AT_ONCE, Sampler
+from gan.data import stacked
+from gan.data.images import cifar10
+from gan.data.sources import SOURCES
+from gan.errors import RunError
+from gan.generator_file import load_generator
+from gan.recipe import DIGITS
+from gan.runs.settings import SOURCE
+from gan.sampling import Sampler
 from nn.ops import get_ops
 from nn.serialization.files import atomic_write
-
-COUNT = 10_000  # images to evaluate: as many as there are test images
-LEAST = 1_000  # far more than the classifier's 128 features, as their covariance requires
-N_VALIDATION = 1_000  # training images that choose Parzen's sigma
-VALIDATION = 50_000  # the index of the first of them, if there are that many
-
-Progress = Callable[[int], object]
 
 
 def arguments() -> Namespace:
@@ -49,10 +59,21 @@ def arguments() -> Namespace:
     parser = Parser(description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--weights", metavar="FILE", help="evaluate this weights.npz of a run")
-    source.add_argument("--samples", metavar="FILE", help="evaluate the images in this .npz")
+    source.add_argument(
+        "--samples",
+        metavar="FILE",
+        help="evaluate the images in this .npz, or for images that are not digits in this folder",
+    )
     add_seed(parser, "draw the images of this seed")
     add_out(parser, "write the figures to this .json", "metrics.json, metrics-2.json ...", "FILE")
-    add_data(parser)
+    parser.add_argument(
+        "--neighbours",
+        action="store_true",
+        help="also draw samples beside their nearest training images, in neighbours.png",
+    )
+    datasets = [*SOURCES, cifar10.NAME, stacked.NAME]
+    add_data(parser, datasets, None, own=True, without="that of the run, or mnist")
+    add_own_images(parser)
     add_device(parser)
     add_quiet(parser)
     return parser.parse_args()
@@ -64,64 +85,57 @@ def main() -> int:
     say = printer(args.quiet)
     began, ops = time.monotonic(), get_ops(args.device)
     out = free_name(Path("metrics.json")) if args.out is None else checked(args.out, ".json")
-    images: Callable[[Progress], np.ndarray]
-    if args.weights is None:
-        given, chosen = samples_in(args.samples, args.seed)
-        images, count, n_drawn = (lambda progress: given), len(given), 0
+    sampler: Sampler | None = None
+    training: Mapping[str, Any] = {}
+    if args.weights is not None:
+        sampler, description = load_generator(args.weights, ops)
+        training = description.training
+    dataset = dataset_of(args, training)
+    check_together(args, dataset, sampler)
+    report = {"weights": args.weights, "samples": args.samples, "seed": args.seed}
+    samples, split = np.empty(0), None
+    if dataset in DIGIT_DATASETS:
+        figures, samples = evaluate_digits(args, dataset, sampler, ops, say)
+    elif dataset == stacked.NAME:
+        figures = evaluate_stacked(args, sampler, ops, say)
     else:
-        images = partial(samples_of, load_sampler(args.weights, ops), args.seed)
-        chosen, count, n_drawn = "", COUNT, COUNT
-    train, _ = load(args.dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
-    test, _ = load(args.dataset, "test", data_dir=args.data_dir, quiet=args.quiet)
-    has_validation = len(train) > VALIDATION
-    validation = train[VALIDATION:][:N_VALIDATION] if has_validation else train[-N_VALIDATION:]
-    floor = train[: min(count, len(train) - N_VALIDATION)]
-    say(
-        f"{args.weights or args.samples}: {count:,} images{chosen} against {len(test):,} test "
-        f"images; floor: {len(floor):,} of {len(train):,} training images"
-    )
-    total = n_drawn + len(test)
-    total += sum(n_rows(n, len(validation), len(test)) for n in (count, len(floor)))
-    form = "{l_bar}{bar}| {elapsed}<{remaining}"
-    with tqdm(total=total, bar_format=form, disable=args.quiet, leave=False) as bar:
-        sets = images(bar.update), floor
-        evaluator = Evaluator(test, ops, bar.update)
-        ours, real = (evaluate(each, evaluator, validation, bar.update) for each in sets)
-    report = {
-        "weights": args.weights,
-        "samples": args.samples,
-        "seed": args.seed,
-        "images": count,
-        "test_images": len(test),
-        "train_images": len(train),
-        "floor_images": len(floor),
-        "validation_images": len(validation),
-        "classifier": {"sha256": SHA256, "accuracy": ACCURACY},
-        "metrics": ours,
-        "floor": real,
-        "seconds": round(time.monotonic() - began, 1),
-    }
+        if dataset is None:
+            shape = sampler.image_shape if sampler else None
+            split, remark = own_split(args, training, shape)
+            say(split.whole.report + (f"; {remark}" if remark else ""))
+        else:
+            split = dataset_split(dataset, args.data_dir, args.quiet)
+        try:
+            figures, samples = evaluate_images(args, sampler, split, ops, say)
+        except Stopped as stop:
+            return stop.status
+    report |= figures
+    if args.neighbours:
+        split = split or dataset_split(str(dataset), args.data_dir, args.quiet)
+        picture = free_name(Path("neighbours.png"))
+        report["neighbours"] = show_neighbours(samples, split, picture, args.quiet, say)
+    report["seconds"] = round(time.monotonic() - began, 1)
     with named(out), atomic_write(out) as file:
         file.write((json.dumps(report, indent=2) + "\n").encode())
-    say(table(ours, real))
     say(f"{out}: these figures; {report['seconds']:.0f} s")
     return 0
 
 
-def samples_in(path: str, seed: int) -> tuple[np.ndarray, str]:
-    """At most COUNT images of a file, and a remark if there are more."""
-    images = read_images(path, LEAST)
-    if len(images) <= COUNT:
-        return images, ""
-    # At random, since a file may be sorted
-    rows = np.random.default_rng(seed).choice(len(images), COUNT, replace=False)
-    return images[rows], f", drawn from {len(images):,},"
-
-
-def samples_of(sampler: Sampler, seed: int, progress: Progress) -> np.ndarray:
-    """COUNT images of the generator: float32 (COUNT, 28, 28) in [0, 1]."""
-    inputs, parts = sampler.inputs(COUNT, seed), []
-    for i in range(0, COUNT, AT_ONCE):
-        parts.append(sampler.images(inputs[i : i + AT_ONCE]))
-        progress(len(parts[-1]))
-    return np.concatenate(parts)
+def check_together(args: Namespace, dataset: str | None, sampler: Sampler | None) -> None:
+    """Raise `RunError` for options that do not go together, and for digits of another shape."""
+    for name in SOURCE:
+        if getattr(args, name) is not None and dataset is not None:
+            raise RunError(
+                f"--{name}: expected images of your own with it, got {dataset}; name a folder of "
+                f"images with --data, or do without --{name}"
+            )
+    if args.neighbours and dataset == stacked.NAME:
+        raise RunError(
+            "--neighbours: expected images that are compared with each other, got stacked-mnist, "
+            "whose modes are counted; do without it"
+        )
+    if sampler and dataset in DIGIT_DATASETS and sampler.image_shape not in (None, DIGITS):
+        raise RunError(
+            f"{args.weights}: expected digits of {DIGITS[1]} x {DIGITS[2]} in grey, got images of "
+            f"shape {sampler.image_shape}; name their data with --data or --dataset"
+        )

@@ -11,14 +11,16 @@ import sys
 COMMANDS = {
     "train": "train a GAN and watch digits appear",
     "predict": "draw new digits with a trained generator",
-    "evaluate": "measure generated digits against real ones",
+    "evaluate": "measure generated images against real ones",
     "classify": "name the digits in pictures",
     "train-classifier": "train a classifier of digits",
     "export": "write weights for ONNX, safetensors or PyTorch",
     "import": "read weights from safetensors or PyTorch",
-    "stacked-mnist": "count the modes that generators cover",
     "recipes": "list the recipes",
     "version": "print the version",
+}
+REPLACED = {  # commands of earlier versions
+    "stacked-mnist": "byhand train --dataset stacked-mnist, then byhand evaluate --weights FILE",
 }
 DESCRIPTION = """Neural networks and GANs with every gradient written by hand.
 
@@ -77,6 +79,8 @@ def _subcommand() -> int:
     parser.add_argument(
         "command", metavar="COMMAND", type=one_of(COMMANDS), help="run one of the commands below"
     )
+    if sys.argv[1:2] and sys.argv[1] in REPLACED:
+        parser.error(f"{sys.argv[1]} is no command any more; use {REPLACED[sys.argv[1]]}")
     command = parser.parse_args(sys.argv[1:2]).command
     sys.argv = [f"byhand {command}", *sys.argv[2:]]  # as the usage line shows it
     return import_module(f"gan.commands.{module_of(command)}").main()

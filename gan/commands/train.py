@@ -24,7 +24,8 @@ from gan.commands.shared.announcements import Compilation, announcing
 from gan.commands.shared.closing import numba_hint, print_fid, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
 from gan.commands.shared.config_file import add_config, with_config
-from gan.commands.shared.early_stopping import add_early_stopping, fids, print_best, split
+from gan.commands.shared.early_stopping import add_early_stopping, fids, print_best
+from gan.commands.shared.image_evaluation import Stopped, fid_callback
 from gan.commands.shared.options import (
     DIGIT_DATASETS,
     add_data,
@@ -35,29 +36,21 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
-from gan.commands.shared.own_images import (
-    add_own_images,
-    fitted,
-    image_set,
-    name_of_data,
-)
+from gan.commands.shared.own_images import add_own_images, name_of_data
 from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
+from gan.commands.shared.training_data import training_data
 from gan.commands.shared.tuning import add_tuning, settings_of, tuned
+from gan.data import stacked
 from gan.data.clusters import ClusterIds
-from gan.data.datasets import load
 from gan.data.images import cifar10
-from gan.data.images.image_set import ImageSet
 from gan.data.sources import SOURCES
-from gan.errors import RunError
 from gan.evaluation.collapse import CollapseCallback
 from gan.evaluation.early_stopping import EarlyStopping
-from gan.evaluation.fid_callback import FIDCallback
 from gan.folders import check_new
 from gan.recipes import DEFAULT, DIGITS, get_recipe, table
-from gan.runs.checkpoint import Checkpoint
-from gan.runs.resume import check_data, digest, fallback_dataset, length_left, restore
+from gan.runs.resume import length_left, restore
 from gan.runs.run import CHECKPOINT_MINUTES, Run
 from gan.runs.settings import settings
 from gan.training.callback import Callback
@@ -87,7 +80,7 @@ def arguments() -> Namespace:
         help="train on N images per step (default: the recipe's)",
     )
     add_tuning(parser)
-    add_data(parser, [*SOURCES, cifar10.NAME], None, own=True)
+    add_data(parser, [*SOURCES, cifar10.NAME, stacked.NAME], None, own=True)
     add_own_images(parser)
     add_device(parser, None, tf32=True)
     add(
@@ -143,57 +136,36 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     config = settings(vars(args), checkpoint)
     recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
     if config["dataset"]:
-        image_shape = cifar10.SHAPE if config["dataset"] == cifar10.NAME else DIGITS
-        recipe = recipe.for_images(image_shape)
+        shapes = {cifar10.NAME: cifar10.SHAPE, stacked.NAME: stacked.SHAPE}
+        recipe = recipe.for_images(shapes.get(config["dataset"], DIGITS))
     if config["tensorboard"]:
         summary_writer()  # raises here if it is not installed, not after the data are loaded
     out = Path(args.out) if args.out else run_folder(recipe.name)
     if not run:
         check_new(out if args.out else free_name(out))  # before the data are fetched
     is_digits = config["dataset"] in DIGIT_DATASETS
-    if config["evaluate_every"] and not is_digits:
-        option = "evaluate-every" if args.evaluate_every else "patience"
-        raise RunError(
-            f"--{option}: expected a dataset of digits, which FID needs, got {name_of_data(config)}"
-        )
-    kept = checkpoint.data_dir if checkpoint else None
-    images: np.ndarray | ImageSet
-    labels: np.ndarray | None
-    if config["dataset"] in SOURCES:
-        data_dir = args.data_dir or kept
-        images, labels = training_images(config["dataset"], data_dir, args.quiet, checkpoint)
-        data = digest(images)
-    else:
-        images, data_dir = image_set(args, config, checkpoint)
-        say(images.report)
-        recipe, labels, data = fitted(recipe, images), images.labels, images.digest
-    n_images = len(images)
-    images, labels, held_out = split(images, labels, config, is_new=not run)
-    targets: np.ndarray | ClusterIds | None = labels
+    recipe, data = training_data(args, config, checkpoint, recipe, say)
+    targets: np.ndarray | ClusterIds | None = data.labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
-    recipe = tuned(recipe, config, len(images))
+    recipe = tuned(recipe, config, data.n_trained)
     hint = numba_hint(ops, config["device"])
-    say(f"{recipe.name} on {len(images):,} images of {name_of_data(config)}, on {ops!r}{hint}")
-    if held_out is not None:
-        say(f"FID is measured on {len(held_out):,} more of them, which are held out")
-    trainer = Trainer(recipe, images, targets, seed=config["seed"], device=ops)
+    say(f"{recipe.name} on {data.n_trained:,} images of {name_of_data(config)}, on {ops!r}{hint}")
+    trainer = Trainer(recipe, data.images, targets, seed=config["seed"], device=ops)
     config |= settings_of(trainer.recipe) | {
-        "images": n_images,
-        "data": data,
+        "images": data.n_images,
+        "data": data.digest,
         "device": ops.device if config["device"] == "auto" else config["device"],
     }
     recording: dict[str, Any] = {
         "checkpoint_minutes": config["checkpoint_minutes"],
-        "data_dir": data_dir and str(Path(data_dir).absolute()),
+        "data_dir": data.data_dir and str(Path(data.data_dir).absolute()),
     }
     if config["evaluate_every"]:
-        test_images = held_out
-        if test_images is None:
-            test_images, _ = load(
-                config["dataset"], "test", data_dir=data_dir, flat=False, quiet=args.quiet
-            )
-        recording["fid"] = FIDCallback(test_images, config["evaluate_every"], ops)
+        try:
+            recording["fid"] = fid_callback(args, config, data, ops, say)
+        except Stopped as stop:
+            return stop.status
     if run and checkpoint:
         restore(trainer, checkpoint, run.path)
     stopper = Stopper()
@@ -241,23 +213,14 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     if stopper.caught or stopped_early:
         say("continue with")
         say(f"  {to_paste('train', '--resume', run.path)}")
-    best = run.path / "best.npz" if held_out is not None else None
+    chosen = config["validation"] or (config["patience"] and data.n_held_out)
+    best = run.path / "best.npz" if chosen else None
     print_next(run, say, "digits" if is_digits else "images", best)
-    if held_out is not None:
-        print_best(run, len(held_out), say)
+    if chosen:
+        print_best(run, data.n_held_out, say)
     elif not is_digits:
-        say("FID is not measured: it needs MNIST's digits")
+        say("measure how good they are with")
+        say(f"  {to_paste('evaluate', '--weights', run.path / 'weights.npz')}")
     elif not args.quiet:
         print_fid(trainer, run, not stopper.caught, say)
     return stopper.status
-
-
-def training_images(
-    dataset: str, data_dir: str | None, quiet: bool, checkpoint: Checkpoint | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Load images and labels; for a resumed run, those that it was trained on."""
-    images, labels = load(dataset, "train", data_dir=data_dir, flat=False, quiet=quiet)
-    if sample := fallback_dataset(checkpoint, digest(images)):
-        images, labels = load(sample, "train", flat=False)
-    check_data(checkpoint, digest(images))
-    return images, labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -37,7 +38,8 @@ def make_batches(
 class Batches:
     """Whole batches of images in a new random order each epoch, from a uint8 copy on the device.
 
-    The last images of an order, fewer than a batch, are left out in that epoch.
+    On the CPU, images that nobody can change, such as a read-only memory map, are not copied. The
+    last images of an order, fewer than a batch, are left out in that epoch.
 
     Parameters
     ----------
@@ -46,6 +48,7 @@ class Batches:
     image_range : (low, high), to which 0 and 255 are mapped
     ops : the backend
     stream : random stream of that backend, for the order
+    rows : integers (n,), the only images to take; None for all
 
     Raises
     ------
@@ -59,14 +62,18 @@ class Batches:
         image_range: tuple[float, float],
         ops: Any,
         stream: Any,
+        rows: np.ndarray | None = None,
     ) -> None:
         check_images(images)
-        self.batch_size = check_batch_size(batch_size, len(images), "images")
-        self.per_epoch = len(images) // self.batch_size
+        self._rows = np.arange(len(images)) if rows is None else rows.astype(np.int64)
+        self.batch_size = check_batch_size(batch_size, len(self._rows), "images")
+        self.per_epoch = len(self._rows) // self.batch_size
         self.ops, self.stream = ops, stream
-        self.images = ops.asarray(images.reshape(len(images), -1))
+        flat = images.reshape(len(images), -1)
+        is_usable = ops.is_array(flat) and flat.flags.c_contiguous and is_frozen(images)
+        self.images = flat if is_usable else ops.asarray(flat)
         self.image_shape, self.n_pixels = images.shape[1:], self.images.shape[1]
-        self.order = ops.asarray(np.arange(len(images)))
+        self.order = ops.asarray(self._rows)
         low, high = image_range
         self.scale, self.shift = (high - low) / 255, low
         self._class_onehot: Array | None = None
@@ -80,14 +87,19 @@ class Batches:
 
         Parameters
         ----------
-        labels : integers (N,) in 0..num_classes-1
+        labels : integers in 0..num_classes-1, one for each of the images taken
         num_classes : width of the one-hot rows
 
         Raises
         ------
         RunError : the labels are anything else
         """
-        self._class_onehot = self.ops.asarray(one_hot(labels, len(self.images), num_classes))
+        taken = one_hot(labels, len(self._rows), num_classes)
+        if len(taken) < len(self.images):
+            whole = np.zeros((len(self.images), num_classes), np.uint8)
+            whole[self._rows] = taken
+            taken = whole
+        self._class_onehot = self.ops.asarray(taken)
 
     def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
         """Write the batch of a training step into the given arrays.
@@ -109,6 +121,16 @@ class Batches:
     def orders(self) -> tuple[list[Array], list[Any]]:
         """The index vectors that `gather` shuffles, and their streams, for checkpoints."""
         return [self.order], [self.stream]
+
+
+def is_frozen(array: np.ndarray) -> bool:
+    """Whether the array, and all that it is a view of, are read-only."""
+    part: Any = array
+    while isinstance(part, np.ndarray):
+        if part.flags.writeable:
+            return False
+        part = part.base
+    return part is None or isinstance(part, bytes | mmap)
 
 
 def check_batch_size(batch_size: Any, n: int, what: str) -> int:

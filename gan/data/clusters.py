@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from gan.data.batches import check_images
+from gan.data.images.image_set import ImageSet
+from gan.data.images.split import Split
 from gan.errors import RunError
 from nn.underflow import quiet
 
@@ -27,7 +29,8 @@ COMPONENTS = 50  # principal components in which distances are measured
 MOST_EXACT = 1024  # pixels and colours up to which the components are exact
 SPARE, POWERS = 10, 5  # extra directions, and products, of the approximation beyond that
 ROUNDS = 30  # of Lloyd's algorithm
-CHUNK = 4096  # images converted to float at a time
+CHUNK = 4096  # images converted to float at a time,
+CHUNK_PIXELS = 2**22  # and fewer large ones: 16 MB
 LOGGER = logging.getLogger(__name__)
 
 
@@ -46,12 +49,16 @@ class ClusterIds:
 @quiet  # the components of images that hardly vary underflow
 def cluster_ids(images: Any, labels: Any, k: int, seed: Any) -> np.ndarray:
     """A copy of the ids where `labels` is a `ClusterIds`, else `find_clusters`."""
-    return (
-        np.array(labels.ids) if isinstance(labels, ClusterIds) else find_clusters(images, k, seed)
-    )
+    if isinstance(labels, ClusterIds):
+        return np.array(labels.ids)
+    if isinstance(images, Split):
+        return find_clusters(images.whole.images, k, seed, images.rows)
+    return find_clusters(images.images if isinstance(images, ImageSet) else images, k, seed)
 
 
-def find_clusters(images: np.ndarray, k: int, seed: Any) -> np.ndarray:
+def find_clusters(
+    images: np.ndarray, k: int, seed: Any, rows: np.ndarray | None = None
+) -> np.ndarray:
     """Cluster images by k-means on their principal components.
 
     In each round every image joins the nearest centre, argmin_j |x_n - c_j|^2, and every centre
@@ -63,10 +70,11 @@ def find_clusters(images: np.ndarray, k: int, seed: Any) -> np.ndarray:
     images : uint8 (N, ...)
     k : number of clusters
     seed : for `numpy.random.default_rng`; equal seeds give equal clusters
+    rows : integers (n,), the only images to take, in ascending order; None for all
 
     Returns
     -------
-    integers (N,) in 0..k-1
+    integers (n,) in 0..k-1, of the images taken
 
     Raises
     ------
@@ -75,10 +83,11 @@ def find_clusters(images: np.ndarray, k: int, seed: Any) -> np.ndarray:
     check_images(images)
     if not isinstance(k, int | np.integer) or k < 1:
         raise RunError(f"clusters: expected a whole number of at least 1, got {k!r}")
-    LOGGER.info("k-means: sorting %s images into %s clusters", f"{len(images):,}", k)
+    rows = np.arange(len(images)) if rows is None else rows
+    LOGGER.info("k-means: sorting %s images into %s clusters", f"{len(rows):,}", k)
     rng = np.random.default_rng(seed)
     # float64: `nearest` compares differences between squares that may be millions of times larger
-    x = principal_components(images.reshape(len(images), -1)).astype(np.float64)
+    x = principal_components(images.reshape(len(images), -1), rows).astype(np.float64)
     centres = x[rng.choice(len(x), k, replace=len(x) < k)]
     for _ in range(ROUNDS):
         labels = nearest(x, centres)
@@ -100,36 +109,44 @@ def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.concatenate([(squares - 2 * part @ centres.T).argmin(axis=1) for part in chunks(x)])
 
 
-def principal_components(rows: np.ndarray) -> np.ndarray:
-    """uint8 (N, D) -> float32 (N, <= COMPONENTS), along the directions of largest variance."""
-    mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    if rows.shape[1] <= MOST_EXACT:
-        covariance = sum(part.T @ part for part in centred_chunks(rows, mean))
+def principal_components(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """uint8 (N, D) -> float32 (n, <= COMPONENTS), along the directions of largest variance."""
+    sums = sum(
+        pixels[part].sum(axis=0, dtype=np.float64) for part in chunks(rows, chunk_of(pixels))
+    )
+    mean = (sums / len(rows)).astype(np.float32)
+    if pixels.shape[1] <= MOST_EXACT:
+        covariance = sum(part.T @ part for part in centred_chunks(pixels, rows, mean))
         directions = np.linalg.eigh(covariance)[1][:, -COMPONENTS:]
     else:
-        directions = subspace(rows, mean)
-    return np.concatenate([part @ directions for part in centred_chunks(rows, mean)])
+        directions = subspace(pixels, rows, mean)
+    return np.concatenate([part @ directions for part in centred_chunks(pixels, rows, mean)])
 
 
-def subspace(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def subspace(pixels: np.ndarray, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """About the COMPONENTS directions of largest variance: float32 (D, COMPONENTS).
 
     Repeated Q = orthonormalized X^T X Q, from a random Q. The covariance itself would have D^2
     elements and take D^3 operations, minutes for 64 x 64 in colour.
     Source: Halko, Martinsson & Tropp 2011, algorithm 4.4.
     """
-    q = np.random.default_rng(0).standard_normal((rows.shape[1], COMPONENTS + SPARE), np.float32)
+    q = np.random.default_rng(0).standard_normal((pixels.shape[1], COMPONENTS + SPARE), np.float32)
     for _ in range(POWERS):
-        product = sum(part.T @ (part @ q) for part in centred_chunks(rows, mean))
+        product = sum(part.T @ (part @ q) for part in centred_chunks(pixels, rows, mean))
         q = np.linalg.svd(product, full_matrices=False)[0]  # in order of variance
     return q[:, :COMPONENTS]
 
 
-def centred_chunks(rows: np.ndarray, mean: np.ndarray) -> Iterator[np.ndarray]:
-    """`chunks` of the rows minus their mean."""
-    return (part - mean for part in chunks(rows))
+def centred_chunks(pixels: np.ndarray, rows: np.ndarray, mean: np.ndarray) -> Iterator[np.ndarray]:
+    """These rows minus their mean, some at a time."""
+    return (pixels[part] - mean for part in chunks(rows, chunk_of(pixels)))
 
 
-def chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows, CHUNK at a time."""
-    return (rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK))
+def chunk_of(pixels: np.ndarray) -> int:
+    """How many of these images, flat, are converted at a time."""
+    return max(1, min(CHUNK, CHUNK_PIXELS // pixels.shape[1]))
+
+
+def chunks(rows: np.ndarray, size: int = CHUNK) -> Iterator[np.ndarray]:
+    """The rows, `size` at a time."""
+    return (rows[i : i + size] for i in range(0, len(rows), size))

@@ -60,6 +60,6 @@ def batch_shape(shape: tuple[int, ...]) -> str:
 
 
 def in_words(image_shape: ImageShape) -> str:
-    """An image shape (C, H, W) for a message: 28 x 28 in grey."""
+    """An image shape (C, H, W) for a message: 32 x 32 in grey."""
     channels, height, width = image_shape
     return f"{width} x {height} in {'colour' if channels == COLOURS else 'grey'}"

@@ -15,7 +15,9 @@ from gan.data.batches import Batches, check_batch_size
 from gan.errors import RunError
 from nn.ops.base import Array
 
+NAME = "stacked-mnist"
 CHANNELS = 3
+SHAPE = (CHANNELS, 28, 28)
 N_TRIPLES = 128_000
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from gan.evaluation.evaluator import Evaluator
+from gan.evaluation.image_evaluator import ImageEvaluator
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn.ops.base import Ops
@@ -26,24 +27,31 @@ class FIDCallback(Callback):
     Parameters
     ----------
     test_images
-        What `Evaluator` takes: test images, or images that `hold_out` split off.
+        What `Evaluator` takes: test images, or images that `hold_out` split off. For images other
+        than digits, an `ImageEvaluator`.
     every
         Epochs from one measurement to the next.
     device
         Where the features are computed.
     samples
-        Images drawn for each measurement; by default SAMPLES.
+        Images drawn for each measurement; by default SAMPLES, or as many as an `ImageEvaluator`
+        compares with.
     """
 
     def __init__(
         self,
-        test_images: ArrayLike,
+        test_images: ArrayLike | ImageEvaluator,
         every: int,
         device: str | Ops = "cpu",
         samples: int | None = None,
     ) -> None:
-        self._evaluator, self._every = Evaluator(test_images, device), every
-        self._samples = SAMPLES if samples is None else samples
+        self._every, self._samples = every, SAMPLES if samples is None else samples
+        self._evaluator: Evaluator | ImageEvaluator
+        if isinstance(test_images, ImageEvaluator):
+            self._evaluator = test_images
+            self._samples = test_images.count if samples is None else samples
+        else:
+            self._evaluator = Evaluator(test_images, device)
         self.latest: float | None = None
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 import zipfile
+from collections.abc import Callable
 from typing import IO
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gan.data.image_shapes import ImageShape, in_words
 from gan.errors import DataError
 from nn.serialization.archive import MAX_EXPANSION
 from nn.serialization.bounded_zip import open_zip
@@ -79,8 +81,47 @@ def as_images(images: ArrayLike, at_least: int = 1) -> np.ndarray:
     return images.astype(np.float32)
 
 
+def as_pixels(images: np.ndarray, image_shape: ImageShape) -> np.ndarray:
+    """Images as the classifier takes them: uint8 (N, C, H, W).
+
+    Parameters
+    ----------
+    images
+        uint8 in 0..255 or floats in [0, 1]: (N, C, H, W), (N, H, W) in grey or (N, H, W, 3).
+    image_shape
+        (C, H, W).
+
+    Raises
+    ------
+    DataError
+        If they have another shape or type, or floats are outside [0, 1].
+    """
+    channels, height, width = image_shape
+    images = np.asarray(images)
+    shape = images.shape[1:]
+    if channels > 1 and shape == (height, width, channels):
+        images = images.transpose(0, 3, 1, 2)
+    elif channels == 1 and shape == (height, width):
+        images = images[:, None]
+    elif shape != image_shape:
+        raise DataError(
+            f"images: expected {in_words(image_shape)}, as the data has them, got shape "
+            f"{images.shape}; scale them to it"
+        )
+    if not len(images):
+        raise DataError("images: expected at least one image, got none; give some")
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f" or not (images.min() >= 0 and images.max() <= 1):
+        raise DataError(
+            f"images: expected uint8 in 0..255 or floats in [0, 1], got {images.dtype} of "
+            f"{images.min():.6g} to {images.max():.6g}; convert them"
+        )
+    return np.rint(255 * images).astype(np.uint8)
+
+
 def read_images(path: str | os.PathLike[str], at_least: int = 1) -> np.ndarray:
-    """Read images from a file. Nothing in it is executed: pickled arrays are refused.
+    """Read images of 28 x 28 from a file. Nothing in it is executed: pickled arrays are refused.
 
     Parameters
     ----------
@@ -100,8 +141,26 @@ def read_images(path: str | os.PathLike[str], at_least: int = 1) -> np.ndarray:
         For a file that is missing, of another kind, damaged or pickled, and for images that
         `as_images` refuses; the message names the file.
     """
+    return _read_as(path, lambda images: as_images(images, at_least))
+
+
+def read_pixels(path: str | os.PathLike[str], image_shape: ImageShape) -> np.ndarray:
+    """Read images of a shape (C, H, W) from such a file, as uint8 (N, C, H, W).
+
+    Raises
+    ------
+    DataError
+        As `read_images` does, and for images that `as_pixels` refuses.
+    """
+    return _read_as(path, lambda images: as_pixels(images, image_shape))
+
+
+def _read_as(
+    path: str | os.PathLike[str], convert: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """The array of images in a file, converted; errors name the file."""
     try:
-        return as_images(_read(path), at_least)
+        return convert(_read(path))
     except DataError as problem:
         raise DataError(f"{path}: {problem}") from None
     except FileNotFoundError:

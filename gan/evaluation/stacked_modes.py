@@ -110,16 +110,16 @@ def modes(triples: ArrayLike) -> tuple[int, float]:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Results as lines of text; a row has recipe, images_seen, samples, modes and reverse_kl."""
+    """Results as lines of text; a row has images, a name, number, modes and reverse_kl."""
     cells: list[tuple[str, ...]] = [
-        ("recipe", "images seen", "samples evaluated", f"modes of {N_MODES:,}", "reverse KL")
+        ("images", "number", f"modes of {N_MODES:,}", "reverse KL, nats")
     ]
     for row in rows:
-        counts = [f"{row[key]:,}" for key in ("images_seen", "samples", "modes")]
-        cells.append((row["recipe"], *counts, f"{row['reverse_kl']:.4f}"))
+        counts = [f"{row[key]:,}" for key in ("number", "modes")]
+        cells.append((row["images"], *counts, f"{row['reverse_kl']:.4f}"))
     widths = [max(map(len, column)) for column in zip(*cells)]
     lines = []
-    for recipe, *rest in cells:
+    for name, *rest in cells:
         right = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:]))
-        lines.append("  ".join([f"{recipe:<{widths[0]}}", *right]))
+        lines.append("  ".join([f"{name:<{widths[0]}}", *right]))
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.exchange.onnx_models import discriminator_model, generator_model
-from gan.generator_file import sampler_of
+from gan.generator_file import generator_of
 from gan.sampling import Sampler
 from nn import ByhandError, WeightsError, load_weights
 from nn.serialization.onnx.graph import OPSET
@@ -53,7 +53,7 @@ def read_weights(path: str | PathLike[str], network: str | None = None) -> Weigh
     """
     networks, info = load_weights(path, device="numpy")
     is_generator = "G" in networks and "latent" in info
-    sampler = sampler_of(path, networks, info) if is_generator else None
+    sampler = generator_of(path, networks, info)[0] if is_generator else None
     if network is not None:
         if network not in networks:
             found = ", ".join(networks) or "none"

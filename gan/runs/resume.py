@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gan.data.sources import SOURCES
+from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
 from gan.runs.checkpoint import NAME, Checkpoint
 from gan.training.trainer import Trainer
@@ -45,7 +46,8 @@ def fallback_dataset(checkpoint: Resumable | None, data: str) -> str | None:
     """
     if checkpoint is None or data == checkpoint.config["data"]:
         return None
-    return SOURCES[checkpoint.config["dataset"]].fallback or None
+    dataset = checkpoint.config["dataset"]
+    return SOURCES["mnist" if dataset == STACKED else dataset].fallback or None
 
 
 def check_data(checkpoint: Resumable | None, data: str, path: str | None = None) -> None:

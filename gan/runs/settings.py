@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
-from gan.recipes import DEFAULT, get_recipe
+from gan.recipes import DEFAULT, STACKED_DEFAULT, get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint
 from gan.runs.run import CHECKPOINT_MINUTES
 from nn import WeightsError
@@ -104,6 +105,8 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
             config |= {"dataset": None, "source": {"name": name, **how}}
         else:
             _check_source(given, {})
+        if config["dataset"] == STACKED and "recipe" not in given:
+            config["recipe"] = STACKED_DEFAULT
         if not any(length.values()):
             recipe = get_recipe(config["recipe"])
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
@@ -145,7 +148,7 @@ def _with_evaluation(config: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
         If images are held out that nothing measures, or a resumed run has none for `patience`.
     """
     if config["patience"]:
-        if not (is_new or config["validation"]):
+        if not (is_new or config["validation"] or config.get("held_out")):
             raise RunError(
                 "--patience: expected a run with images held out for FID, got one without; start "
                 "another run with --patience"

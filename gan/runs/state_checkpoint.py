@@ -1,4 +1,4 @@
-"""Checkpoints of a classifier's run and of a comparison on Stacked MNIST.
+"""Checkpoints of a classifier's run.
 
 `checkpoint.npz` is an archive; see nn/serialization/archive.py. Its arrays are those of the
 trainer's state, as `learned/...`, and `history`, a row of numbers per epoch. Its header contains

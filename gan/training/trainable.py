@@ -11,6 +11,7 @@ from gan.data.batches import Batches, BatchSource, make_batches
 from gan.data.clusters import cluster_ids
 from gan.data.image_shapes import ImageShape
 from gan.data.images.image_set import ImageSet
+from gan.data.images.split import Split
 from gan.recipe import Recipe
 from gan.sampling import make_images
 from gan.training.checks import check_recipe
@@ -62,8 +63,7 @@ class TrainableGAN(Uncopyable):
         self.discriminator = built_network(D, d_seed, ops, "D")
         self.batches.check_shape(self.generator.output_shape((recipe.n_in,)))
         if recipe.clusters:
-            pixels = images.images if isinstance(images, ImageSet) else images
-            labels = cluster_ids(pixels, labels, recipe.clusters, cluster_seed)
+            labels = cluster_ids(images, labels, recipe.clusters, cluster_seed)
         self.cluster_ids = labels if recipe.clusters else None
         if recipe.num_classes:
             self.batches.set_labels(labels, recipe.num_classes)
@@ -73,7 +73,7 @@ class TrainableGAN(Uncopyable):
         self.adversarial_step = step = AdversarialStep(
             self.generator, self.discriminator, recipe, noise, self.ema
         )
-        names = images.class_names if isinstance(images, ImageSet) else None
+        names = images.class_names if isinstance(images, ImageSet | Split) else None
         self.sampler = make_sampler(recipe, self.generator_ema, self.cluster_ids, names)
         self.fixed_inputs = fixed_inputs(self.sampler, fixed_seed)
 

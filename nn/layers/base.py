@@ -22,7 +22,7 @@ MaybeArray = Array | Any
 class Layer(Configurable, Bound):
     """A function with parameters and a backward pass written by hand.
 
-    A layer is first described, ``Dense(784, 128)``, and gets its memory from `build`. A parameter
+    A layer is first described, ``Dense(64, 128)``, and gets its memory from `build`. A parameter
     ``W`` is then ``self.W`` and its gradient ``self.dW``. Copies made by `copy.deepcopy` or
     `pickle` have their own memory; what is copied together shares memory as before.
 

@@ -28,7 +28,7 @@ class Bound:
     Attributes
     ----------
     parameter_shapes, statistic_shapes : dict of str to tuple of int
-        {"W": (784, 128), "b": (128,)}. Statistics are saved, but never optimized.
+        {"W": (64, 128), "b": (128,)}. Statistics are saved, but never optimized.
     ops : the backend; like all below, None until `build`
     dtype : numpy.dtype
     parameters : Parameters or Part
@@ -55,12 +55,12 @@ class Bound:
         """Fill the parameters and statistics with their initial values; before, all are 0."""
 
     def modules(self, path: str = "") -> Iterator[tuple[str, Any]]:
-        """Each (path, layer) that is not itself a network: ("0.", Dense(784, 128)), ..."""
+        """Each (path, layer) that is not itself a network: ("0.", Dense(64, 128)), ..."""
         yield path, self
 
     @property
     def label(self) -> str:
-        """The layer's name in errors: Dense 'D.0', or Dense(784, 128) before it is built."""
+        """The layer's name in errors: Dense 'D.0', or Dense(64, 128) before it is built."""
         return f"{type(self).__name__} '{self.path}'" if self.path else repr(self)
 
     @property

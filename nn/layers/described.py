@@ -47,7 +47,7 @@ def _check_passes(kind: Any) -> None:
 
 def _check_shapes(layer: Any, attribute: str, shapes: Any) -> None:
     """Raise unless these are shapes by name."""
-    example = f'write self.{attribute} = {{"W": (784, 128)}}'
+    example = f'write self.{attribute} = {{"W": (64, 128)}}'
     if not isinstance(shapes, dict):
         raise ShapeError(
             f"{layer!r}: expected {attribute} as a dict of shapes by name, got {shapes!r}; "

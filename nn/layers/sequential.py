@@ -21,7 +21,7 @@ PASSES = ("forward", "backward", "double_backward", "output_shape")
 class Sequential(Container):
     """y = layer_n(... layer_1(x)): a network, which is itself a layer and can stand inside another.
 
-    ``net = Sequential(Dense(784, 128), LeakyReLU(0.2), Dense(128, 1)).build(seed=0)`` makes a
+    ``net = Sequential(Dense(64, 128), LeakyReLU(0.2), Dense(128, 1)).build(seed=0)`` makes a
     network with memory. A slice shares its parameters: ``net[:-1]`` is the network without its last
     layer, and ``Adam(net[-1:])`` steps the parameters of the last layer only.
 

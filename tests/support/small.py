@@ -80,7 +80,6 @@ SCRIPTS = {  # in examples/, and the modules of gan.commands that they run
     "classify": "classify",
     "evaluate": "evaluate",
     "predict": "predict",
-    "stacked_mnist": "stacked_mnist",
     "train_mnist_classifier": "train_classifier",
     "train_mnist_gan": "train",
 }

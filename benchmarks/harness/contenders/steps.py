@@ -117,9 +117,19 @@ ON_GPU: dict[str, Callable[[Recipe, str, bool], Step]] = {
 }
 
 
-def make_step(name: str, recipe_name: str, device: str = "cpu", precision: str = "float32") -> Step:
-    """A contender's step; `precision` of its products is float32 or tf32."""
-    recipe = get_recipe(recipe_name)
+def make_step(
+    name: str,
+    recipe_name: str,
+    device: str = "cpu",
+    precision: str = "float32",
+    image_shape: str = "",
+) -> Step:
+    """A contender's step; `precision` of its products is float32 or tf32.
+
+    `image_shape` is that of the images, such as "3x32x32"; "" for the recipe's own.
+    """
+    shape = tuple(map(int, image_shape.split("x"))) if image_shape else None
+    recipe = get_recipe(recipe_name, shape and (shape[0], shape[1], shape[2]))
     if device == "cpu":
         return ON_CPU[name](recipe)
     return ON_GPU[name](recipe, device, precision == "tf32")

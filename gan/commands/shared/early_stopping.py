@@ -9,7 +9,6 @@ import numpy as np
 
 from gan.commands.shared.command_line import Parser, positive_int
 from gan.data.held_out import default_split, hold_out
-from gan.data.images.image_set import ImageSet
 from gan.runs.run import Run
 
 Say = Callable[..., object]
@@ -29,15 +28,15 @@ def add_early_stopping(parser: Parser) -> None:
         "--validation",
         type=positive_int,
         metavar="N",
-        help="hold N training images out and measure FID on them, not on test images "
+        help="hold N training digits out and measure FID on them, not on test images "
         "(default: with --patience a tenth, at most 10,000)",
     )
 
 
-def split(
-    images: np.ndarray | ImageSet, labels: Any, config: dict[str, Any], *, is_new: bool
-) -> tuple[np.ndarray | ImageSet, Any, np.ndarray | None]:
-    """The images to train on, their labels, and those held out, or None.
+def split_digits(
+    images: np.ndarray, labels: np.ndarray, config: dict[str, Any], *, is_new: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The digits to train on, their labels, and those held out, or None.
 
     The number held out is written into the settings of a new run.
     """
@@ -45,7 +44,7 @@ def split(
         config["validation"] = default_split(len(images))
     if config["validation"] is None:
         return images, labels, None
-    return hold_out(images, labels, config["validation"])
+    return hold_out(images, labels, config["validation"])  # type: ignore[return-value]
 
 
 def fids(history: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -33,6 +33,7 @@ def add_data(
     default: str | None = "mnist",
     *,
     own: bool = False,
+    without: str = "mnist",
 ) -> None:
     """Add --dataset and --data-dir, and --data for commands that take other images."""
     names, source = tuple(datasets), parser.add_mutually_exclusive_group()
@@ -47,7 +48,7 @@ def add_data(
         default=default,
         type=one_of(names),
         metavar="NAME",
-        help=f"take the images from one of {', '.join(names)} (default: mnist)",
+        help=f"take the images from one of {', '.join(names)} (default: {without})",
     )
     parser.add_argument(
         "--data-dir",

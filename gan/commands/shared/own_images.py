@@ -16,10 +16,11 @@ from gan.data.images.cifar10 import cifar10
 from gan.data.images.folder import CACHE, from_folder
 from gan.data.images.image_files import FITS
 from gan.data.images.image_set import ImageSet
+from gan.data.images.split import Split
 from gan.description import MAX_CLASSES
 from gan.errors import RunError
 from gan.recipe import Recipe
-from gan.recipes import DEFAULT
+from gan.recipes import DEFAULT, RECIPES
 from gan.runs.checkpoint import Checkpoint
 from gan.runs.resume import check_data
 from gan.runs.settings import SOURCE
@@ -102,10 +103,13 @@ def own_images(
         return from_folder(path, progress=progress, cache_dir=cache_dir, **given)
 
 
-def image_set(
+def image_split(
     args: Namespace, config: Mapping[str, Any], checkpoint: Checkpoint | None
-) -> tuple[ImageSet, str | None]:
+) -> tuple[Split, str | None]:
     """Read CIFAR-10 or the user's own images; also returns where they are, for a resumed run.
+
+    Of the user's own images some are held out of training, unless the run to resume was trained on
+    all.
 
     Raises
     ------
@@ -117,12 +121,14 @@ def image_set(
         data_dir = args.data_dir or kept
         images = cifar10(data_dir=data_dir, quiet=args.quiet)
         check_data(checkpoint, images.digest)
-        return images, data_dir
+        return Split(images), data_dir
     path = args.data or kept or config["source"]["name"]
     how = {name: config["source"][name] for name in SOURCE}
     images = own_images(path, how, args.data_dir, args.quiet)
     check_data(checkpoint, images.digest, path)
-    return images, path
+    if checkpoint and not checkpoint.config.get("held_out"):
+        return Split(images), path
+    return Split.of(images), path
 
 
 def name_of_data(config: Mapping[str, Any]) -> str:
@@ -146,3 +152,14 @@ def fitted(recipe: Recipe, images: ImageSet) -> Recipe:
             f"{len(images.class_names):,}; take another recipe, such as {DEFAULT}"
         )
     return replace(recipe, classes=len(images.class_names))
+
+
+def unused_classes(recipe: Recipe, images: ImageSet) -> str:
+    """A line that names the recipes with classes, if the images have some and the recipe none."""
+    if images.class_names is None or recipe.classes:
+        return ""
+    others = [each.name for each in RECIPES.values() if each.classes and each.make_networks]
+    return (
+        f"{recipe.name} learns no classes; to draw images by class, take --recipe "
+        f"{' or '.join(others)}"
+    )

@@ -15,7 +15,6 @@ SCRIPTS = {  # in examples/, by command
     "evaluate": "evaluate.py",
     "classify": "classify.py",
     "train-classifier": "train_mnist_classifier.py",
-    "stacked-mnist": "stacked_mnist.py",
 }
 
 

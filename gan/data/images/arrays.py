@@ -104,7 +104,7 @@ def _layout(shape: tuple[int, ...], dtype: np.dtype) -> tuple[tuple[int, int, in
     else:
         raise DataError(
             f"images: expected {AXES}, got shape {shape}; reshape them, for example by "
-            "images.reshape(-1, 28, 28)"
+            "images.reshape(-1, 32, 32)"
         )
     if n < 1 or min(height, width) < MIN_SIDE:
         raise DataError(
@@ -130,6 +130,7 @@ def _converted(
             highest = 255
         first += len(part)
     _check_range(highest)
+    images.flags.writeable = False  # so that a trainer need not copy them
     return images
 
 

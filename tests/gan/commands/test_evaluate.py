@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from gan.commands.evaluating import digits as evaluating_digits
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, as_images, evaluate
 from gan.evaluation.feature_extractor import SHA256
@@ -52,7 +53,7 @@ def run(command, sample, monkeypatch):  # noqa: F811
         "COUNT": 400,
         "AT_ONCE": 150,
     }.items():
-        monkeypatch.setattr(evaluate_command, name, value)
+        monkeypatch.setattr(evaluating_digits, name, value)
 
     def call(*words):
         return command(evaluate_command, *words)
@@ -150,7 +151,7 @@ def test_many_images_are_sampled_and_the_floor_excludes_validation_images(run, t
         report["metrics"]["fid"] > 2 * report["floor"]["fid"] and report["images"] == 400
     )  # the black ones at the end count too
     np.save(tmp_path / "all.npy", sample["train"])
-    evaluate_command.COUNT = 500  # the fixture restores it
+    evaluating_digits.COUNT = 500  # the fixture restores it
     status, out, _ = run("--samples", "all.npy", "--out", "all.json")
     assert status == 0 and "500 images against" in out and "floor: 440 of 500" in out
 
@@ -162,10 +163,10 @@ def test_parzens_sigma_comes_from_the_protocols_validation_images(run, samples, 
         seen.append(validation)
         return evaluate(images, evaluator, validation, progress)
 
-    monkeypatch.setattr(evaluate_command, "evaluate", look)
-    monkeypatch.setattr(evaluate_command, "VALIDATION", 300)
+    monkeypatch.setattr(evaluating_digits, "evaluate", look)
+    monkeypatch.setattr(evaluating_digits, "VALIDATION", 300)
     assert run("--samples", samples)[0] == 0
-    train = evaluate_command.load("mnist", "train", data_dir=None, quiet=False)[0]
+    train = evaluating_digits.load("mnist", "train", data_dir=None, quiet=False)[0]
     assert len(seen) == 2 and all(
         np.array_equal(each, train[300 : 300 + N_VALIDATION]) for each in seen
     )

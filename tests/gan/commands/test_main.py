@@ -54,6 +54,11 @@ def test_each_command_prints_its_own_help(call, name):
     assert status == 0 and err == "" and out.startswith(f"usage: byhand {name} ")
 
 
+def test_a_command_that_is_gone_names_what_replaces_it(call):
+    status, out, err = call("stacked-mnist", "--minutes", 9)
+    assert (status, out) == (2, "") and "byhand train --dataset stacked-mnist" in err
+
+
 def test_help_lists_the_commands(call):
     status, out, err = call("--help")
     assert (status, err) == (0, "") and all(text in out for text in byhand.COMMANDS.values())

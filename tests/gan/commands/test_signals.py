@@ -28,7 +28,6 @@ EXAMPLES = (
     "classify",
     "evaluate",
     "predict",
-    "stacked_mnist",
     "train_mnist_classifier",
     "train_mnist_gan",
 )

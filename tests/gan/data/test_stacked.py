@@ -1,34 +1,25 @@
 """Stacked MNIST: batches, recipes, modes, and the command."""
 
 import copy
-import json
-import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from gan.commands.shared.pasting import to_paste
 from gan.data.datasets import load
 from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import DataError, RunError
 from gan.evaluation import stacked_modes
-from gan.evaluation.feature_extractor import SHA256, load_feature_extractor
+from gan.evaluation.feature_extractor import load_feature_extractor
 from gan.evaluation.stacked_modes import classify_triples, modes, sample_triples, table
 from gan.images import GAP, SCALE, grid
 from gan.recipes import RECIPES, STACKED_DIGITS, recipes_for
-from gan.runs import stacked_run
-from gan.runs.lock import RunLock
-from gan.runs.state_checkpoint import read_state_checkpoint, write_state_checkpoint
 from gan.training.checks import has_batchnorm
 from gan.training.trainer import Trainer
-from nn import Dense, Flatten, Reshape, Sequential, Tanh, get_ops, load_weights
+from nn import Dense, Flatten, Reshape, Sequential, Tanh, get_ops
 from tests.support.small import (
-    assert_refused,
     command,  # noqa: F401
     digits,
-    disk_is_full,
     example,
     weights,
 )
@@ -341,333 +332,13 @@ def test_a_colour_grid_shows_each_channel_in_its_colour():
 
 def test_a_table_has_a_line_for_each_row():
     rows = [
-        {
-            "recipe": "a",
-            "images_seen": 6_400_000,
-            "samples": 26_000,
-            "modes": 1000,
-            "reverse_kl": 0.05678,
-            "seconds": 1,
-        },
-        {"recipe": "longer", "images_seen": 64, "samples": 10, "modes": 9, "reverse_kl": 4.7},
+        {"images": "a", "number": 26_000, "modes": 1000, "reverse_kl": 0.05684},
+        {"images": "longer", "number": 10, "modes": 9, "reverse_kl": 4.7},
     ]
     head, *lines = table(rows).splitlines()
-    assert head.split("  ")[0] == "recipe" and head.endswith("reverse KL")
+    assert head.split("  ")[0] == "images" and head.endswith("reverse KL, nats")
     assert [line.split() for line in lines] == [
-        ["a", "6,400,000", "26,000", "1,000", "0.0568"],
-        ["longer", "64", "10", "9", "4.7000"],
+        ["a", "26,000", "1,000", "0.0568"],
+        ["longer", "10", "9", "4.7000"],
     ]
     assert len({len(line) for line in (head, *lines)}) == 1
-
-
-# ---- the command
-
-
-@pytest.fixture
-def run(command, real, monkeypatch):  # noqa: F811
-    """The command on few images with tiny recipes; run.loads records the calls of `load`."""
-    loads = []
-
-    def load_little(name, split, **settings):
-        loads.append((name, split, settings))
-        return real
-
-    monkeypatch.setattr(stacked_mnist, "load", load_little)
-    monkeypatch.setattr(stacked_mnist, "N_TRIPLES", 640)
-    for name in ("tiny", "tiny-2"):
-        monkeypatch.setitem(RECIPES, name, replace(TINY, name=name))
-
-    def call(*words):
-        return command(stacked_mnist, *words)
-
-    call.loads = loads
-    return call
-
-
-SAMPLES = 12
-QUICK = "--recipe", "tiny", "--samples", SAMPLES, "--device", "cpu"
-
-
-def report(folder):
-    return json.loads((folder / "modes.json").read_text())
-
-
-def test_a_run_writes_its_results_weights_and_a_picture(run, tmp_path, real):
-    status, out, err = run(
-        "--recipe",
-        "tiny",
-        "tiny-2",
-        "--samples",
-        SAMPLES,
-        "--epochs",
-        2,
-        "--seed",
-        5,
-        "--out",
-        "here",
-    )
-    assert status == 0 and "classifying" in err and "step/s" in err and "20/20" in err
-    assert {p.name for p in (tmp_path / "here").iterdir()} == {
-        "checkpoint.npz",
-        "config.json",
-        "modes.json",
-        "tiny.npz",
-        "tiny.png",
-        "tiny-2.npz",
-        "tiny-2.png",
-    }
-    content = report(tmp_path / "here")
-    assert (
-        content["images"],
-        content["triples"],
-        content["epochs"],
-        content["samples"],
-        content["seed"],
-    ) == (
-        400,
-        640,
-        2,
-        SAMPLES,
-        5,
-    )
-    assert content["minutes"] is None and content["classifier"]["sha256"] == SHA256
-    floor, tiny, again = content["rows"]
-    n_modes, reverse_kl = modes(real[1][random_triples(400, 640, 5)[:SAMPLES]])
-    assert (floor["recipe"], floor["samples"], floor["modes"], floor["reverse_kl"]) == (
-        "training triples",
-        SAMPLES,
-        n_modes,
-        reverse_kl,
-    )
-    assert (tiny["recipe"], tiny["images_seen"], tiny["epochs"], tiny["samples"]) == (
-        "tiny",
-        1280,
-        2,
-        SAMPLES,
-    )
-    # the same recipe under another name
-    assert {**again, "recipe": "tiny", "seconds": 0} == {**tiny, "seconds": 0}
-    assert 1 <= tiny["modes"] <= SAMPLES and 0 < tiny["reverse_kl"] <= np.log(1000)
-    assert out.endswith(table(content["rows"]) + "\n")
-    networks, info = load_weights("here/tiny.npz")
-    assert (
-        set(networks) == {"G", "D"} and info["recipe"] == "tiny" and info["image_range"] == [-1, 1]
-    )
-    assert info["training"]["steps_done"] == 20 and info["latent"] == {
-        "size": 100,
-        "distribution": "uniform",
-    }
-    with Image.open("here/tiny.png") as picture:
-        assert picture.mode == "RGB" and np.asarray(picture).std(axis=2).any()
-
-
-def test_the_saved_weights_are_the_ones_scored(run, tmp_path, classifier):
-    from gan.sampling import Sampler
-
-    assert run(*QUICK, "--steps", 3, "--seed", 2, "--out", "here", "--quiet") == (0, "", "")
-    sampler = Sampler(load_weights("here/tiny.npz")[0]["G"], TINY.latent, TINY.image_range)
-    row = report(tmp_path / "here")["rows"][1]
-    assert (row["modes"], row["reverse_kl"]) == modes(
-        sample_triples(sampler, classifier, SAMPLES, 2)
-    )
-
-
-def test_options_reach_the_data_and_the_length(run, tmp_path, monkeypatch):
-    lengths, fit = [], Trainer.fit
-
-    def short(self, **settings):
-        lengths.append({key: settings[key] for key in ("steps", "minutes")})
-        return fit(self, steps=1)
-
-    monkeypatch.setattr(Trainer, "fit", short)
-    assert (
-        run(
-            *QUICK,
-            "--data-dir",
-            "d",
-            "--dataset",
-            "mnist-sample",
-            "--minutes",
-            0.5,
-            "--steps",
-            9,
-            "--out",
-            "a",
-        )[0]
-        == 0
-    )
-    assert run(*QUICK, "--quiet")[0] == 0
-    assert run.loads[0] == (
-        "mnist-sample",
-        "train",
-        {"data_dir": "d", "flat": False, "quiet": False},
-    )
-    assert run.loads[1] == ("mnist", "train", {"data_dir": None, "flat": False, "quiet": True})
-    assert lengths == [
-        {"steps": 9, "minutes": 0.5},
-        {"steps": None, "minutes": 15.0},
-    ]
-    (folder,) = (tmp_path / "runs").iterdir()
-    assert folder.name.startswith("stacked-") and report(folder)["minutes"] == 15.0
-
-
-@pytest.mark.parametrize(
-    "number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
-def test_an_interrupted_run_is_scored_and_says_so(run, tmp_path, monkeypatch, number, expected):
-    step = Trainer.step
-
-    def interrupted(self):
-        step(self)
-        if self.step_count == 3:
-            signal.raise_signal(number)
-
-    monkeypatch.setattr(Trainer, "step", interrupted)
-    status, out, _ = run(*QUICK, "--recipe", "tiny", "tiny-2", "--steps", 1000, "--out", "here")
-    assert status == expected and "tiny: stopped after 3 steps" in out
-    _, row = report(tmp_path / "here")["rows"]  # and no second recipe
-    assert (row["images_seen"], row["samples"]) == (192, SAMPLES)
-    *_, last, said, line = out.splitlines()
-    assert " 192 " in last and said == "continue with"
-    assert line.strip() == to_paste("stacked-mnist", "--resume", tmp_path / "here")
-    assert load_weights("here/tiny.npz")[1]["training"]["steps_done"] == 3
-
-
-BOTH = "--recipe", "tiny", "tiny-2", "--samples", SAMPLES, "--steps", 12, "--seed", 3, "--quiet"
-
-
-@pytest.mark.parametrize("stop_at", [0, 7, 12, 19])
-def test_an_interrupted_run_continues_to_the_same_results(run, tmp_path, monkeypatch, stop_at):
-    """Steps are those of both recipes."""
-    step, taken = Trainer.step, []
-
-    def interrupted(self):
-        step(self)
-        taken.append(None)
-        if len(taken) == stop_at:
-            signal.raise_signal(signal.SIGINT)
-
-    def interrupted_fit(self, **settings):
-        signal.raise_signal(signal.SIGINT)
-        return fit(self, **settings)
-
-    fit = Trainer.fit
-    assert run(*BOTH, "--out", "whole") == (0, "", "")
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", interrupted)
-        if not stop_at:
-            patch.setattr(Trainer, "fit", interrupted_fit)
-        assert run(*BOTH, "--out", "here") == (130, "", "")
-    assert run("--resume", "here", "--quiet") == (0, "", "")
-    for name in ("tiny.npz", "tiny-2.npz", "tiny.png", "tiny-2.png", "config.json"):
-        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
-    rows = [report(tmp_path / name)["rows"] for name in ("whole", "here")]
-    assert len(rows[0]) == 3
-    for row in (*rows[0][1:], *rows[1][1:]):
-        assert row.pop("seconds") >= 0
-    assert rows[0] == rows[1]
-
-
-def test_a_killed_run_continues_from_its_last_checkpoint(run, tmp_path, monkeypatch):
-    assert run(*BOTH, "--out", "whole") == (0, "", "")
-    with monkeypatch.context() as patch:
-        patch.setattr(stacked_mnist, "count_modes", disk_is_full)  # before the row of the recipe
-        assert run(*BOTH, "--out", "here")[0] == 2
-    assert run("--resume", "here", "--quiet") == (0, "", "")
-    for name in ("tiny.npz", "tiny-2.npz"):
-        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
-
-
-def test_checkpoints_are_written_while_a_recipe_trains(run, monkeypatch):
-    monkeypatch.setattr(stacked_run, "CHECKPOINT_MINUTES", 0)
-    steps, write = [], stacked_run.write_state_checkpoint
-
-    def recorded(path, kind, checkpoint):
-        steps.append(checkpoint.rest["trainer"]["step"])
-        write(path, kind, checkpoint)
-
-    monkeypatch.setattr(stacked_run, "write_state_checkpoint", recorded)
-    assert run(*QUICK, "--steps", 9, "--out", "here", "--quiet") == (0, "", "")
-    assert steps == [*range(10), 9]  # a short run has a record, and reads its log, at each step
-
-
-def test_a_folder_holds_one_run_at_a_time(run, tmp_path):
-    assert run(*QUICK, "--steps", 1, "--out", "here", "--quiet") == (0, "", "")
-    lock = RunLock(tmp_path / "here")
-    assert_refused(run("--resume", "here", "--quiet"), "another run is writing into it")
-    lock.release()
-
-
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (["--steps", 9], "--steps: a resumed run keeps its steps, 1"),
-        (["--recipe", "tiny-2"], "--recipe: a resumed run keeps its recipe, tiny;"),
-        (["--samples", 9], "--samples: a resumed run keeps its samples, 12"),
-        (["--out", "there"], "--out: a resumed run keeps its out, here"),
-    ],
-)
-def test_a_resumed_run_keeps_its_settings(run, words, message):
-    assert run(*QUICK, "--steps", 1, "--out", "here", "--quiet") == (0, "", "")
-    assert_refused(run("--resume", "here", "--quiet", *words), message)
-
-
-@pytest.mark.parametrize(
-    "fault, message",
-    [
-        ("no rows", "checkpoint.npz: it lacks results"),
-        ("a wrong row", "checkpoint.npz: it lacks results"),
-        ("a wrong recipe", "got 'dcgan'"),
-        ("wrong weights", "checkpoint.npz: state: expected G.value"),
-    ],
-)
-def test_a_damaged_checkpoint_is_refused(run, tmp_path, fault, message):
-    assert run(*QUICK, "--steps", 1, "--out", "here", "--quiet") == (0, "", "")
-    path = tmp_path / "here" / "checkpoint.npz"
-    held = read_state_checkpoint(path, stacked_run.KIND)
-    if fault == "no rows":
-        del held.rest["rows"]
-    elif fault == "a wrong row":
-        held.rest["rows"] = [5]
-    elif fault == "a wrong recipe":
-        held.config["recipe"] = ["dcgan"]
-    else:
-        held.arrays["G.value"] = held.arrays["G.value"][1:]
-    write_state_checkpoint(path, stacked_run.KIND, held)
-    assert_refused(run("--resume", "here", "--quiet"), message)
-
-
-def test_a_loss_that_is_not_finite_is_an_error_and_leaves_good_weights(run, monkeypatch):
-    monkeypatch.setitem(RECIPES, "tiny", replace(TINY, learning_rate=1e30))
-    assert_refused(run(*QUICK, "--steps", 9, "--out", "here", "--quiet"), "no longer finite")
-    load_weights("here/tiny.npz")  # refuses weights that are not finite
-
-
-def test_a_run_is_never_overwritten(run, tmp_path):
-    (tmp_path / "here").mkdir()
-    (tmp_path / "here" / "mine").write_bytes(b"mine")
-    assert_refused(run(*QUICK, "--steps", 1, "--out", "here"), "here", "--out")
-    assert [p.name for p in (tmp_path / "here").iterdir()] == ["mine"] and run.loads == []
-
-
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (["--recipe", "dcgan"], ["--recipe", "'dcgan'", "stacked-ours", "stacked-dcgan"]),
-        (["--epochs", "0"], ["--epochs", "at least 1"]),
-        (["--steps", "x"], ["--steps", "at least 1"]),
-        (["--minutes", "-1"], ["--minutes", "above 0"]),
-        (["--samples", "0"], ["--samples", "at least 1"]),
-        (["--seed", "-1"], ["--seed", "at least 0"]),
-        (["--dataset", "kmnist"], ["--dataset", "kmnist"]),
-        (["--device", "tpu"], ["--device", "tpu"]),
-    ],
-)
-def test_invalid_arguments_are_named(run, tmp_path, words, message):
-    assert_refused(run(*words), *message)
-    assert list(tmp_path.iterdir()) == [] and run.loads == []
-
-
-def test_a_full_disk_names_the_folder(run, monkeypatch):
-    monkeypatch.setattr("os.fsync", disk_is_full)
-    assert_refused(run(*QUICK, "--steps", 1, "--out", "here", "--quiet"), "here", "No space left")

@@ -69,7 +69,7 @@ def test_an_array_that_needs_no_change_is_shared():
     [
         (np.zeros((5, 3, 8, 3), np.uint8), ["ambiguous shape (5, 3, 8, 3)", "more than 3 pixels"]),
         (np.zeros((5, 1, 8, 1), np.uint8), ["ambiguous shape (5, 1, 8, 1)"]),
-        (np.zeros((5, 784), np.uint8), ["got shape (5, 784)", "reshape(-1, 28, 28)"]),
+        (np.zeros((5, 784), np.uint8), ["got shape (5, 784)", "reshape(-1, 32, 32)"]),
         (np.zeros((5, 8, 8, 4), np.uint8), ["got shape (5, 8, 8, 4)"]),
         (np.zeros((28, 28, 3), np.uint8), ["got shape (28, 28, 3)", "images[None]"]),
         (np.zeros((5, 1, 1), np.uint8), ["at least 4 x 4 pixels, got shape (5, 1, 1)"]),

@@ -1,0 +1,1 @@
+"""What `byhand evaluate` does with images other than MNIST's digits."""

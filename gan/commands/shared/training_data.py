@@ -1,0 +1,164 @@
+"""The training images of `byhand train`, and those that it holds out."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gan.commands.shared.early_stopping import split_digits
+from gan.commands.shared.own_images import fitted, image_split, unused_classes
+from gan.data.batches import BatchSource
+from gan.data.datasets import load
+from gan.data.images.split import Split
+from gan.data.sources import SOURCES
+from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
+from gan.data.stacked import NAME as STACKED
+from gan.errors import RunError
+from gan.recipe import Recipe
+from gan.recipes import STACKED_DIGITS, recipes_for
+from gan.runs.checkpoint import Checkpoint
+from gan.runs.resume import check_data, digest, fallback_dataset
+
+Say = Callable[..., object]
+
+
+@dataclass
+class TrainingData:
+    """Images to train on.
+
+    Parameters
+    ----------
+    images
+        What a `Trainer` takes.
+    labels
+        Their classes, integers (N,), or None.
+    n_images
+        How many there are, with those of MNIST's format that are held out.
+    digest
+        A hash of the data, which a resumed run compares.
+    data_dir
+        Where they are, for a resumed run.
+    split
+        CIFAR-10 or the user's own images, and which of them are held out.
+    digits
+        Images of MNIST's format that are held out, or None.
+    """
+
+    images: np.ndarray | BatchSource
+    labels: np.ndarray | None
+    n_images: int
+    digest: str
+    data_dir: str | None
+    split: Split | None = None
+    digits: np.ndarray | None = None
+
+    @property
+    def n_trained(self) -> int:
+        """How many images the run trains on."""
+        return self.n_images - (0 if self.digits is None else len(self.digits))
+
+    @property
+    def n_held_out(self) -> int:
+        """How many images are held out."""
+        if self.digits is not None:
+            return len(self.digits)
+        return len(self.split.held_out) if self.split else 0
+
+
+def training_data(
+    args: Namespace,
+    config: dict[str, Any],
+    checkpoint: Checkpoint | None,
+    recipe: Recipe,
+    say: Say,
+) -> tuple[Recipe, TrainingData]:
+    """Read the images that a run trains on, and fit the recipe to them.
+
+    Parameters
+    ----------
+    args
+        Of `byhand train`.
+    config
+        The settings of the run; "validation" or "held_out" is added, the number of images held out.
+    checkpoint
+        Of the run to resume; None for a new run.
+    recipe
+        The run's.
+    say
+        Prints a line.
+
+    Raises
+    ------
+    RunError
+        If the recipe does not fit the images, or none can be held out of them.
+    """
+    kept = checkpoint.data_dir if checkpoint else None
+    if config["dataset"] in SOURCES:
+        data_dir = args.data_dir or kept
+        whole, labels = _digits(config["dataset"], data_dir, args.quiet, checkpoint)
+        images, labels, digits = split_digits(whole, labels, config, is_new=checkpoint is None)
+        return recipe, TrainingData(
+            images, labels, len(whole), digest(whole), data_dir, digits=digits
+        )
+    _check_held_out(config)
+    if config["dataset"] == STACKED:
+        return recipe, _stacked(args, config, checkpoint, recipe)
+    split, where = image_split(args, config, checkpoint)
+    own, n = split.whole, len(split.held_out)
+    if config["patience"] and not n:
+        raise RunError(
+            f"--patience: expected images of which some can be held out, got {len(own):,}, all "
+            "of which are trained on; give more images, in another run, or do without it"
+        )
+    held_out = f"; {n:,} of them are held out of training, to measure against" if n else ""
+    say(f"{own.report}{held_out}")
+    recipe = fitted(recipe, own)
+    if remark := unused_classes(recipe, own):
+        say(remark)
+    config["held_out"] = n
+    return recipe, TrainingData(split, split.labels, len(split), own.digest, where, split)
+
+
+def _digits(
+    dataset: str, data_dir: str | None, quiet: bool, checkpoint: Checkpoint | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images of MNIST's format and their labels; for a resumed run, those it was trained on."""
+    images, labels = load(dataset, "train", data_dir=data_dir, flat=False, quiet=quiet)
+    if sample := fallback_dataset(checkpoint, digest(images)):
+        images, labels = load(sample, "train", flat=False)
+    check_data(checkpoint, digest(images))
+    return images, labels
+
+
+def _stacked(
+    args: Namespace, config: dict[str, Any], checkpoint: Checkpoint | None, recipe: Recipe
+) -> TrainingData:
+    """Triples of MNIST's digits."""
+    if recipe.num_classes:
+        known = ", ".join(recipes_for(STACKED_DIGITS))
+        raise RunError(
+            f"recipe {recipe.name}: expected one without classes or clusters for {STACKED}, "
+            f"got {recipe.num_classes}; take one of {known}"
+        )
+    data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
+    digits, _ = _digits("mnist", data_dir, args.quiet, checkpoint)
+    stacked = StackedDigits(digits, random_triples(len(digits), N_TRIPLES, config["seed"]))
+    return TrainingData(stacked, None, N_TRIPLES, digest(digits), data_dir)
+
+
+def _check_held_out(config: dict[str, Any]) -> None:
+    """Raise `RunError` for --validation or --patience on images that do not allow it."""
+    if config["validation"]:
+        raise RunError(
+            "--validation: expected a dataset of digits, got other images; do without it: some of "
+            "your own images are held out anyway"
+        )
+    if config["patience"] and config["dataset"]:
+        raise RunError(
+            "--patience: expected digits or images of your own, of which some are held out, got "
+            f"{config['dataset']}; do without it"
+        )
