@@ -6,6 +6,7 @@ import numba
 import numpy as np
 from numba import prange
 
+from nn.ops.numba.capture.cutting import whole
 from nn.ops.numba.compiling import kernel, shared_kernel
 from nn.ops.numba.threads import BLAS, POOL
 from nn.ops.numpy.arrays import NumpyArrays
@@ -13,14 +14,14 @@ from nn.ops.numpy.arrays import NumpyArrays
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
-@shared_kernel
+@shared_kernel("y")
 def add_row_kernel(y: np.ndarray, row: np.ndarray) -> None:
     for i in prange(y.shape[0]):
         for j in range(y.shape[1]):
             y[i, j] += row[j]
 
 
-@kernel
+@kernel(whole("out"))
 def gather_kernel(
     bytes_: np.ndarray, index: np.ndarray, scale: float, shift: float, out: np.ndarray
 ) -> None:

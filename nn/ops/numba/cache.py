@@ -125,7 +125,7 @@ def digest(*parts: object) -> bytes:
 @functools.cache
 def kernel_sources() -> bytes:
     """A digest of all files with kernels, taken when the first kernel is defined."""
-    return digest(*(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+    return digest(*(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py"))))
 
 
 def cache_folder(function: Callable[..., Any]) -> Path:

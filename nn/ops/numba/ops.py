@@ -9,6 +9,9 @@ A factor beside the call of a kernel, as in "4.7x", is NumPy's time divided by t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from nn.ops.base import Seed
 from nn.ops.numba.activations import NumbaActivations
 from nn.ops.numba.arrays import NumbaArrays
@@ -19,6 +22,10 @@ from nn.ops.numba.optimizers import NumbaOptimizers
 from nn.ops.numba.products import NumbaProducts
 from nn.ops.numba.random import NumbaStream
 from nn.ops.numpy.ops import NumpyOps
+from nn.ops.recording import PRIMITIVES, make_recordable
+
+if TYPE_CHECKING:
+    from nn.ops.numba.capture.program import Program
 
 
 class NumbaOps(
@@ -37,3 +44,13 @@ class NumbaOps(
 
     def stream(self, seed_sequence: Seed) -> NumbaStream:
         return NumbaStream(seed_sequence)
+
+    def capture(self, step: Callable[[], None]) -> Program:
+        """Run a step, and return a program that repeats what it did."""
+        from nn.ops.numba.capture.program import record
+
+        return record(self, step)
+
+
+for kind in (NumbaOps, NumbaStream):
+    make_recordable(kind, PRIMITIVES, "nn.ops.numba.")

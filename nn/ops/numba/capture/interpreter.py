@@ -1,0 +1,136 @@
+"""The interpreter that replays a program: threads claim its units one by one.
+
+A unit is a list of tasks for one thread, and a task a call of machine code. Each task waits until
+the units that it depends on have ended; they come earlier in the list, so a thread that has no core
+is waited for only while it holds a unit, and one thread alone never waits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba import int32, prange, types
+from numba.core.typing import signature
+from numba.extending import intrinsic
+from numba.types import ExternalFunction
+
+from nn.ops.numba.compiling import compiled, inner
+from nn.ops.numba.products import as_before, one_thread_each
+
+SPINS = 1 << 11  # looks at a unit that another thread holds, before the core is offered to others
+LINE = 8  # words of a cache line: each unit has a line of its own, which threads do not share
+NEXT, EPOCH = 0, LINE  # words of `state` before the units' own
+TASK = 5  # words of a task: an address and four arguments
+
+yield_address = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
+llvmlite.binding.add_symbol("byhand_yield", yield_address)
+yield_core = ExternalFunction("byhand_yield", int32())
+
+
+@intrinsic
+def call(typing: Any, address: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Call the function at an address with four words."""
+
+    def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        kind = ir.FunctionType(ir.VoidType(), [word] * 4)
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    return signature(types.void, *[types.int64] * 5), generate
+
+
+def atomic(operation: Any) -> Any:
+    """An intrinsic on the word at an address."""
+
+    @intrinsic
+    def run(typing: Any, address: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
+            pointer = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+            result = operation(builder, pointer, args[1])
+            return result if result is not None else context.get_dummy_value()
+
+        kind = types.int64 if operation is not _store else types.void
+        return signature(kind, types.int64, types.int64), generate
+
+    return run
+
+
+def _add(builder: Any, pointer: Any, value: Any) -> Any:
+    return builder.atomic_rmw("add", pointer, value, "acq_rel")
+
+
+def _load(builder: Any, pointer: Any, value: Any) -> Any:
+    return builder.load_atomic(pointer, "acquire", 8)
+
+
+def _store(builder: Any, pointer: Any, value: Any) -> None:
+    builder.store_atomic(value, pointer, "release", 8)
+
+
+add, load, store = atomic(_add), atomic(_load), atomic(_store)
+
+
+@inner
+def wait_for(address: int, epoch: int) -> None:
+    """Wait until the unit whose word is at this address has ended in this replay."""
+    spins = 0
+    while load(address, 0) != epoch:
+        spins += 1
+        if spins > SPINS:
+            yield_core()
+
+
+@inner
+def work(
+    units: np.ndarray, tasks: np.ndarray, waits: np.ndarray, last: int, state: np.ndarray
+) -> None:
+    """Claim and run units until unit `last`."""
+    at, epoch = np.int64(state.ctypes.data), state[EPOCH]
+    while True:
+        unit = add(at, 1)
+        if unit >= last:
+            return
+        for i in range(units[unit], units[unit + 1]):
+            for k in range(waits[i, 0], waits[i, 1]):
+                wait_for(at + 8 * waits[k, 2], epoch)
+            call(tasks[i, 0], tasks[i, 1], tasks[i, 2], tasks[i, 3], tasks[i, 4])
+        store(at + 8 * LINE * (2 + unit), epoch)
+
+
+@compiled()
+def replay_alone(
+    units: np.ndarray,
+    tasks: np.ndarray,
+    waits: np.ndarray,
+    first: int,
+    last: int,
+    state: np.ndarray,
+    calls: np.ndarray,
+) -> None:
+    before = one_thread_each(calls)
+    state[NEXT] = first
+    work(units, tasks, waits, last, state)
+    as_before(calls, before)
+
+
+@compiled(parallel=True)
+def replay_together(
+    units: np.ndarray,
+    tasks: np.ndarray,
+    waits: np.ndarray,
+    first: int,
+    last: int,
+    state: np.ndarray,
+    calls: np.ndarray,
+    threads: int,
+) -> None:
+    before = one_thread_each(calls)
+    state[NEXT] = first
+    for _ in prange(threads):
+        work(units, tasks, waits, last, state)
+    as_before(calls, before)
