@@ -32,6 +32,15 @@ class Here(threading.local):
 here = Here()
 
 
+def aside(method: Callable[..., Any], *args: Any) -> Any:
+    """Call a method that the recorder, if any, does not see."""
+    recorder, here.recorder = here.recorder, None
+    try:
+        return method(*args)
+    finally:
+        here.recorder = recorder
+
+
 def recordable(method: Callable[..., Any], is_noted: bool) -> Callable[..., Any]:
     """Let this thread's recorder call the primitive."""
 

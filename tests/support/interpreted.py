@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.ops.numba import conv_kernels
+from nn.ops.numba import conv_parts
 from nn.ops.numba import products as numba_products
 
 int32, int64, float32, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_size_t
@@ -52,6 +52,6 @@ functions["acquire"], functions["release"] = (
     ctypes.pythonapi.PyThread_release_lock,
 )
 functions["acquire"].argtypes, functions["release"].argtypes = (pointer, int32), (pointer,)
-for module in (numba_products, conv_kernels):
+for module in (numba_products, conv_parts):
     for name in functions.keys() & vars(module).keys():
         setattr(module, name, called_from_python(functions[name]))

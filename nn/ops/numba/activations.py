@@ -8,9 +8,11 @@ from numba import prange
 from nn.ops.numba.arrays import flat
 from nn.ops.numba.capture.c_functions import call_ufunc
 from nn.ops.numba.capture.cutting import rows
+from nn.ops.numba.capture.strided import note
 from nn.ops.numba.compiling import kernel, shared_kernel
 from nn.ops.numpy.activations import NumpyActivations, least_slope
 from nn.ops.numpy.blocks import blocks
+from nn.ops.recording import aside
 
 
 @shared_kernel("y")
@@ -100,7 +102,8 @@ class NumbaActivations(NumpyActivations):
             else:
                 leaky_relu_backward_kernel(*vectors, slope)  # 5.7x
             return dy
-        return super().leaky_relu_backward_(dy, y, slope)
+        note("leaky_relu_backward" if slope else "relu_backward", y, slope, dy)
+        return aside(super().leaky_relu_backward_, dy, y, slope)
 
     def tanh(self, x: np.ndarray, *, out: np.ndarray) -> np.ndarray:
         if vectors := flat(x, out):
@@ -109,10 +112,13 @@ class NumbaActivations(NumpyActivations):
         return super().tanh(x, out=out)
 
     def multiply(self, x: np.ndarray, y: np.ndarray | float, *, out: np.ndarray) -> np.ndarray:
-        if isinstance(y, np.ndarray) and (vectors := flat(x, y, out)):
+        if not isinstance(y, np.ndarray):
+            return super().multiply(x, y, out=out)
+        if vectors := flat(x, y, out):
             multiply_kernel(*vectors)
             return out
-        return super().multiply(x, y, out=out)
+        note("multiply", x, y, out)
+        return np.multiply(x, y, out=out)
 
     def tanh_backward_(self, dy: np.ndarray, y: np.ndarray) -> np.ndarray:
         if vectors := flat(dy, y):

@@ -16,7 +16,7 @@ from nn.ops.numba.normalization_kernels import (
     sum_rows_kernel,
     tile_kernel,
 )
-from nn.ops.numba.normalization_sums import PARTS
+from nn.ops.numba.parts.normalization import PARTS
 from nn.ops.numpy.blocks import WideBlocks, wide_blocks
 from nn.ops.numpy.normalization import FEW, NumpyNormalization
 

@@ -1,4 +1,4 @@
-"""Kernels for sums over the rows of a matrix and batch normalization; see normalization_sums.py."""
+"""Kernels for sums over the rows of a matrix and batch normalization; see parts/normalization.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nn.ops.numba.capture.normalization import (
     sum_rows_passes,
 )
 from nn.ops.numba.compiling import LARGE, kernel, shared, shared_kernel
-from nn.ops.numba.normalization_sums import (
+from nn.ops.numba.parts.normalization import (
     PARTS,
     add_products,
     add_rows,

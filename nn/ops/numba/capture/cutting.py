@@ -54,7 +54,7 @@ def rows(writes: str) -> Cut:
             is_cut = [isinstance(x, np.ndarray) and x.ndim == ndim and len(x) >= n for x in args]
             parts = POOL.parts if last.size >= WORTH_A_PART else 1
             pieces = []
-            for start, end in ranges(n, parts, CACHE_LINE):
+            for start, end in ranges(n, parts, CACHE_LINE if n >= parts * CACHE_LINE else 1):
                 own = tuple(x[start:end] if cut else x for x, cut in zip(args, is_cut))
                 pieces.append(part(kernel, own, places))
             return [pieces]

@@ -13,7 +13,7 @@ import numpy as np
 from nn.ops.base import Pair
 from nn.ops.numba.capture.cutting import CACHE_LINE, Part, Passes, ranges
 from nn.ops.numba.compiling import inner
-from nn.ops.numba.normalization_sums import (
+from nn.ops.numba.parts.normalization import (
     PARTS,
     add_products,
     add_rows,
