@@ -108,6 +108,11 @@ def arguments() -> Namespace:
         metavar="M",
         help=f"write a checkpoint for --resume every M minutes (default: {CHECKPOINT_MINUTES:g})",
     )
+    add(
+        "--no-capture",
+        action="store_true",
+        help="run each training step from Python, with the same results, instead of as one program",
+    )
     add_quiet(parser)
     return parser.parse_args()
 
@@ -162,7 +167,9 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     recipe = replace(recipe, **given)
     hint = numba_hint(ops, config["device"])
     say(f"{recipe.name} on {len(images):,} images of {name_of_data(config)}, on {ops!r}{hint}")
-    trainer = Trainer(recipe, images, targets, seed=config["seed"], device=ops)
+    trainer = Trainer(
+        recipe, images, targets, seed=config["seed"], device=ops, capture=not args.no_capture
+    )
     config |= {
         "images": len(images),
         "data": data,

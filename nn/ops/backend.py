@@ -24,10 +24,7 @@ class Backend:
     get_ops_arguments: tuple[Any, ...] = ()
 
     def capture(self, step: Callable[[], None]) -> Callable[[], None] | None:
-        """Run a step; return a program that repeats what it did, or None.
-
-        Only `NumbaOps` has programs; see nn/ops/numba/capture.
-        """
+        """Run a step; return None, since this backend has no programs."""
         step()
         return None
 

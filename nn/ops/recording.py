@@ -12,8 +12,17 @@ from typing import Any
 
 from nn.ops.base import Ops, Stream
 
-# Primitives that make, read or return arrays of their own are not recorded: a step calls none.
-NOT_RECORDED = {"empty", "zeros", "is_array", "asarray", "to_host", "all_finite", "stream"}
+# They make or read arrays; a step calls none of them.
+NOT_RECORDED = {
+    "empty",
+    "zeros",
+    "is_array",
+    "asarray",
+    "to_host",
+    "all_finite",
+    "stream",
+    "capture",
+}
 PRIMITIVES = {
     name
     for protocol in (*Ops.__mro__, Stream)

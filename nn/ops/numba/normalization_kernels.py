@@ -1,4 +1,4 @@
-"""Kernels for sums over the rows of a matrix and batch normalization; see parts/normalization.py."""
+"""Kernels for sums over rows and batch normalization; see parts/normalization.py."""
 
 from __future__ import annotations
 

@@ -141,10 +141,12 @@ def part_of_product(
                 out[row, column] += bias[column]
 
 
-@inner
 def is_by_columns(trans_a: bool, trans_b: bool, m: int, n: int) -> bool:
     """Whether the parts of an (m, n) product are some of its columns, instead of its rows."""
     return trans_b or (not trans_a and n >= 4 * m)
+
+
+by_columns_ = inner(is_by_columns)
 
 
 def product(
@@ -160,7 +162,7 @@ def product(
 ) -> None:
     """By columns of b where it has many or its rows are multiplied, otherwise by rows of out."""
     m, n = out.shape
-    by_columns = is_by_columns(trans_a, trans_b, m, n)
+    by_columns = by_columns_(trans_a, trans_b, m, n)
     step = -(-(n if by_columns else m) // (parts * CACHE_LINE)) * CACHE_LINE
     before = one_thread_each(calls)
     for part in prange(parts):
@@ -184,7 +186,7 @@ def product_passes(args: Any) -> Passes:
     a, trans_a, b, trans_b, add, bias, out, parts = args
     m, n = out.shape
     made = []
-    if is_by_columns.py_func(trans_a, trans_b, m, n):
+    if is_by_columns(trans_a, trans_b, m, n):
         for j, end in ranges(n, parts, CACHE_LINE):
             b_ = b[j:end] if trans_b else b[:, j:end]
             part = a, trans_a, b, trans_b, add, bias, out, 0, j, m, end - j

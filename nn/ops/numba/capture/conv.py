@@ -18,7 +18,7 @@ from nn.ops.numba.parts.conv import (
 
 def images_of(x: np.ndarray, part: int, parts: int, lines: int) -> np.ndarray:
     """The images in which a part of all lines lie, `lines` in each."""
-    first, end = part_of.py_func(part, parts, len(x) * lines)
+    first, end = part_of(part, parts, len(x) * lines)
     return x[first // lines : -(-end // lines)]
 
 
@@ -28,7 +28,7 @@ def convolve_passes(args: Any) -> Passes:
     n, (_, P, Q, K) = len(columns), out.shape
     found = []
     for part in range(n):
-        first, end = part_of.py_func(part, n, len(out) * P)
+        first, end = part_of(part, n, len(out) * P)
         lines = out.reshape(-1, Q, K)[first:end]
         found.append(
             Part(

@@ -23,8 +23,8 @@ from nn.ops.numba.products import as_before, one_thread_each
 
 SPINS = 1 << 11  # looks at a unit that another thread holds, before the core is offered to others
 LINE = 8  # words of a cache line: each unit has a line of its own, which threads do not share
-NEXT, EPOCH = 0, LINE  # words of `state` before the units' own
-TASK = 5  # words of a task: an address and four arguments
+NEXT, EPOCH = 0, LINE  # words of `state`: the next unit to claim, and the number of this replay
+UNITS = 2  # from this line on, the replay in which each unit ended last
 
 yield_address = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
 llvmlite.binding.add_symbol("byhand_yield", yield_address)
@@ -87,19 +87,28 @@ def wait_for(address: int, epoch: int) -> None:
 
 @inner
 def work(
-    units: np.ndarray, tasks: np.ndarray, waits: np.ndarray, last: int, state: np.ndarray
+    units: np.ndarray,
+    tasks: np.ndarray,
+    waits: np.ndarray,
+    words: np.ndarray,
+    n_units: int,
+    state: np.ndarray,
 ) -> None:
-    """Claim and run units until unit `last`."""
+    """Claim and run units until none is left.
+
+    Unit u has the tasks units[u]..units[u + 1] - 1, and task t waits for the units whose words of
+    `state` are words[waits[t]..waits[t + 1] - 1].
+    """
     at, epoch = np.int64(state.ctypes.data), state[EPOCH]
     while True:
         unit = add(at, 1)
-        if unit >= last:
+        if unit >= n_units:
             return
-        for i in range(units[unit], units[unit + 1]):
-            for k in range(waits[i, 0], waits[i, 1]):
-                wait_for(at + 8 * waits[k, 2], epoch)
-            call(tasks[i, 0], tasks[i, 1], tasks[i, 2], tasks[i, 3], tasks[i, 4])
-        store(at + 8 * LINE * (2 + unit), epoch)
+        for t in range(units[unit], units[unit + 1]):
+            for k in range(waits[t], waits[t + 1]):
+                wait_for(at + 8 * words[k], epoch)
+            call(tasks[t, 0], tasks[t, 1], tasks[t, 2], tasks[t, 3], tasks[t, 4])
+        store(at + 8 * LINE * (UNITS + unit), epoch)
 
 
 @compiled()
@@ -107,14 +116,14 @@ def replay_alone(
     units: np.ndarray,
     tasks: np.ndarray,
     waits: np.ndarray,
-    first: int,
-    last: int,
+    words: np.ndarray,
+    n_units: int,
     state: np.ndarray,
     calls: np.ndarray,
 ) -> None:
     before = one_thread_each(calls)
-    state[NEXT] = first
-    work(units, tasks, waits, last, state)
+    state[NEXT] = 0
+    work(units, tasks, waits, words, n_units, state)
     as_before(calls, before)
 
 
@@ -123,14 +132,14 @@ def replay_together(
     units: np.ndarray,
     tasks: np.ndarray,
     waits: np.ndarray,
-    first: int,
-    last: int,
+    words: np.ndarray,
+    n_units: int,
     state: np.ndarray,
     calls: np.ndarray,
     threads: int,
 ) -> None:
     before = one_thread_each(calls)
-    state[NEXT] = first
+    state[NEXT] = 0
     for _ in prange(threads):
-        work(units, tasks, waits, last, state)
+        work(units, tasks, waits, words, n_units, state)
     as_before(calls, before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import threading
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 
 from nn.ops.fork import IN_BLAS
 from nn.ops.numba.capture.cutting import Part
-from nn.ops.numba.capture.interpreter import LINE, replay_alone, replay_together
+from nn.ops.numba.capture.interpreter import LINE, UNITS, replay_alone, replay_together
 from nn.ops.numba.capture.recorder import Call, StepRecorder
 from nn.ops.numba.capture.schedule import Task, dependent, ordered
 from nn.ops.numba.capture.tasks import arguments_and_task
@@ -27,23 +29,37 @@ class Program:
     """
 
     def __init__(self, calls: list[Call]) -> None:
-        self.calls = calls
-        self._run: list[Any] = []
-        for noted, group in groupby(calls, lambda call: call.is_noted and bool(call.passes)):
+        self.calls, self._lock = calls, threading.Lock()
+        self._runs: list[Callable[[], Any]] = []
+        for noted, group in groupby(calls, lambda call: call.is_noted):
             if noted:
-                self._run.append(Segment([each for call in group for each in call.passes]))
+                passes = [each for call in group for each in call.passes]
+                self._runs += [Segment(passes)] if passes else []
             else:
-                self._run += [from_python(call) for call in group]
+                self._runs += [call.from_python for call in group]
 
     def __call__(self) -> None:
-        for run in self._run:
-            run()
+        with self._lock:
+            for run in self._runs:
+                run()
+
+    def describe(self) -> str:
+        """The primitives in order, each with the shapes of its arrays and their bytes."""
+        rows = [describe(call) for call in self.calls]
+        width = max((len(name) for name, _, _ in rows), default=0)
+        lines = [f"{name:<{width}}  {n_bytes:>9,}  {arrays}" for name, arrays, n_bytes in rows]
+        tasks = sum(run.n_tasks for run in self._runs if isinstance(run, Segment))
+        n_python = sum(not call.is_noted for call in self.calls)
+        head = f"{len(rows)} primitives: {tasks} tasks, and {n_python} calls from Python"
+        return "\n".join([head, f"{'primitive':<{width}}  {'bytes':>9}  arrays", *lines])
 
 
-def from_python(call: Call) -> Callable[[], Any]:
-    """The primitive as it is."""
-    method, args, kwargs = call.method, call.args, call.kwargs
-    return lambda: method(*args, **kwargs)
+def describe(call: Call) -> tuple[str, str, int]:
+    """(name, the arrays with their shapes, their bytes) of a primitive."""
+    given = inspect.signature(call.method).bind(*call.args, **call.kwargs).arguments
+    arrays = {name: x for name, x in given.items() if isinstance(x, np.ndarray)}
+    shapes = ", ".join(f"{name} {'x'.join(map(str, x.shape))}" for name, x in arrays.items())
+    return call.method.__name__, shapes, sum(x.nbytes for x in arrays.values())
 
 
 class Segment:
@@ -52,48 +68,41 @@ class Segment:
     def __init__(self, passes: list[list[Part]]) -> None:
         tasks = dependent(passes)
         units = ordered(tasks, POOL.parts)
-        self._held = tasks, [self._code(tasks[i].part) for unit in units for i in unit]
-        code = [code for code, _ in self._held[1]]
-        ends = np.cumsum([0, *map(len, units)])
-        waits = self._waits(tasks, units)
-        self.n_units = len(units)
-        self.arrays = (
-            np.array(ends, np.int64),
-            np.array(code, np.int64),
-            waits,
-        )
-        memory = np.zeros(LINE * (3 + len(units)), np.int64)
-        self.state = memory[-memory.ctypes.data % 64 // 8 :]
-
-    def _code(self, part: Part) -> tuple[list[int], Any]:
-        """The five words of a task, and what must stay alive."""
-        if isinstance(part.kernel, int):
-            return [part.kernel, *part.args], part.args
-        address, words = arguments_and_task(part.kernel, part.args)
-        return [address, words.ctypes.data, 0, 0, 0], (words, part)
-
-    def _waits(self, tasks: list[Task], units: list[list[int]]) -> np.ndarray:
-        """(first, last + 1, -) of each task's waits, and in column 2, the words they look at."""
-        unit_of = {i: k for k, unit in enumerate(units) for i in unit}
-        spans, words = [], []
-        for k, unit in enumerate(units):
-            for i in unit:
-                start = len(words)
-                words += [LINE * (2 + unit_of[j]) for j in tasks[i].before if unit_of[j] != k]
-                spans.append((start, len(words)))
-        waits = np.zeros((max(len(spans), len(words)), 3), np.int64)
-        waits[: len(spans), :2] = spans
-        waits[: len(words), 2] = words
-        return waits
+        in_order = [tasks[i].part for unit in units for i in unit]
+        self._held = passes, [code_of(part) for part in in_order]
+        self.n_tasks, self.n_units = len(tasks), len(units)
+        code = np.array([words for words, _ in self._held[1]], np.int64)
+        ends = np.cumsum([0, *map(len, units)], dtype=np.int64)
+        self._program = ends, code, *waits_of(tasks, units)
+        memory = np.zeros(LINE * (UNITS + 1 + len(units)), np.int64)
+        self._state = memory[-memory.ctypes.data % 64 // 8 :]
 
     def __call__(self) -> None:
-        state = self.state
-        state[LINE] += 1
+        self._state[LINE] += 1
         with IN_BLAS.lock:
-            if POOL.threads > 1 and POOL.ready():
-                replay_together(*self.arrays, 0, self.n_units, state, blas_calls, POOL.threads)
+            if POOL.ready():
+                replay_together(*self._program, self.n_units, self._state, blas_calls, POOL.threads)
             else:
-                replay_alone(*self.arrays, 0, self.n_units, state, blas_calls)
+                replay_alone(*self._program, self.n_units, self._state, blas_calls)
+
+
+def code_of(part: Part) -> tuple[list[int], Any]:
+    """The five words of a task, and what must stay alive."""
+    if isinstance(part.kernel, int):
+        return [part.kernel, *part.args], part
+    address, words = arguments_and_task(part.kernel, part.args)
+    return [address, words.ctypes.data, 0, 0, 0], (part, words)
+
+
+def waits_of(tasks: list[Task], units: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """(where the waits of each task, in order, begin; the words that they look at)."""
+    unit_of = {i: k for k, unit in enumerate(units) for i in unit}
+    starts, words = [0], list[int]()
+    for k, unit in enumerate(units):
+        for i in unit:
+            words += [LINE * (UNITS + unit_of[j]) for j in tasks[i].before if unit_of[j] != k]
+            starts.append(len(words))
+    return np.array(starts, np.int64), np.array(words, np.int64)
 
 
 def record(ops: Any, step: Callable[[], None]) -> Program:

@@ -19,6 +19,7 @@ class Call:
     ----------
     method, args, kwargs : the call
     passes : each in parts that do not depend on each other
+    is_noted : whether the passes are all that it does
     """
 
     method: Callable[..., Any]
@@ -26,6 +27,10 @@ class Call:
     kwargs: dict[str, Any]
     passes: list[list[Part]] = field(default_factory=list)
     is_noted: bool = True
+
+    def from_python(self) -> None:
+        """Call the primitive as it was called."""
+        self.method(*self.args, **self.kwargs)
 
 
 class StepRecorder:

@@ -15,8 +15,7 @@ from numba.core.typing import signature
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from nn.ops.numba.cache import DiskCache
-from nn.ops.numba.compiling import OPTIONS
+from nn.ops.numba.compiling import OPTIONS, keep_on_disk
 
 WORD = types.uintp
 SIGNATURE = types.void(WORD, WORD, WORD, WORD)
@@ -100,9 +99,9 @@ def task(kernel: Any, kinds: tuple[Any, ...]) -> tuple[int, Any]:
 
     run.__qualname__ = run.__name__ = f"{kernel.py_func.__name__}_task"
     compiled = CFunc(run, ((WORD,) * 4, types.void), {}, options)
-    compiled._cache = DiskCache(kernel.py_func, {"task": True, "types": str(kinds)})
+    keep_on_disk(compiled, kernel.py_func, {"task": True, "types": str(kinds)})
     compiled.compile()
-    return compiled.address, compiled
+    return compiled.address or 0, compiled
 
 
 def arguments_and_task(kernel: Any, args: tuple[Any, ...]) -> tuple[int, np.ndarray]:

@@ -33,11 +33,13 @@ def inside_line(column: int, width: int, kw: int, C: int) -> tuple[int, int]:
     return first, max(min(width - column, kw) * C, first)
 
 
-@inner
 def part_of(part: int, parts: int, n: int) -> Pair:
     """(first, last + 1) of the n lines or images that a part takes."""
     share = -(-n // parts)
     return min(part * share, n), min((part + 1) * share, n)
+
+
+part_of_ = inner(part_of)
 
 
 @inner
@@ -112,7 +114,7 @@ def convolve_part(
     """Y = X W^T + b, in a part of the lines."""
     N, P, Q, K = out.shape
     Y, at_once = out.reshape(-1, K), columns.shape[1] // Q
-    X, (first, end) = columns[part], part_of(part, len(columns), N * P)
+    X, (first, end) = columns[part], part_of_(part, len(columns), N * P)
     for line in range(first, end, at_once):
         n_lines = min(at_once, end - line)
         columns_and_windows(X, x, line, n_lines, (P, Q), kernel, stride, padding, False)
@@ -133,7 +135,7 @@ def weight_grad_part(
     """shares[part] = dY^T X, over a part of the lines."""
     N, P, Q, K = dy.shape
     dY, at_once, none = dy.reshape(-1, K), columns.shape[1] // Q, shares[0, 0, :0]
-    X, (first, end) = columns[part], part_of(part, len(columns), N * P)
+    X, (first, end) = columns[part], part_of_(part, len(columns), N * P)
     shares[part] = 0
     for line in range(first, end, at_once):
         n_lines = min(at_once, end - line)
@@ -169,7 +171,7 @@ def transpose_part(
     N, P, Q, K = y.shape
     at_once, C = columns.shape[1] // Q, out.shape[3]
     Y, none = y.reshape(-1, K), b[:0]
-    X, (begin, end) = columns[part], part_of(part, len(columns), N)
+    X, (begin, end) = columns[part], part_of_(part, len(columns), N)
     for n in range(begin, end):  # whole images, since the windows of two lines overlap
         pixels = out[n].reshape(-1, C)
         for i in range(len(pixels)):
