@@ -59,6 +59,7 @@ def recordable(method: Callable[..., Any], is_noted: bool) -> Callable[..., Any]
             return method(*args, **kwargs)
         return here.recorder.primitive(method, is_noted, args, kwargs)
 
+    vars(call)["is_recordable"] = True
     return call
 
 
@@ -71,5 +72,5 @@ def make_recordable(kind: type, names: Iterable[str], noted_in: str) -> None:
         for name in set(names) & vars(each).keys():
             method = vars(each)[name]
             is_noted = each.__module__.startswith(noted_in) or name in THROUGH_OTHERS
-            if not hasattr(method, "__wrapped__"):
+            if not hasattr(method, "is_recordable"):
                 setattr(each, name, recordable(method, is_noted))

@@ -45,8 +45,11 @@ class NumbaOps(
     def stream(self, seed_sequence: Seed) -> NumbaStream:
         return NumbaStream(seed_sequence)
 
-    def capture(self, step: Callable[[], None]) -> Program:
-        """Run a step, and return a program that repeats what it did."""
+    def capture(self, step: Callable[[], None]) -> Program | None:
+        """The program, or None for a backend with primitives of its own, which are not recorded."""
+        if type(self) is not NumbaOps or PRIMITIVES & vars(self).keys():
+            step()
+            return None
         from nn.ops.numba.capture.program import record
 
         return record(self, step)
