@@ -104,8 +104,7 @@ class Trainer(TrainableGAN):
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
         )
-        self.step_count, self.ended = 0, False
-        self.record_due = False
+        self.step_count, self.ended, self.record_due = 0, False, False
         self.last_step, self._end_seconds, self._stopped = inf, inf, False
         self.spread: dict[str, float] | None = None
         self._stuck_loss = StuckLossCallback()

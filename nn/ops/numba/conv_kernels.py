@@ -13,7 +13,7 @@ from nn.ops.numba.capture.conv import convolve_passes, transpose_passes, weight_
 from nn.ops.numba.capture.cutting import as_noted
 from nn.ops.numba.compiling import shared
 from nn.ops.numba.parts.conv import add_shares, convolve_part, transpose_part, weight_grad_part
-from nn.ops.numba.products import as_before, one_thread_each
+from nn.ops.numba.parts.products import as_before, one_thread_each
 
 LARGE = 1 << 14  # elements of the images; a smaller layer takes as long as waking another thread
 

@@ -175,7 +175,7 @@ def test_each_primitive_in_a_program(name):
         ops = NumbaOps()
         here = primitives.on_device(ops, given, channels_last=case == "images")
         arrays = {key: x for key, x in here.items() if ops.is_array(x)}
-        program = ops.capture(lambda here=here: getattr(ops, name)(**here))
+        program = ops.capture(lambda ops=ops, here=here: getattr(ops, name)(**here))
         for scale in (1.0, 0.5):
             for key, x in arrays.items():
                 x[...] = given[key] * scale if x.dtype.kind == "f" else given[key]

@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 from numba.types import ExternalFunction
 
 from nn.ops.numba.compiling import compiled, inner
-from nn.ops.numba.products import as_before, one_thread_each
+from nn.ops.numba.parts.products import as_before, one_thread_each
 
 SPINS = 1 << 11  # looks at a unit that another thread holds, before the core is offered to others
 LINE = 8  # words of a cache line: each unit has a line of its own, which threads do not share
@@ -121,6 +121,7 @@ def replay_alone(
     state: np.ndarray,
     calls: np.ndarray,
 ) -> None:
+    """Replay a program on one thread; see `work`. `calls` is BLAS's, see parts/products.py."""
     before = one_thread_each(calls)
     state[NEXT] = 0
     work(units, tasks, waits, words, n_units, state)
@@ -138,6 +139,7 @@ def replay_together(
     calls: np.ndarray,
     threads: int,
 ) -> None:
+    """The same on all threads; one that comes late finds less to do, and no other waits for it."""
     before = one_thread_each(calls)
     state[NEXT] = 0
     for _ in prange(threads):

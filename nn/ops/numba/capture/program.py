@@ -16,7 +16,7 @@ from nn.ops.numba.capture.interpreter import LINE, UNITS, replay_alone, replay_t
 from nn.ops.numba.capture.recorder import Call, StepRecorder
 from nn.ops.numba.capture.schedule import Task, dependent, ordered
 from nn.ops.numba.capture.tasks import arguments_and_task
-from nn.ops.numba.products import calls as blas_calls
+from nn.ops.numba.parts.products import calls as blas_calls
 from nn.ops.numba.threads import POOL
 from nn.ops.recording import here
 

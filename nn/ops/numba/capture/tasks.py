@@ -105,6 +105,7 @@ def task(kernel: Any, kinds: tuple[Any, ...]) -> tuple[int, Any]:
 
 
 def arguments_and_task(kernel: Any, args: tuple[Any, ...]) -> tuple[int, np.ndarray]:
+    """(the address of a function that calls this kernel, the words of these arguments)."""
     kinds = tuple(kind_of(argument) for argument in args)
     words = [word for argument in args for word in words_of(argument)]
     return task(kernel, kinds)[0], np.array(words, np.int64)

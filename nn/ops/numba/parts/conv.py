@@ -17,7 +17,7 @@ from numba.types import ExternalFunction, uintp, void
 
 from nn.ops.base import Pair
 from nn.ops.numba.compiling import inner
-from nn.ops.numba.products import part_of_product
+from nn.ops.numba.parts.products import part_of_product
 
 SHORT = 16  # elements; up to here a loop is faster than a call of saxpy
 
