@@ -1,8 +1,8 @@
-"""The interpreter that replays a program: threads claim its units one by one.
+"""The interpreter that replays a program: threads claim its tasks one by one.
 
-A unit is a list of tasks for one thread, and a task a call of machine code. Each task waits until
-the units that it depends on have ended; they come earlier in the list, so a thread that has no core
-is waited for only while it holds a unit, and one thread alone never waits.
+A task is a call of machine code. It waits until the tasks that it depends on have ended. They come
+earlier in the list, so a thread that has no core is waited for only while it holds a task, and one
+thread alone never waits.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from numba.types import ExternalFunction
 from nn.ops.numba.compiling import compiled, inner
 from nn.ops.numba.parts.products import as_before, one_thread_each
 
-SPINS = 1 << 11  # looks at a unit that another thread holds, before the core is offered to others
-LINE = 8  # words of a cache line: each unit has a line of its own, which threads do not share
-NEXT, EPOCH = 0, LINE  # words of `state`: the next unit to claim, and the number of this replay
-UNITS = 2  # from this line on, the replay in which each unit ended last
+SPINS = 1 << 11  # looks at a task that another thread holds, before the core is offered to others
+LINE = 8  # words of a cache line: each task has a line of its own, which threads do not share
+NEXT, EPOCH = 0, LINE  # words of `state`: the next task to claim, and the number of this replay
+TASKS = 2  # from this line on, the replay in which each task ended last
 
 yield_address = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
 llvmlite.binding.add_symbol("byhand_yield", yield_address)
@@ -77,7 +77,7 @@ add, load, store = atomic(_add), atomic(_load), atomic(_store)
 
 @inner
 def wait_for(address: int, epoch: int) -> None:
-    """Wait until the unit whose word is at this address has ended in this replay."""
+    """Wait until the task whose word is at this address has ended in this replay."""
     spins = 0
     while load(address, 0) != epoch:
         spins += 1
@@ -86,55 +86,43 @@ def wait_for(address: int, epoch: int) -> None:
 
 
 @inner
-def work(
-    units: np.ndarray,
-    tasks: np.ndarray,
-    waits: np.ndarray,
-    words: np.ndarray,
-    n_units: int,
-    state: np.ndarray,
-) -> None:
-    """Claim and run units until none is left.
+def work(tasks: np.ndarray, waits: np.ndarray, words: np.ndarray, state: np.ndarray) -> None:
+    """Claim and run tasks until none is left.
 
-    Unit u has the tasks units[u]..units[u + 1] - 1, and task t waits for the units whose words of
-    `state` are words[waits[t]..waits[t + 1] - 1].
+    A task is an address and four arguments. Task t waits for those whose words of `state` are
+    words[waits[t]..waits[t + 1] - 1].
     """
     at, epoch = np.int64(state.ctypes.data), state[EPOCH]
     while True:
-        unit = add(at, 1)
-        if unit >= n_units:
+        t = add(at, 1)
+        if t >= len(tasks):
             return
-        for t in range(units[unit], units[unit + 1]):
-            for k in range(waits[t], waits[t + 1]):
-                wait_for(at + 8 * words[k], epoch)
-            call(tasks[t, 0], tasks[t, 1], tasks[t, 2], tasks[t, 3], tasks[t, 4])
-        store(at + 8 * LINE * (UNITS + unit), epoch)
+        for k in range(waits[t], waits[t + 1]):
+            wait_for(at + 8 * words[k], epoch)
+        call(tasks[t, 0], tasks[t, 1], tasks[t, 2], tasks[t, 3], tasks[t, 4])
+        store(at + 8 * LINE * (TASKS + t), epoch)
 
 
 @compiled()
 def replay_alone(
-    units: np.ndarray,
     tasks: np.ndarray,
     waits: np.ndarray,
     words: np.ndarray,
-    n_units: int,
     state: np.ndarray,
     calls: np.ndarray,
 ) -> None:
     """Replay a program on one thread; see `work`. `calls` is BLAS's, see parts/products.py."""
     before = one_thread_each(calls)
     state[NEXT] = 0
-    work(units, tasks, waits, words, n_units, state)
+    work(tasks, waits, words, state)
     as_before(calls, before)
 
 
 @compiled(parallel=True)
 def replay_together(
-    units: np.ndarray,
     tasks: np.ndarray,
     waits: np.ndarray,
     words: np.ndarray,
-    n_units: int,
     state: np.ndarray,
     calls: np.ndarray,
     threads: int,
@@ -143,5 +131,5 @@ def replay_together(
     before = one_thread_each(calls)
     state[NEXT] = 0
     for _ in prange(threads):
-        work(units, tasks, waits, words, n_units, state)
+        work(tasks, waits, words, state)
     as_before(calls, before)

@@ -12,7 +12,7 @@ import numpy as np
 
 from nn.ops.fork import IN_BLAS
 from nn.ops.numba.capture.cutting import Part
-from nn.ops.numba.capture.interpreter import LINE, UNITS, replay_alone, replay_together
+from nn.ops.numba.capture.interpreter import LINE, TASKS, replay_alone, replay_together
 from nn.ops.numba.capture.recorder import Call, StepRecorder
 from nn.ops.numba.capture.schedule import Task, dependent, ordered
 from nn.ops.numba.capture.tasks import arguments_and_task
@@ -67,23 +67,21 @@ class Segment:
 
     def __init__(self, passes: list[list[Part]]) -> None:
         tasks = dependent(passes)
-        units = ordered(tasks, POOL.parts)
-        in_order = [tasks[i].part for unit in units for i in unit]
-        self._held = passes, [code_of(part) for part in in_order]
-        self.n_tasks, self.n_units = len(tasks), len(units)
+        order = ordered(tasks, POOL.parts)
+        self._held = passes, [code_of(tasks[i].part) for i in order]
+        self.n_tasks = len(tasks)
         code = np.array([words for words, _ in self._held[1]], np.int64)
-        ends = np.cumsum([0, *map(len, units)], dtype=np.int64)
-        self._program = ends, code, *waits_of(tasks, units)
-        memory = np.zeros(LINE * (UNITS + 1 + len(units)), np.int64)
+        self._program = code, *waits_of(tasks, order)
+        memory = np.zeros(LINE * (TASKS + 1 + len(tasks)), np.int64)
         self._state = memory[-memory.ctypes.data % 64 // 8 :]
 
     def __call__(self) -> None:
         self._state[LINE] += 1
         with IN_BLAS.lock:
             if POOL.ready():
-                replay_together(*self._program, self.n_units, self._state, blas_calls, POOL.threads)
+                replay_together(*self._program, self._state, blas_calls, POOL.threads)
             else:
-                replay_alone(*self._program, self.n_units, self._state, blas_calls)
+                replay_alone(*self._program, self._state, blas_calls)
 
 
 def code_of(part: Part) -> tuple[list[int], Any]:
@@ -94,15 +92,12 @@ def code_of(part: Part) -> tuple[list[int], Any]:
     return [address, words.ctypes.data, 0, 0, 0], (part, words)
 
 
-def waits_of(tasks: list[Task], units: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """(where the waits of each task, in order, begin; the words that they look at)."""
-    unit_of = {i: k for k, unit in enumerate(units) for i in unit}
-    starts, words = [0], list[int]()
-    for k, unit in enumerate(units):
-        for i in unit:
-            words += [LINE * (UNITS + unit_of[j]) for j in tasks[i].before if unit_of[j] != k]
-            starts.append(len(words))
-    return np.array(starts, np.int64), np.array(words, np.int64)
+def waits_of(tasks: list[Task], order: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(where the waits of each task, in this order, begin; the words that they look at)."""
+    place = {i: k for k, i in enumerate(order)}
+    waits = [[LINE * (TASKS + place[j]) for j in tasks[i].before] for i in order]
+    starts = np.cumsum([0, *map(len, waits)], dtype=np.int64)
+    return starts, np.array([word for words in waits for word in words], np.int64)
 
 
 def record(ops: Any, step: Callable[[], None]) -> Program:

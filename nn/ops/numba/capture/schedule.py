@@ -1,6 +1,6 @@
 """The order in which threads claim the tasks of a program.
 
-A task depends on an earlier one if one of them writes what the other reads or writes.
+A task waits for an earlier one if one of them writes what the other reads or writes.
 """
 
 from __future__ import annotations
@@ -87,65 +87,27 @@ def cost_of(part: Part) -> float:
     return cost
 
 
-def units_of(tasks: list[Task]) -> list[list[int]]:
-    """Chains of tasks, each the only one that waits for the one before it in the chain."""
-    unit_of: dict[int, list[int]] = {}
-    units: list[list[int]] = []
-    for i, task in enumerate(tasks):
-        chains = [j for j in task.before if len(tasks[j].after) == 1]
-        if chains:
-            unit = unit_of[max(chains)]
-        else:
-            unit = []
-            units.append(unit)
-        unit.append(i)
-        unit_of[i] = unit
-    return units
+def ordered(tasks: list[Task], threads: int) -> list[int]:
+    """The tasks in the order in which idle threads take them: the longest path to the end first.
 
-
-def ordered(tasks: list[Task], threads: int) -> list[list[int]]:
-    """The chains in the order in which idle threads take them: the longest path to the end first.
-
-    In the order of the step, `mlp-dropout` takes 1.1 times as long.
+    In the order of the step, `mlp-dropout` takes 1.06 times as long.
     """
-    units = units_of(tasks)
-    place = {i: k for k, unit in enumerate(units) for i in unit}
-    cost = [sum(tasks[i].cost for i in unit) for unit in units]
-    before = [
-        {place[j] for i in unit for j in tasks[i].before} - {k} for k, unit in enumerate(units)
-    ]
-    after: list[list[int]] = [[] for _ in units]
-    for k, earlier in enumerate(before):
-        for j in earlier:
-            after[j].append(k)
-    rest = path_lengths(before, after, cost)
-    waits = [len(earlier) for earlier in before]
-    ready = [(-rest[k], k) for k in range(len(units)) if not waits[k]]
+    rest = [0.0] * len(tasks)
+    for i in reversed(range(len(tasks))):
+        rest[i] = tasks[i].cost + max((rest[j] for j in tasks[i].after), default=0.0)
+    waits = [len(task.before) for task in tasks]
+    ready = [(-rest[i], i) for i, n in enumerate(waits) if not n]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []
     now, order = 0.0, []
     while ready or running:
         while ready and len(running) < threads:
-            _, k = heapq.heappop(ready)
-            order.append(k)
-            heapq.heappush(running, (now + cost[k], k))
-        now, k = heapq.heappop(running)
-        for j in after[k]:
+            _, i = heapq.heappop(ready)
+            order.append(i)
+            heapq.heappush(running, (now + tasks[i].cost, i))
+        now, i = heapq.heappop(running)
+        for j in tasks[i].after:
             waits[j] -= 1
             if not waits[j]:
                 heapq.heappush(ready, (-rest[j], j))
-    return [units[k] for k in order]
-
-
-def path_lengths(before: list[set[int]], after: list[list[int]], cost: list[float]) -> list[float]:
-    """For each unit, the cost of the longest path from it to the end."""
-    rest, waits = list(cost), [len(later) for later in after]
-    stack = [k for k, n in enumerate(waits) if not n]
-    while stack:
-        k = stack.pop()
-        for j in before[k]:
-            rest[j] = max(rest[j], cost[j] + rest[k])
-            waits[j] -= 1
-            if not waits[j]:
-                stack.append(j)
-    return rest
+    return order
