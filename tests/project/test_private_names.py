@@ -26,7 +26,7 @@ ALLOWED = {
     ),
     "nn/ops/numba/capture": (
         "_generator _getvalue",
-        "NumPy's guide to its C functions names this module; Numba's guide to new types, this method",
+        "NumPy's guide to its C functions names this module; Numba's guide to types, this method",
     ),
     "tests/gan/test_images.py": (
         "_find_best_position",

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nn.ops.numba import conv_parts, optimizers
+from nn.ops.numba import optimizers
+from nn.ops.numba.parts import conv as conv_parts
 from nn.ops.numba.parts import products as numba_products
 
 int32, int64, float32, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_size_t
