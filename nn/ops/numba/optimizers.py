@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 
 import llvmlite.binding
 import numpy as np
@@ -17,7 +18,7 @@ from nn.ops.numpy.optimizers import NumpyOptimizers
 
 # C's, which Python's ** calls: LLVM would replace it where it can
 power_of_c = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_double)(
-    ("pow", ctypes.CDLL(None))
+    ("pow", ctypes.CDLL(None if os.name == "posix" else "ucrtbase"))
 )
 llvmlite.binding.add_symbol("byhand_pow", ctypes.cast(power_of_c, ctypes.c_void_p).value)
 power = ExternalFunction("byhand_pow", float64(float64, float64))

@@ -18,8 +18,9 @@ from nn.ops.numba.capture.cutting import CACHE_LINE, WORTH_A_PART, Part, Passes,
 from nn.ops.numba.threads import POOL
 from nn.ops.recording import here
 
-# offsets in PyUFuncObject, behind Python's own 16 bytes: nin, nout, ..., functions, data
-LOOPS, DATA = 32, 40
+# In PyUFuncObject, after Python's own part: nin, nout, nargs, identity, then functions and data
+LOOPS = object.__basicsize__ + 16
+DATA = LOOPS + 8
 
 
 class Words(tuple[int, ...]):

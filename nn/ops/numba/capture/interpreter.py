@@ -8,6 +8,7 @@ thread alone never waits.
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import Any
 
 import llvmlite.binding
@@ -26,7 +27,11 @@ LINE = 8  # words of a cache line: each task has a line of its own, which thread
 NEXT, EPOCH = 0, LINE  # words of `state`: the next task to claim, and the number of this replay
 TASKS = 2  # from this line on, the replay in which each task ended last
 
-yield_address = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
+if os.name == "posix":
+    offer_core: Any = ctypes.CDLL(None).sched_yield
+else:
+    offer_core = ctypes.CDLL("kernel32").SwitchToThread
+yield_address = ctypes.cast(offer_core, ctypes.c_void_p).value
 llvmlite.binding.add_symbol("byhand_yield", yield_address)
 yield_core = ExternalFunction("byhand_yield", int32())
 
