@@ -16,3 +16,7 @@ class RunError(ByhandError, RuntimeError):
 
 class CollapseWarning(UserWarning):
     """A network has stopped learning, or the generator draws one thing only."""
+
+
+class CaptureWarning(UserWarning):
+    """Training steps cannot be captured; they run as before, and take longer."""

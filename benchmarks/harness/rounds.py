@@ -95,7 +95,7 @@ def rotated(items: list[Item], n: int) -> list[Item]:
 
 
 def interleaved(
-    names: list[str], args: Sequence[str], rounds: int, count: int, module: str = STEPS
+    names: Sequence[str], args: Sequence[str], rounds: int, count: int, module: str = STEPS
 ) -> dict[str, list[float]]:
     """Time contenders in interleaved rounds.
 
@@ -116,7 +116,7 @@ def interleaved(
 
 
 def interleaved_steps(
-    names: list[str], args: Sequence[str], n_steps: int, rounds: int, count: int, module: str
+    names: Sequence[str], args: Sequence[str], n_steps: int, rounds: int, count: int, module: str
 ) -> dict[str, list[list[float]]]:
     """The same for contenders with a list of `n_steps` steps: {name: [times of each step]}."""
     times: dict[str, list[list[float]]] = {name: [[] for _ in range(n_steps)] for name in names}

@@ -109,6 +109,11 @@ def arguments() -> Namespace:
         default=None,
         help="write events for TensorBoard into the folder of the run",
     )
+    add(
+        "--no-capture",
+        action="store_true",
+        help="run each training step from Python, with the same results, instead of as one program",
+    )
     add_quiet(parser)
     add_config(parser)
     return with_config(parser.parse_args(), parser)
@@ -151,7 +156,14 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     recipe = tuned(recipe, config, data.n_trained)
     hint = numba_hint(ops, config["device"])
     say(f"{recipe.name} on {data.n_trained:,} images of {name_of_data(config)}, on {ops!r}{hint}")
-    trainer = Trainer(recipe, data.images, targets, seed=config["seed"], device=ops)
+    trainer = Trainer(
+        recipe,
+        data.images,
+        targets,
+        seed=config["seed"],
+        device=ops,
+        capture=not args.no_capture,
+    )
     config |= settings_of(trainer.recipe) | {
         "images": data.n_images,
         "data": data.digest,

@@ -19,6 +19,7 @@ from gan.training.set_once import SetOnce
 from gan.training.setup import built_network, fixed_inputs, make_sampler
 from gan.training.state import learned_arrays
 from gan.training.step.adversarial_step import AdversarialStep
+from gan.training.step.captured import CapturedStep
 from gan.training.step.ema import GeneratorEMA
 from gan.uncopyable import Uncopyable
 from nn import Sequential, get_ops
@@ -48,6 +49,7 @@ class TrainableGAN(Uncopyable):
         discriminator: Sequential | None,
         seed: Any,
         device: Any,
+        capture: bool,
     ) -> None:
         check_recipe(recipe)
         self.ops = ops = get_ops(device)
@@ -73,6 +75,7 @@ class TrainableGAN(Uncopyable):
         self.adversarial_step = step = AdversarialStep(
             self.generator, self.discriminator, recipe, noise, self.ema
         )
+        self.train_step = CapturedStep(step) if capture else step
         names = images.class_names if isinstance(images, ImageSet | Split) else None
         self.sampler = make_sampler(recipe, self.generator_ema, self.cluster_ids, names)
         self.fixed_inputs = fixed_inputs(self.sampler, fixed_seed)

@@ -46,6 +46,7 @@ class Trainer(TrainableGAN):
     seed : weights, data order, noise and dropout have independent streams made from it; on the CPU,
         equal seeds and numbers of threads give equal bytes
     device : name of a device, or a backend
+    capture : whether to record a step and replay it; the bytes are the same
 
     Attributes
     ----------
@@ -83,6 +84,7 @@ class Trainer(TrainableGAN):
         discriminator: Sequential | None = None,
         seed: Any = 0,
         device: Any = "cpu",
+        capture: bool = True,
     ) -> None:
         super().__init__(
             recipe,
@@ -92,6 +94,7 @@ class Trainer(TrainableGAN):
             discriminator=discriminator,
             seed=seed,
             device=device,
+            capture=capture,
         )
         columns = COLUMNS + (NORMS if self.recipe.clip_norm is not None else ())
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype, columns)
@@ -103,8 +106,7 @@ class Trainer(TrainableGAN):
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
         )
-        self.step_count, self.ended = 0, False
-        self.record_due = False
+        self.step_count, self.ended, self.record_due = 0, False, False
         self.last_step, self._end_seconds, self._stopped = inf, inf, False
         self.spread: dict[str, float] | None = None
         self._stuck_loss = StuckLossCallback()
@@ -134,7 +136,7 @@ class Trainer(TrainableGAN):
             classes = step.conditioning.labels
             self.batches.gather(self.step_count, out=step.real_rows, class_onehot=classes)
             try:
-                step(self.log.next_row(), self.step_count)
+                self.train_step(self.log.next_row(), self.step_count)
             except DeviceMemoryError as problem:
                 del step
                 raise self._memory_error(problem) from None
@@ -290,7 +292,10 @@ class Trainer(TrainableGAN):
 
         It ends the run: the step is gone, and the weights are the last good ones.
         """
-        del self.adversarial_step  # it holds the memory of the step, as does the traceback
+        del (
+            self.adversarial_step,
+            self.train_step,
+        )  # it holds the memory of the step, as does the traceback
         problem.__traceback__ = None
         error = memory_error(problem, self.generator, self.discriminator, self.recipe, self.ema)
         self._roll_back()

@@ -23,6 +23,11 @@ class Backend:
     get_ops: ClassVar[Callable[..., Any]]  # nn.ops, which imports the backends, sets it
     get_ops_arguments: tuple[Any, ...] = ()
 
+    def capture(self, step: Callable[[], None]) -> Callable[[], None] | None:
+        """Run a step; return None, since this backend has no programs."""
+        step()
+        return None
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
         return self
 

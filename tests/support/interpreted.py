@@ -4,13 +4,15 @@ Python checks each index, and coverage tools see the lines. C functions are call
 """
 
 import ctypes
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from nn.ops.numba import conv_kernels
-from nn.ops.numba import products as numba_products
+from nn.ops.numba import optimizers
+from nn.ops.numba.parts import conv as conv_parts
+from nn.ops.numba.parts import products as numba_products
 
 int32, int64, float32, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_size_t
 SIGNATURES = {
@@ -46,12 +48,12 @@ functions = {
     name: ctypes.CFUNCTYPE(*types)(getattr(numba_products.BLAS, name))
     for name, types in SIGNATURES.items()
 }
-functions["copy"] = ctypes.memmove
+functions["copy"], functions["power"] = ctypes.memmove, math.pow
 functions["acquire"], functions["release"] = (
     ctypes.pythonapi.PyThread_acquire_lock,
     ctypes.pythonapi.PyThread_release_lock,
 )
 functions["acquire"].argtypes, functions["release"].argtypes = (pointer, int32), (pointer,)
-for module in (numba_products, conv_kernels):
+for module in (numba_products, conv_parts, optimizers):
     for name in functions.keys() & vars(module).keys():
         setattr(module, name, called_from_python(functions[name]))

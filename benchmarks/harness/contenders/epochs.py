@@ -62,10 +62,11 @@ class Steps:
             self.lead_in()
 
 
-def make_trainer(recipe: Recipe, images: np.ndarray) -> Trainer:
+def make_trainer(recipe: Recipe, images: np.ndarray, capture: bool = True) -> Trainer:
     """A trainer with arbitrary classes or clusters: k-means is not part of an epoch."""
     ids = np.arange(len(images)) % max(recipe.num_classes, 1)
-    return Trainer(recipe, images, ClusterIds(ids) if recipe.clusters else ids)
+    labels = ClusterIds(ids) if recipe.clusters else ids
+    return Trainer(recipe, images, labels, capture=capture)
 
 
 def training_images(n: int, data_dir: str | None = None) -> np.ndarray:

@@ -104,14 +104,20 @@ class AdversarialStep(Uncopyable):
         step_number : counted from 0; decides the learning rates, when a lazy penalty is due, and
             when G is updated: in the last of every `n_critic` steps
         """
-        n_critic = self.recipe.n_critic
+        self.begin(step_number)
+        self.compute(log, step_number)
+        self.finish(step_number)
+
+    def begin(self, step_number: int) -> None:
+        """What the host computes before the step."""
         self.rates.begin_step(step_number)
+
+    def compute(self, log: dict[str, Array], step_number: int) -> None:
+        """What the device computes: the same in all steps with the same penalty and updates."""
         self.conditioning.begin_step()
         self.update_discriminator(log, step_number)
-        if (step_number + 1) % n_critic == 0:
+        if self.updates_generator(step_number):
             self.update_generator(log)
-            if self.ema is not None:
-                self.ema.update(step_number // n_critic)
         self.log_norms(log)
 
     def log_norms(self, log: dict[str, Array]) -> None:
@@ -119,6 +125,19 @@ class AdversarialStep(Uncopyable):
         for name, optimizer in zip(NORMS, (self.d_optimizer, self.g_optimizer)):
             if name in log and optimizer.grad_norm is not None:
                 self.ops.copy_(log[name], optimizer.grad_norm)
+
+    def finish(self, step_number: int) -> None:
+        """The moving average, whose weight depends on the step."""
+        if self.ema is not None and self.updates_generator(step_number):
+            self.ema.update(step_number // self.recipe.n_critic)
+
+    def updates_generator(self, step_number: int) -> bool:
+        """Whether G learns in this step."""
+        return (step_number + 1) % self.recipe.n_critic == 0
+
+    def has_penalty(self, step_number: int) -> bool:
+        """Whether the penalty is due in this step."""
+        return self.penalty is not None and self.penalty.is_due(step_number)
 
     def update_discriminator(self, log: dict[str, Array], step_number: int = 0) -> None:
         """D learns to tell real images from generated ones."""

@@ -30,6 +30,10 @@ class LazyPenalty(Uncopyable):
         if penalty.own_pass:
             self.cache = D.cache(tracks_statistics=False, double_backward=True)
 
+    def is_due(self, step_number: int) -> bool:
+        """Whether a step, counted from 0, has the penalty."""
+        return step_number % self.penalty.every == 0
+
     def add(
         self,
         step_number: int,
@@ -44,7 +48,7 @@ class LazyPenalty(Uncopyable):
 
         In steps where the penalty is not due, its value is 0.
         """
-        if step_number % self.penalty.every:
+        if not self.is_due(step_number):
             self.D.ops.fill_(value, 0)
             return
         self.penalty.add(

@@ -21,6 +21,7 @@ Images are channels-last: x is (N, H, W, C), y is (N, P, Q, K). A `Pair` is (ver
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from nn.ops.base.activations import ActivationOps
@@ -53,3 +54,10 @@ class Ops(
     """The primitives of a backend on arrays of type A."""
 
     device: str  # "cpu" or "cuda"
+
+    def capture(self, step: Callable[[], None]) -> Callable[[], None] | None:
+        """Run a step, and return a program that repeats what it did, or None.
+
+        The program reads and writes the same arrays and draws from the same random streams, without
+        the Python between the primitives. Numbers that the step computed are part of it.
+        """

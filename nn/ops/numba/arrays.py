@@ -6,6 +6,8 @@ import numba
 import numpy as np
 from numba import prange
 
+from nn.ops.numba.capture.cutting import whole
+from nn.ops.numba.capture.strided import note
 from nn.ops.numba.compiling import kernel, shared_kernel
 from nn.ops.numba.threads import BLAS, POOL
 from nn.ops.numpy.arrays import NumpyArrays
@@ -13,14 +15,14 @@ from nn.ops.numpy.arrays import NumpyArrays
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
-@shared_kernel
+@shared_kernel("y")
 def add_row_kernel(y: np.ndarray, row: np.ndarray) -> None:
     for i in prange(y.shape[0]):
         for j in range(y.shape[1]):
             y[i, j] += row[j]
 
 
-@kernel
+@kernel(whole("out"))
 def gather_kernel(
     bytes_: np.ndarray, index: np.ndarray, scale: float, shift: float, out: np.ndarray
 ) -> None:
@@ -44,7 +46,16 @@ class NumbaArrays(NumpyArrays):
         if y.ndim == 2 and x.ndim == 1 and fits(y, rows=(x,)):
             add_row_kernel(y, x)  # 4.9x: NumPy restarts its loop in each row
             return y
-        return super().add_(y, x)
+        note("add", x, y)
+        return np.add(y, x, out=y)
+
+    def copy_(self, y: np.ndarray, x: np.ndarray) -> None:
+        note("copy", x, y)
+        np.copyto(y, x)
+
+    def fill_(self, x: np.ndarray, value: float) -> None:
+        note("fill", value, x)
+        x.fill(value)
 
     def gather_rows(
         self, bytes_: np.ndarray, index: np.ndarray, scale: float, shift: float, *, out: np.ndarray

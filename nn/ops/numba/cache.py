@@ -39,7 +39,7 @@ VERSIONS = sys.version, numba.__version__, llvmlite.__version__, np.__version__
 
 
 def keep_on_disk(dispatcher: Any, function: Callable[..., Any], options: dict[str, Any]) -> None:
-    """Give the dispatcher of this function, compiled with these options, a `DiskCache`."""
+    """Give a dispatcher or C function, compiled from this with these options, a `DiskCache`."""
     if hasattr(dispatcher, "_cache"):  # not with NUMBA_DISABLE_JIT
         dispatcher._cache = DiskCache(function, options)
 
@@ -125,7 +125,7 @@ def digest(*parts: object) -> bytes:
 @functools.cache
 def kernel_sources() -> bytes:
     """A digest of all files with kernels, taken when the first kernel is defined."""
-    return digest(*(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+    return digest(*(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py"))))
 
 
 def cache_folder(function: Callable[..., Any]) -> Path:

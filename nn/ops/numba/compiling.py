@@ -19,7 +19,9 @@ from typing import Any
 
 import numba
 
+from nn.ops.numba.capture.cutting import Cut, rows
 from nn.ops.numba.threads import POOL
+from nn.ops.recording import here
 
 try:
     from nn.ops.numba.cache import keep_on_disk
@@ -64,19 +66,24 @@ def both(function: Kernel) -> tuple[Kernel, Kernel]:
     return compiled()(function), compiled(parallel=True)(double)
 
 
-def shared(least: int) -> Callable[[Kernel], Kernel]:
+def shared(least: int, cut: Cut | None = None) -> Callable[[Kernel], Kernel]:
     """Compile a function that all threads share where its first array is large enough.
 
     Parameters
     ----------
     least : int
         The fewest elements of that array for which threads share the call.
+    cut : Cut, optional
+        Says how a program calls it; without, it cannot be part of a program.
     """
 
     def decorate(function: Kernel) -> Kernel:
         alone, together = both(function)
+        passes = cut(alone, names_of(function)) if cut else None
 
         def call(*arguments: Any) -> Any:
+            if here.recorder is not None:
+                here.recorder.kernel(passes, arguments)
             if arguments[0].size >= least and POOL.ready():
                 return together(*arguments)
             return alone(*arguments)
@@ -86,5 +93,28 @@ def shared(least: int) -> Callable[[Kernel], Kernel]:
     return decorate
 
 
-kernel = compiled()
-shared_kernel = shared(LARGE)
+def kernel(cut: Cut) -> Callable[[Kernel], Kernel]:
+    """Compile a function for one thread; see `shared`."""
+
+    def decorate(function: Kernel) -> Kernel:
+        alone = compiled()(function)
+        passes = cut(alone, names_of(function))
+
+        def call(*arguments: Any) -> Any:
+            if here.recorder is not None:
+                here.recorder.kernel(passes, arguments)
+            return alone(*arguments)
+
+        return call
+
+    return decorate
+
+
+def shared_kernel(writes: str) -> Callable[[Kernel], Kernel]:
+    """Compile a loop over the rows or the elements of the arrays that it writes."""
+    return shared(LARGE, rows(writes))
+
+
+def names_of(function: Kernel) -> tuple[str, ...]:
+    """The names of its parameters."""
+    return function.__code__.co_varnames[: function.__code__.co_argcount]

@@ -1,97 +1,24 @@
-"""Kernels of the convolutions, for float32; notation as in nn/ops/numpy/conv.py.
+"""Kernels of the convolutions, for float32: the parts of parts/conv.py, shared between threads.
 
-The result is cut into parts, one for each thread. A kernel computes its part block by block: it
-fills the block's columns X, which stay in the core's own cache, and has BLAS multiply them there.
-For the transposed convolution, the other way: X = Y W, and each row of X is added to the pixels of
-its window.
-
-The kernels check nothing: see `fits` in conv.py. `columns` is working memory, (parts, rows of a
-block, kh kw C). `calls` counts the running calls for BLAS, see products.py.
+`calls` counts the running calls for BLAS, see products.py.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import float32, int64, prange
-from numba.types import ExternalFunction, uintp, void
+from numba import prange
 
 from nn.ops.base import Pair
-from nn.ops.numba.compiling import inner, shared
-from nn.ops.numba.products import as_before, one_thread_each, part_of_product
+from nn.ops.numba.capture.conv import convolve_passes, transpose_passes, weight_grad_passes
+from nn.ops.numba.capture.cutting import as_noted
+from nn.ops.numba.compiling import shared
+from nn.ops.numba.parts.conv import add_shares, convolve_part, transpose_part, weight_grad_part
+from nn.ops.numba.parts.products import as_before, one_thread_each
 
 LARGE = 1 << 14  # elements of the images; a smaller layer takes as long as waking another thread
-SHORT = 16  # elements; up to here a loop is faster than a call of saxpy
-
-# memcpy, since a loop would check each time whether its arrays overlap
-copy = ExternalFunction("memcpy", uintp(uintp, uintp, uintp))
-saxpy = ExternalFunction("byhand_saxpy", void(int64, float32, uintp, int64, uintp, int64))
 
 
-@inner
-def inside_line(column: int, width: int, kw: int, C: int) -> tuple[int, int]:
-    """(first, last + 1) of the kw C elements from `column` on that lie inside the line."""
-    first = min(max(-column, 0), kw) * C
-    return first, max(min(width - column, kw) * C, first)
-
-
-@inner
-def address(x: np.ndarray, i: int) -> int:
-    """The address of element i of a vector of float32."""
-    return x.ctypes.data + 4 * i
-
-
-@inner
-def columns_and_windows(
-    X: np.ndarray,
-    x: np.ndarray,
-    first: int,
-    n_lines: int,
-    size: Pair,
-    kernel: Pair,
-    stride: Pair,
-    padding: Pair,
-    add: bool,
-) -> None:
-    """For n_lines lines of results from `first` on: row of X = window of x, zero outside.
-
-    With `add`, the other way: window += row.
-    """
-    _, H, W, C = x.shape
-    (P, Q), (kh, kw), pixels = size, kernel, x.reshape(-1)
-    for i in range(n_lines):
-        n, p = (first + i) // P, (first + i) % P
-        for q in range(Q):
-            row, column = X[i * Q + q], q * stride[1] - padding[1]
-            begin, end = inside_line(column, W, kw, C)
-            for a in range(kh):
-                h, to = p * stride[0] + a - padding[0], a * kw * C
-                inside, start = 0 <= h < H, ((n * H + h) * W + column) * C
-                if not add:
-                    for k in range(begin if inside else kw * C):
-                        row[to + k] = 0
-                    if inside:
-                        copy(
-                            address(row, to + begin),
-                            address(pixels, start + begin),
-                            4 * (end - begin),
-                        )
-                        for k in range(end, kw * C):
-                            row[to + k] = 0
-                elif inside and end - begin > SHORT:
-                    saxpy(
-                        end - begin,
-                        float32(1),
-                        address(row, to + begin),
-                        1,
-                        address(pixels, start + begin),
-                        1,
-                    )
-                elif inside:
-                    for k in range(begin, end):
-                        pixels[start + k] += row[to + k]
-
-
-@shared(LARGE)
+@shared(LARGE, as_noted(convolve_passes))
 def convolve(
     x: np.ndarray,
     W: np.ndarray,
@@ -104,20 +31,13 @@ def convolve(
     calls: np.ndarray,
 ) -> None:
     """Y = X W^T + b."""
-    N, P, Q, K = out.shape
-    parts, at_once = len(columns), columns.shape[1] // Q
-    Y, share = out.reshape(-1, K), -(-N * P // parts)
     before = one_thread_each(calls)
-    for part in prange(parts):
-        X, end = columns[part], min((part + 1) * share, N * P)
-        for line in range(part * share, end, at_once):
-            n_lines = min(at_once, end - line)
-            columns_and_windows(X, x, line, n_lines, (P, Q), kernel, stride, padding, False)
-            part_of_product(X, False, W, True, False, b, Y[line * Q :], 0, 0, n_lines * Q, K)
+    for part in prange(len(columns)):
+        convolve_part(x, W, b, kernel, stride, padding, columns, out, part)
     as_before(calls, before)
 
 
-@shared(LARGE)
+@shared(LARGE, as_noted(weight_grad_passes))
 def convolve_weight_grad(
     x: np.ndarray,
     dy: np.ndarray,
@@ -131,28 +51,14 @@ def convolve_weight_grad(
     calls: np.ndarray,
 ) -> None:
     """dW = dY^T X, or += with `add`. `shares` is working memory, (parts, K, kh kw C)."""
-    N, P, Q, K = dy.shape
-    parts, at_once = len(columns), columns.shape[1] // Q
-    dY, share, none = dy.reshape(-1, K), -(-N * P // parts), dW[0, :0]
     before = one_thread_each(calls)
-    for part in prange(parts):
-        X, end = columns[part], min((part + 1) * share, N * P)
-        shares[part] = 0
-        for line in range(part * share, end, at_once):
-            n_lines = min(at_once, end - line)
-            columns_and_windows(X, x, line, n_lines, (P, Q), kernel, stride, padding, False)
-            rows = dY[line * Q : (line + n_lines) * Q]
-            part_of_product(rows, True, X, False, True, none, shares[part], 0, 0, K, X.shape[1])
+    for part in prange(len(columns)):
+        weight_grad_part(x, dy, kernel, stride, padding, columns, shares, part)
     as_before(calls, before)
-    for k in range(K):
-        for i in range(dW.shape[1]):
-            total = dW[k, i] if add else shares[0, k, i]
-            for part in range(0 if add else 1, parts):
-                total += shares[part, k, i]
-            dW[k, i] = total
+    add_shares(shares, add, dW)
 
 
-@shared(LARGE)
+@shared(LARGE, as_noted(transpose_passes))
 def convolve_transpose(
     y: np.ndarray,
     W: np.ndarray,
@@ -165,21 +71,7 @@ def convolve_transpose(
     calls: np.ndarray,
 ) -> None:
     """out = b, then X = Y W is added to the pixels of the windows."""
-    N, P, Q, K = y.shape
-    parts, at_once, C = len(columns), columns.shape[1] // Q, out.shape[3]
-    Y, share, none = y.reshape(-1, K), -(-N // parts), b[:0]
     before = one_thread_each(calls)
-    for part in prange(parts):
-        X, begin, end = columns[part], min(part * share, N), min((part + 1) * share, N)
-        for n in range(begin, end):  # whole images, since the windows of two lines overlap
-            pixels = out[n].reshape(-1, C)
-            for i in range(len(pixels)):
-                for c in range(C):
-                    pixels[i, c] = b[c]
-        for line in range(begin * P, end * P, at_once):
-            n_lines = min(at_once, end * P - line)
-            part_of_product(
-                Y[line * Q :], False, W, False, False, none, X, 0, 0, n_lines * Q, X.shape[1]
-            )
-            columns_and_windows(X, out, line, n_lines, (P, Q), kernel, stride, padding, True)
+    for part in prange(len(columns)):
+        transpose_part(y, W, b, kernel, stride, padding, columns, out, part)
     as_before(calls, before)

@@ -11,11 +11,12 @@ import math
 import numpy as np
 
 from nn.ops.numba.arrays import flat
+from nn.ops.numba.capture.cutting import whole
 from nn.ops.numba.compiling import kernel
 from nn.ops.numpy.losses import NumpyLosses
 
 
-@kernel
+@kernel(whole("dz value"))
 def bce_with_logits_kernel(
     z: np.ndarray, target: float, scale: float, dz: np.ndarray, value: np.ndarray
 ) -> None:
@@ -29,7 +30,7 @@ def bce_with_logits_kernel(
     value[0] = T(total * scale)
 
 
-@kernel
+@kernel(whole("out"))
 def mean_sigmoid_kernel(z: np.ndarray, out: np.ndarray) -> None:
     total = 0.0
     for i in range(z.size):

@@ -6,7 +6,7 @@ import numpy as np
 
 from nn.ops.numba.arrays import fits, flat
 from nn.ops.numba.normalization_kernels import (
-    PARTS,
+    backward_rows_kernel,
     moving_average_kernel,
     normalize_backward_kernel,
     normalize_kernel,
@@ -14,17 +14,24 @@ from nn.ops.numba.normalization_kernels import (
     shift_scale_kernel,
     sum_product_rows_kernel,
     sum_rows_kernel,
+    tile_kernel,
 )
-from nn.ops.numpy.blocks import wide_blocks
-from nn.ops.numpy.normalization import FEW, NumpyNormalization, backward_rows
+from nn.ops.numba.parts.normalization import PARTS
+from nn.ops.numpy.blocks import WideBlocks, wide_blocks
+from nn.ops.numpy.normalization import FEW, NumpyNormalization
+
+BACKWARD_ROWS = "slope", "shift", "scale"
 
 
 class NumbaNormalization(NumpyNormalization):
     """NumPy takes small sums and operations on single rows."""
 
     def sum_rows(self, x: np.ndarray, *, out: np.ndarray, add: bool = False) -> np.ndarray:
-        if len(x) <= FEW or not fits(x, rows=(out,)):
+        if not fits(x, rows=(out,)):
             return super().sum_rows(x, out=out, add=add)
+        if len(x) <= FEW:
+            self.product(self.scratch.ones(len(x), x.dtype), x, out=out.reshape(1, -1), add=add)
+            return out
         zeros = self.scratch(out.shape, out.dtype, "zeros")
         zeros.fill(0)
         sum_rows_kernel(x, out, add, zeros, *self._sums(x))
@@ -64,8 +71,9 @@ class NumbaNormalization(NumpyNormalization):
     ) -> np.ndarray:
         if not fits(dy, xhat, out, rows=(W, inv_std, dW, db)):
             return super().normalize_backward(dy, xhat, W, inv_std, dW, db, out=out)
-        slope, shift, scale = backward_rows(self.scratch, len(dy), W, inv_std, dW, db)
-        for matrices, rows in wide_blocks(self.scratch, [dy, xhat, out], scale, slope, shift):
+        slope, shift, scale = (self.scratch(W.shape, W.dtype, name) for name in BACKWARD_ROWS)
+        backward_rows_kernel(len(dy), W, inv_std, dW, db, slope, shift, scale)
+        for matrices, rows in self._blocks([dy, xhat, out], scale, slope, shift):
             dy_, xhat_, dx_ = matrices
             normalize_backward_kernel(dy_, xhat_, *rows, dx_)  # 6.9x
         return out
@@ -75,7 +83,7 @@ class NumbaNormalization(NumpyNormalization):
     ) -> np.ndarray:
         if not fits(x, out, rows=(scale, shift)):
             return super().scale_shift(x, scale, shift, out=out)
-        for (x_, y_), rows in wide_blocks(self.scratch, [x, out], scale, shift):
+        for (x_, y_), rows in self._blocks([x, out], scale, shift):
             scale_shift_kernel(x_, *rows, y_)  # 4.8x
         return out
 
@@ -84,7 +92,7 @@ class NumbaNormalization(NumpyNormalization):
     ) -> np.ndarray:
         if not fits(x, out, rows=(shift, scale)):
             return super().shift_scale(x, shift, scale, out=out)
-        for (x_, y_), rows in wide_blocks(self.scratch, [x, out], shift, scale):
+        for (x_, y_), rows in self._blocks([x, out], shift, scale):
             shift_scale_kernel(x_, *rows, y_)
         return out
 
@@ -95,6 +103,10 @@ class NumbaNormalization(NumpyNormalization):
             moving_average_kernel(*vectors, weight, scale)  # 3.0x
             return average
         return super().moving_average_(average, value, weight, scale=scale)
+
+    def _blocks(self, matrices: list[np.ndarray], *rows: np.ndarray) -> WideBlocks:
+        """`wide_blocks`, with rows that a kernel joins."""
+        return wide_blocks(self.scratch, matrices, *rows, join=tile_kernel)
 
     def _sums(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(chunks, sums): working memory for sums over the rows of x, with sums = 0."""

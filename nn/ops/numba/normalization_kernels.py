@@ -1,99 +1,31 @@
-"""Kernels for sums over the rows of a matrix and batch normalization.
-
-The rows are cut into PARTS, each with sums of its own: CHUNK rows are summed in the matrix's dtype,
-and these sums in double precision. Over 50,000 rows they are as accurate as over 50. `chunks` and
-`sums` are working memory, (PARTS, columns); the sums are 0 before and after a kernel.
-"""
+"""Kernels for sums over rows and batch normalization; see parts/normalization.py."""
 
 from __future__ import annotations
 
-import math
-
-import numba
 import numpy as np
 from numba import prange
 
-from nn.ops.numba.compiling import kernel, shared_kernel
-
-PARTS = 8  # for any number of threads, so that the sums are the same
-CHUNK = 64  # rows
-
-
-@numba.njit(nogil=True, inline="always")
-def rows_of(part: int, n: int) -> tuple[int, int]:
-    """(first, last + 1) row of a part."""
-    step = -(-n // PARTS)
-    return min(n, part * step), min(n, part * step + step)
-
-
-@kernel
-def add_squares(
-    x: np.ndarray, mean: np.ndarray, first: int, last: int, chunk: np.ndarray, sums: np.ndarray
-) -> None:
-    """sums[j] += sum_i (x[i, j] - mean[j])^2, over rows first..last - 1."""
-    for start in range(first, last, CHUNK):
-        chunk[:] = 0
-        for i in range(start, min(last, start + CHUNK)):
-            for j in range(chunk.size):
-                d = x[i, j] - mean[j]
-                chunk[j] += d * d
-        for j in range(chunk.size):
-            sums[j] += chunk[j]
+from nn.ops.numba.capture.cutting import as_noted, whole
+from nn.ops.numba.capture.normalization import (
+    normalize_passes,
+    sum_product_rows_passes,
+    sum_rows_passes,
+)
+from nn.ops.numba.compiling import LARGE, kernel, shared, shared_kernel
+from nn.ops.numba.parts.normalization import (
+    PARTS,
+    add_products,
+    add_rows,
+    add_squares,
+    center_and_scale,
+    rows_of,
+    set_means,
+    set_sums,
+    set_variances,
+)
 
 
-@kernel
-def add_rows(
-    x: np.ndarray, base: np.ndarray, first: int, last: int, chunk: np.ndarray, sums: np.ndarray
-) -> None:
-    """sums[j] += sum_i (x[i, j] - base[j]), over rows first..last - 1."""
-    for start in range(first, last, CHUNK):
-        chunk[:] = 0
-        for i in range(start, min(last, start + CHUNK)):
-            for j in range(chunk.size):
-                chunk[j] += x[i, j] - base[j]
-        for j in range(chunk.size):
-            sums[j] += chunk[j]
-
-
-@kernel
-def add_products(
-    x: np.ndarray, y: np.ndarray, first: int, last: int, chunk: np.ndarray, sums: np.ndarray
-) -> None:
-    """sums[j] += sum_i x[i, j] y[i, j], over rows first..last - 1."""
-    for start in range(first, last, CHUNK):
-        chunk[:] = 0
-        for i in range(start, min(last, start + CHUNK)):
-            for j in range(chunk.size):
-                chunk[j] += x[i, j] * y[i, j]
-        for j in range(chunk.size):
-            sums[j] += chunk[j]
-
-
-@kernel
-def center_and_scale_kernel(
-    x: np.ndarray,
-    mean: np.ndarray,
-    inv_std: np.ndarray,
-    first: int,
-    last: int,
-    out: np.ndarray,
-) -> None:
-    for i in range(first, last):
-        for j in range(mean.size):
-            out[i, j] = (x[i, j] - mean[j]) * inv_std[j]
-
-
-@kernel
-def total(sums: np.ndarray, j: int) -> float:
-    """Add up the parts' sums of column j and reset them to 0."""
-    together = 0.0
-    for part in range(PARTS):
-        together += sums[part, j]
-        sums[part, j] = 0
-    return together
-
-
-@shared_kernel
+@shared(LARGE, as_noted(normalize_passes))
 def normalize_kernel(
     x: np.ndarray,
     eps: float,
@@ -104,26 +36,22 @@ def normalize_kernel(
     chunks: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    n, T = len(x), x.dtype.type
+    n, columns = len(x), (0, mean.size)
     # The first row stands in for the mean: distances from it keep their digits where values are
     # large. A slice assignment would compile Numba's error message, which takes two seconds.
     for j in range(mean.size):
         mean[j] = x[0, j]
     for part in prange(PARTS):
-        add_rows(x, mean, *rows_of(part, n), chunks[part], sums[part])
-    for j in range(mean.size):
-        mean[j] = T(mean[j] + total(sums, j) / n)
+        add_rows(x, mean, rows_of(part, n), columns, chunks[part], sums[part])
+    set_means(n, mean, columns, sums)
     for part in prange(PARTS):
-        add_squares(x, mean, *rows_of(part, n), chunks[part], sums[part])
-    for j in range(mean.size):
-        square = total(sums, j) / n
-        var[j] = T(square)
-        inv_std[j] = T(1 / math.sqrt(square + eps))
+        add_squares(x, mean, rows_of(part, n), columns, chunks[part], sums[part])
+    set_variances(n, eps, var, inv_std, columns, sums)
     for part in prange(PARTS):
-        center_and_scale_kernel(x, mean, inv_std, *rows_of(part, n), out)
+        center_and_scale(x, mean, inv_std, rows_of(part, n), columns, out)
 
 
-@shared_kernel
+@shared(LARGE, as_noted(sum_rows_passes))
 def sum_rows_kernel(
     x: np.ndarray,
     out: np.ndarray,
@@ -132,25 +60,23 @@ def sum_rows_kernel(
     chunks: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    n, T = len(x), x.dtype.type
+    n, columns = len(x), (0, out.size)
     for part in prange(PARTS):
-        add_rows(x, zeros, *rows_of(part, n), chunks[part], sums[part])
-    for j in range(out.size):
-        out[j] = T((out[j] if add else 0.0) + total(sums, j))
+        add_rows(x, zeros, rows_of(part, n), columns, chunks[part], sums[part])
+    set_sums(out, add, columns, sums)
 
 
-@shared_kernel
+@shared(LARGE, as_noted(sum_product_rows_passes))
 def sum_product_rows_kernel(
     x: np.ndarray, y: np.ndarray, out: np.ndarray, chunks: np.ndarray, sums: np.ndarray
 ) -> None:
-    n, T = len(x), x.dtype.type
+    n, columns = len(x), (0, out.size)
     for part in prange(PARTS):
-        add_products(x, y, *rows_of(part, n), chunks[part], sums[part])
-    for j in range(out.size):
-        out[j] = T(total(sums, j))
+        add_products(x, y, rows_of(part, n), columns, chunks[part], sums[part])
+    set_sums(out, False, columns, sums)
 
 
-@shared_kernel
+@shared_kernel("dx")
 def normalize_backward_kernel(
     dy: np.ndarray,
     xhat: np.ndarray,
@@ -164,21 +90,21 @@ def normalize_backward_kernel(
             dx[i, j] = (dy[i, j] - (xhat[i, j] * slope[j] + shift[j])) * scale[j]
 
 
-@shared_kernel
+@shared_kernel("y")
 def scale_shift_kernel(x: np.ndarray, scale: np.ndarray, shift: np.ndarray, y: np.ndarray) -> None:
     for i in prange(x.shape[0]):
         for j in range(x.shape[1]):
             y[i, j] = x[i, j] * scale[j] + shift[j]
 
 
-@shared_kernel
+@shared_kernel("y")
 def shift_scale_kernel(x: np.ndarray, shift: np.ndarray, scale: np.ndarray, y: np.ndarray) -> None:
     for i in prange(x.shape[0]):
         for j in range(x.shape[1]):
             y[i, j] = (x[i, j] - shift[j]) * scale[j]
 
 
-@shared_kernel
+@shared_kernel("average")
 def moving_average_kernel(
     average: np.ndarray, value: np.ndarray, weight: float, scale: float
 ) -> None:
@@ -186,3 +112,28 @@ def moving_average_kernel(
     weight_, scale_ = T(weight), T(scale)
     for i in prange(average.size):
         average[i] += (value[i] * scale_ - average[i]) * weight_
+
+
+@kernel(whole("slope shift scale"))
+def backward_rows_kernel(
+    n: int,
+    W: np.ndarray,
+    inv_std: np.ndarray,
+    dW: np.ndarray,
+    db: np.ndarray,
+    slope: np.ndarray,
+    shift: np.ndarray,
+    scale: np.ndarray,
+) -> None:
+    n_ = W.dtype.type(n)
+    for j in range(W.size):
+        slope[j] = dW[j] / n_
+        shift[j] = db[j] / n_
+        scale[j] = W[j] * inv_std[j]
+
+
+@kernel(whole("wide"))
+def tile_kernel(wide: np.ndarray, row: np.ndarray) -> None:
+    for i in range(wide.shape[0]):
+        for j in range(wide.shape[1]):
+            wide[i, j] = row[j]

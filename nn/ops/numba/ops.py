@@ -9,6 +9,9 @@ A factor beside the call of a kernel, as in "4.7x", is NumPy's time divided by t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from nn.ops.base import Seed
 from nn.ops.numba.activations import NumbaActivations
 from nn.ops.numba.arrays import NumbaArrays
@@ -20,6 +23,10 @@ from nn.ops.numba.pooling import NumbaPooling
 from nn.ops.numba.products import NumbaProducts
 from nn.ops.numba.random import NumbaStream
 from nn.ops.numpy.ops import NumpyOps
+from nn.ops.recording import PRIMITIVES, make_recordable
+
+if TYPE_CHECKING:
+    from nn.ops.numba.capture.program import Program
 
 
 class NumbaOps(
@@ -39,3 +46,16 @@ class NumbaOps(
 
     def stream(self, seed_sequence: Seed) -> NumbaStream:
         return NumbaStream(seed_sequence)
+
+    def capture(self, step: Callable[[], None]) -> Program | None:
+        """The program, or None for a backend with primitives of its own, which are not recorded."""
+        if type(self) is not NumbaOps or PRIMITIVES & vars(self).keys():
+            step()
+            return None
+        from nn.ops.numba.capture.program import record
+
+        return record(self, step)
+
+
+for kind in (NumbaOps, NumbaStream):
+    make_recordable(kind, PRIMITIVES, "nn.ops.numba.")

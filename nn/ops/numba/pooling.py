@@ -11,7 +11,7 @@ from numba import prange
 
 from nn.ops.base import Pair
 from nn.ops.numba.arrays import FLOATS
-from nn.ops.numba.compiling import inner, shared_kernel
+from nn.ops.numba.compiling import LARGE, inner, shared
 from nn.ops.numpy.pooling import NumpyPooling
 
 BYTE = np.dtype("uint8")
@@ -23,7 +23,7 @@ def taps_inside(start: int, size: int, kernel: int) -> tuple[int, int]:
     return max(-start, 0), min(size - start, kernel)
 
 
-@shared_kernel
+@shared(LARGE)
 def max_pool_kernel(
     x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, y: np.ndarray, winner: np.ndarray
 ) -> None:
@@ -48,7 +48,7 @@ def max_pool_kernel(
                         winner[n, p, q, c] = tap if larger else winner[n, p, q, c]
 
 
-@shared_kernel
+@shared(LARGE)
 def max_pool_backward_kernel(
     dx: np.ndarray, dy: np.ndarray, winner: np.ndarray, kernel: Pair, stride: Pair, padding: Pair
 ) -> None:

@@ -7,137 +7,34 @@ call takes one thread, and what follows a product finds the same pool of threads
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from numba import prange
-from numba.types import ExternalFunction, float32, int32, int64, uintp, void
 
 from nn.ops.fork import IN_BLAS
+from nn.ops.numba.capture.cutting import CACHE_LINE, Part, Passes, as_noted, ranges, whole
 from nn.ops.numba.compiling import both, inner, shared
+from nn.ops.numba.parts.products import (
+    as_before,
+    calls,
+    one_thread_each,
+    part_of_product,
+)
 from nn.ops.numba.threads import BLAS, POOL
 from nn.ops.numpy.products import NumpyProducts
+from nn.ops.recording import here
 
-ROW_MAJOR, NOT_TRANSPOSED, TRANSPOSED = 101, 111, 112  # from cblas.h
 # multiplications; below twice that, waking a second core costs more than it gains
 WORTH_A_CORE = 1 << 16
-CACHE_LINE = 16  # float32 numbers: parts begin at whole cache lines
-
-# Python's own locks: a thread can take one without holding the GIL
-PYTHON = "PyThread_acquire_lock", "PyThread_release_lock"
-new_lock: Any = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThread_allocate_lock", ctypes.pythonapi))
-
-FUNCTIONS = {
-    f"byhand_{name}": ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value for name in PYTHON
-}
-if BLAS:
-    FUNCTIONS |= zip(
-        ("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:]
-    )
-for symbol, address in FUNCTIONS.items():
-    # by name, so that the machine code can be kept on disk
-    llvmlite.binding.add_symbol(symbol, address)
-
-acquire = ExternalFunction("byhand_PyThread_acquire_lock", int32(uintp, int32))
-release = ExternalFunction("byhand_PyThread_release_lock", void(uintp))
-get_threads = ExternalFunction("byhand_get_threads", int32())
-set_threads = ExternalFunction("byhand_set_threads", int32(int32))
-sgemm = ExternalFunction(
-    "byhand_sgemm",
-    void(
-        int32,
-        int32,
-        int32,
-        int64,
-        int64,
-        int64,
-        float32,
-        uintp,
-        int64,
-        uintp,
-        int64,
-        float32,
-        uintp,
-        int64,
-    ),
-)
 
 
-# The running calls of these kernels, where BLAS has one thread count for the process: a lock, their
-# number, and the thread count before the first. It is changed in machine code only, which no signal
-# or exception interrupts.
-LOCK, RUNNING, BEFORE = range(3)
-calls = np.array([0 if BLAS and BLAS.sets_each_thread else new_lock(), 0, 0], np.int64)
+def is_by_columns(trans_a: bool, trans_b: bool, m: int, n: int) -> bool:
+    """Whether the parts of an (m, n) product are some of its columns, instead of its rows."""
+    return trans_b or (not trans_a and n >= 4 * m)
 
 
-@inner
-def one_thread_each(calls: np.ndarray) -> int:
-    """From here to `as_before`, products take one thread each.
-
-    The result is an argument of `as_before`.
-    """
-    if calls[LOCK] == 0:
-        return set_threads(int32(1))
-    acquire(calls[LOCK], int32(1))
-    calls[RUNNING] += 1
-    if calls[RUNNING] == 1:
-        calls[BEFORE] = get_threads()
-        set_threads(int32(1))
-    release(calls[LOCK])
-    return int32(0)
-
-
-@inner
-def as_before(calls: np.ndarray, before: int) -> None:
-    """The last running kernel restores BLAS's thread count, unless the program has changed it."""
-    if calls[LOCK] == 0:
-        set_threads(before)
-        return
-    acquire(calls[LOCK], int32(1))
-    calls[RUNNING] -= 1
-    if calls[RUNNING] == 0 and get_threads() == 1:
-        set_threads(int32(calls[BEFORE]))
-    release(calls[LOCK])
-
-
-@inner
-def part_of_product(
-    a: np.ndarray,
-    trans_a: bool,
-    b: np.ndarray,
-    trans_b: bool,
-    add: bool,
-    bias: np.ndarray,
-    out: np.ndarray,
-    i: int,
-    j: int,
-    m: int,
-    n: int,
-) -> None:
-    """The m by n part of out that starts at (i, j), of out = a b + bias, or out += a b + bias."""
-    a_width, b_width, width = a.shape[1], b.shape[1], out.shape[1]
-    sgemm(
-        int32(ROW_MAJOR),
-        int32(TRANSPOSED if trans_a else NOT_TRANSPOSED),
-        int32(TRANSPOSED if trans_b else NOT_TRANSPOSED),
-        m,
-        n,
-        len(a) if trans_a else a_width,
-        float32(1),
-        a.ctypes.data + 4 * (i if trans_a else i * a_width),
-        a_width,
-        b.ctypes.data + 4 * (j * b_width if trans_b else j),
-        b_width,
-        float32(1 if add else 0),
-        out.ctypes.data + 4 * (i * width + j),
-        width,
-    )
-    if bias.size:
-        for row in range(i, i + m):
-            for column in range(j, j + n):
-                out[row, column] += bias[column]
+by_columns_ = inner(is_by_columns)
 
 
 def product(
@@ -153,7 +50,7 @@ def product(
 ) -> None:
     """By columns of b where it has many or its rows are multiplied, otherwise by rows of out."""
     m, n = out.shape
-    by_columns = trans_b or (not trans_a and n >= 4 * m)
+    by_columns = by_columns_(trans_a, trans_b, m, n)
     step = -(-(n if by_columns else m) // (parts * CACHE_LINE)) * CACHE_LINE
     before = one_thread_each(calls)
     for part in prange(parts):
@@ -172,7 +69,42 @@ def product(
 product_alone, product_together = both(product)
 
 
-@shared(WORTH_A_CORE)
+def product_passes(args: Any) -> Passes:
+    """The parts of `product`, with its arguments except the last, for a program."""
+    a, trans_a, b, trans_b, add, bias, out, parts = args
+    m, n = out.shape
+    made = []
+    if is_by_columns(trans_a, trans_b, m, n):
+        for j, end in ranges(n, parts, CACHE_LINE):
+            b_ = b[j:end] if trans_b else b[:, j:end]
+            part = a, trans_a, b, trans_b, add, bias, out, 0, j, m, end - j
+            made.append(Part(part_of_product, part, [a, b_, bias[j:end]], [out[:, j:end]]))
+    else:
+        for i, end in ranges(m, parts, CACHE_LINE):
+            a_ = a[:, i:end] if trans_a else a[i:end]
+            part = a, trans_a, b, trans_b, add, bias, out, i, 0, end - i, n
+            made.append(Part(part_of_product, part, [a_, b, bias], [out[i:end]]))
+    return [made]
+
+
+def stack_passes(args: Any) -> Passes:
+    """The parts of `products`, for a program."""
+    a, trans_a, b, trans_b, out, _ = args
+    none = np.empty(0, out.dtype)
+    return [
+        [
+            Part(
+                part_of_product,
+                (a_, trans_a, b_, trans_b, False, none, out_, 0, 0, *out_.shape),
+                [a_, b_],
+                [out_],
+            )
+            for a_, b_, out_ in zip(a, b, out)
+        ]
+    ]
+
+
+@shared(WORTH_A_CORE, as_noted(stack_passes))
 def products(
     a: np.ndarray,
     trans_a: bool,
@@ -188,6 +120,14 @@ def products(
     for e in prange(len(out)):
         part_of_product(a[e], trans_a, b[e], trans_b, False, none, out[e], 0, 0, m, n)
     as_before(calls, before)
+
+
+@shared(WORTH_A_CORE, whole("out"))
+def outer_kernel(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """out[i, j] = a[i] b[j]; BLAS takes four times as long."""
+    for i in prange(len(a)):
+        for j in range(len(b)):
+            out[i, j] = a[i] * b[j]
 
 
 FLOAT32 = np.dtype(np.float32)
@@ -214,6 +154,11 @@ class NumbaProducts(NumpyProducts):
         """out = a b + bias, or out += a b + bias with add."""
         if multiply(a, b, out, add, bias) or multiply_stacks(a, b, out, add, bias):
             return out
+        if not add and not bias.size and is_outer(a, b, out):
+            outer_kernel(a.reshape(-1), b.reshape(-1), out)
+            return out
+        if here.recorder is not None:
+            here.recorder.kernel(None, ())
         super().product(a, b, out=out, add=add)
         return np.add(out, bias, out=out) if bias.size else out
 
@@ -231,6 +176,8 @@ def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool, bias: np.
         return False
     worth = m * n * k // WORTH_A_CORE
     parts = POOL.parts if worth > POOL.parts else worth or 1
+    if here.recorder is not None:
+        here.recorder.kernel(product_passes, (*left, *right, add, bias, out, parts))
     run = product_together if parts > 1 and POOL.ready() else product_alone
     with IN_BLAS.lock:
         run(*left, *right, add, bias, out, parts, calls)
@@ -257,6 +204,13 @@ def multiply_stacks(
 def are_float32(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> bool:
     """Whether BLAS takes numbers of these arrays, and writes `out` as it lies in memory."""
     return bool(BLAS) and a.dtype == b.dtype == out.dtype == FLOAT32 and out.flags.c_contiguous
+
+
+def is_outer(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> bool:
+    """Whether a is a column and b a row, of float32, and `outer_kernel` takes them."""
+    if not (a.ndim == b.ndim == out.ndim == 2 and are_float32(a, b, out)):
+        return False
+    return a.shape[1] == len(b) == 1 and out.shape == (len(a), b.shape[1])
 
 
 def in_memory_order(x: np.ndarray) -> tuple[np.ndarray, bool] | None:

@@ -6,7 +6,7 @@ block finds it in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from nn.ops.scratch import Scratch
 BLOCK = 65_536
 WIDE_BLOCK = 131_072  # elements: two or three arrays of this size fit into a common L2 cache
 WIDTH = 2_048  # elements: NumPy's inner loop over a row of a few channels is too short
+
+# (blocks of the matrices, rows to match)
+WideBlocks = Iterator[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]
 
 
 def blocks(*arrays: np.ndarray) -> Iterable[Sequence[np.ndarray]]:
@@ -34,9 +37,14 @@ def blocks(*arrays: np.ndarray) -> Iterable[Sequence[np.ndarray]]:
 
 
 def wide_blocks(
-    scratch: Scratch, matrices: Sequence[np.ndarray], *rows: np.ndarray
-) -> Iterator[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]:
+    scratch: Scratch,
+    matrices: Sequence[np.ndarray],
+    *rows: np.ndarray,
+    join: Callable[[np.ndarray, np.ndarray], None] = np.copyto,
+) -> WideBlocks:
     """Yield (blocks of the matrices, rows to match), with short rows joined to about WIDTH.
+
+    `join(wide, row)` writes a row into each row of an array.
 
     The last few matrix rows, too few to be joined, come in a block of their own, as they are.
     """
@@ -49,7 +57,7 @@ def wide_blocks(
         shape = joined, columns
         wide_rows = [scratch(shape, row.dtype, f"row{i}") for i, row in enumerate(rows)]
         for wide, row in zip(wide_rows, rows):
-            np.copyto(wide, row)
+            join(wide, row)
         wide_rows = [wide.reshape(-1) for wide in wide_rows]
     for i in range(0, whole, step):
         end = min(i + step, whole)

@@ -145,7 +145,7 @@ def test_the_thread_count_of_blas_stays(threads):
 
 def test_a_thread_count_that_is_set_during_a_product_stays():
     """The product does not restore the count from before it."""
-    products = pytest.importorskip("nn.ops.numba.products")
+    products = pytest.importorskip("nn.ops.numba.parts.products")
     if products.BLAS.sets_each_thread:
         pytest.skip("in MKL, each thread has a count of its own")
     blas, calls = openblas(), products.calls

@@ -58,6 +58,7 @@ ELSEWHERE = {  # primitives with tests of their own
     "to_host",
     "all_finite",
     "stream",
+    "capture",
 }
 
 

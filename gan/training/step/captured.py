@@ -1,0 +1,174 @@
+"""Training steps replayed as programs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from gan.errors import CaptureWarning
+from gan.latent import Latent
+from gan.training.step.adversarial_step import AdversarialStep
+from gan.uncopyable import Uncopyable
+from nn.layers.container import Container
+from nn.ops.base import Array
+from nn.underflow import quiet
+
+WARM_UP = 20  # steps before the first recording: a recording takes as long as some hundred steps
+OWN = "nn.", "gan."  # modules whose classes can be recorded
+
+
+class CapturedStep(Uncopyable):
+    """A training step that is recorded once as a program, and then replayed.
+
+    Steps with and without a penalty, and with and without an update of G, are programs of their
+    own. After a recording, the next such step is done both ways. The program is used only if both
+    give the same bytes; else, and with layers that cannot be recorded, training goes on as it was,
+    with a `CaptureWarning`.
+
+    Parameters
+    ----------
+    step : what is recorded
+    """
+
+    def __init__(self, step: AdversarialStep) -> None:
+        self.step, self.steps, self.is_possible = step, 0, True
+        self.programs: dict[tuple[bool, bool], Any] = {}
+        self._is_verified: set[tuple[bool, bool]] = set()
+        self._parts: list[Any] = []
+        self._row: dict[str, Array] = {}
+
+    @quiet
+    def __call__(self, log: dict[str, Array], step_number: int = 0) -> None:
+        """One step; see `AdversarialStep`."""
+        self.steps += 1
+        if not self.is_possible or self.steps <= WARM_UP:
+            self.step(log, step_number)
+            return
+        self.step.begin(step_number)
+        kind = self.step.has_penalty(step_number), self.step.updates_generator(step_number)
+        if kind in self._is_verified and all(map(is_, self._parts, self._watched())):
+            self.programs[kind]()
+        elif kind in self.programs and all(map(is_, self._parts, self._watched())):
+            self._verify(kind, step_number)
+        else:
+            self._record(kind, log, step_number)
+        for name, value in log.items():
+            self.step.ops.copy_(value, self._row[name])
+        self.step.finish(step_number)
+
+    def _record(self, kind: tuple[bool, bool], log: dict[str, Array], step_number: int) -> None:
+        """Do a step, and record it if that is possible."""
+        if not all(map(is_, self._parts, self._watched())):
+            self.programs.clear()
+            self._is_verified.clear()
+        self._parts = list(self._watched())
+        if not self._row:
+            ops = self.step.ops
+            self._row = {name: ops.zeros(value.shape, value.dtype) for name, value in log.items()}
+        foreign = self._foreign()
+        if foreign:
+            self._give_up(
+                f"{foreign} is not one of the library's own; if it computes with its "
+                "`ops` only, set `capturable = True` in its class"
+            )
+            self.step.compute(self._row, step_number)
+            return
+        program = self.step.ops.capture(lambda: self.step.compute(self._row, step_number))
+        if program is None:
+            self.is_possible = False
+        else:
+            self.programs[kind] = program
+
+    def _verify(self, kind: tuple[bool, bool], step_number: int) -> None:
+        """Do a step both ways, and compare."""
+        before = self._state()
+        self.step.compute(self._row, step_number)
+        expected = self._state()
+        self._restore(before)
+        self.programs[kind]()
+        if equal(expected, self._state()):
+            self._is_verified.add(kind)
+            return
+        self._restore(expected)
+        self._give_up("a replayed step gave other results")
+
+    def _give_up(self, reason: str) -> None:
+        """Go on without programs."""
+        self.is_possible = False
+        self.programs.clear()
+        warnings.warn(
+            f"training steps are not captured: {reason}. Training is right, and slower",
+            CaptureWarning,
+            stacklevel=2,
+        )
+
+    def _watched(self) -> Iterator[Any]:
+        """What a recording holds: if the program's user replaces one of these, it is outdated."""
+        step = self.step
+        yield from vars(step).values()
+        yield from vars(step.conditioning).values()
+        yield from (step.G.parameters, step.D.parameters)
+
+    def _foreign(self) -> str:
+        """The first part of the step that is not known to be recordable, or ""."""
+        step = self.step
+        parts = [step.recipe.objective, step.recipe.penalty, step.conditioning, *self._streams()]
+        for network in (step.G, step.D):
+            parts += layers(network)
+        for part in parts:
+            kind = type(part)
+            if not (f"{kind.__module__}.".startswith((*OWN, "builtins")) or _declares(kind)):
+                return f"{kind.__module__}.{kind.__qualname__}"
+        latent = type(step.conditioning.latent)
+        return "" if latent is Latent else f"{latent.__module__}.{latent.__qualname__}"
+
+    def _streams(self) -> list[Any]:
+        """The random streams of a step."""
+        networks = self.step.G, self.step.D
+        of_layers = [layer.stream for network in networks for _, layer in network.modules()]
+        return list({id(s): s for s in (self.step.noise_stream, *of_layers)}.values())
+
+    def _arrays(self) -> list[Array]:
+        """What a step changes."""
+        step, arrays = self.step, list(self._row.values())
+        for network in (step.G, step.D):
+            held = network.parameters
+            arrays += [held.value.flat, held.grad.flat, held.statistics.flat]
+        return arrays + [
+            x for adam in (step.g_optimizer, step.d_optimizer) for x in adam.state.values()
+        ]
+
+    def _state(self) -> tuple[list[np.ndarray], list[Any]]:
+        """Copies of what a step changes."""
+        arrays = [self.step.ops.to_host(array) for array in self._arrays()]
+        return arrays, [stream.state for stream in self._streams()]
+
+    def _restore(self, state: tuple[list[np.ndarray], list[Any]]) -> None:
+        """Write a state back."""
+        arrays, streams = state
+        for array, copy in zip(self._arrays(), arrays):
+            self.step.ops.copy_(array, self.step.ops.asarray(copy))
+        for stream, held in zip(self._streams(), streams):
+            stream.state = held
+
+
+def layers(network: Any) -> list[Any]:
+    """A network, the containers in it, and their layers."""
+    inside = network.layers if isinstance(network, Container) else ()
+    return [network, *(each for layer in inside for each in layers(layer))]
+
+
+def equal(
+    one: tuple[list[np.ndarray], list[Any]], other: tuple[list[np.ndarray], list[Any]]
+) -> bool:
+    """Whether two states have the same bytes."""
+    return one[1] == other[1] and all(a.tobytes() == b.tobytes() for a, b in zip(one[0], other[0]))
+
+
+def _declares(kind: type) -> bool:
+    """Whether this very class says that it can be recorded."""
+    return bool(vars(kind).get("capturable", False))

@@ -1,0 +1,1 @@
+"""A step of the CPU backend as a program: recorded once, then replayed."""

@@ -1,0 +1,113 @@
+"""A step as a program: recorded once, then replayed without the Python in between."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from nn.ops.fork import IN_BLAS
+from nn.ops.numba.capture.cutting import Part
+from nn.ops.numba.capture.interpreter import LINE, TASKS, replay_alone, replay_together
+from nn.ops.numba.capture.recorder import Call, StepRecorder
+from nn.ops.numba.capture.schedule import Task, dependent, ordered
+from nn.ops.numba.capture.tasks import arguments_and_task
+from nn.ops.numba.parts.products import calls as blas_calls
+from nn.ops.numba.threads import POOL
+from nn.ops.recording import here
+
+
+class Program:
+    """What a step did, to be done again: ``program()``.
+
+    It reads and writes the arrays that the step did, and draws from its random streams. It holds
+    all of them.
+    """
+
+    def __init__(self, calls: list[Call]) -> None:
+        self.calls, self._lock = calls, threading.Lock()
+        self._runs: list[Callable[[], Any]] = []
+        for noted, group in groupby(calls, lambda call: call.is_noted):
+            if noted:
+                passes = [each for call in group for each in call.passes]
+                self._runs += [Segment(passes)] if passes else []
+            else:
+                self._runs += [call.from_python for call in group]
+
+    def __call__(self) -> None:
+        with self._lock:
+            for run in self._runs:
+                run()
+
+    def describe(self) -> str:
+        """The primitives in order, each with the shapes of its arrays and their bytes."""
+        rows = [describe(call) for call in self.calls]
+        width = max((len(name) for name, _, _ in rows), default=0)
+        lines = [f"{name:<{width}}  {n_bytes:>9,}  {arrays}" for name, arrays, n_bytes in rows]
+        tasks = sum(run.n_tasks for run in self._runs if isinstance(run, Segment))
+        n_python = sum(not call.is_noted for call in self.calls)
+        head = f"{len(rows)} primitives: {tasks} tasks, and {n_python} calls from Python"
+        return "\n".join([head, f"{'primitive':<{width}}  {'bytes':>9}  arrays", *lines])
+
+
+def describe(call: Call) -> tuple[str, str, int]:
+    """(name, the arrays with their shapes, their bytes) of a primitive."""
+    given = inspect.signature(call.method).bind(*call.args, **call.kwargs).arguments
+    arrays = {name: x for name, x in given.items() if isinstance(x, np.ndarray)}
+    shapes = ", ".join(f"{name} {'x'.join(map(str, x.shape))}" for name, x in arrays.items())
+    return call.method.__name__, shapes, sum(x.nbytes for x in arrays.values())
+
+
+class Segment:
+    """Tasks that threads share, between two calls from Python."""
+
+    def __init__(self, passes: list[list[Part]]) -> None:
+        tasks = dependent(passes)
+        order = ordered(tasks, POOL.parts)
+        self._held = passes, [code_of(tasks[i].part) for i in order]
+        self.n_tasks = len(tasks)
+        code = np.array([words for words, _ in self._held[1]], np.int64)
+        self._program = code, *waits_of(tasks, order)
+        memory = np.zeros(LINE * (TASKS + 1 + len(tasks)), np.int64)
+        self._state = memory[-memory.ctypes.data % 64 // 8 :]
+
+    def __call__(self) -> None:
+        self._state[LINE] += 1
+        with IN_BLAS.lock:
+            if POOL.ready():
+                replay_together(*self._program, self._state, blas_calls, POOL.threads)
+            else:
+                replay_alone(*self._program, self._state, blas_calls)
+
+
+def code_of(part: Part) -> tuple[list[int], Any]:
+    """The five words of a task, and what must stay alive."""
+    if isinstance(part.kernel, int):
+        return [part.kernel, *part.args], part
+    address, words = arguments_and_task(part.kernel, part.args)
+    return [address, words.ctypes.data, 0, 0, 0], (part, words)
+
+
+def waits_of(tasks: list[Task], order: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(where the waits of each task, in this order, begin; the words that they look at)."""
+    place = {i: k for k, i in enumerate(order)}
+    waits = [[LINE * (TASKS + place[j]) for j in tasks[i].before] for i in order]
+    starts = np.cumsum([0, *map(len, waits)], dtype=np.int64)
+    return starts, np.array([word for words in waits for word in words], np.int64)
+
+
+def record(ops: Any, step: Callable[[], None]) -> Program:
+    """Run a step, and return the program."""
+    recorder, buffers = StepRecorder(ops.scratch), ops.scratch.buffers
+    ops.scratch.buffers = {}
+    here.recorder = recorder
+    try:
+        step()
+    finally:
+        here.recorder = None
+        ops.scratch.buffers = buffers
+    return Program(recorder.calls)

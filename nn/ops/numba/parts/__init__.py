@@ -1,0 +1,1 @@
+"""What a thread computes of a kernel: some rows, columns or images."""
