@@ -55,6 +55,7 @@ def sigmoids(make: Arrays) -> Iterator[Case]:
         ("undefined", edges(make)[None]),
         ("wide", normal(3, 300)),
         ("far", 500 * normal(4, 3)),
+        ("place", make.array(1000 * np.eye(11))),  # of the largest element
     ):
         yield case("softmax", id_, x=x, out=unset(*x.shape))
     for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_"):
