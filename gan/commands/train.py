@@ -221,7 +221,8 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     seconds = time.monotonic() - began
     say(f"{end} after {trainer.step_count:,} steps in {seconds:.0f} s{compilation.summary()}")
     if early and stopped_early:
-        say(f"FID has had no new minimum for {early.waited} measurements; to go on, add --patience")
+        measurements = f"{early.waited} measurement{'s' if early.waited > 1 else ''}"
+        say(f"FID has had no new minimum for {measurements}; to go on, add --patience")
     if stopper.caught or stopped_early:
         say("continue with")
         say(f"  {to_paste('train', '--resume', run.path)}")

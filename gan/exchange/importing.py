@@ -61,13 +61,14 @@ def import_weights(
     arrays: dict[str, dict[str, Any]] = {}
     with OPENERS[path.suffix](path) as file:
         given = Description.from_info(file.info) if "latent" in file.info else None
+        remedy = _remedy(recipe, given)
         recipe = _adapted(recipe, given, image_shape)
         makers = {"G": recipe.generator, "D": recipe.discriminator}
         networks: dict[str, Sequential] = {
             name: makers[name]() for name in makers if name in _prefixes(file)
         }
         for name, network in networks.items():
-            with _named(name):
+            with _named(name, remedy):
                 arrays[name] = _read(file, name, network)
     for name, network in networks.items():
         network.build(seed=0, device="numpy", name=name)
@@ -77,12 +78,19 @@ def import_weights(
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Begin the message of a `WeightsError` in the block with a name."""
+def _named(name: str, remedy: str = "") -> Iterator[None]:
+    """Begin the message of a `WeightsError` in the block with a name, and end it with a remedy."""
     try:
         yield
     except WeightsError as problem:
-        raise WeightsError(f"{name}: {problem}") from None
+        raise WeightsError(f"{name}: {problem}{remedy}") from None
+
+
+def _remedy(recipe: Recipe, given: Description | None) -> str:
+    """What to do about arrays that are not those of the recipe."""
+    if given is not None and given.recipe not in (None, recipe.name):
+        return f"; the file was exported from a run of {given.recipe}: name that recipe"
+    return f"; name the recipe and the image shape whose weights these are, not {recipe.name}"
 
 
 def _adapted(recipe: Recipe, given: Description | None, image_shape: ImageShape | None) -> Recipe:

@@ -1,10 +1,9 @@
 """Activations: elementwise functions without parameters; x and y have any shape."""
 
-import math
-
 from nn.cache import Cache
 from nn.layers.base import Grads, Layer, MaybeArray
 from nn.ops.base import Array
+from nn.ops.base.activations import GELU_A, GELU_C
 from nn.settings import real
 
 
@@ -130,24 +129,18 @@ class SiLU(Layer):
         if not need_dx:
             return None
         cache.dy = cache.copy_for_double_backward("dy", dy)
-        return self.ops.multiply(dy, self._slope(cache), out=dy)  # dL/dx = dy (s + y (1 - s))
+        return self.ops.silu_backward_(dy, cache.y, cache.s)  # dL/dx = dy (s + y (1 - s))
 
     def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
         ops, s, y = self.ops, cache.s, cache.y
         # y'' = s (1 - s) (2 + x (1 - 2 s)) = (s - s^2) (2 + x - 2 y)
         ddx = ops.multiply(s, s, out=cache.buffer_like("ddx", y))
         ops.subtract(s, ddx, out=ddx)
-        factor = ops.multiply(y, -2.0, out=cache.buffer_like("slope", y))
+        factor = ops.multiply(y, -2.0, out=cache.buffer_like("factor", y))
         ops.subtract(ops.add_(factor, cache.x), -2.0, out=factor)
         ops.multiply(ddx, factor, out=ddx)
         ops.multiply(ops.multiply(ddx, v, out=ddx), cache.dy, out=ddx)  # dP/dx = v dy y''
-        return ops.multiply(v, self._slope(cache), out=v), ddx  # dP/d(dy) = v y'
-
-    def _slope(self, cache: Cache) -> Array:
-        """y' = s + y - y s."""
-        slope = self.ops.multiply(cache.y, cache.s, out=cache.buffer_like("slope", cache.y))
-        self.ops.subtract(cache.y, slope, out=slope)
-        return self.ops.add_(slope, cache.s)
+        return ops.silu_backward_(v, y, s), ddx  # dP/d(dy) = v y'
 
 
 class GELU(Layer):
@@ -170,14 +163,9 @@ class GELU(Layer):
     [['-0.159', '0.000', '0.841']]
     """
 
-    C, A = math.sqrt(2 / math.pi), 0.044715
-
     def forward(self, x: Array, cache: Cache, *, train: bool = False) -> Array:
-        ops, cache.x = self.ops, x
-        u = self._quadratic(self.A, cache)
-        cache.t = ops.tanh(ops.multiply(u, x, out=u), out=cache.buffer_like("t", x))
-        y = self._half_of_1_plus_t("y", cache)
-        return ops.multiply(y, x, out=y)  # y = x (1 + t) / 2
+        cache.x, cache.t = x, cache.buffer_like("t", x)
+        return self.ops.gelu(x, out=cache.buffer_like("y", x), t=cache.t)  # y = x (1 + t) / 2
 
     def backward(
         self, dy: Array, cache: Cache, *, grads: Grads = "write", need_dx: bool = True
@@ -186,32 +174,18 @@ class GELU(Layer):
             return None
         cache.dy = cache.copy_for_double_backward("dy", dy)
         # dL/dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2)
-        return self.ops.multiply(dy, self._slope(cache), out=dy)
+        return self.ops.gelu_backward_(dy, cache.x, cache.t)
 
     def double_backward(self, v: Array, cache: Cache) -> tuple[Array, MaybeArray]:
         ops, x, t = self.ops, cache.x, cache.t
         # y'' = (1 - t^2) (u' + x (u'' / 2 - t u'^2)) with u'' = 6 a c x
-        du = self._quadratic(3 * self.A, cache)
+        du = ops.multiply(x, x, out=cache.buffer_like("du", x))
+        ops.subtract(ops.multiply(du, 3 * GELU_A * GELU_C, out=du), -GELU_C, out=du)
         ddx = ops.multiply(du, du, out=cache.buffer_like("ddx", x))
         ops.multiply(ops.multiply(ddx, t, out=ddx), -1.0, out=ddx)
-        ops.add_(ddx, ops.multiply(x, 3 * self.A * self.C, out=cache.buffer_like("slope", x)))
+        d2u = ops.multiply(x, 3 * GELU_A * GELU_C, out=cache.buffer_like("d2u", x))  # u'' / 2
+        ops.add_(ddx, d2u)
         ops.add_(ops.multiply(ddx, x, out=ddx), du)
         ops.tanh_backward_(ddx, t)
         ops.multiply(ops.multiply(ddx, v, out=ddx), cache.dy, out=ddx)  # dP/dx = v dy y''
-        return ops.multiply(v, self._slope(cache), out=v), ddx  # dP/d(dy) = v y'
-
-    def _slope(self, cache: Cache) -> Array:
-        """y' = (1 + t) / 2 + x (1 - t^2) u' / 2."""
-        ops, du = self.ops, self._quadratic(3 * self.A, cache)
-        ops.multiply(ops.tanh_backward_(du, cache.t), cache.x, out=du)
-        return ops.add_(self._half_of_1_plus_t("slope", cache), ops.multiply(du, 0.5, out=du))
-
-    def _quadratic(self, a: float, cache: Cache) -> Array:
-        """c (1 + a x^2)."""
-        square = self.ops.multiply(cache.x, cache.x, out=cache.buffer_like("u", cache.x))
-        self.ops.multiply(square, self.C * a, out=square)
-        return self.ops.subtract(square, -self.C, out=square)
-
-    def _half_of_1_plus_t(self, name: str, cache: Cache) -> Array:
-        half = self.ops.multiply(cache.t, 0.5, out=cache.buffer_like(name, cache.t))
-        return self.ops.subtract(half, -0.5, out=half)
+        return ops.gelu_backward_(v, x, t), ddx  # dP/d(dy) = v y'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import tomllib
 from argparse import Namespace
@@ -29,6 +30,7 @@ GIVE_WAY = {
     "schedule": ("schedule_steps", "schedule_factor"),
     **dict.fromkeys(LENGTHS, LENGTHS),
 }
+MAX_BYTES = 1_000_000  # of a file
 HEAD = """\
 # Settings of byhand train. To train with them, put this into a file:
 #     byhand train --config FILE
@@ -89,8 +91,9 @@ def _read(path: str, options: Mapping[str, argparse.Action]) -> dict[str, Any]:
     """The settings in a file, checked as on the command line."""
     try:
         with open(path, "rb") as file:
-            content = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
+            raw = file.read(MAX_BYTES + 1)
+        content = tomllib.loads(_decoded(raw))
+    except (tomllib.TOMLDecodeError, UnicodeError, RecursionError) as problem:
         raise RunError(
             f"{path}: expected TOML, got something else ({problem}); byhand train --print-config "
             "shows how settings are written"
@@ -112,6 +115,14 @@ def _read(path: str, options: Mapping[str, argparse.Action]) -> dict[str, Any]:
         raise RunError(f"{path}: {problem}") from None
 
 
+def _decoded(raw: bytes) -> str:
+    """The text of a file; Windows may begin it with a mark of its encoding, or take UTF-16."""
+    if len(raw) > MAX_BYTES:
+        raise UnicodeError(f"more than {MAX_BYTES:,} bytes")
+    is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return raw.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
 def _checked(option: argparse.Action, value: Any) -> Any:
     """The value as the option's type makes it; `ArgumentTypeError` for another type or range."""
     types, what = _expected(option)
@@ -127,6 +138,11 @@ def _checked(option: argparse.Action, value: Any) -> Any:
         listed = " or ".join(map(str, option.choices))
         raise argparse.ArgumentTypeError(
             f"{option.dest}: expected {listed}, got {_shown(value)}; write one of them"
+        )
+    if isinstance(value, str) and "\0" in value:
+        raise argparse.ArgumentTypeError(
+            f"{option.dest}: expected a text without zero characters, got {_shown(value)}; remove "
+            "them"
         )
     try:
         return option.type(str(value)) if callable(option.type) else value
@@ -153,10 +169,10 @@ def _text(values: Mapping[str, Any], options: Mapping[str, argparse.Action]) -> 
     for name, option in options.items():
         lines.append(f"# {option.help}")
         if _is_given(values[name]):
-            lines.append(f"{name} = {_toml(values[name])}")
+            lines.append(f"{name} = {_toml(name, values[name])}")
         else:
-            default = defaults.get(name)
-            lines.append(f"# {name} = {'...' if default is None else _toml(default)}")
+            default = defaults.get(name, False if option.nargs == 0 else None)
+            lines.append(f"# {name} = {'...' if default is None else _toml(name, default)}")
         lines.append("")
     return "\n".join(lines)
 
@@ -175,9 +191,17 @@ def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     return defaults
 
 
-def _toml(value: Any) -> str:
+def _toml(name: str, value: Any) -> str:
     """A value in TOML, whose texts, numbers and booleans are those of JSON, nearly."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RunError(
+            f"--{name.replace('_', '-')}: expected a text in UTF-8, as a .toml has it, got "
+            f"{ascii(value)}; rename the file or folder"
+        ) from None
+    return text
 
 
 def _shown(value: Any) -> str:

@@ -50,7 +50,8 @@ class TensorBoardCallback(Callback):
     Raises
     ------
     RunError
-        If the package tensorboardX is not installed.
+        If the package tensorboardX is not installed, or, at the start of training, if the folder
+        cannot be written.
     """
 
     def __init__(self, folder: str | os.PathLike[str], fid: MeasuresFID | None = None) -> None:
@@ -62,11 +63,18 @@ class TensorBoardCallback(Callback):
         if self._writer is None:
             # Events of later steps are of an attempt that ended without a checkpoint: hide them
             step = trainer.step_count
-            self._writer = self._make_writer(
-                self._folder,
-                purge_step=step + 1 if step else None,
-                filename_suffix=f".{step}",  # names have seconds only, and a file is overwritten
-            )
+            try:
+                self._writer = self._make_writer(
+                    self._folder,
+                    purge_step=step + 1 if step else None,
+                    filename_suffix=f".{step}",  # names have seconds only; a file is overwritten
+                )
+            except OSError as problem:
+                raise RunError(
+                    f"TensorBoard: expected {self._folder} to be a folder for events, which cannot "
+                    f"be written ({problem.strerror}); remove what is there, or train without "
+                    "TensorBoard"
+                ) from None
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         values = {tag: record[name] for name, tag in TAGS.items() if name in record}

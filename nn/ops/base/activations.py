@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from nn.ops.base.arrays import A
+
+GELU_C, GELU_A = math.sqrt(2 / math.pi), 0.044715  # of `gelu`
 
 
 class ActivationOps(Protocol[A]):
@@ -36,6 +39,15 @@ class ActivationOps(Protocol[A]):
 
     def tanh_backward_(self, dy: A, y: A) -> A:
         """dy *= 1 - y^2, with y = tanh(x)."""
+
+    def silu_backward_(self, dy: A, y: A, s: A) -> A:
+        """dy *= s + y (1 - s), with s = sigmoid(x) and y = x s."""
+
+    def gelu(self, x: A, *, out: A, t: A) -> A:
+        """out = x (1 + t) / 2 with t = tanh(c (x + a x^3)), c = GELU_C, a = GELU_A."""
+
+    def gelu_backward_(self, dy: A, x: A, t: A) -> A:
+        """dy *= (1 + t) / 2 + x (1 - t^2) c (1 + 3 a x^2) / 2, with t from `gelu`."""
 
     def softmax(self, x: A, *, out: A) -> A:
         """out[i, j] = exp(x[i, j]) / sum_k exp(x[i, k]), without overflow. x, out (n, c)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nn.ops.base import Array
+from nn.ops.base.activations import GELU_A, GELU_C
 from nn.ops.cuda.part import CudaPart
 from nn.ops.cuda.reductions import THREADS
 from nn.ops.cuda.sources import Elementwise
@@ -26,6 +27,18 @@ ACTIVATIONS = {
     "divide_by_sigmoid_slope": Elementwise("T x, T least", "T dy", SLOPE + "dy /= slope"),
     "tanh_forward": Elementwise("T x", "T y", "y = tanh(x)"),
     "tanh_backward": Elementwise("T y", "T dy", "dy *= 1 - y * y"),
+    "silu_backward": Elementwise("T y, T s", "T dy", "dy *= s + y * (1 - s)"),
+    "gelu_forward": Elementwise(
+        "T x",
+        "T y, T t",
+        f"t = tanh(x * (T({GELU_C}) + T({GELU_A * GELU_C}) * x * x));y = x * (T(0.5) + T(0.5) * t)",
+    ),
+    "gelu_backward": Elementwise(
+        "T x, T t",
+        "T dy",
+        f"T du = T({GELU_C}) + T({3 * GELU_A * GELU_C}) * x * x;"
+        "dy *= T(0.5) * (1 + t + x * (1 - t * t) * du)",
+    ),
     "multiply": Elementwise("T a, T b", "T y", "y = a * b"),
     "divide": Elementwise("T a, T b", "T y", "y = a / b"),
     "subtract": Elementwise("T a, T b", "T y", "y = a - b"),
@@ -61,6 +74,18 @@ class CudaActivations(CudaPart):
 
     def tanh_backward_(self, dy: Array, y: Array) -> Array:
         self.kernel("tanh_backward")(y, dy)
+        return dy
+
+    def silu_backward_(self, dy: Array, y: Array, s: Array) -> Array:
+        self.kernel("silu_backward")(y, s, dy)
+        return dy
+
+    def gelu(self, x: Array, *, out: Array, t: Array) -> Array:
+        self.kernel("gelu_forward")(x, out, t)
+        return out
+
+    def gelu_backward_(self, dy: Array, x: Array, t: Array) -> Array:
+        self.kernel("gelu_backward")(x, t, dy)
         return dy
 
     def softmax(self, x: Array, *, out: Array) -> Array:

@@ -93,12 +93,12 @@ def shared(least: int, cut: Cut | None = None) -> Callable[[Kernel], Kernel]:
     return decorate
 
 
-def kernel(cut: Cut) -> Callable[[Kernel], Kernel]:
+def kernel(cut: Cut | None) -> Callable[[Kernel], Kernel]:
     """Compile a function for one thread; see `shared`."""
 
     def decorate(function: Kernel) -> Kernel:
         alone = compiled()(function)
-        passes = cut(alone, names_of(function))
+        passes = cut(alone, names_of(function)) if cut else None
 
         def call(*arguments: Any) -> Any:
             if here.recorder is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nn.ops.base.activations import GELU_A, GELU_C
 from nn.ops.numpy.arrays import NumpyArrays
 from nn.ops.numpy.blocks import blocks
 
@@ -68,6 +69,29 @@ class NumpyActivations(NumpyArrays):
             np.multiply(dy_, np.subtract(1, square, out=square), out=dy_)
         return dy
 
+    def silu_backward_(self, dy: np.ndarray, y: np.ndarray, s: np.ndarray) -> np.ndarray:
+        for dy_, y_, s_ in blocks(dy, y, s):
+            slope = np.multiply(y_, s_, out=self.scratch(y_.shape, y_.dtype, "slope"))
+            np.add(np.subtract(y_, slope, out=slope), s_, out=slope)
+            np.multiply(dy_, slope, out=dy_)
+        return dy
+
+    def gelu(self, x: np.ndarray, *, out: np.ndarray, t: np.ndarray) -> np.ndarray:
+        for x_, y_, t_ in blocks(x, out, t):
+            np.multiply(_quadratic(x_, GELU_A, out=t_), x_, out=t_)
+            half = _half_of_1_plus(np.tanh(t_, out=t_), out=y_)
+            np.multiply(half, x_, out=y_)
+        return out
+
+    def gelu_backward_(self, dy: np.ndarray, x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        for dy_, x_, t_ in blocks(dy, x, t):
+            du = _quadratic(x_, 3 * GELU_A, out=self.scratch(x_.shape, x_.dtype, "du"))
+            part = np.multiply(t_, t_, out=self.scratch(x_.shape, x_.dtype, "part"))
+            np.multiply(du, np.subtract(1, part, out=part), out=du)
+            np.multiply(np.multiply(du, x_, out=du), 0.5, out=du)
+            np.multiply(dy_, np.add(_half_of_1_plus(t_, out=part), du, out=part), out=dy_)
+        return dy
+
     def softmax(self, x: np.ndarray, *, out: np.ndarray) -> np.ndarray:
         column = self.scratch((len(x), 1), x.dtype, "column")
         np.subtract(x, np.max(x, axis=1, keepdims=True, out=column), out=out)
@@ -94,6 +118,16 @@ class NumpyActivations(NumpyArrays):
         """exp(-|x|), in working memory."""
         tail = np.abs(x, out=self.scratch(x.shape, x.dtype, "tail"))
         return np.exp(np.negative(tail, out=tail), out=tail)
+
+
+def _quadratic(x: np.ndarray, a: float, *, out: np.ndarray) -> np.ndarray:
+    """c (1 + a x^2)."""
+    np.multiply(np.multiply(x, x, out=out), GELU_C * a, out=out)
+    return np.add(out, GELU_C, out=out)
+
+
+def _half_of_1_plus(t: np.ndarray, *, out: np.ndarray) -> np.ndarray:
+    return np.add(np.multiply(t, 0.5, out=out), 0.5, out=out)
 
 
 def least_slope(dtype: Any) -> float:

@@ -1,6 +1,7 @@
 """ONNX forms of the activations."""
 
 from nn.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from nn.ops.base.activations import GELU_A, GELU_C
 from nn.serialization.onnx.forms import onnx_form
 from nn.serialization.onnx.graph import Graph
 from nn.settings import Shape
@@ -39,7 +40,7 @@ def silu(layer: SiLU, graph: Graph, x: str, shape: Shape) -> str:
 @onnx_form(GELU)
 def gelu(layer: GELU, graph: Graph, x: str, shape: Shape) -> str:
     """y = x (1 + tanh(x (c + c a x^2))) / 2; opset 17 has no Gelu node."""
-    c, ca, one, half = (graph.constant(n) for n in (layer.C, layer.C * layer.A, 1.0, 0.5))
+    c, ca, one, half = (graph.constant(n) for n in (GELU_C, GELU_C * GELU_A, 1.0, 0.5))
     square = graph.node("Mul", x, x)
     factor = graph.node("Add", graph.node("Mul", square, ca), c)
     t = graph.node("Tanh", graph.node("Mul", x, factor))

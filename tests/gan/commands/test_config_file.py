@@ -59,6 +59,7 @@ def test_every_setting_is_printed_with_its_help_and_its_default(run):
     assert shown["dataset"] == '# dataset = "mnist"' and shown["epochs"] == "# epochs = 50"
     assert shown["learning_rate"] == "# learning_rate = 0.002"
     assert shown["clip_norm"] == "# clip_norm = ..." and shown["seed"] == "# seed = 0"
+    assert shown["quiet"] == "# quiet = false" and shown["tf32"] == "# tf32 = false"
     assert all(text.startswith("# ") and len(text) > 12 for text, _ in pairs)
     defaults = {name for name, line in shown.items() if not line.endswith("...")}
     commented = "\n".join(
@@ -120,12 +121,27 @@ def test_a_run_from_a_file(run, tmp_path, monkeypatch):
             "expected TOML, got something else (Invalid value (at line 1, column 9)); ",
         ),
         ("a = " + 5000 * "[", "expected TOML, got something else"),
+        ("#" * 1_000_001, "expected TOML, got something else (more than 1,000,000 bytes); "),
+        ('out = "a\\u0000b"', "out: expected a text without zero characters, got 'a\\x00b'; "),
     ],
     ids=lambda text: text[:20],
 )
 def test_what_is_wrong_in_a_file_is_named(run, tmp_path, text, message):
     (tmp_path / "run.toml").write_text(text)
     assert_refused(run("--config", "run.toml"), f"run.toml: {message}")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_that_windows_wrote(parse, tmp_path, encoding):
+    text = "recipe = 'dcgan'\r\nout = 'Bücher'\r\nsteps = 9\r\n"
+    (tmp_path / "run.toml").write_bytes(text.encode(encoding))
+    config = parse("--config", "run.toml")
+    assert (config["recipe"], config["steps"]) == ("dcgan", 9)
+
+
+def test_a_name_that_toml_cannot_hold_is_refused(run):
+    message = "--data: expected a text in UTF-8, as a .toml has it, got 'a\\udcff'; rename the file"
+    assert_refused(run("--data", "a\udcff", "--print-config"), message)
 
 
 def test_a_file_that_cannot_be_read_is_named(run, tmp_path):

@@ -172,7 +172,8 @@ def test_a_recipe_for_other_images_and_classes(tmp_path, command):  # noqa: F811
     recipe = get_recipe("conv-r1r2-classes", (3, 32, 32))
     write_safetensors(tmp_path / "g.safetensors", state_of(recipe, "generator."), {})
     words = "g.safetensors", "--recipe", recipe.name, "--out", "w.npz"
-    assert_refused(command(import_, *words), "expected shape")
+    what_to_do = "; name the recipe and the image shape whose weights these are"
+    assert_refused(command(import_, *words), "expected shape", what_to_do)
     assert command(import_, *words, "--image-shape", "3,32,32")[0] == 0
     sampler = load_sampler("w.npz")
     assert (sampler.image_shape, sampler.names[3]) == ((3, 32, 32), "3")
@@ -208,6 +209,20 @@ def test_a_file_that_does_not_fit_the_recipe_is_refused(tmp_path, change, info, 
     with pytest.raises(WeightsError, match=words) as caught:
         import_weights(path, TINY_BATCHNORM)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_file_of_another_recipe_names_it(tmp_path):
+    info = {
+        "latent": {"size": 4, "distribution": "normal"},
+        "image_range": [-1, 1],
+        "image_shape": TINY_BATCHNORM.image_shape,
+        "recipe": "dcgan",
+    }
+    write_safetensors(tmp_path / "g.safetensors", {"G.0.bias": np.ones(2, np.float32)}, info)
+    with pytest.raises(
+        WeightsError, match="missing; .*; the file was exported from a run of dcgan"
+    ):
+        import_weights(tmp_path / "g.safetensors", TINY_BATCHNORM)
 
 
 def test_a_small_file_cannot_ask_for_large_networks(tmp_path, monkeypatch):

@@ -128,6 +128,7 @@ def test_a_run_stops_early_and_keeps_its_best_weights(run, tmp_path, monkeypatch
     assert run("--resume", "here", "--quiet", "--patience", 3) == (0, "", "")
     assert load_weights("here/weights.npz")[1]["training"]["steps_done"] == 24
     assert load_weights("here/best.npz")[1]["training"]["steps_done"] == 20  # FID 3.0
+    assert "no new minimum for 1 measurement;" in run(*QUICK, "--patience", 1, "--out", "one")[1]
 
 
 @pytest.mark.parametrize("stop", [10, 12])  # within an epoch, and at the end of one

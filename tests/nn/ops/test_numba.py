@@ -16,7 +16,10 @@ from nn.ops.numba.arrays import fits, flat  # noqa: E402
 from nn.ops.numba.ops import NumbaOps  # noqa: E402
 
 # primitives that add in another order than NumPy's
-SUMS = {"affine", "normalize", "sum_rows", "sum_product_rows", "bce_with_logits", "mean_sigmoid"}
+SUMS = {
+    *("affine", "normalize", "sum_rows", "sum_product_rows", "bce_with_logits", "mean_sigmoid"),
+    *("softmax", "absolute_error"),
+}
 CONVOLUTIONS = {"conv", "conv_weight_grad", "conv_transpose"}
 OVERRIDDEN = {
     name for name in primitives.CONTRACT if getattr(NumbaOps, name) is not getattr(NumpyOps, name)
@@ -54,6 +57,13 @@ def large_cases(dtype):
         yield "leaky_relu_backward_", {"dy": x, "y": y, "slope": 0.3}
         yield "sigmoid", {"x": 20 * x, "out": y}
         yield "sigmoid_backward_", {"dy": y, "x": 20 * x}
+        yield "silu_backward_", {"dy": x, "y": y, "s": x + y}
+        yield "gelu", {"x": 3 * x, "out": y, "t": np.empty_like(x)}
+        yield "gelu_backward_", {"dy": y, "x": 3 * x, "t": np.tanh(y)}
+        yield "softmax", {"x": 20 * x, "out": y}
+        for target in (y, 0.3):
+            given = {"y": x, "target": target, "weight": 0.5}
+            yield "absolute_error", {**given, "dy": np.empty_like(x), "value": normal(1)}
         yield "bce_with_logits", {"z": 9 * x, **loss}
         yield "mean_sigmoid", {"z": 9 * x, "out": normal(1)}
         yield "normalize", {"x": x + 3, "eps": 1e-5, "out": y, **statistics}
@@ -97,6 +107,21 @@ def test_large_sums_are_accurate(name):
             for key in want:
                 atol = 2e-5 * np.abs(want[key]).max()
                 np.testing.assert_allclose(got[key], want[key], rtol=2e-5, atol=atol, err_msg=key)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_gradient_of_the_absolute_error_has_numpys_bytes(dtype):
+    y = np.array([2, 1, 0, -1, np.nan, np.inf, -0.0] * 3, dtype)
+    for weight, target in ((0.7, 0.0), (-0.7, 1.0), (0.7, y[::-1].copy())):
+        given = {"y": y, "target": target, "weight": weight}
+        with np.errstate(invalid="ignore"):
+            got, want = (
+                primitives.run(
+                    ops, "absolute_error", {**given, "dy": y.copy(), "value": np.zeros(1, dtype)}
+                )
+                for ops in (NumbaOps(), NumpyOps())
+            )
+        assert np.array_equal(bits(got["dy"]), bits(want["dy"]))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

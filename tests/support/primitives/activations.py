@@ -45,10 +45,17 @@ def sigmoids(make: Arrays) -> Iterator[Case]:
         yield case(name, IMAGES, x=normal(*BATCH), out=unset(*BATCH))
     yield case("tanh_backward_", "", dy=normal(*MATRIX), y=positive(*MATRIX))
     yield case("tanh_backward_", IMAGES, dy=normal(*BATCH), y=positive(*BATCH))
+    for id_, shape in (("", MATRIX), (IMAGES, BATCH)):
+        x, y, s = (normal(*shape) for _ in range(3))
+        yield case("silu_backward_", id_, dy=normal(*shape), y=y, s=s)
+        yield case("gelu", id_, x=2 * x, out=unset(*shape), t=unset(*shape))
+        yield case("gelu_backward_", id_, dy=normal(*shape), x=2 * x, t=np.tanh(s))
     for id_, x in (
         ("", 3 * normal(*MATRIX)),
+        ("undefined", edges(make)[None]),
         ("wide", normal(3, 300)),
         ("far", 500 * normal(4, 3)),
+        ("place", make.array(1000 * np.eye(11))),  # of the largest element
     ):
         yield case("softmax", id_, x=x, out=unset(*x.shape))
     for name in ("sigmoid_backward_", "divide_by_sigmoid_slope_"):

@@ -40,6 +40,15 @@ def scalars(folder):
     return found
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "board").touch()
+    board = TensorBoardCallback(tmp_path / "board")
+    with pytest.raises(
+        RunError, match=r"board to be a folder for events, .*; remove what is there"
+    ):
+        trainer().fit(steps=1, callbacks=[board])
+
+
 class FixedFID(Callback):
     """Stands in for a FIDCallback."""
 
