@@ -248,7 +248,12 @@ def judge(split: Split, args: Namespace) -> str:
         peer = fids.get((PEER, mark))
         ratio = "" if peer is None else f"{fids[name, mark] / peer:.2f}"
         table.append([*cells, *figures(metrics), ratio])
-    floor = ["images held out", *[""] * 4, *figures(evaluator.floor(has_classes)), ""]
+    floor = [
+        "images held out",
+        *[""] * 4,
+        *figures(evaluator.floor(evaluator.count, has_classes)),
+        "",
+    ]
     header = ["contender", "mark, minutes", "minutes trained", "steps", "images seen"]
     header += [*COLUMNS.values(), f"FID / {PEER}"]
     return render(header, [*table, floor], args.markdown)

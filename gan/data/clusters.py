@@ -109,8 +109,12 @@ def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.concatenate([(squares - 2 * part @ centres.T).argmin(axis=1) for part in chunks(x)])
 
 
-def principal_components(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """uint8 (N, D) -> float32 (n, <= COMPONENTS), along the directions of largest variance."""
+def principal_components(pixels: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """uint8 (N, D) -> float32 (n, <= COMPONENTS), along the directions of largest variance.
+
+    Only `rows` are taken, integers (n,); None takes all.
+    """
+    rows = np.arange(len(pixels)) if rows is None else rows
     sums = sum(
         pixels[part].sum(axis=0, dtype=np.float64) for part in chunks(rows, chunk_of(pixels))
     )
