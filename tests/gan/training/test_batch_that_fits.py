@@ -59,18 +59,18 @@ def test_the_suggested_batch_size_fits_and_its_double_does_not(
         gc.collect()
         return taken
 
-    memory((peak(16) + peak(32)) // 2)
-    learning = trainer(64)
+    memory((peak(8) + peak(16)) // 2)
+    learning = trainer(32)
     before = held_on(learning)
     with pytest.raises(
-        DeviceMemoryError, match="GB were requested.*The batch size is 64: a batch of 16 fits"
+        DeviceMemoryError, match="GB were requested.*The batch size is 32: a batch of 8 fits"
     ):
         learning.fit(epochs=1)
     assert held_on(learning) == before  # the smaller steps leave no trace
     del learning
-    trainer(16).step()
+    trainer(8).step()
     with pytest.raises(DeviceMemoryError):
-        trainer(32).step()
+        trainer(16).step()
 
 
 def held_on(trainer):

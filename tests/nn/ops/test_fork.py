@@ -31,7 +31,7 @@ def make(seed):
         nn.Reshape((16, 7, 7)), nn.ConvTranspose2d(16, 8, 4, 2, 1), nn.Tanh(),
         nn.Conv2d(8, 16, 4, 2, 1), nn.Flatten(), nn.Dense(784, 784),
     ).build(seed=seed, device=sys.argv[1])
-    x = rng.standard_normal((128, 32), np.float32)
+    x = rng.standard_normal((48, 32), np.float32)  # enough for two threads
     cache = G.cache()
     def numbers():
         '''All bytes of a forward and a backward pass.'''
