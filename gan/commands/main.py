@@ -12,6 +12,7 @@ COMMANDS = {
     "train": "train a GAN and watch digits appear",
     "predict": "draw new digits with a trained generator",
     "evaluate": "measure generated digits against real ones",
+    "lab": "play with a generator and watch a run, in the browser",
     "classify": "name the digits in pictures",
     "train-classifier": "train a classifier of digits",
     "export": "write weights for ONNX, safetensors or PyTorch",
