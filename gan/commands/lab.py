@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gan.commands.shared.command_line import Parser
 from gan.commands.shared.options import add_device
-from gan.commands.shared.outputs import RUNS
+from gan.commands.shared.outputs import RUNS, free_folder, run_folder
 from gan.commands.shared.pretrained import pretrained
 from gan.errors import RunError
 from nn.ops import get_ops
@@ -78,7 +78,12 @@ def main() -> int:
         "digits by class, which come with the package": pretrained(True),
     }
     listing = Listing(shipped, Path(args.runs))
-    lab = Lab(listing, get_ops(args.device))
+    runs = Path(args.runs)
+
+    def new_folder(recipe: str) -> Path:
+        return free_folder(runs / run_folder(recipe).name)
+
+    lab = Lab(listing, get_ops(args.device), new_folder)
     with bound_socket(args.host, args.port) as at:
         port, token = at.getsockname()[1], new_token()
         host = f"[{args.host}]" if ":" in args.host else args.host

@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 from websockets.sync.client import connect
 
+from gan.commands.shared.outputs import free_folder
 from gan.commands.shared.pretrained import pretrained
 from gan.lab.lab import Lab
 from gan.lab.listing import Listing
@@ -52,7 +53,11 @@ def make_run(runs, recipe=TINY, name="tiny"):
 
 def make_lab(runs):
     """A lab on the reference backend, which compiles nothing."""
-    return Lab(Listing(SHIPPED, runs), get_ops("numpy"))
+
+    def new_folder(recipe):
+        return free_folder(runs / recipe)
+
+    return Lab(Listing(SHIPPED, runs), get_ops("numpy"), new_folder)
 
 
 def client(lab, port=80):

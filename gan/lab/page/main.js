@@ -2,6 +2,7 @@
 
 import { Connection } from "./connection.js";
 import { PlayView } from "./play/view.js";
+import { TrainView } from "./train/view.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -26,8 +27,8 @@ const connection = new Connection((state) => {
   if (state === "connected") for (const view of Object.values(views)) view.connected();
 });
 
-const views = { play: new PlayView(connection, attempt) };
-const titles = { play: "Play" };
+const views = { play: new PlayView(connection, attempt), train: new TrainView(connection, attempt) };
+const titles = { play: "Play", train: "Train" };
 
 function show() {
   const name = location.hash.slice(1) in views ? location.hash.slice(1) : "play";

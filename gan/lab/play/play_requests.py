@@ -40,7 +40,7 @@ class PlayRequests:
     """
 
     def __init__(self, listing: Listing, studio: Studio) -> None:
-        self._listing, self._studio = listing, studio
+        self.listing, self.studio = listing, studio
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -60,7 +60,7 @@ class PlayRequests:
 
     def weights(self, message: Message) -> Answer:
         """The weights files to choose from."""
-        files = self._listing.weights()
+        files = self.listing.weights()
         return Answer({"weights": [{"name": k, "title": f.title} for k, f in files.items()]})
 
     def open(self, message: Message) -> Answer:
@@ -114,7 +114,7 @@ class PlayRequests:
         image, logit = generator.image_and_logit(z, int(labels[0]))
         arrays = {"image": image}
         if generator.are_digits:
-            arrays["probabilities"] = self._studio.digit_probabilities(image)
+            arrays["probabilities"] = self.studio.digit_probabilities(image)
         fields: dict[str, Any] = {"logit": logit}
         if (neighbours := played.neighbours) is None:
             fields["why_no_neighbours"] = played.why_no_neighbours
@@ -169,7 +169,7 @@ class PlayRequests:
 
     def played(self, message: Message) -> Played:
         """The generator that a message names."""
-        return self._studio.open(message.text("weights", 1000))
+        return self.studio.open(message.text("weights", 1000))
 
     def label(self, message: Message, played: PlayedGenerator) -> int:
         """The class or cluster in a message."""

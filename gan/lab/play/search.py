@@ -56,6 +56,8 @@ class NoiseSearch:
 
     Attributes
     ----------
+    z, labels
+        The points, (STARTS, latent.size), and the class or cluster of each.
     step_count
         Steps so far.
     """
@@ -71,8 +73,8 @@ class NoiseSearch:
         made = played.images(z, labels).astype(np.float32)
         distances = ((made - target) ** 2).reshape(CANDIDATES, -1).sum(axis=1)
         nearest = np.argsort(distances, kind="stable")[:STARTS]
-        self._z, self.labels = z[nearest].copy(), labels[nearest]
-        self._m, self._v = np.zeros_like(self._z), np.zeros_like(self._z)
+        self.z, self.labels = z[nearest].copy(), labels[nearest]
+        self._m, self._v = np.zeros_like(self.z), np.zeros_like(self.z)
         self._cache = self._G.cache(tracks_statistics=False)
         self.step_count = 0
 
@@ -80,7 +82,7 @@ class NoiseSearch:
         """L of each point, (STARTS,), and dL/dz, (STARTS, latent.size)."""
         ops, size = self._G.ops, self._played.sampler.latent.size
         with np.errstate(all="ignore"):
-            y = self._G.forward(self._played.inputs(self._z, self.labels), self._cache)
+            y = self._G.forward(self._played.inputs(self.z, self.labels), self._cache)
             difference = ops.to_host(y).reshape(STARTS, -1) - self._target
             loss = (difference**2).mean(axis=1) / self._scale**2
             # dL/dy = 2 (y - target) / pixels
@@ -92,14 +94,14 @@ class NoiseSearch:
         """One step of Adam for each point; returns the best as it was before."""
         loss, g = self.loss_and_gradient()
         best = int(np.nanargmin(loss)) if np.isfinite(loss).any() else 0
-        found = Found(self._z[best].copy(), int(self.labels[best]), float(loss[best]))
+        found = Found(self.z[best].copy(), int(self.labels[best]), float(loss[best]))
         self.step_count += 1
         t = self.step_count
         self._m += (1 - BETA1) * (g - self._m)
         self._v += (1 - BETA2) * (g * g - self._v)
         rate = RATE * (1 + math.cos(math.pi * min(t / STEPS, 1))) / 2
         m, v = self._m / (1 - BETA1**t), self._v / (1 - BETA2**t)
-        self._z -= (rate * m / (np.sqrt(v) + EPS)).astype(self._z.dtype)
+        self.z -= (rate * m / (np.sqrt(v) + EPS)).astype(self.z.dtype)
         self._stay_likely()
         return found
 
@@ -112,7 +114,7 @@ class NoiseSearch:
         """Move points back to where the latent's noise is."""
         latent = self._played.sampler.latent
         if latent.distribution == "uniform":
-            np.clip(self._z, -1, 1, out=self._z)
+            np.clip(self.z, -1, 1, out=self.z)
             return
-        norms = np.linalg.norm(self._z, axis=1, keepdims=True)
-        self._z *= np.minimum(1, LONGEST * math.sqrt(latent.size) / np.maximum(norms, 1e-12))
+        norms = np.linalg.norm(self.z, axis=1, keepdims=True)
+        self.z *= np.minimum(1, LONGEST * math.sqrt(latent.size) / np.maximum(norms, 1e-12))

@@ -165,7 +165,7 @@ def test_a_run_has_a_discriminator_and_a_problem_is_shown(open_page, served):
     page.locator("#weights").select_option("runs/tiny/weights.npz")
     expect(page.locator("#logit")).to_have_text(re.compile(r"^-?[\d.]+, (real|generated)$"))
     expect(page.locator("#classes-card")).to_be_hidden()
-    path = served.lab.play._listing.folder / "tiny" / "weights.npz"
+    path = served.lab.play.listing.folder / "tiny" / "weights.npz"
     content = path.read_bytes()
     path.write_bytes(b"damaged")
     page.locator("#draw").click()

@@ -165,7 +165,7 @@ def test_long_and_binary_messages_end_the_connection(served):
 
 def test_pages_are_answered_side_by_side(served, monkeypatch):
     entered, leave = threading.Event(), threading.Event()
-    weights = served.lab.play._listing.weights
+    weights = served.lab.play.listing.weights
 
     def slow():
         if not entered.is_set():
@@ -173,7 +173,7 @@ def test_pages_are_answered_side_by_side(served, monkeypatch):
             leave.wait(20)
         return weights()
 
-    monkeypatch.setattr(served.lab.play._listing, "weights", slow)
+    monkeypatch.setattr(served.lab.play.listing, "weights", slow)
     with served.page() as one, served.page() as other:
         one.send('{"kind": "weights", "id": 1}')
         assert entered.wait(10)

@@ -101,13 +101,13 @@ def test_the_gradient_of_the_noise_is_that_of_finite_differences():
     loss, gradient = descent.loss_and_gradient()
     direction = np.random.default_rng(0).standard_normal(gradient.shape).astype(np.float32)
     eps = np.float32(1e-2)
-    descent._z += eps * direction
+    descent.z += eps * direction
     above = descent.loss_and_gradient()[0].astype(np.float64)
-    descent._z -= 2 * eps * direction
+    descent.z -= 2 * eps * direction
     below = descent.loss_and_gradient()[0].astype(np.float64)
     slope = (above - below) / (2 * float(eps))
     assert np.allclose((gradient * direction).sum(axis=1), slope, rtol=0.05, atol=2e-4)
-    pixels = generator.images(descent._z + eps * direction, descent.labels) / 255
+    pixels = generator.images(descent.z + eps * direction, descent.labels) / 255
     assert np.allclose(loss, ((pixels - 90 / 255) ** 2).mean(axis=(1, 2)), atol=1e-3)
 
 
@@ -128,16 +128,16 @@ def test_uniform_noise_stays_within_its_range(tmp_path):
     make_run(tmp_path, replace(TINY, latent=Latent(4, "uniform")))
     generator = PlayedGenerator.load(tmp_path / "tiny" / "weights.npz", get_ops("numpy"))
     descent = NoiseSearch(generator, np.full((28, 28), 255, np.uint8))
-    descent._z[:] = 3
+    descent.z[:] = 3
     descent.step()
     assert np.array_equal(descent.step().z, np.ones(4))
 
 
 def test_normal_noise_stays_near_its_sphere():
     descent = NoiseSearch(played("digits"), np.full((28, 28), 255, np.uint8))
-    descent._z *= 100
+    descent.z *= 100
     descent.step()
-    assert np.allclose(np.linalg.norm(descent._z, axis=1), 1.2 * 4)
+    assert np.allclose(np.linalg.norm(descent.z, axis=1), 1.2 * 4)
 
 
 # ---- answers
@@ -172,7 +172,7 @@ def test_a_picture_of_each_class_is_drawn_from_the_middle(lab):
 
 
 def test_a_look_gives_what_d_and_the_classifier_say(lab):
-    file = lab.play._listing.weights()[RUN_WEIGHTS]
+    file = lab.play.listing.weights()[RUN_WEIGHTS]
     generator = PlayedGenerator.load(file.path, get_ops("numpy"))
     assert ask(lab, "open", RUN_WEIGHTS)[0]["logits"] is True
     z, labels = generator.draw(1, 0, None)
@@ -186,7 +186,7 @@ def test_a_look_gives_what_d_and_the_classifier_say(lab):
 
 
 def test_a_look_gives_the_nearest_training_images(lab):
-    opened = lab.play._studio.open(DIGITS)
+    opened = lab.play.studio.open(DIGITS)
     opened.reading.join()
     header, arrays = ask(lab, "look", z=[[0.0] * 16], labels=[5])
     assert header["among"] == len(opened.neighbours) >= 10_000 and header["logit"] is None
@@ -253,8 +253,8 @@ def test_requests_out_of_bounds_are_refused(lab, kind, fields):
 def test_damaged_weights_are_an_error_and_changed_ones_are_read_again(tmp_path):
     make_run(tmp_path / "runs")
     lab, path = make_lab(tmp_path / "runs"), tmp_path / "runs" / "tiny" / "weights.npz"
-    first = lab.play._studio.open(RUN_WEIGHTS)
-    assert lab.play._studio.open(RUN_WEIGHTS) is first
+    first = lab.play.studio.open(RUN_WEIGHTS)
+    assert lab.play.studio.open(RUN_WEIGHTS) is first
     path.write_bytes(b"damaged")
     with pytest.raises(RunError, match="weights.npz"):
         ask(lab, "open", RUN_WEIGHTS)
