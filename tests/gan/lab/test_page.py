@@ -11,7 +11,10 @@ from playwright.sync_api import expect, sync_playwright
 
 from gan.generator_file import load_sampler
 from gan.lab.play import search
+from gan.lab.train import starting
+from gan.lab.train.layer_figures import layer_norms
 from tests.support.lab import SHIPPED, browser_path, make_lab, make_run, serving
+from tests.support.small import TINY, digits
 
 SERIOUS = ("serious", "critical")
 
@@ -157,6 +160,57 @@ def test_a_person_draws_a_digit_and_finds_it(open_page, monkeypatch):
     expect(page.locator("#named")).to_have_text(re.compile("^1, "))
     assert page.evaluate("document.documentElement.scrollWidth") == 380
     assert_accessible(page)
+
+
+def test_a_person_trains(open_page, served, monkeypatch):
+    monkeypatch.setattr(starting, "get_recipe", lambda name: TINY)
+    images, labels = digits().reshape(-1, 1, 28, 28), np.zeros(len(digits()), np.uint8)
+    monkeypatch.setattr(starting, "load", lambda *args, **settings: (images, labels))
+    page = open_page(380, "dark", "train")
+    expect(page.locator("#train-state")).to_have_text("none yet")
+    page.locator("#recipe").select_option("mlp-leaky")
+    expect(page.locator("#recipe-hint")).to_contain_text("learning rate 0.002")
+    page.locator("#dataset").select_option("mnist-sample")
+    page.locator("#steps").fill("1000000")
+    page.locator("#start").focus()
+    page.keyboard.press("Enter")
+    state = page.locator("#train-state")
+    expect(state).to_have_attribute("data-state", "running")
+    page.locator("#pause:enabled").click()
+    expect(state).to_have_attribute("data-state", "paused", timeout=30_000)
+
+    # what is shown is what the trainer holds
+    trainer = served.lab.session.started.trainer
+    step = trainer.step_count
+    page.locator("#step-once").click()
+    expect(page.locator("#samples")).to_have_attribute("data-step", str(step + 1), timeout=30_000)
+    expect(state).to_have_attribute("data-state", "paused", timeout=30_000)
+    expect(page.locator("#layers-step")).to_have_text(f"{step + 1:,}")
+    norms = layer_norms(trainer.generator, trainer.optimizers["G"])
+    cells = page.locator("#layers-G tr:first-child td").all_inner_texts()
+    shown = [norms[0][name] for name in ("weights", "gradients", "updates")]
+    assert [float(text) for text in cells[:3]] == pytest.approx(shown, rel=0.01)
+    samples = np.rint(255 * trainer.fixed_samples()[0]).astype(np.uint8)
+    assert np.array_equal(pixels(page, "#samples").reshape(8 * 29, -1)[:28, :28].ravel(), samples)
+    assert page.evaluate("document.documentElement.scrollWidth") == 380
+    assert_accessible(page)
+
+    # another tab, after a reload in mid-training, sees the same and goes on
+    page.locator("#pause").click()
+    expect(state).to_have_attribute("data-state", "running")
+    other = open_page(1280, "light", "train")
+    expect(other.locator("#samples")).to_have_attribute("data-step", re.compile(r"\d"))
+    other.locator("#stop").click()
+    for each in (page, other):
+        expect(each.locator("#train-state")).to_have_attribute(
+            "data-state", "stopped", timeout=30_000
+        )
+
+    # the run is watched by its files
+    other.locator("#runs button", has_text="tiny-2").click()
+    expect(other.locator("#watched-about")).to_contain_text("images 43")
+    expect(other.locator("#watched-picture")).to_have_attribute("src", re.compile("^blob:"))
+    assert_accessible(other)
 
 
 def test_a_run_has_a_discriminator_and_a_problem_is_shown(open_page, served):

@@ -57,20 +57,21 @@ export class TrainView {
 
   shown() {
     this.makeCharts();
+    if (this.curves) this.showLosses(this.curves);
     if (this.recipes) this.attempt(() => this.watched.list())();
   }
 
   // Charts need an element with a width.
   makeCharts() {
+    if (at("view-train").hidden || at("live").hasAttribute("data-empty")) return;
     this.losses ??= new Chart(at("loss-chart"), ["D", "G", "penalty"]);
     this.outputs ??= new Chart(at("output-chart"), ["on real", "on generated"], { range: [0, 1] });
-    if (this.curves) this.showLosses(this.curves);
   }
 
   showRecipe() {
     const { origin, length, batch_size, learning_rate, penalty } = this.recipes.find(({ name }) => name === at("recipe").value);
     at("recipe-hint").textContent = `${origin}; ${length}; batches of ${batch_size}, learning rate ${learning_rate}${penalty ? ", R1 and R2" : ""}`;
-    at("steps").placeholder = `the recipe’s: ${length}`;
+    at("steps").placeholder = length;
     at("batch-size").placeholder = batch_size;
     at("learning-rate").placeholder = learning_rate;
   }
@@ -112,6 +113,8 @@ export class TrainView {
 
   showSamples({ step, last, epoch, seconds, arrays }) {
     const { images } = arrays;
+    at("live").removeAttribute("data-empty");
+    this.makeCharts();
     const [count, height, width] = images.shape;
     const columns = Math.ceil(Math.sqrt(count));
     const canvas = at("samples");
