@@ -30,6 +30,7 @@ TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
+BACKLOG = 128  # connections that wait
 SHUTDOWN_SECONDS = 3  # for pages to go
 
 
@@ -94,7 +95,7 @@ def _sends(path: Path) -> Callable[[Request], Awaitable[Response]]:
 
 
 def bound_socket(address: str, port: int) -> socket.socket:
-    """A socket at the address; port 0 takes a free one.
+    """A listening socket at the address; port 0 takes a free one.
 
     Raises
     ------
@@ -109,6 +110,7 @@ def bound_socket(address: str, port: int) -> socket.socket:
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(where)
+        found.listen(BACKLOG)  # a browser that comes before the server is ready waits
     except OSError as problem:
         if found:
             found.close()
