@@ -82,9 +82,14 @@ class Served:
 
     def page(self, **changed):
         """A websocket as the page opens it."""
-        headers = {"Cookie": f"byhand-lab-{self.port}={TOKEN}"}
-        given = {"origin": self.origin, "additional_headers": headers, "max_size": None}
-        return connect(f"ws://127.0.0.1:{self.port}/socket", **{**given, **changed})
+        return page_at(self.origin, TOKEN, **changed)
+
+
+def page_at(origin, token, **changed):
+    """A websocket as the page of a lab opens it."""
+    cookie = f"byhand-lab-{origin.rpartition(':')[2]}={token}"
+    given = {"origin": origin, "additional_headers": {"Cookie": cookie}, "max_size": None}
+    return connect(origin.replace("http", "ws") + "/socket", **{**given, **changed})
 
 
 @contextlib.contextmanager
