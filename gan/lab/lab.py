@@ -33,6 +33,11 @@ class Lab:
         self.train = TrainRequests(listing, self.session)
         self._outboxes: set[Outbox] = set()
 
+    @property
+    def n_pages(self) -> int:
+        """The number of pages that are open."""
+        return len(self._outboxes)
+
     def visit(self, outbox: Outbox) -> Visit:
         """A page has come; it sees what the others see."""
         self._outboxes.add(outbox)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -242,8 +242,9 @@ class TrainingSession:
             return
         self._wants_fid = False
         sampler, dataset = copy.deepcopy(trainer.sampler), self.started.config["dataset"]
-        work: Callable[[], None] = lambda: self._measure(sampler, dataset, trainer.step_count)  # noqa: E731
-        self._fid_thread = threading.Thread(target=work, daemon=True)
+        self._fid_thread = threading.Thread(
+            target=self._measure, args=(sampler, dataset, trainer.step_count), daemon=True
+        )
         self._fid_thread.start()
 
     def _measure(self, sampler: Sampler, dataset: str, step: int) -> None:

@@ -3,6 +3,7 @@
 import configparser
 import json
 import threading
+import time
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
@@ -109,6 +110,16 @@ def test_a_websocket_of_another_page_is_refused(lab, cookie, headers):
         pass
 
 
+def test_a_page_that_has_gone_leaves_nothing(served):
+    with served.page() as page:
+        ask(page, "weights")
+        assert served.lab.n_pages == 1
+    end = time.monotonic() + 20
+    while served.lab.n_pages:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_requests_are_answered_in_order(served):
     with served.page() as page:
         for k in range(5):
@@ -152,6 +163,20 @@ def test_a_failure_of_the_server_ends_no_page(lab, monkeypatch, caplog):
 def test_a_real_websocket_without_cookie_is_refused(served):
     with pytest.raises(InvalidStatus), served.page(additional_headers={}):
         pass
+
+
+@pytest.mark.parametrize(
+    "message, code", [({"text": "x" * (MAX_BYTES + 1)}, 1009), ({"bytes": b"x"}, 1003)]
+)
+def test_long_and_binary_messages_are_refused_by_the_application_too(lab, message, code):
+    browser = client(lab)
+    browser.cookies.set("byhand-lab-80", TOKEN)
+    headers = {"origin": "http://127.0.0.1:80", "host": "127.0.0.1:80"}
+    with browser.websocket_connect("/socket", headers=headers) as page:
+        page.send({"type": "websocket.receive", **message})
+        with pytest.raises(WebSocketDisconnect) as end:
+            page.receive_bytes()
+    assert end.value.code == code
 
 
 def test_long_and_binary_messages_end_the_connection(served):

@@ -1,5 +1,6 @@
 """What the view "Train" does: runs of the lab, what pages see of them, and other runs."""
 
+import re
 import time
 import warnings
 
@@ -130,23 +131,30 @@ def test_warnings_reach_the_pages(lab, monkeypatch):
     assert lab.session.about()["warnings"] == ["epoch 1: stuck"] * 2
 
 
-def test_fid_is_measured_of_a_copy_of_the_generator(lab, monkeypatch):
+def test_fid_is_that_of_the_step_it_names_though_training_goes_on(lab, monkeypatch):
     class Measures:
         def __init__(self, images, ops):
-            pass
+            inner = lab.session.started.trainer
+            last = inner.step_count + 100
+            while inner.step_count < last:
+                time.sleep(0.005)
 
         def fid(self, images):
-            return float(len(images))
+            return float(images.mean())
 
     monkeypatch.setattr(sessions, "Evaluator", Measures)
     monkeypatch.setattr(sessions, "SAMPLES", 20)
-    lab.session.start({**OPTION, "steps": 100_000})
+    lab.session.start({**OPTION, "steps": 1_000_000})
     wait_for(lab.session, "running")
     lab.session.measure_fid()
     end = time.monotonic() + 60
-    while not lab.session.about()["fid"].startswith("FID 20.000 at step "):
+    while not (found := re.match(r"FID ([\d.]+) at step ([\d,]+)", lab.session.about()["fid"])):
         assert time.monotonic() < end
         time.sleep(0.01)
+    alone = trainer(device="numpy")
+    alone.fit(steps=int(found[2].replace(",", "")))
+    images = alone.sampler.images(alone.sampler.inputs(20, sessions.SEED))
+    assert float(found[1]) == pytest.approx(images.mean(), abs=6e-4)
 
 
 # ---- what pages see
