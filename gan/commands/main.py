@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "measure generated images against real ones",
     "classify": "name the digits in pictures",
     "train-classifier": "train a classifier of digits",
+    "lab": "play with a generator and watch a run, in the browser",
     "export": "write weights for ONNX, safetensors or PyTorch",
     "import": "read weights from safetensors or PyTorch",
     "recipes": "list the recipes",

@@ -31,6 +31,7 @@ ROWS = [
     ["gan.generator_file"],
     ["gan.exchange", "gan.training"],
     ["gan.evaluation", "gan.runs"],
+    ["gan.lab"],
     ["gan.commands"],
     # what uses both
     ["examples", "docs"],

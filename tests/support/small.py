@@ -79,6 +79,7 @@ def disk_is_full(*args):
 SCRIPTS = {  # in examples/, and the modules of gan.commands that they run
     "classify": "classify",
     "evaluate": "evaluate",
+    "lab": "lab",
     "predict": "predict",
     "train_mnist_classifier": "train_classifier",
     "train_mnist_gan": "train",

@@ -1,0 +1,1 @@
+"""What the view "Play" does with a trained generator."""

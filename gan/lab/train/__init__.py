@@ -1,0 +1,1 @@
+"""What the view "Train" does: runs that the lab starts, and runs of others that it watches."""

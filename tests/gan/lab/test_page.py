@@ -1,0 +1,229 @@
+"""The page in a real browser, used as a person would."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+from gan.generator_file import load_sampler
+from gan.lab.play import search
+from gan.lab.train import starting
+from gan.lab.train.layer_figures import layer_norms
+from tests.support.lab import SHIPPED, browser_path, make_lab, make_run, serving
+from tests.support.small import TINY, digits
+
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("lab") / "runs"
+    make_run(runs)
+    with serving(make_lab(runs)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = browser_path()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, served):
+    """Open the page in a window of that width; no error may be on its console at the end."""
+    contexts, errors = [], []
+
+    def open_page(width=1280, scheme="light", view="play"):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda r: None if served.origin in r.url else errors.append(r.url))
+        page.goto(served.link)
+        if view != "play":
+            page.goto(f"{served.origin}/#{view}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    errors = [text for text in errors if not text.startswith("blob:")]
+    assert not errors, errors
+
+
+def pixels(page, selector):
+    """The grey values of a canvas."""
+    return np.array(
+        page.evaluate(
+            "selector => { const c = document.querySelector(selector); const d = c.getContext('2d')"
+            ".getImageData(0, 0, c.width, c.height).data; return Array.from({length: d.length / 4},"
+            " (_, k) => d[4 * k]); }",
+            selector,
+        )
+    )
+
+
+def assert_accessible(page):
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (each["id"], [node["target"] for node in each["nodes"]][:3])
+        for each in found
+        if each["impact"] in SERIOUS
+    ]
+    assert not serious, serious
+
+
+def test_a_person_plays(open_page):
+    page = open_page()
+    expect(page.locator("#grid button")).to_have_count(64)
+    assert "token" not in page.url
+    sampler = load_sampler(SHIPPED["digits"])
+    images = np.rint(255 * sampler.images(sampler.inputs(64, 0)))
+    assert np.array_equal(pixels(page, "#grid button:nth-child(6) canvas"), images[5].ravel())
+
+    # the keyboard picks an image
+    page.locator("#grid button").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("#grid button:nth-child(10)")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#answer-time")).to_have_attribute("data-ms", re.compile(r"\d"))
+    expect(page.locator("#logit")).to_have_text("no D in this file")
+    expect(page.locator("#named")).to_have_text(re.compile(r"^\d, [\d.]+ %$"))
+    expect(page.locator("#nearest figure")).to_have_count(4)
+    expect(page.locator("#nearest-note")).to_contain_text("a copy would be near 0")
+
+    # a slider and the pad move it
+    before = pixels(page, "#picked")
+    page.locator("#sliders input").first.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#pad-place")).not_to_have_text("")
+    place = page.locator("#pad-place").inner_text()
+    page.locator("#pad").click(position={"x": 30, "y": 40})
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#pad-place")).not_to_have_text(place)
+    page.wait_for_timeout(150)
+    assert not np.array_equal(pixels(page, "#picked"), before)
+    page.locator("#middle").click()
+    page.wait_for_timeout(150)
+    assert np.array_equal(pixels(page, "#picked"), images[9].ravel())
+
+    # a walk of three images
+    page.locator("#add").click()
+    for k in (3, 5):
+        page.locator(f"#grid button:nth-child({k})").click()
+        page.locator("#add").click()
+    expect(page.locator("#points li")).to_have_count(3)
+    expect(page.locator("#film")).to_have_attribute("data-frame", re.compile(r"[3-9]"))
+    with page.expect_download() as download:
+        page.locator("#save-walk").click()
+    film = Image.open(io.BytesIO(download.value.path().read_bytes()))
+    assert (film.format, film.n_frames) == ("GIF", 72)
+    with page.expect_download() as download:
+        page.locator("#save-grid").click()
+    assert Image.open(io.BytesIO(download.value.path().read_bytes())).format == "PNG"
+
+    # a cluster is chosen
+    page.locator("#classes button:nth-child(4)").click()
+    expect(page.locator("#grid button:nth-child(7)")).to_have_attribute(
+        "aria-label", "Image 7, cluster 2"
+    )
+    assert_accessible(page)
+
+
+def test_a_person_draws_a_digit_and_finds_it(open_page, monkeypatch):
+    monkeypatch.setattr(search, "STARTS", 6)
+    monkeypatch.setattr(search, "CANDIDATES", 300)
+    page = open_page(380, "dark")
+    expect(page.locator("#grid button")).to_have_count(64)
+    page.locator("#target").scroll_into_view_if_needed()
+    box = page.locator("#target").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.8 * box["height"], steps=4)
+    page.mouse.up()
+    assert (pixels(page, "#target") > 0).sum() > 20
+    page.locator("#find").click()
+    page.locator("#take-found:enabled").click(timeout=30_000)
+    expect(page.locator("#named")).to_have_text(re.compile("^1, "))
+    assert page.evaluate("document.documentElement.scrollWidth") == 380
+    assert_accessible(page)
+
+
+def test_a_person_trains(open_page, served, monkeypatch):
+    monkeypatch.setattr(starting, "get_recipe", lambda name: TINY)
+    images, labels = digits().reshape(-1, 1, 28, 28), np.zeros(len(digits()), np.uint8)
+    monkeypatch.setattr(starting, "load", lambda *args, **settings: (images, labels))
+    page = open_page(380, "dark", "train")
+    expect(page.locator("#train-state")).to_have_text("none yet")
+    page.locator("#recipe").select_option("mlp-leaky")
+    expect(page.locator("#recipe-hint")).to_contain_text("learning rate 0.002")
+    page.locator("#dataset").select_option("mnist-sample")
+    page.locator("#steps").fill("1000000")
+    page.locator("#start").focus()
+    page.keyboard.press("Enter")
+    state = page.locator("#train-state")
+    expect(state).to_have_attribute("data-state", "running")
+    page.locator("#pause:enabled").click()
+    expect(state).to_have_attribute("data-state", "paused", timeout=30_000)
+
+    # what is shown is what the trainer holds
+    trainer = served.lab.session.started.trainer
+    step = trainer.step_count
+    page.locator("#step-once").click()
+    expect(page.locator("#samples")).to_have_attribute("data-step", str(step + 1), timeout=30_000)
+    expect(state).to_have_attribute("data-state", "paused", timeout=30_000)
+    expect(page.locator("#layers-step")).to_have_text(f"{step + 1:,}")
+    norms = layer_norms(trainer.generator, trainer.optimizers["G"])
+    cells = page.locator("#layers-G tr:first-child td").all_inner_texts()
+    shown = [norms[0][name] for name in ("weights", "gradients", "updates")]
+    assert [float(text) for text in cells[:3]] == pytest.approx(shown, rel=0.01)
+    samples = np.rint(255 * trainer.fixed_samples()[0]).astype(np.uint8)
+    assert np.array_equal(pixels(page, "#samples").reshape(8 * 29, -1)[:28, :28].ravel(), samples)
+    assert page.evaluate("document.documentElement.scrollWidth") == 380
+    assert_accessible(page)
+
+    # another tab, after a reload in mid-training, sees the same and goes on
+    page.locator("#pause").click()
+    expect(state).to_have_attribute("data-state", "running")
+    other = open_page(1280, "light", "train")
+    expect(other.locator("#samples")).to_have_attribute("data-step", re.compile(r"\d"))
+    other.locator("#stop").click()
+    for each in (page, other):
+        expect(each.locator("#train-state")).to_have_attribute(
+            "data-state", "stopped", timeout=30_000
+        )
+
+    # the run is watched by its files
+    other.locator("#runs button", has_text="tiny-2").click()
+    expect(other.locator("#watched-about")).to_contain_text("images 43")
+    expect(other.locator("#watched-picture")).to_have_attribute("src", re.compile("^blob:"))
+    assert_accessible(other)
+
+
+def test_a_run_has_a_discriminator_and_a_problem_is_shown(open_page, served):
+    page = open_page()
+    expect(page.locator("#grid button")).to_have_count(64)
+    page.locator("#weights").select_option("runs/tiny/weights.npz")
+    expect(page.locator("#logit")).to_have_text(re.compile(r"^-?[\d.]+, (real|generated)$"))
+    expect(page.locator("#classes-card")).to_be_hidden()
+    path = served.lab.play.listing.folder / "tiny" / "weights.npz"
+    content = path.read_bytes()
+    path.write_bytes(b"damaged")
+    page.locator("#draw").click()
+    expect(page.locator("#problem")).to_contain_text("weights.npz")
+    path.write_bytes(content)
+    page.locator("#draw").click()
+    expect(page.locator("#problem")).to_be_hidden()
