@@ -26,11 +26,11 @@ import numpy as np
 
 from gan.commands.evaluating.data import dataset_of, dataset_split, own_split
 from gan.commands.evaluating.digits import evaluate_digits
+from gan.commands.evaluating.image_evaluation import Stopped
 from gan.commands.evaluating.images import evaluate_images
 from gan.commands.evaluating.neighbours import show_neighbours
 from gan.commands.evaluating.stacked import evaluate_stacked
 from gan.commands.shared.command_line import Parser
-from gan.commands.shared.image_evaluation import Stopped
 from gan.commands.shared.options import (
     DIGIT_DATASETS,
     add_data,

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from gan.commands.evaluating.image_evaluation import Stopped, fid_callback
 from gan.commands.shared.announcements import Compilation, announcing
 from gan.commands.shared.closing import numba_hint, print_fid, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
 from gan.commands.shared.config_file import add_config, with_config
 from gan.commands.shared.early_stopping import add_early_stopping, fids, print_best
-from gan.commands.shared.image_evaluation import Stopped, fid_callback
 from gan.commands.shared.options import (
     DIGIT_DATASETS,
     add_data,

@@ -44,7 +44,6 @@ class TrainableGAN(Uncopyable):
         recipe: Recipe,
         images: np.ndarray | BatchSource,
         labels: Any,
-        *,
         generator: Sequential | None,
         discriminator: Sequential | None,
         seed: Any,

@@ -86,16 +86,7 @@ class Trainer(TrainableGAN):
         device: Any = "cpu",
         capture: bool = True,
     ) -> None:
-        super().__init__(
-            recipe,
-            images,
-            labels,
-            generator=generator,
-            discriminator=discriminator,
-            seed=seed,
-            device=device,
-            capture=capture,
-        )
+        super().__init__(recipe, images, labels, generator, discriminator, seed, device, capture)
         columns = COLUMNS + (NORMS if self.recipe.clip_norm is not None else ())
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype, columns)
         self.stopwatch = Stopwatch()

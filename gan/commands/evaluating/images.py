@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gan.commands.shared.image_evaluation import (
+from gan.commands.evaluating.image_evaluation import (
     describe_classifier,
     image_evaluator,
     is_convincing,

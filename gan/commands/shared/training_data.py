@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gan.commands.shared.early_stopping import split_digits
+from gan.commands.shared.options import DIGIT_DATASETS
 from gan.commands.shared.own_images import fitted, image_split, unused_classes
 from gan.data.batches import BatchSource
 from gan.data.datasets import load
@@ -97,6 +98,8 @@ def training_data(
         If the recipe does not fit the images, or none can be held out of them.
     """
     kept = checkpoint.data_dir if checkpoint else None
+    if config["dataset"] not in DIGIT_DATASETS:
+        _check_held_out(config)
     if config["dataset"] in SOURCES:
         data_dir = args.data_dir or kept
         whole, labels = _digits(config["dataset"], data_dir, args.quiet, checkpoint)
@@ -104,7 +107,6 @@ def training_data(
         return recipe, TrainingData(
             images, labels, len(whole), digest(whole), data_dir, digits=digits
         )
-    _check_held_out(config)
     if config["dataset"] == STACKED:
         return recipe, _stacked(args, config, checkpoint, recipe)
     split, where = image_split(args, config, checkpoint)

@@ -12,7 +12,7 @@ import numpy as np
 
 from gan.description import Description
 from gan.errors import RunError
-from gan.generator_file import sampler_of
+from gan.generator_file import generator_of
 from gan.images import as_pictures
 from gan.recipe import DIGITS
 from gan.sampling import Sampler, square
@@ -48,7 +48,7 @@ class PlayedGenerator:
         A discriminator is left out unless it gives logits for the images of this generator.
         """
         networks, info = load_weights(path, device=ops)
-        sampler = sampler_of(path, networks, info)
+        sampler, _ = generator_of(path, networks, info)
         n_logits, D = sampler.num_classes or 1, None
         if "D" in networks:
             D = without_sigmoid(networks["D"])

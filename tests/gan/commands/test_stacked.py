@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gan.commands.evaluating import stacked as evaluating
+from gan.commands.shared import training_data
 from gan.data.datasets import load
 from gan.data.stacked import random_triples
 from gan.evaluation.feature_extractor import load_feature_extractor
@@ -27,7 +28,7 @@ QUICK = *STACKED, "--recipe", "tiny", "--device", "numpy"
 def run(command, monkeypatch):  # noqa: F811
     """Run a command on few digits, with a tiny recipe and without curves."""
     images, labels = (each[:40] for each in load("mnist-sample", "train", flat=False))
-    for module in (train, evaluating):
+    for module in (training_data, evaluating):
         monkeypatch.setattr(module, "load", lambda *args, **kwargs: (images, labels))
     monkeypatch.setattr(evaluating, "N_SAMPLES", N_SAMPLES)
     monkeypatch.setattr("gan.data.stacked.N_TRIPLES", 64)

@@ -54,7 +54,9 @@ def run(command, monkeypatch):  # noqa: F811
 @pytest.fixture
 def few_images(monkeypatch):
     """43 images: an epoch is four batches of ten."""
-    monkeypatch.setattr(train, "load", lambda *args, **kwargs: (digits(43), None))
+    monkeypatch.setattr(
+        "gan.commands.shared.training_data.load", lambda *args, **kwargs: (digits(43), None)
+    )
 
 
 # ---- a run
@@ -146,7 +148,7 @@ def test_a_run_started_in_the_same_second_keeps_its_folder(run, tmp_path, monkey
         (taken / "config.json").write_bytes(b"another's")
         return digits(64).reshape(-1, 1, 28, 28), None
 
-    monkeypatch.setattr(train, "load", load)
+    monkeypatch.setattr("gan.commands.shared.training_data.load", load)
     assert run(*QUICK, "--steps", 1) == (0, "", "")
     assert [p.name for p in taken.iterdir()] == ["config.json"]
     assert {p.name for p in (tmp_path / "runs" / "mlp-leaky-now-2").iterdir()} == EVERYTHING
@@ -342,7 +344,7 @@ def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "load", interrupted)
+    monkeypatch.setattr("gan.commands.shared.training_data.load", interrupted)
     status, out, err = run(*QUICK)
     assert status == 130 and "Traceback" not in err
 
@@ -471,15 +473,6 @@ def test_a_fid_that_was_measured_is_not_measured_again(run, few_images, monkeypa
     words = *QUICK[:-1], "--batch-size", 10, "--steps", 2, "--evaluate-every", 1, "--out", "here"
     status, out, _ = run(*words)
     assert status == 0 and "measuring" not in out and "FID 7.500, " in out.splitlines()[-1]
-
-
-def test_other_images_have_no_fid(run, monkeypatch, few_images):
-    monkeypatch.setattr("gan.commands.shared.closing.measured_fid", None)
-    words = "--dataset", "fashion-mnist", "--recipe", "mlp-leaky", "--batch-size", 10
-    status, out, _ = run(*words, "--steps", 2, "--out", "here")
-    *_, command_line, last = out.splitlines()
-    assert status == 0 and "here/weights.npz" in command_line
-    assert last == "FID is not measured: it needs MNIST's digits"
 
 
 def test_the_default_length_is_the_recipes_and_is_recorded(run, tmp_path, monkeypatch):

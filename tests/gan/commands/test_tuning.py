@@ -32,7 +32,10 @@ def run(command, monkeypatch):  # noqa: F811
     monkeypatch.setattr(train, "Trainer", make)
     monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.touch())
     images = digits(43).reshape(-1, 1, 28, 28)
-    monkeypatch.setattr(train, "load", lambda *args, **kwargs: (images, np.arange(43) % 10))
+    monkeypatch.setattr(
+        "gan.commands.shared.training_data.load",
+        lambda *args, **kwargs: (images, np.arange(43) % 10),
+    )
 
     def call(*words):
         return command(train, *words)

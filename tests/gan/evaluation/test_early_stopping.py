@@ -90,11 +90,14 @@ def run(command, monkeypatch):  # noqa: F811
         def measure(self, trainer):
             return OF_RUN[trainer.step_count // 4 - 1]
 
-    monkeypatch.setattr(train, "FIDCallback", Known)
+    monkeypatch.setattr("gan.commands.evaluating.image_evaluation.FIDCallback", Known)
     monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.touch())
     monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 1)
     images = digits(43).reshape(-1, 1, 28, 28)
-    monkeypatch.setattr(train, "load", lambda *args, **kwargs: (images, np.arange(43) % 10))
+    monkeypatch.setattr(
+        "gan.commands.shared.training_data.load",
+        lambda *args, **kwargs: (images, np.arange(43) % 10),
+    )
 
     def call(*words):
         return command(train, *words)
@@ -106,7 +109,7 @@ def run(command, monkeypatch):  # noqa: F811
 def test_a_run_stops_early_and_keeps_its_best_weights(run, tmp_path, monkeypatch):
     status, out, err = run(*QUICK, "--out", "here")
     assert status == 0
-    assert "on 40 images of mnist-sample" in out and "3 more of them, which are held out" in out
+    assert "on 40 images of mnist-sample" in out and "3 digits more, which are held out" in out
     assert "stopped early after 16 steps" in out and "--resume" in out
     assert "no new minimum for 2 measurements" in out
     assert out.splitlines()[-1] == (
@@ -150,7 +153,7 @@ def test_an_interrupted_run_stops_where_the_whole_one_does(run, tmp_path, monkey
         (["--patience", 0], "--patience: expected a whole number of at least 1, got 0"),
         (
             ["--patience", 2, "--dataset", "fashion-mnist"],
-            "--patience: expected a dataset of",
+            "--patience: expected digits or images of your own",
         ),
     ],
 )

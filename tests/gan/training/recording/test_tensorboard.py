@@ -119,7 +119,9 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch, command
 def test_the_command_writes_them_into_the_folder_of_the_run(command, monkeypatch):  # noqa: F811
     train = example("train_mnist_gan")
     images = digits(43).reshape(-1, 1, 28, 28)
-    monkeypatch.setattr(train, "load", lambda *args, **kwargs: (images, None))
+    monkeypatch.setattr(
+        "gan.commands.shared.training_data.load", lambda *args, **kwargs: (images, None)
+    )
     monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.touch())
     words = "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--batch-size", 10, "--quiet"
     assert command(train, *words, "--steps", 2, "--tensorboard", "--out", "here") == (0, "", "")
