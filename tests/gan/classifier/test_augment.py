@@ -94,7 +94,7 @@ def test_equal_seeds_give_equal_batches():
 @pytest.mark.parametrize(
     "images, labels, batch_size, words",
     [
-        (np.zeros((5, 1, 9, 9)), np.arange(5), 2, "uint8 (N, 1, H, W), got float64 (5, 1, 9, 9)"),
+        (np.zeros((5, 1, 9, 9)), np.arange(5), 2, "uint8 (N, C, H, W), got float64 (5, 1, 9, 9)"),
         (np.zeros((5, 81), np.uint8), np.arange(5), 2, "got uint8 (5, 81)"),
         (padded_digits(5), np.arange(4), 2, "an integer for each of 5 images, got int64 (4,)"),
         (padded_digits(5), np.zeros(5), 2, "got float64 (5,)"),
@@ -107,3 +107,12 @@ def test_invalid_arguments_are_refused(images, labels, batch_size, words):
     with pytest.raises(RunError) as error:
         ShiftedBatches(images, labels, batch_size, np.random.default_rng(0))
     assert words in str(error.value)
+
+
+def test_colours_are_shifted_together():
+    grey = padded_digits(5)
+    colour = np.concatenate([grey, 255 - grey, grey // 2], axis=1)
+    batch, _ = batches(colour, batch_size=5, reach=1).batch(0)
+    inside = batch[:, :, 1:-1, 1:-1]  # pixels that enter at an edge are 0 in every colour
+    assert batch.shape == colour.shape and np.array_equal(inside[:, 1], 255 - inside[:, 0])
+    assert np.array_equal(inside[:, 2], inside[:, 0] // 2)

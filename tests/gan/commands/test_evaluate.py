@@ -202,7 +202,7 @@ def test_results_are_never_overwritten(run, samples, tmp_path):
         (["--samples", "a.npz", "--out", "a.txt"], ["a.txt", ".json"]),
         (["--samples", "a.npz", "--out", "no/a.json"], ["no/a.json", "cannot be written"]),
         (["--samples", "a.npz", "--seed", "-1"], ["--seed", "at least 0"]),
-        (["--samples", "a.npz", "--dataset", "kmnist"], ["--dataset", "kmnist", "mnist-sample"]),
+        (["--samples", "a.npz", "--dataset", "emnist"], ["--dataset", "emnist", "kmnist"]),
         (["--samples", "a.npz"], ["a.npz: ", "no such file"]),
         (["--weights", "b.npz"], ["b.npz: ", "no such file"]),
     ],

@@ -177,7 +177,9 @@ def test_the_data_of_a_run_by_name_are_measured_against(run, monkeypatch):
     images = from_array(rng.integers(0, 256, (N, 3, 32, 32), np.uint8), np.arange(N) % 3)
     for place in ("gan.commands.shared.own_images", "gan.commands.evaluating.data.cifar10"):
         monkeypatch.setattr(f"{place}.cifar10", lambda split="train", **how: images)
-    words = "--dataset", "cifar10", "--recipe", "mlp-smoothed", *QUICK
+    words = "--dataset", "cifar10", "--recipe", "mlp-smoothed", "--evaluate-every", 1, *QUICK
     assert run(train, *words, "--steps", 1, "--out", "here") == (0, "", "")
+    with open("here/history.csv") as file:
+        assert file.readline().endswith(",fid\n")
     assert run(evaluate, *WEIGHTS, "--device", "numpy", "--quiet") == (0, "", "")
     assert report()["held_out_images"] == report()["train_images"] == N

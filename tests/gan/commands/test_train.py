@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from gan.commands.shared import closing, outputs
+from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.signals import on_signals
 from gan.data import datasets
 from gan.evaluation.fid_callback import FIDCallback
@@ -473,6 +474,15 @@ def test_a_fid_that_was_measured_is_not_measured_again(run, few_images, monkeypa
     words = *QUICK[:-1], "--batch-size", 10, "--steps", 2, "--evaluate-every", 1, "--out", "here"
     status, out, _ = run(*words)
     assert status == 0 and "measuring" not in out and "FID 7.500, " in out.splitlines()[-1]
+
+
+def test_the_fid_of_other_images_is_left_to_another_command(run, monkeypatch, few_images):
+    monkeypatch.setattr("gan.commands.shared.closing.measured_fid", None)
+    words = "--dataset", "fashion-mnist", "--recipe", "mlp-leaky", "--batch-size", 10
+    status, out, _ = run(*words, "--steps", 2, "--out", "here")
+    *_, before, last = out.splitlines()
+    assert status == 0 and before == "measure how good they are with"
+    assert last.strip() == to_paste("evaluate", "--weights", Path("here/weights.npz"))
 
 
 def test_the_default_length_is_the_recipes_and_is_recorded(run, tmp_path, monkeypatch):

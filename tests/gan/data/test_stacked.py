@@ -1,4 +1,4 @@
-"""Stacked MNIST: batches, recipes, modes, and the command."""
+"""Stacked MNIST: batches, recipes and modes."""
 
 import copy
 from dataclasses import replace
@@ -17,14 +17,8 @@ from gan.recipes import RECIPES, STACKED_DIGITS, recipes_for
 from gan.training.checks import has_batchnorm
 from gan.training.trainer import Trainer
 from nn import Dense, Flatten, Reshape, Sequential, Tanh, get_ops
-from tests.support.small import (
-    command,  # noqa: F401
-    digits,
-    example,
-    weights,
-)
+from tests.support.small import digits, weights
 
-stacked_mnist = example("stacked_mnist")
 OPS = get_ops("cpu")
 N_DIGITS, N_TRIPLES, BATCH = 43, 24, 8
 TRIPLES = random_triples(N_DIGITS, N_TRIPLES, 3)
