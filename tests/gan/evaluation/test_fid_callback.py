@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.commands.shared import closing
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, fid_callback
 from gan.evaluation.fid_callback import FIDCallback
@@ -126,6 +127,13 @@ def test_the_command_measures_fid(command, monkeypatch):
     assert len(others) == 4 and not any(other["fid"] for other in others)
     assert 0 < float(row["fid"]) < 1000 and np.isfinite(float(row["fid"]))
     assert load_sampler("run/best.npz")
+
+
+def test_the_fid_that_a_run_prints_at_its_end(test_images, monkeypatch):
+    monkeypatch.setattr(closing, "load", few_test_images)
+    t = trainer(AVERAGED)
+    t.fit(steps=2)
+    assert closing.measured_fid(t) == FIDCallback(test_images, 1).measure(t)
 
 
 def test_the_figures_beside_a_fid_are_those_of_the_table():

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan.commands.shared import training_data
 from gan.errors import RunError
 from gan.runs.checkpoint import read_checkpoint, write_checkpoint
 from gan.runs.checkpoint_callback import CheckpointCallback
@@ -381,7 +382,7 @@ def test_a_run_on_the_sample_stays_on_it_when_the_dataset_becomes_available(
     run, tmp_path, monkeypatch
 ):
     """The run started offline, and is resumed online."""
-    given = train.load
+    given = training_data.load
     words = *QUICK, "--dataset", "mnist"
     assert run(*words, "--steps", 9, "--out", "whole")[0] == 0
     interrupted_run(run, monkeypatch, *words, "--steps", 9, "--out", "broken", at=3)
