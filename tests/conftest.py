@@ -1,6 +1,7 @@
 """Settings of the test processes, and the backends that tests run on."""
 
 import functools
+import gc
 import importlib.util
 import os
 import shutil
@@ -10,11 +11,8 @@ from pathlib import Path
 
 # NumPy reads it when it is first imported; two test processes share two cores
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Numba does not lock its cache: two processes that compile a kernel for other types could write the
-# same file
-worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-cache = Path(__file__).parent.parent / ".pytest_cache" / "numba"
-os.environ["NUMBA_CACHE_DIR"] = str(cache / worker)
+# The test processes, and those that they start, share the kernels that one of them has compiled.
+os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_cache" / "numba")
 
 # A shell makes its background jobs ignore SIGINT, and nohup makes them ignore SIGHUP. Commands
 # under test would inherit that.
@@ -49,6 +47,12 @@ def pytest_collection_modifyitems(items):
         items[:] = [item for item in items if not item.get_closest_marker("needs_threads")]
 
 
+def pytest_collection_finish():
+    """From now on, garbage collection skips what was imported. `save_curves` collects each time."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu") and why_no_gpu():
         pytest.skip(why_no_gpu())
@@ -59,6 +63,14 @@ def warnings_are_errors_in_other_processes():
     """For the commands that tests start. In this process, setup.cfg sets pytest's own filter."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONWARNINGS", "error")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_may_be_lost_in_a_power_failure():
+    """`os.fsync` waits for the disk, thousands of times. Tests that need it replace it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
         yield
 
 
