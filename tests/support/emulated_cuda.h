@@ -1,7 +1,6 @@
 // CUDA's language for g++: elements and threads run one after another on the CPU.
 
 #include <cmath>
-#include <csetjmp>
 #include <cstddef>
 #include <ucontext.h>
 #include <vector>
@@ -22,6 +21,7 @@ struct Elements {
     long long size; int ndim; const long long* shape; char** data; const long long* strides;
     template <typename T> T& at(int argument, long long i) const {
         char* place = data[argument];
+        if (ndim == 1) return *(T*)(place + i * strides[argument]);
         for (int d = ndim - 1; d >= 0; --d) {
             place += i % shape[d] * strides[argument * ndim + d];
             i /= shape[d];
@@ -33,20 +33,21 @@ struct Elements {
 // ---- one thread of a block after another, from barrier to barrier
 struct Index { unsigned x, y; };
 static Index threadIdx, blockIdx;
-static jmp_buf scheduler;
-struct Fiber { jmp_buf place; };  // where it waits; made once, then used by every block
+typedef void* Place[5];  // of GCC's own setjmp, a fifth of the C library's in time
+static Place scheduler;
+struct Fiber { Place place; };  // where it waits; made once, then used by every block
 static std::vector<Fiber*> fibers;
 static std::vector<char> finished;
 static int running;
 static void (*entry)(void**);
 static void** arguments;
-static void __syncthreads() { if (!_setjmp(fibers[running]->place)) _longjmp(scheduler, 1); }
+__attribute__((noinline)) static void jump(Place& place) { __builtin_longjmp(place, 1); }
+__attribute__((noinline)) static void __syncthreads() {
+    if (!__builtin_setjmp(fibers[running]->place)) jump(scheduler);
+}
 static void fiber() { for (;;) { entry(arguments); finished[running] = 1; __syncthreads(); } }
 
-// run a fiber until its next barrier; by jumps, since swapcontext makes a system call each time
-static void run_fiber() {
-    if (_setjmp(scheduler)) return;
-    if (fibers[running]) _longjmp(fibers[running]->place, 1);
+__attribute__((noinline)) static void start_fiber() {
     fibers[running] = new Fiber;
     ucontext_t start;
     getcontext(&start);
@@ -55,6 +56,13 @@ static void run_fiber() {
     start.uc_link = nullptr;
     makecontext(&start, fiber, 0);
     setcontext(&start);
+}
+
+// run a fiber until its next barrier; by jumps, since swapcontext makes a system call each time
+__attribute__((noinline)) static void run_fiber() {
+    if (__builtin_setjmp(scheduler)) return;
+    if (fibers[running]) jump(fibers[running]->place);
+    start_fiber();
 }
 
 // 1 where some threads of a block wait at a barrier that others never reach, else 0

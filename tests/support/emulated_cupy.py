@@ -11,6 +11,7 @@ own functions nor anything about speed.
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 import types
 import weakref
@@ -72,11 +73,12 @@ class ElementwiseKernel:
             x = x if _is_array(x) else np.array(x, T if kind == "T" else kind)
             hosts[k] = x  # keeps its memory until the call returns
             data.append(x.ctypes.data)
-            strides += [0] * len(shape) if raw else np.broadcast_to(x, shape).strides
+            strides.append((0,) * len(shape) if raw else np.broadcast_to(x, shape).strides)
         suffix = "float" if T == np.float32 else "double"
         pointers = (ctypes.c_void_p * len(data))(*data)
-        sizes = int(np.prod(shape)), len(shape), _int64s(shape)
-        elements = _Elements(*sizes, pointers, _int64s(strides))
+        merged, steps = _merge(shape, strides)
+        sizes = int(np.prod(shape)), len(merged), _int64s(merged)
+        elements = _Elements(*sizes, pointers, _int64s(steps))
         getattr(_library, f"elementwise_{self._name}_{suffix}")(elements)
 
     def _float_type(self, hosts: list[Any]) -> np.dtype:
@@ -131,6 +133,22 @@ class _Elements(ctypes.Structure):
 
 def _is_array(x: object) -> bool:
     return isinstance(x, np.ndarray)
+
+
+def _merge(shape: tuple[int, ...], strides: list[tuple[int, ...]]) -> tuple[list[int], list[int]]:
+    """Merge dimensions across which all arrays step evenly; an index then takes fewer divisions.
+
+    Returns the merged shape, and the strides of one array after the other.
+    """
+    merged: list[int] = []
+    steps: list[tuple[int, ...]] = []  # of each merged dimension, a stride of each array
+    for n, inner in zip(shape, zip(*strides)):
+        if merged and all(outer == n * step for outer, step in zip(steps[-1], inner)):
+            merged[-1], steps[-1] = merged[-1] * n, inner
+        elif n != 1:
+            merged.append(n)
+            steps.append(inner)
+    return merged, [step for of_array in zip(*steps) for step in of_array]
 
 
 def _int64s(values: Sequence[int]) -> Any:
@@ -223,6 +241,8 @@ class Memory:
     size, used = 80_000_000_000, 0
 
     def take(self, x: Any) -> None:
+        if self.used + x.nbytes > self.size:
+            gc.collect()  # as CuPy's pool does before it gives up
         if self.used + x.nbytes > self.size:
             raise OutOfMemoryError(f"Out of memory allocating {x.nbytes:,} bytes")
         self.used += x.nbytes

@@ -51,15 +51,15 @@ def test_the_suggested_batch_size_fits_and_its_double_does_not(
         )
 
     def peak(batch_size):
+        gc.collect()  # of other tests; it would release memory while this is measured
         before = emulated_cupy.memory.used
         running = trainer(batch_size)
         running.step()
-        taken = emulated_cupy.memory.used - before
-        del running
-        gc.collect()
-        return taken
+        return emulated_cupy.memory.used - before
 
-    memory((peak(16) + peak(32)) // 2)
+    enough = (peak(16) + peak(32)) // 2
+    gc.collect()
+    memory(enough)
     learning = trainer(64)
     before = held_on(learning)
     with pytest.raises(
