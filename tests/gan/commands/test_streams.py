@@ -80,12 +80,9 @@ def test_closed_streams_are_open_in_child_processes(tmp_path):
 
 def test_a_run_with_all_streams_closed(tmp_path):
     words = "--recipe", "mlp-dropout", "--steps", "3", "--dataset", "mnist-sample", "--out", "run"
-    assert (
-        shell(
-            "<&- >&- 2>&-", CHECKOUT / "examples" / "train_mnist_gan.py", *words, cwd=tmp_path
-        ).returncode
-        == 0
-    )
+    words += "--device", "numpy"  # where the run ends without measuring FID
+    done = shell("<&- >&- 2>&-", CHECKOUT / "examples" / "train_mnist_gan.py", *words, cwd=tmp_path)
+    assert done.returncode == 0
     assert load_weights(tmp_path / "run" / "weights.npz")[1]["training"]["steps_done"] == 3
 
 
@@ -182,6 +179,8 @@ def test_a_terminal_that_goes_costs_no_training(tmp_path):
         "1000",
         "--dataset",
         "mnist-sample",
+        "--device",
+        "numpy",
         "--out",
         "run",
     ]

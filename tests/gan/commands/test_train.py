@@ -358,6 +358,8 @@ def test_a_second_signal_ends_it_at_once_and_the_last_checkpoint_is_whole(tmp_pa
         *SAMPLE,
         "--recipe",
         "mlp-leaky",
+        "--device",
+        "numpy",
         "--quiet",
         "--checkpoint-minutes",
         1e-9,
@@ -464,10 +466,10 @@ def test_the_factor_is_that_of_the_table():
     assert f"{low:g} to {high:g} times" == closing.NUMBA_FACTOR
 
 
-def test_a_fid_that_was_measured_is_not_measured_again(run, monkeypatch):
+def test_a_fid_that_was_measured_is_not_measured_again(run, few_images, monkeypatch):
     monkeypatch.setattr(FIDCallback, "measure", lambda self, trainer: 7.5)
     monkeypatch.setattr("gan.commands.shared.closing.measured_fid", None)
-    words = *QUICK[:-1], "--steps", 2, "--evaluate-every", 1, "--out", "here"
+    words = *QUICK[:-1], "--batch-size", 10, "--steps", 2, "--evaluate-every", 1, "--out", "here"
     status, out, _ = run(*words)
     assert status == 0 and "measuring" not in out and "FID 7.500, " in out.splitlines()[-1]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan.commands.shared import closing
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, fid_callback
 from gan.evaluation.fid_callback import FIDCallback
@@ -98,15 +99,22 @@ def test_the_curves_get_a_third_panel(tmp_path):
         assert fid.width == 1.5 * plain.width
 
 
-def test_the_command_measures_fid(command):
+def few_test_images(name, split, **how):
+    """What `load` returns, with the first 300 of the test images."""
+    images, labels = load(name, split, **how)
+    return (images[:300], labels[:300]) if split == "test" else (images, labels)
+
+
+def test_the_command_measures_fid(command, monkeypatch):
     train = example("train_mnist_gan")
+    monkeypatch.setattr(train, "load", few_test_images)
     words = (
         "--dataset",
         "mnist-sample",
         "--recipe",
         "mlp-leaky",
         "--steps",
-        20,
+        5,
         "--evaluate-every",
         1,
         "--out",
@@ -116,9 +124,16 @@ def test_the_command_measures_fid(command):
     assert command(train, *words) == (0, "", "")
     with open("run/history.csv", newline="") as file:
         *others, row = csv.DictReader(file)
-    assert len(others) == 19 and not any(other["fid"] for other in others)
+    assert len(others) == 4 and not any(other["fid"] for other in others)
     assert 0 < float(row["fid"]) < 1000 and np.isfinite(float(row["fid"]))
     assert load_sampler("run/best.npz")
+
+
+def test_the_fid_that_a_run_prints_at_its_end(test_images, monkeypatch):
+    monkeypatch.setattr(closing, "load", few_test_images)
+    t = trainer(AVERAGED)
+    t.fit(steps=2)
+    assert closing.measured_fid(t) == FIDCallback(test_images, 1).measure(t)
 
 
 def test_fid_needs_a_dataset_of_digits(command, tmp_path):

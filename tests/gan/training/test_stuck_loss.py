@@ -29,7 +29,7 @@ from tests.support.small import TINY, digits
 
 zeros = lambda n_out: Sequential(Dense(784, n_out, init=Constant(0.0)))
 recipe = replace(TINY, batch_size=2, learning_rate={rate}, make_discriminator={D})
-trainer = Trainer(recipe, digits(60))
+trainer = Trainer(recipe, digits(60), device="numpy")
 trainer.fit(epochs=2)
 trainer.fit(epochs=2)
 """
