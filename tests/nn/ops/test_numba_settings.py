@@ -15,6 +15,8 @@ from tests.support.threads import TWO_THREADS
 
 numba = pytest.importorskip("numba")
 
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+
 ROOT = Path(nn.__file__).parent.parent
 # a pass that is large enough for two threads
 PASS = "net = nn.Dense(256, 256).build(seed=0); net(np.ones((256, 256), np.float32)); "
@@ -22,14 +24,37 @@ PRINT_THREADS = "print(numba.get_num_threads())"
 TWO_CORES = "import os; os.sched_getaffinity = lambda pid: {0, 1}\nimport numba\n"
 
 
-def output_of(code, begin=TWO_CORES, **environment):
+def output_of(code, *arguments, begin=TWO_CORES, **environment):
     """What a program prints. It believes that there are two cores. "" unsets a variable."""
     env = {**os.environ, "OMP_NUM_THREADS": "", **TWO_THREADS, **environment}
     env = {name: value for name, value in env.items() if value}
-    command = [sys.executable, "-c", f"{begin}import numpy as np, nn\n{code}"]
+    command = [sys.executable, "-c", f"{begin}import numpy as np, nn\n{code}", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return done.stdout.strip()
+
+
+# runs each argument in a child of its own, which inherits what is imported
+IN_CHILDREN = """
+import sys, traceback
+for code in sys.argv[1:]:
+    if (child := os.fork()) == 0:
+        status = 1
+        try:
+            exec(code)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0, code
+"""
+
+
+def outputs_of(*programs):
+    """The line that each program prints; all have the same environment."""
+    return output_of(IN_CHILDREN, *programs).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -102,26 +127,29 @@ def test_the_repr_of_numpys_backend_tells_the_threads():
 LAYERS = ["forksafe", "workqueue", "safe", "no such layer", "omp", "default"]
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@needs_fork
 @pytest.mark.parametrize("first", ["", "nn.get_ops(); "])
-def test_the_threading_layer_that_the_program_chooses_stays(layer, first):
+def test_the_threading_layer_that_the_program_chooses_stays(first):
     """Whether it chooses before or after the backend exists."""
-    choose = f"numba.config.THREADING_LAYER = {layer!r}; "
-    assert output_of(first + choose + PASS + "print(numba.config.THREADING_LAYER)") == layer
+    chosen = (f"{first}numba.config.THREADING_LAYER = {layer!r}; {PASS}" for layer in LAYERS)
+    assert outputs_of(*(f"{code}print(numba.config.THREADING_LAYER)" for code in chosen)) == LAYERS
 
 
-@pytest.mark.parametrize("first", ["", "nn.get_ops(); "])
-def test_with_other_threads_than_openmps_the_backend_takes_one(first):
+@needs_fork
+def test_with_other_threads_than_openmps_the_backend_takes_one():
     """Two threads at once may not enter the other layers of Numba."""
     launch = "numba.config.THREADING_LAYER = 'workqueue'; numba.set_num_threads(1); "
     state = "print(numba.threading_layer(), numba.get_num_threads(), net.ops)"
-    said = output_of(first + launch + PASS + state)
-    assert said.startswith("workqueue 1 cpu")
-    assert said.endswith("1 thread: Numba's threading layer is workqueue)")
+    both = outputs_of(launch + PASS + state, "nn.get_ops(); " + launch + PASS + state)
+    assert len(both) == 2
+    for said in both:
+        assert said.startswith("workqueue 1 cpu")
+        assert said.endswith("1 thread: Numba's threading layer is workqueue)")
 
 
+@needs_fork
 def test_the_number_of_threads_that_the_program_sets_stays():
     launch = "numba.config.THREADING_LAYER = 'omp'; numba.set_num_threads(1); "
-    assert output_of(launch + PASS + PRINT_THREADS) == "1"
     again = "numba.set_num_threads(1); net(np.ones((256, 256), np.float32)); "
-    assert output_of(PASS + again + PRINT_THREADS) == "1"
+    before, after = launch + PASS + PRINT_THREADS, PASS + again + PRINT_THREADS
+    assert outputs_of(before, after) == ["1", "1"]
