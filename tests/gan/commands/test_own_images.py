@@ -96,7 +96,7 @@ def test_a_folder_of_mixed_jpegs_end_to_end(run, photos, tmp_path):
 
 
 @pytest.mark.parametrize("recipe", ["conv-clusters", "mlp-smoothed"])
-@pytest.mark.parametrize("channels, side", [(1, 16), (3, 48)])
+@pytest.mark.parametrize("channels, side", [(1, 16), (3, 32)])
 def test_other_sizes_train_resume_and_draw(run, tmp_path_factory, recipe, channels, side):
     folder = folder_of(tmp_path_factory.mktemp("data"), 12)
     how = "--data", folder, "--size", side, "--channels", channels, "--recipe", recipe

@@ -62,7 +62,7 @@ def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypa
         "--recipe",
         "mlp-leaky",
         "--batch-size",
-        100,
+        500,
         "--epochs",
         3,
         "--quiet",

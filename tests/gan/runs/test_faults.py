@@ -6,9 +6,22 @@ import pytest
 
 from benchmarks import faults
 from benchmarks.harness.faults import corruption, files, stops
-from benchmarks.harness.faults.runs import Runs
+from benchmarks.harness.faults import runs as faults_runs
 from nn import WeightsError
 from tests.support.small import command  # noqa: F401
+
+OPTIONS = (
+    *("--dataset", "mnist-sample", "--device", "numpy", "--recipe", "mlp-leaky"),
+    *("--batch-size", "1000", "--steps", "25", "--checkpoint-minutes", "1e-9", "--seed", "5"),
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Short runs, the first of which is complete."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faults_runs, "OPTIONS", OPTIONS)
+        yield faults_runs.Runs(tmp_path_factory.mktemp("runs"))
 
 
 def test_changed_files_are_counted_in_a_table(command):  # noqa: F811
@@ -16,7 +29,8 @@ def test_changed_files_are_counted_in_a_table(command):  # noqa: F811
     assert status == 0 and out.count("200       200     0") == 2
 
 
-def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path):
+def test_a_killed_training_goes_on_to_the_same_bytes(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(stops, "Runs", lambda folder: runs)
     tried, survived, remark = stops.kills(tmp_path, 2)
     assert (tried, survived) == (2, 2) and "inside the write" in remark
 
@@ -71,9 +85,9 @@ def test_a_reader_that_takes_too_long_counts_as_lost(monkeypatch):
     assert not files.survives(lambda: 1, 1, ())[0]
 
 
-def test_a_resume_with_another_result_counts_as_lost(tmp_path, monkeypatch):
+def test_a_resume_with_another_result_counts_as_lost(runs, monkeypatch):
     """A run with another history, and a run that is missing."""
-    runs = Runs(tmp_path)
     assert runs.survives_resume("whole")
-    runs.history[-1][-1] = "0.5"
+    *history, last = runs.history
+    monkeypatch.setattr(runs, "history", [*history, [*last[:-1], "0.5"]])
     assert not runs.survives_resume("whole") and not runs.survives_resume("nowhere")
