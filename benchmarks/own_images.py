@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from benchmarks.harness.contenders.colour import PEER, Training, training
 from benchmarks.harness.options import add_count, add_markdown
-from benchmarks.harness.requirements import require_torch
+from benchmarks.harness.requirements import require_peers
 from benchmarks.harness.tables import machine, render
 from gan.classifier.stored import StoredClassifier
 from gan.commands.shared.command_line import Parser, positive_float, run, seed
@@ -275,7 +275,7 @@ def main() -> int:
     args = arguments()
     names, pace = args.contender or list(CONTENDERS), paces(args.steps_per_minute)
     if PEER in names:
-        require_torch()
+        require_peers(["tuned"])
     split = read_split(args)
     print(
         f"{len(split):,} images to train on, {len(split.held_out):,} held out; {machine()}",

@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Garbage collection, which `save_curves` runs, skips what was imported: 0.2 s each time."""
+    """From now on, garbage collection skips what was imported. `save_curves` collects each time."""
     gc.collect()
     gc.freeze()
 

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from gan.errors import RunError
 
@@ -21,7 +21,13 @@ def has(package: str) -> bool:
 
 def versions(*packages: str) -> str:
     """Names and versions of those peers that are installed, e.g. "PyTorch 2.13.0, JAX 0.10.2"."""
-    return ", ".join(f"{NAMES[package]} {version(package)}" for package in packages if has(package))
+    texts = []
+    for package in packages:
+        try:
+            texts.append(f"{NAMES[package]} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(texts)
 
 
 def require_peers(contenders: Iterable[str]) -> str:

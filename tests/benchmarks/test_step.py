@@ -121,7 +121,7 @@ def test_on_a_gpu_all_contenders_have_the_same_settings(
     words = ["--device", "cuda", "--recipe", "dcgan", "--rounds", "1"]
     words += ["--tf32"] if precision == "tf32" else []
     assert step_command(monkeypatch, *words) == 0
-    names, settings = ["ours", "eager", "graphs", "compiled"], ("dcgan", "cuda", precision)
+    names, settings = ["ours", "eager", "graphs", "compiled"], ("dcgan", "cuda", precision, "")
     assert calls == [(names, settings, 1, 10)]
     out, err = capsys.readouterr()
     assert "0.250" in out and "graphs / ours" in out and "floor" not in out

@@ -64,7 +64,7 @@ def names_of_others(node):
         words = node.args[:2] if called(node) in TAKES_A_NAME else []
         paths = [str(word.value) for word in words if isinstance(word, ast.Constant)]
     else:
-        paths = []
+        return set()
     return {name for path in paths for name in path.split(".")}
 
 

@@ -11,6 +11,7 @@ own functions nor anything about speed.
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 import types
 import weakref
@@ -240,6 +241,8 @@ class Memory:
     size, used = 80_000_000_000, 0
 
     def take(self, x: Any) -> None:
+        if self.used + x.nbytes > self.size:
+            gc.collect()  # as CuPy's pool does before it gives up
         if self.used + x.nbytes > self.size:
             raise OutOfMemoryError(f"Out of memory allocating {x.nbytes:,} bytes")
         self.used += x.nbytes

@@ -87,6 +87,7 @@ def imports_of(module: Module) -> Iterator[Import]:
         id(node)
         for block in ast.walk(module.tree)
         if isinstance(block, ast.If)
+        and isinstance(block.test, ast.Name | ast.Attribute)
         and ast.unparse(block.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
         for statement in block.body
         for node in ast.walk(statement)

@@ -69,17 +69,14 @@ class CapturedStep(Uncopyable):
         if not self._row:
             ops = self.step.ops
             self._row = {name: ops.zeros(value.shape, value.dtype) for name, value in log.items()}
-        foreign = self._foreign()
-        if foreign:
+        program = self.step.ops.capture(lambda: self.step.compute(self._row, step_number))
+        if program is None:
+            self.is_possible = False
+        elif foreign := self._foreign():
             self._give_up(
                 f"{foreign} is not one of the library's own; if it computes with its "
                 "`ops` only, set `capturable = True` in its class"
             )
-            self.step.compute(self._row, step_number)
-            return
-        program = self.step.ops.capture(lambda: self.step.compute(self._row, step_number))
-        if program is None:
-            self.is_possible = False
         else:
             self.programs[kind] = program
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 import nn
 from gan.classifier import training as classifier_training
+from gan.classifier.confusion import save_confusion
 from gan.classifier.network import load_classifier, logits, save_classifier
 from gan.classifier.pictures import read_digits
 from gan.classifier.training import ClassifierTrainer
@@ -146,17 +147,24 @@ def test_invalid_arguments_are_refused(command, words):
 
 @pytest.fixture
 def few_digits(monkeypatch):
-    """Train on 60 digits of the bundled sample, and evaluate on 40."""
+    """Train on 60 digits of the bundled sample, and evaluate on 40; don't draw the mistakes."""
 
     def few(name, split, **how):
         images, labels = load("mnist-sample", split, **{**how, "data_dir": None})
         n = {"train": 60, "test": 40}[split]
         return images[:n], labels[:n]
 
+    def undrawn(path, counts, classes):
+        path.write_text(f"{counts.tolist()} {classes}")
+
     monkeypatch.setattr(TRAIN, "load", few)
+    monkeypatch.setattr(classifier_run, "save_confusion", undrawn)
 
 
-def test_a_run_prints_its_accuracy_and_writes_a_classifier(command, few_digits, tmp_path):
+def test_a_run_prints_its_accuracy_and_writes_a_classifier(
+    command, few_digits, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(classifier_run, "save_confusion", save_confusion)
     status, out, err = command(
         TRAIN, "--epochs", 2, "--batch-size", 20, "--out", "run", "--device", "cpu"
     )
@@ -177,6 +185,8 @@ def test_a_run_prints_its_accuracy_and_writes_a_classifier(command, few_digits, 
         "confusion.png",
         "history.csv",
     }
+    with Image.open(tmp_path / "run" / "confusion.png") as drawn:
+        assert drawn.format == "PNG"
     picture(tmp_path / "a.png")
     status, out, _ = command(CLASSIFY, "--weights", "run/classifier.npz", "a.png")
     assert status == 0 and re.fullmatch(r"a\.png: \d \(\d+\.\d%\)\n", out)

@@ -94,10 +94,10 @@ def test_small_differences_far_from_the_mean_are_seen():
     images[1, 5], images[3, 9] = 1, 254
     groups = np.random.default_rng(0).permutation(np.arange(80) % 4)
     found = [find_clusters(images[groups], 4, seed) for seed in range(12)]
-    exact = [labels for labels in found if len(set(labels.tolist())) == 4]
-    assert exact
-    for labels in exact:
-        assert len(set(zip(labels.tolist(), groups.tolist()))) == 4
+    # With some kernels of BLAS, equal images differ in the last digit, and two centres may share a
+    # group, which is a local optimum of k-means. Some starts find the four groups.
+    exact = [labels for labels in found if len(set(zip(labels.tolist(), groups.tolist()))) == 4]
+    assert len([labels for labels in exact if len(set(labels.tolist())) == 4]) >= 2
 
 
 def test_components_of_60_000_images_keep_distances():

@@ -12,7 +12,7 @@ from tests.support.small import command  # noqa: F401
 
 OPTIONS = (
     *("--dataset", "mnist-sample", "--device", "numpy", "--recipe", "mlp-leaky"),
-    *("--batch-size", "100", "--steps", "80", "--checkpoint-minutes", "1e-9", "--seed", "5"),
+    *("--batch-size", "1000", "--steps", "25", "--checkpoint-minutes", "1e-9", "--seed", "5"),
 )
 
 

@@ -97,29 +97,28 @@ def assert_same_run(a, b):
         assert (a / name).read_bytes() == (b / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("stop", [1, 4, 6, 11])
 @pytest.mark.parametrize("recipe", ["mlp-smoothed", "conv-r1r2-classes"])
-def test_a_run_that_was_interrupted_goes_on_to_the_same_files(
-    run, tmp_path, monkeypatch, recipe, stop
-):
+def test_a_run_that_was_interrupted_goes_on_to_the_same_files(run, tmp_path, monkeypatch, recipe):
     """Steps 1 and 4 have a record; steps 6 and 11 only if the run is interrupted there."""
     monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 3)
     words = *QUICK, "--recipe", recipe, "--steps", 13, "--seed", 7
     assert run(*words, "--out", "whole")[0] == 0
     step = Trainer.step
+    for stop in 1, 4, 6, 11:
 
-    def interrupted(self):
-        step(self)
-        if self.step_count == stop:
-            signal.raise_signal(signal.SIGTERM)
+        def interrupted(self, stop=stop):
+            step(self)
+            if self.step_count == stop:
+                signal.raise_signal(signal.SIGTERM)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", interrupted)
-        assert run(*words, "--out", "broken")[0] == 143
-    assert run("--resume", "broken", "--quiet") == (0, "", "")
-    assert_same_run(tmp_path / "whole", tmp_path / "broken")
-    assert run("--resume", "broken", "--quiet") == (0, "", "")  # nothing is left to do
-    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+        broken = f"broken-{stop}"
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "step", interrupted)
+            assert run(*words, "--out", broken)[0] == 143
+        assert run("--resume", broken, "--quiet") == (0, "", "")
+        assert_same_run(tmp_path / "whole", tmp_path / broken)
+        assert run("--resume", broken, "--quiet") == (0, "", "")  # nothing is left to do
+        assert_same_run(tmp_path / "whole", tmp_path / broken)
 
 
 def test_a_numpy_run_is_resumed_on_numpy(run, tmp_path, monkeypatch):

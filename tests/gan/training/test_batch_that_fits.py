@@ -51,26 +51,26 @@ def test_the_suggested_batch_size_fits_and_its_double_does_not(
         )
 
     def peak(batch_size):
+        gc.collect()  # of other tests; it would release memory while this is measured
         before = emulated_cupy.memory.used
         running = trainer(batch_size)
         running.step()
-        taken = emulated_cupy.memory.used - before
-        del running
-        gc.collect()
-        return taken
+        return emulated_cupy.memory.used - before
 
-    memory((peak(8) + peak(16)) // 2)
-    learning = trainer(32)
+    enough = (peak(16) + peak(32)) // 2
+    gc.collect()
+    memory(enough)
+    learning = trainer(64)
     before = held_on(learning)
     with pytest.raises(
-        DeviceMemoryError, match="GB were requested.*The batch size is 32: a batch of 8 fits"
+        DeviceMemoryError, match="GB were requested.*The batch size is 64: a batch of 16 fits"
     ):
         learning.fit(epochs=1)
     assert held_on(learning) == before  # the smaller steps leave no trace
     del learning
-    trainer(8).step()
+    trainer(16).step()
     with pytest.raises(DeviceMemoryError):
-        trainer(16).step()
+        trainer(32).step()
 
 
 def held_on(trainer):

@@ -1,7 +1,7 @@
 """Every recipe follows the same trajectory on every backend as on NumPy."""
 
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from gan import recipes
 from gan.data import stacked
 from gan.training.trainer import Trainer
 from nn.ops import NumpyOps
+from tests.conftest import make_backend
 from tests.support.gan_step import HostStream
 from tests.support.strict import StrictOps
 from tests.support.tools import assert_close
@@ -92,9 +93,15 @@ def trajectory(name, ops, leaky_relu, steps, batch_size, dtype, eps=None):
         ], gradients
 
 
-def assert_same_trajectory(name, ops, tolerance, *settings):
+@lru_cache(maxsize=1)
+def numpys_trajectory(name, *settings):
+    """The results on NumPy, and the recorded sides; for one backend after the other."""
     cpu, sides = NumpyOps(), []
-    wanted, wanted_gradients = trajectory(name, cpu, recording_leaky_relu(cpu, sides), *settings)
+    return *trajectory(name, cpu, recording_leaky_relu(cpu, sides), *settings), sides
+
+
+def assert_same_trajectory(name, ops, tolerance, *settings):
+    wanted, wanted_gradients, sides = numpys_trajectory(name, *settings)
     results, gradients = trajectory(name, ops, replaying_leaky_relu(ops, sides), *settings)
     for got, want in zip(results, wanted, strict=True):
         assert_close(got, want, tolerance)
@@ -107,24 +114,27 @@ def assert_same_trajectory(name, ops, tolerance, *settings):
             )
 
 
-@pytest.fixture(params=["numba", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
-def backend(request):
-    from tests.conftest import make_backend
+# the topmost decorator's values come first, one after the other for each recipe
+of_each_backend = pytest.mark.parametrize(
+    "backend", ["numba", "emulated", pytest.param("cuda", marks=pytest.mark.gpu)]
+)
 
-    return make_backend(request.param, request)
 
-
+@of_each_backend
 @pytest.mark.parametrize("name", RECIPES)
-def test_ten_float32_steps_match_numpy(backend, name):
+def test_ten_float32_steps_match_numpy(backend, name, request):
     """Adam divides by the size of a gradient: without an eps of 0.01, a gradient that is rounding
     only would take a full step in a random direction."""
-    assert_same_trajectory(name, backend, 1e-4, 10, 4, "float32", 0.01)
+    ops = make_backend(backend, request)
+    assert_same_trajectory(name, ops, 1e-4, 10, 4, "float32", 0.01)
 
 
+@of_each_backend
 @pytest.mark.parametrize("name", RECIPES)
-def test_float64_steps_match_numpy_closely(backend, name):
+def test_float64_steps_match_numpy_closely(backend, name, request):
     """With the recipe's own Adam."""
-    assert_same_trajectory(name, backend, 1e-6, 3, 4, "float64")
+    ops = make_backend(backend, request)
+    assert_same_trajectory(name, ops, 1e-6, 3, 4, "float64")
 
 
 @pytest.mark.parametrize("backend", ["strict", "emulated"])
