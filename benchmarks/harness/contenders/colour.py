@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -108,13 +109,13 @@ class Ours:
         """Write the state of training."""
         arrays, rest = self._trainer.state_dict()
         with open(path, "wb") as file:
-            np.savez(file, rest=np.array([rest], object), **arrays)  # type: ignore[arg-type]
+            np.savez(file, rest=np.array(json.dumps(rest)), **arrays)  # type: ignore[arg-type]
 
     def load(self, path: Path) -> None:
         """Continue from it."""
-        with np.load(path, allow_pickle=True) as file:
+        with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
-        (rest,) = arrays.pop("rest")
+        rest = json.loads(str(arrays.pop("rest")))
         self._trainer.load_state_dict(TrainerState(arrays, rest))
 
 
