@@ -36,22 +36,30 @@ class Compilation(logging.Handler):
 
     def __init__(self, say: Say) -> None:
         super().__init__()
-        self._say, self._running, self._began = say, "", 0.0
+        self._say, self._depth, self._began = say, 0, 0.0
         self.count, self.seconds = 0, 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        kernel, is_compiled = record.__dict__["kernel"], record.__dict__["is_compiled"]
-        if not self._running:
-            if not self.count:
-                self._say("compiling kernels, once on this machine; this may take half a minute")
-            self._running, self._began = kernel, time.monotonic()
-            self.count += 1
-        elif is_compiled and kernel == self._running:
-            self._running, self.seconds = "", self.seconds + time.monotonic() - self._began
+        if not record.__dict__["is_compiled"]:
+            self._begin()
+            self._depth += 1
+        elif self._depth:
+            self._depth -= 1
+            if not self._depth:
+                self.seconds += time.monotonic() - self._began
+
+    def _begin(self) -> None:
+        """Count a kernel, unless it is part of another one."""
+        if self._depth:
+            return
+        if not self.count:
+            self._say("compiling kernels, once on this machine; this may take half a minute")
+        self._began = time.monotonic()
+        self.count += 1
 
     def activity(self) -> str:
         """What is going on, for a progress bar."""
-        return f"compiling kernel {self.count}" if self._running else ""
+        return f"compiling kernel {self.count}" if self._depth else ""
 
     def summary(self) -> str:
         """What has happened, for the end of a sentence."""

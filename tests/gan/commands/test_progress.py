@@ -147,7 +147,8 @@ def test_kernels_are_announced_when_they_are_compiled_and_not_from_disk(tmp_path
     assert lines == [] and compilation.summary() == ""
 
 
-def test_a_kernel_within_another_is_not_counted():
+@pytest.mark.parametrize("inner", ["inner", "outer"])  # a task of a program has its kernel's name
+def test_a_kernel_within_another_is_not_counted(inner):
     logger = logging.getLogger("nn.ops.numba")
 
     def report(kernel, is_compiled):
@@ -156,8 +157,8 @@ def test_a_kernel_within_another_is_not_counted():
     with announcing(lambda line: None) as compilation:
         report("outer", False)
         assert compilation.activity() == "compiling kernel 1"
-        report("inner", False)
-        report("inner", True)
+        report(inner, False)
+        report(inner, True)
         assert compilation.activity() == "compiling kernel 1"
         report("outer", True)
     assert compilation.activity() == "" and compilation.count == 1
