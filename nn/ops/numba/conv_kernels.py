@@ -1,6 +1,6 @@
 """Kernels of the convolutions, for float32: the parts of parts/conv.py, shared between threads.
 
-`calls` counts the running calls for BLAS, see products.py.
+`calls` counts the running calls for BLAS, see parts/products.py.
 """
 
 from __future__ import annotations

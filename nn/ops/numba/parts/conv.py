@@ -1,12 +1,12 @@
-"""Kernels of the convolutions, for float32; notation as in nn/ops/numpy/conv.py.
+"""The parts of the convolutions, for float32; notation as in nn/ops/numpy/conv.py.
 
-The result is cut into parts, one for each thread. A kernel computes its part block by block: it
-fills the block's columns X, which stay in the core's own cache, and has BLAS multiply them there.
-For the transposed convolution, the other way: X = Y W, and each row of X is added to the pixels of
-its window.
+The result is cut into parts, one for each thread. A part is computed block by block: the block's
+columns X are filled, which stay in the core's own cache, and BLAS multiplies them there. For the
+transposed convolution, the other way: X = Y W, and each row of X is added to the pixels of its
+window.
 
-The kernels check nothing: see `fits` in conv.py. `columns` is working memory, (parts, rows of a
-block, kh kw C). `calls` counts the running calls for BLAS, see products.py.
+Nothing is checked here: see `fits` in nn/ops/numba/conv.py. `columns` is working memory, (parts,
+rows of a block, kh kw C).
 """
 
 from __future__ import annotations
