@@ -15,6 +15,7 @@ from nn.serialization.onnx.graph import Graph
 from nn.settings import Shape
 
 OUTER_INNER_KERNEL = (0, 3, 1, 2)  # the axes of ONNX's weight, from (outer, kh, kw, inner) here
+INT64 = 7  # onnx.TensorProto.INT64
 
 
 @onnx_form(Dense)
@@ -69,6 +70,3 @@ def embedding(layer: Embedding, graph: Graph, x: str, shape: Shape) -> str:
     y = graph.node("Gather", graph.weights(layer, "W"), index)
     inside = graph.node("Unsqueeze", inside, graph.constant([-1]))
     return graph.node("Where", inside, y, graph.constant(np.float32(np.nan)))
-
-
-INT64 = 7  # onnx.TensorProto.INT64

@@ -12,7 +12,7 @@ import numpy as np
 
 from nn.ops.fork import IN_BLAS
 from nn.ops.numba.capture.cutting import Part
-from nn.ops.numba.capture.interpreter import LINE, TASKS, replay_alone, replay_together
+from nn.ops.numba.capture.interpreter import EPOCH, LINE, TASKS, replay_alone, replay_together
 from nn.ops.numba.capture.recorder import Call, StepRecorder
 from nn.ops.numba.capture.schedule import Task, dependent, ordered
 from nn.ops.numba.capture.tasks import arguments_and_task
@@ -76,7 +76,7 @@ class Segment:
         self._state = memory[-memory.ctypes.data % 64 // 8 :]
 
     def __call__(self) -> None:
-        self._state[LINE] += 1
+        self._state[EPOCH] += 1
         with IN_BLAS.lock:
             if POOL.ready():
                 replay_together(*self._program, self._state, blas_calls, POOL.threads)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nn.ops.numba.capture.cutting import Part
+from nn.ops.numba.parts.products import part_of_product
 
 PER_CALL = 0.4  # microseconds of a task, and bytes and multiplications in one
 BYTES, MULTIPLICATIONS = 12_000, 20_000
@@ -81,7 +82,7 @@ def cost_of(part: Part) -> float:
     """About how many microseconds a part takes."""
     n_bytes = sum(x.nbytes for x in part.reads + part.writes)
     cost = PER_CALL + n_bytes / BYTES
-    if getattr(part.kernel, "__name__", "") == "part_of_product":
+    if part.kernel is part_of_product:
         (m, n), k = part.args[9:11], part.args[0].shape[0 if part.args[1] else 1]
         cost += m * n * k / MULTIPLICATIONS
     return cost

@@ -18,7 +18,6 @@ from numba.np.arrayobj import make_array, populate_array
 from nn.ops.numba.compiling import OPTIONS, keep_on_disk
 
 WORD = types.uintp
-SIGNATURE = types.void(WORD, WORD, WORD, WORD)
 
 
 def n_words(kind: Any) -> int:
