@@ -32,7 +32,6 @@ from gan.commands.evaluating.neighbours import show_neighbours
 from gan.commands.evaluating.stacked import evaluate_stacked
 from gan.commands.shared.command_line import Parser
 from gan.commands.shared.options import (
-    DIGIT_DATASETS,
     add_data,
     add_device,
     add_out,
@@ -44,7 +43,7 @@ from gan.commands.shared.own_images import add_own_images
 from gan.commands.shared.progress import printer
 from gan.data import stacked
 from gan.data.images import cifar10
-from gan.data.sources import SOURCES
+from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.errors import RunError
 from gan.generator_file import load_generator
 from gan.recipe import DIGITS

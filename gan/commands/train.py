@@ -27,7 +27,6 @@ from gan.commands.shared.command_line import Parser, positive_float, positive_in
 from gan.commands.shared.config_file import add_config, with_config
 from gan.commands.shared.early_stopping import add_early_stopping, fids, print_best
 from gan.commands.shared.options import (
-    DIGIT_DATASETS,
     add_data,
     add_device,
     add_lengths,
@@ -45,7 +44,7 @@ from gan.commands.shared.tuning import add_tuning, settings_of, tuned
 from gan.data import stacked
 from gan.data.clusters import ClusterIds
 from gan.data.images import cifar10
-from gan.data.sources import SOURCES
+from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.evaluation.collapse import CollapseCallback
 from gan.evaluation.early_stopping import EarlyStopping
 from gan.folders import check_new

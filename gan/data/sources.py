@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+DIGIT_DATASETS = ("mnist", "mnist-sample")  # whose images the digit classifier can judge
+
 
 @dataclass(frozen=True)
 class Source:

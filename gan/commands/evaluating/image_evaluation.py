@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from gan.classifier.stored import StoredClassifier
 from gan.commands.evaluating.data import dataset_split
-from gan.commands.shared.options import DIGIT_DATASETS
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.commands.shared.training_data import TrainingData
 from gan.data.datasets import load
 from gan.data.images.split import Split
 from gan.data.locations import data_root
+from gan.data.sources import DIGIT_DATASETS
 from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
 from gan.evaluation.fid_callback import FIDCallback

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gan.commands.shared.command_line import one_of, positive_float, positive_int, seed
+from gan.data.sources import DIGIT_DATASETS
 from nn.ops import DEVICES
 
 if TYPE_CHECKING:
     from gan.commands.shared.command_line import Parser
-
-DIGIT_DATASETS = ("mnist", "mnist-sample")
 
 
 def add_lengths(parser: Parser, what: str = "train", without: str = "the recipe's length") -> None:

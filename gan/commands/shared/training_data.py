@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from gan.commands.shared.early_stopping import split_digits
-from gan.commands.shared.options import DIGIT_DATASETS
 from gan.commands.shared.own_images import fitted, image_split, unused_classes
 from gan.data.batches import BatchSource
 from gan.data.datasets import load
 from gan.data.images.split import Split
-from gan.data.sources import SOURCES
+from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
 from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError

@@ -10,6 +10,7 @@ import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle thread
 # isort: split
 import numpy as np
 
+from gan.data.sources import DIGIT_DATASETS
 from gan.description import Description
 from gan.errors import RunError
 from gan.generator_file import generator_of
@@ -19,8 +20,6 @@ from gan.sampling import Sampler, square
 from gan.training.checks import without_sigmoid
 from nn import ByhandError, Sequential, load_weights
 from nn.ops.base import Array, Ops
-
-DIGIT_DATASETS = (None, "mnist", "mnist-sample")  # None: the file does not say
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,9 @@ class PlayedGenerator:
         """Whether the digit classifier can name the images, as far as the file says."""
         dataset = self.description.training.get("dataset")
         is_known = self.sampler.class_names is None and "source" not in self.description.training
-        return self.sampler.image_shape == DIGITS and is_known and dataset in DIGIT_DATASETS
+        # None: the file does not say
+        is_of_digits = dataset is None or dataset in DIGIT_DATASETS
+        return self.sampler.image_shape == DIGITS and is_known and is_of_digits
 
     def draw(self, count: int, seed: int, label: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Draw noise and classes, as `byhand predict` does with this seed.

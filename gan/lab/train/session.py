@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from gan.data.datasets import load
+from gan.data.sources import DIGIT_DATASETS
 from gan.errors import CollapseWarning, RunError
 from gan.evaluation.collapse import CollapseCallback
 from gan.evaluation.evaluator import Evaluator
@@ -24,7 +25,6 @@ from gan.training.trainer import Trainer
 from nn import ByhandError
 from nn.ops.base import Ops
 
-DIGIT_DATASETS = ("mnist", "mnist-sample")
 BUSY = ("starting", "running", "paused", "stopping")
 MOST_WARNINGS = 20
 
