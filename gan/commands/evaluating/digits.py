@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from gan.commands.shared.progress import TIME_FORMAT
 from gan.data.datasets import load
 from gan.evaluation import Evaluator, evaluate, n_rows, read_images
 from gan.evaluation.feature_extractor import ACCURACY, SHA256
@@ -49,8 +50,7 @@ def evaluate_digits(
     )
     total = n_drawn + len(test)
     total += sum(n_rows(n, len(validation), len(test)) for n in (count, len(floor)))
-    form = "{l_bar}{bar}| {elapsed}<{remaining}"
-    with tqdm(total=total, bar_format=form, disable=args.quiet, leave=False) as bar:
+    with tqdm(total=total, bar_format=TIME_FORMAT, disable=args.quiet, leave=False) as bar:
         made = images(bar.update)
         evaluator = Evaluator(test, ops, bar.update)
         ours, real = (evaluate(each, evaluator, validation, bar.update) for each in (made, floor))

@@ -18,6 +18,7 @@ from gan.commands.evaluating.image_evaluation import (
     stored_classifier,
 )
 from gan.commands.shared.own_images import own_images
+from gan.commands.shared.progress import TIME_FORMAT
 from gan.data.image_shapes import ImageShape
 from gan.data.images.split import Split
 from gan.errors import RunError
@@ -26,7 +27,6 @@ from gan.evaluation.samples import as_pixels, read_pixels
 from gan.sampling import AT_ONCE, Sampler
 from nn.ops.base import Ops
 
-FORM = "{l_bar}{bar}| {elapsed}<{remaining}"  # of a progress bar
 ROWS = (  # of the table: key, label, format, which direction is better
     ("fid", "FID, on the classifier's features", "{:.3f}", "lower"),
     ("precision", "precision", "{:.4f}", "higher, at most 1"),
@@ -84,7 +84,9 @@ def evaluate_images(
     given = None if sampler else samples_in(args, split.whole.image_shape)
     stored = stored_classifier(split, ops, args.data_dir, args.quiet, say)
     n = len(split.held_out)
-    with tqdm(total=n + 2 * (n // 2), bar_format=FORM, disable=args.quiet, leave=False) as bar:
+    with tqdm(
+        total=n + 2 * (n // 2), bar_format=TIME_FORMAT, disable=args.quiet, leave=False
+    ) as bar:
         evaluator = image_evaluator(stored, split, ops, bar.update)
         if sampler:
             samples = drawn(sampler, evaluator, split, args.seed, bar.update)

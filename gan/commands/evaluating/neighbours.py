@@ -10,13 +10,13 @@ import numpy as np
 from tqdm import tqdm
 
 from gan.commands.shared.outputs import named
+from gan.commands.shared.progress import TIME_FORMAT
 from gan.data.images.split import Split
 from gan.evaluation.nearest import nearest_images
 from gan.images import grid, save_picture
 
 COMPARED = 1_000  # samples, and images held out, at most
 SHOWN, NEIGHBOURS = 10, 7  # rows of the picture, and training images in each
-FORM = "{l_bar}{bar}| {elapsed}<{remaining}"
 
 
 def show_neighbours(
@@ -54,7 +54,9 @@ def show_neighbours(
     held_out = training[split.held_out[:COMPARED]]
     n = min(NEIGHBOURS, len(rows))
     total = len(rows) * (2 if len(held_out) else 1)
-    with tqdm(desc="neighbours", total=total, bar_format=FORM, disable=quiet, leave=False) as bar:
+    with tqdm(
+        desc="neighbours", total=total, bar_format=TIME_FORMAT, disable=quiet, leave=False
+    ) as bar:
         ours = nearest_images(samples[:COMPARED], training, rows, n, bar.update)
         theirs = nearest_images(held_out, training, rows, 1, bar.update) if len(held_out) else None
     nearest = ours.distances[:, 0]

@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gan.commands.shared.command_line import Parser, one_of, positive_int
+from gan.commands.shared.progress import TIME_FORMAT
 from gan.data.images.arrays import from_array
 from gan.data.images.cifar10 import cifar10
 from gan.data.images.folder import CACHE, from_folder
@@ -92,8 +93,7 @@ def own_images(
                 f"images are taken as they are; do without --{name}"
             )
         return from_array(path)
-    form = "{l_bar}{bar}| {elapsed}<{remaining}"
-    with tqdm(desc="decoding", bar_format=form, disable=quiet, leave=False) as bar:
+    with tqdm(desc="decoding", bar_format=TIME_FORMAT, disable=quiet, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
