@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from gan.commands.shared.own_images import ARRAYS, own_images
+from gan.commands.shared.own_images import own_images
 from gan.data.datasets import load
 from gan.data.image_shapes import ImageShape, in_words
 from gan.data.images import cifar10
+from gan.data.images.arrays import is_array_file
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
 from gan.errors import RunError
@@ -87,7 +88,7 @@ def own_split(
             f"--data: expected it with {args.weights}, whose run was trained on images of your "
             f"own{_named(source)}, got none; name them with --data"
         )
-    if Path(path).suffix.lower() in ARRAYS and not Path(path).is_dir():
+    if is_array_file(path):
         how = {name: getattr(args, name) for name in SOURCE}
     elif image_shape is not None:
         channels, height, _ = image_shape

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from gan.commands.shared.command_line import Parser, one_of, positive_int
 from gan.commands.shared.progress import TIME_FORMAT
-from gan.data.images.arrays import from_array
+from gan.data.images.arrays import from_array, is_array_file
 from gan.data.images.cifar10 import cifar10
 from gan.data.images.folder import CACHE, from_folder
 from gan.data.images.image_files import FITS
@@ -25,8 +25,6 @@ from gan.recipes import DEFAULT, RECIPES
 from gan.runs.checkpoint import Checkpoint
 from gan.runs.resume import check_data
 from gan.runs.settings import SOURCE
-
-ARRAYS = (".npy", ".npz")
 
 
 def add_own_images(parser: Parser) -> None:
@@ -86,7 +84,7 @@ def own_images(
         If the images cannot be read, or an option is not for them.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    if Path(path).suffix.lower() in ARRAYS and not Path(path).is_dir():
+    if is_array_file(path):
         for name in given:
             raise RunError(
                 f"--{name}: expected a folder or archive of image files with it, got {path}, whose "

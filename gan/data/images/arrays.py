@@ -14,7 +14,13 @@ from gan.data.images.npy_files import open_arrays
 from gan.data.images.report import printable
 from gan.errors import DataError
 
+SUFFIXES = (".npy", ".npz")
 AXES = "(N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W)"
+
+
+def is_array_file(path: str | os.PathLike[str]) -> bool:
+    """Whether `from_array` reads this path, and not `from_folder`."""
+    return Path(path).suffix.lower() in SUFFIXES and not Path(path).is_dir()
 
 
 def from_array(source: np.ndarray | str | os.PathLike[str], labels: Any = None) -> ImageSet:

@@ -10,7 +10,7 @@ import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle thread
 import numpy as np
 
 from gan.data.datasets import load
-from gan.data.images.arrays import from_array
+from gan.data.images.arrays import from_array, is_array_file
 from gan.data.images.folder import from_folder
 from gan.data.locations import data_root
 from gan.data.official import holds_any
@@ -21,8 +21,6 @@ from gan.images import as_pictures
 from gan.runs.checkpoint import NAME, read_checkpoint
 from gan.runs.settings import SOURCE
 from nn import ByhandError
-
-ARRAYS = (".npy", ".npz")
 
 
 def training_images(description: Description, run: Path | None) -> tuple[np.ndarray, str]:
@@ -76,7 +74,7 @@ def _own_images(path: str, how: dict[str, object]) -> tuple[np.ndarray, str]:
     """The user's own images, read as the run read them."""
     given = {name: value for name, value in how.items() if value is not None}
     try:
-        if Path(path).suffix.lower() in ARRAYS and not Path(path).is_dir():
+        if is_array_file(path):
             found = from_array(path)
         else:
             found = from_folder(path, **given)  # type: ignore[arg-type]
