@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gan.commands.shared.command_line import Parser
 from gan.commands.shared.outputs import checked, checked_folder, named
-from gan.commands.shared.pretrained import pretrained
+from gan.commands.shared.pretrained import add_weights, pretrained
 from gan.errors import RunError
 from gan.exchange.exporting import SUFFIXES, Weights, read_weights, write_all, write_weights
 
@@ -26,11 +26,7 @@ def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add(
-        "--weights",
-        metavar="FILE",
-        help="read this weights.npz of a run (default: one that comes with the package)",
-    )
+    add_weights(parser, "read")
     add(
         "--network",
         metavar="NAME",

@@ -20,7 +20,7 @@ from PIL import Image
 from gan.commands.shared.command_line import Parser, positive_int
 from gan.commands.shared.options import add_device, add_out, add_seed
 from gan.commands.shared.outputs import checked, checked_folder, free_name, named
-from gan.commands.shared.pretrained import pretrained
+from gan.commands.shared.pretrained import add_weights, pretrained
 from gan.errors import RunError
 from gan.generator_file import load_sampler
 from gan.images import grid, save_picture
@@ -43,11 +43,7 @@ def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add(
-        "--weights",
-        metavar="FILE",
-        help="draw with this weights.npz of a run (default: one that comes with the package)",
-    )
+    add_weights(parser, "draw with")
     add(
         "--count",
         type=positive_int,
