@@ -108,6 +108,16 @@ class Sampler:
         """The number of classes or clusters; 0 if unconditional."""
         return self.classes or len(self.class_prior or ())
 
+    @property
+    def n_in(self) -> int:
+        """The width of the generator's inputs."""
+        return self.latent.size + self.num_classes
+
+    @property
+    def made_shape(self) -> ImageShape:
+        """(C, H, W) of its images, worked out if `image_shape` is None."""
+        return self.image_shape or square(self.generator.output_shape((self.n_in,)))
+
     def inputs(self, count: int, seed: Any, digits: Any = None) -> Array:
         """Draw inputs for the generator: noise and one-hot classes.
 
@@ -125,7 +135,7 @@ class Sampler:
         Returns
         -------
         Array
-            (count, latent.size + num_classes), in the generator's dtype and on its device.
+            (count, n_in), in the generator's dtype and on its device.
 
         Raises
         ------

@@ -13,7 +13,7 @@ import numpy as np
 
 from gan.data.image_shapes import ImageShape
 from gan.description import Description
-from gan.sampling import Sampler, square
+from gan.sampling import Sampler
 from nn import Sequential, WeightsError
 from nn.serialization.onnx.graph import Graph
 
@@ -42,12 +42,11 @@ def generator_model(sampler: Sampler) -> Any:
     x = graph.input("z", (latent.size,), noise)
     if sampler.num_classes:
         x = graph.node("Concat", x, _class_onehot(graph, sampler), axis=1)
-    n_in = latent.size + sampler.num_classes
-    y = graph.layer(G, x, (n_in,))
+    y = graph.layer(G, x, (sampler.n_in,))
     y = graph.node("Sub", y, graph.constant(np.float32(low)))
     y = graph.node("Div", y, graph.constant(np.float32(high - low)))
     y = graph.node("Clip", y, graph.constant(np.float32(0)), graph.constant(np.float32(1)))
-    shape, made = _image_shape(sampler), G.output_shape((n_in,))
+    shape, made = sampler.made_shape, G.output_shape((sampler.n_in,))
     if made != shape:
         y = graph.node("Reshape", y, graph.constant([0, *shape]))
     graph.output("images", y, shape, "images in [0, 1]")
@@ -74,12 +73,13 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
         If it does not take images of the generator, or return a score for each class.
     """
     graph, (low, high) = Graph("discriminator"), sampler.image_range
-    taken = discriminator.input_shape or _image_shape(sampler)
-    shape = _stacked(taken, _image_shape(sampler))
+    made = sampler.made_shape
+    taken = discriminator.input_shape or made
+    shape = _stacked(taken, made)
     n_out = sampler.num_classes or 1
     if shape is None or discriminator.output_shape(taken) != (n_out,):
         raise WeightsError(
-            f"D: expected a discriminator of images {_image_shape(sampler)} with "
+            f"D: expected a discriminator of images {made} with "
             f"{n_out} outputs, got one of {taken} with {discriminator.output_shape(taken)}; export "
             "it without its generator"
         )
@@ -104,11 +104,6 @@ def _class_onehot(graph: Graph, sampler: Sampler) -> str:
     return graph.node("Gather", graph.constant(np.eye(n, dtype=np.float32)), classes)
 
 
-def _image_shape(sampler: Sampler) -> ImageShape:
-    n_in = sampler.latent.size + sampler.num_classes
-    return sampler.image_shape or square(sampler.generator.output_shape((n_in,)))
-
-
 def _stacked(taken: tuple[int, ...], shape: ImageShape) -> ImageShape | None:
     """The shape of the images, stacked as channels, that D takes; None if it takes others."""
     n, rest = divmod(math.prod(taken), math.prod(shape))
@@ -124,7 +119,7 @@ def _metadata(sampler: Sampler) -> dict[str, str]:
         (0.0, 1.0),
         sampler.classes,
         sampler.class_prior,
-        image_shape=_image_shape(sampler),
+        image_shape=sampler.made_shape,
         class_names=sampler.class_names,
     )
     info = description.to_info()

@@ -54,10 +54,10 @@ def leading_directions(sampler: Sampler) -> Directions:
     ops, k = generator.ops, min(MOST, size)
     first = next(i for i, layer in enumerate(generator) if layer.n_parameters)
     body = generator[: first + 1]
-    n_out = math.prod(body.output_shape((size + sampler.num_classes,)))
+    n_out = math.prod(body.output_shape((sampler.n_in,)))
     if size * n_out > MAX_NUMBERS:
         return Directions(np.eye(k, size, dtype=np.float32), np.zeros(k, np.float32))
-    inputs = np.eye(size + 1, size + sampler.num_classes, dtype=generator.dtype)
+    inputs = np.eye(size + 1, sampler.n_in, dtype=generator.dtype)
     inputs[size] = 0
     h = ops.to_host(body(ops.asarray(inputs))).reshape(size + 1, -1).astype(np.float64)
     A = h[:size] - h[size]

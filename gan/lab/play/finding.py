@@ -16,7 +16,6 @@ from gan.lab.answers import Answer
 from gan.lab.messages import Message, encode
 from gan.lab.play.play_requests import PlayRequests
 from gan.lab.play.search import STEPS, NoiseSearch
-from gan.sampling import square
 from nn import ByhandError
 
 SHOW_EVERY = 0.04  # seconds from one image to the next
@@ -44,10 +43,7 @@ class Finding:
         """Begin to look for the noise of the image in a message."""
         self.stop()
         played = self._requests.played(message).generator
-        sampler = played.sampler
-        channels, height, width = sampler.image_shape or square(
-            sampler.generator.output_shape((sampler.latent.size + sampler.num_classes,))
-        )
+        channels, height, width = played.sampler.made_shape
         shape = (height, width) if channels == 1 else (height, width, channels)
         target = message.numbers("image", shape, 255)
         pixels = np.rint(np.maximum(target, 0)).astype(np.uint8)

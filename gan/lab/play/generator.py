@@ -16,7 +16,7 @@ from gan.errors import RunError
 from gan.generator_file import generator_of
 from gan.images import as_pictures
 from gan.recipe import DIGITS
-from gan.sampling import Sampler, square
+from gan.sampling import Sampler
 from gan.training.checks import without_sigmoid
 from nn import ByhandError, Sequential, load_weights
 from nn.ops.base import Array, Ops
@@ -51,7 +51,7 @@ class PlayedGenerator:
         n_logits, D = sampler.num_classes or 1, None
         if "D" in networks:
             D = without_sigmoid(networks["D"])
-            made = sampler.generator.output_shape((sampler.latent.size + sampler.num_classes,))
+            made = sampler.generator.output_shape((sampler.n_in,))
             try:
                 fits = D.output_shape(made) == (n_logits,)
             except ByhandError:
@@ -145,8 +145,7 @@ class PlayedGenerator:
                 "images: expected finite ones from the generator, got NaN or infinity; choose "
                 "other weights"
             )
-        image_shape = sampler.image_shape or square(pixels.shape[1:])
-        pictures = as_pictures(np.clip((pixels - low) / (high - low), 0, 1), image_shape)
+        pictures = as_pictures(np.clip((pixels - low) / (high - low), 0, 1), sampler.made_shape)
         logit = None if logits is None else float(ops.to_host(logits)[0, label])
         return as_bytes(pictures)[0], logit
 
