@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from gan.commands.evaluating.image_evaluation import Stopped, fid_callback
 from gan.commands.shared.announcements import Compilation, announcing
-from gan.commands.shared.closing import numba_hint, print_fid, print_next
+from gan.commands.shared.closing import numba_hint, print_fid, print_how_to_evaluate, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
 from gan.commands.shared.config_file import add_config, with_config
 from gan.commands.shared.early_stopping import add_early_stopping, fids, print_best
@@ -231,8 +231,7 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     if chosen:
         print_best(run, data.n_held_out, say)
     elif not is_digits:
-        say("measure how good they are with")
-        say(f"  {to_paste('evaluate', '--weights', run.path / 'weights.npz')}")
+        print_how_to_evaluate(run, say)
     elif not args.quiet:
         print_fid(trainer, run, not stopper.caught, say)
     return stopper.status

@@ -40,6 +40,12 @@ def print_next(run: Run, say: Say, what: str = "digits", best: Path | None = Non
     say(f"  {to_paste('predict', '--weights', weights)}")
 
 
+def print_how_to_evaluate(run: Run, say: Say) -> None:
+    """Name the command that measures what a run has learned."""
+    say("measure how good they are with")
+    say(f"  {to_paste('evaluate', '--weights', run.path / 'weights.npz')}")
+
+
 def print_fid(trainer: Trainer, run: Run, is_done: bool, say: Say) -> None:
     """Print the FID of a generator of digits.
 
@@ -60,8 +66,7 @@ def print_fid(trainer: Trainer, run: Run, is_done: bool, say: Say) -> None:
     fid = run.history[-1].get("fid") if run.history else None
     if fid is None and is_done:
         if type(trainer.ops) is NumpyOps:
-            say("measure how good they are with")
-            say(f"  {to_paste('evaluate', '--weights', run.path / 'weights.npz')}")
+            print_how_to_evaluate(run, say)
             return
         say(f"measuring FID on {SAMPLES:,} digits ...")
         fid = measured_fid(trainer)

@@ -49,14 +49,18 @@ def split_digits(
 
 def fids(history: Sequence[Mapping[str, Any]]) -> list[float]:
     """The FIDs measured so far, in order."""
-    return [row["fid"] for row in history if row.get("fid") is not None]
+    return [row["fid"] for row in measured(history)]
+
+
+def measured(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows with a FID."""
+    return [row for row in history if row.get("fid") is not None]
 
 
 def print_best(run: Run, n_held_out: int, say: Say) -> None:
     """Print the lowest FID of a run whose FID is measured on images held out, and its step."""
-    measured = [(row["fid"], row["step"]) for row in run.history if row.get("fid") is not None]
-    if measured:
-        fid, step = min(measured)
+    if rows := measured(run.history):
+        fid, step = min((row["fid"], row["step"]) for row in rows)
         say(
             f"best FID {fid:.3f}, after step {step:,}, on {n_held_out:,} images held out: its "
             f"weights are in {run.path / 'best.npz'}"

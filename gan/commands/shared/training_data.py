@@ -96,18 +96,17 @@ def training_data(
     RunError
         If the recipe does not fit the images, or none can be held out of them.
     """
-    kept = checkpoint.data_dir if checkpoint else None
+    data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
     if config["dataset"] not in DIGIT_DATASETS:
         _check_held_out(config)
     if config["dataset"] in SOURCES:
-        data_dir = args.data_dir or kept
         whole, labels = _digits(config["dataset"], data_dir, args.quiet, checkpoint)
         images, labels, digits = split_digits(whole, labels, config, is_new=checkpoint is None)
         return recipe, TrainingData(
             images, labels, len(whole), digest(whole), data_dir, digits=digits
         )
     if config["dataset"] == STACKED:
-        return recipe, _stacked(args, config, checkpoint, recipe)
+        return recipe, _stacked(data_dir, args.quiet, config, checkpoint, recipe)
     split, where = image_split(args, config, checkpoint)
     own, n = split.whole, len(split.held_out)
     if config["patience"] and not n:
@@ -136,7 +135,11 @@ def _digits(
 
 
 def _stacked(
-    args: Namespace, config: dict[str, Any], checkpoint: Checkpoint | None, recipe: Recipe
+    data_dir: str | None,
+    quiet: bool,
+    config: dict[str, Any],
+    checkpoint: Checkpoint | None,
+    recipe: Recipe,
 ) -> TrainingData:
     """Triples of MNIST's digits."""
     if recipe.num_classes:
@@ -145,8 +148,7 @@ def _stacked(
             f"recipe {recipe.name}: expected one without classes or clusters for {STACKED}, "
             f"got {recipe.num_classes}; take one of {known}"
         )
-    data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
-    digits, _ = _digits("mnist", data_dir, args.quiet, checkpoint)
+    digits, _ = _digits("mnist", data_dir, quiet, checkpoint)
     stacked = StackedDigits(digits, random_triples(len(digits), N_TRIPLES, config["seed"]))
     return TrainingData(stacked, None, N_TRIPLES, digest(digits), data_dir)
 
