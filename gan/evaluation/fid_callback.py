@@ -32,7 +32,7 @@ class FIDCallback(Callback):
     every
         Epochs from one measurement to the next.
     device
-        Where the features are computed.
+        Where the features are computed; an `ImageEvaluator` has a place of its own.
     samples
         Images drawn for each measurement; by default SAMPLES, or as many as an `ImageEvaluator`
         compares with.
@@ -45,13 +45,13 @@ class FIDCallback(Callback):
         device: str | Ops = "cpu",
         samples: int | None = None,
     ) -> None:
-        self._every, self._samples = every, SAMPLES if samples is None else samples
+        self._every = every
         self._evaluator: Evaluator | ImageEvaluator
         if isinstance(test_images, ImageEvaluator):
-            self._evaluator = test_images
-            self._samples = test_images.count if samples is None else samples
+            self._evaluator, most = test_images, test_images.count
         else:
-            self._evaluator = Evaluator(test_images, device)
+            self._evaluator, most = Evaluator(test_images, device), SAMPLES
+        self._samples = most if samples is None else samples
         self.latest: float | None = None
 
     def on_epoch(self, trainer: Trainer, record: dict[str, Any]) -> None:

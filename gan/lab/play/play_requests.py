@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
@@ -45,7 +44,7 @@ class PlayRequests:
     @property
     def handlers(self) -> dict[str, Handler]:
         """The handler of each kind of message."""
-        found: dict[str, Callable[[Message], Answer]] = {
+        return {
             "weights": self.weights,
             "open": self.open,
             "draw": self.draw,
@@ -56,7 +55,6 @@ class PlayRequests:
             "png": self.png,
             "gif": self.gif,
         }
-        return found
 
     def weights(self, message: Message) -> Answer:
         """The weights files to choose from."""
