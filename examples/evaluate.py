@@ -1,4 +1,4 @@
-"""Measure generated digits against real ones; the same as `byhand evaluate`.
+"""Measure generated images against real ones; the same as `byhand evaluate`.
 
 For example:
 

@@ -1,1 +1,1 @@
-"""What `byhand evaluate` does with images other than MNIST's digits."""
+"""What `byhand evaluate` does with each kind of images; `byhand train` uses its FID."""

@@ -98,7 +98,7 @@ def fid_callback(
     Raises
     ------
     Stopped
-        If a signal stops the training of the classifier of own images.
+        If a signal stops the training of the classifier of images other than digits.
     RunError
         For Stacked MNIST.
     """
