@@ -35,6 +35,7 @@ from benchmarks.harness.options import add_count, add_markdown
 from benchmarks.harness.requirements import require_peers
 from benchmarks.harness.tables import machine, render
 from gan.classifier.stored import StoredClassifier
+from gan.commands.evaluating.image_evaluation import image_evaluator
 from gan.commands.shared.command_line import Parser, positive_float, run, seed
 from gan.commands.shared.own_images import add_own_images, own_images
 from gan.data.images.split import Split
@@ -126,7 +127,7 @@ def train(
         return contender.step_count / pace if pace else seconds / 60
 
     def save() -> None:
-        """Two files by turns, so that one is always whole."""
+        """The state before goes last, so that one is always whole."""
         name = f"{state.name}-{contender.step_count}"
         contender.save(folder / name)
         with atomic_write(progress) as file:
@@ -203,9 +204,7 @@ def evaluator_of(split: Split, out: Path) -> tuple[ImageEvaluator, bool]:
             while not trainer.finished:
                 trainer.epoch(lambda step, loss: bar.update(step - bar.n))
                 stored.save(trainer)
-    held_out = split.whole.images[split.held_out]
-    evaluator = ImageEvaluator(stored.network(ops), held_out, stored.labels[split.held_out])
-    return evaluator, stored.has_classes
+    return image_evaluator(stored, split, ops), stored.has_classes
 
 
 def row(
