@@ -134,6 +134,46 @@ def test_what_is_replaced_is_recorded_again():
     assert weights(plain) == weights(programmed)
 
 
+CHANGES = {
+    "beta1": lambda t: setattr(t.optimizers["G"], "beta1", 0.0),
+    "eps": lambda t: setattr(t.optimizers["D"], "eps", 0.1),
+    "weight_decay": lambda t: setattr(t.optimizers["G"], "weight_decay", 0.5),
+    "clip_norm": lambda t: setattr(t.optimizers["D"], "clip_norm", 1e-5),
+    "clip_value": lambda t: setattr(t.optimizers["D"], "clip_value", 1e-5),
+    "dropout": lambda t: setattr(t.generator.layers[2], "p", 0.8),
+    "slope": lambda t: setattr(t.generator.layers[1], "slope", 0.9),
+    "a moment": lambda t: t.optimizers["G"].state.update(m=t.optimizers["G"].state["m"].copy()),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_setting_changed_by_hand_takes_effect(name):
+    """And is recorded again, after a warm-up that is twice as long."""
+    plain, programmed = (trainer(replace(TINY, clip_norm=1.0), capture=c) for c in (False, True))
+    for t in (plain, programmed):
+        t.fit(steps=6)
+        CHANGES[name](t)
+        t.fit(steps=4)
+    assert weights(plain) == weights(programmed)
+    assert not programmed.train_step.programs
+    for t in (plain, programmed):
+        t.fit(steps=3)
+    assert weights(plain) == weights(programmed)
+    assert programmed.train_step.programs
+
+
+def test_a_schedule_is_no_reason_to_record_again():
+    recipe = replace(TINY, schedule=lambda step: 1 / (1 + step))
+    plain, programmed = (trainer(recipe, capture=capture) for capture in (False, True))
+    for t in (plain, programmed):
+        t.fit(steps=6)
+    first = dict(programmed.train_step.programs)
+    for t in (plain, programmed):
+        t.fit(steps=6)
+    assert first and programmed.train_step.programs == first
+    assert weights(plain) == weights(programmed)
+
+
 def test_training_without_capture():
     t = trainer(capture=False)
     with warnings.catch_warnings():
