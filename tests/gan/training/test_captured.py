@@ -1,5 +1,8 @@
 """Captured training: the bytes of uncaptured training, or none of it and a warning."""
 
+import hashlib
+import os
+import threading
 import warnings
 from dataclasses import replace
 
@@ -172,6 +175,47 @@ def test_a_schedule_is_no_reason_to_record_again():
         t.fit(steps=6)
     assert first and programmed.train_step.programs == first
     assert weights(plain) == weights(programmed)
+
+
+def test_a_setting_that_changes_in_each_step_costs_few_recordings(monkeypatch):
+    t, recorded = trainer(), []
+    record = t.train_step._record
+    monkeypatch.setattr(t.train_step, "_record", lambda *a: recorded.append(a) or record(*a))
+    for i in range(60):
+        t.generator.layers[2].p = 0.3 + 0.01 * (i % 2)
+        t.step()
+    assert 2 <= len(recorded) <= 5
+
+
+def test_captured_trainings_in_two_threads():
+    alone, together = ([trainer(seed=s, capture=c) for s in (0, 1)] for c in (False, True))
+    for t in alone:
+        t.fit(steps=30)
+    threads = [threading.Thread(target=t.fit, kwargs={"steps": 30}) for t in together]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(t.train_step.programs for t in together)
+    assert list(map(weights, together)) == list(map(weights, alone))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_goes_on_with_the_programs():
+    t = trainer()
+    t.fit(steps=8)
+    out, into = os.pipe()
+    if not (child := os.fork()):
+        try:
+            t.fit(steps=4)
+            os.write(into, hashlib.sha256(weights(t)).digest())
+        finally:
+            os._exit(0)
+    os.close(into)
+    t.fit(steps=4)
+    with os.fdopen(out, "rb") as pipe:
+        assert pipe.read() == hashlib.sha256(weights(t)).digest()
+    os.waitpid(child, 0)
 
 
 def test_training_without_capture():
