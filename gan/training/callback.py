@@ -15,8 +15,8 @@ class Callback:
     """Called while a trainer trains; override the methods you need.
 
     A record is a dict with `step` (the steps so far), the mean losses, the mean outputs of D,
-    `seconds` of training and `images_per_second`. With a recipe's `clip_norm`, it also has
-    `d_grad_norm` and `g_grad_norm`, the mean norms of the gradients before they are clipped.
+    `seconds` of training and `images_per_second`. With a recipe's `clip_norm` or `clip_value`,
+    it also has `d_grad_norm` and `g_grad_norm`, the means of `Optimizer.grad_norm`.
 
     If several methods are due after a step, they are called in the order they have here.
 

@@ -87,7 +87,8 @@ class Trainer(TrainableGAN):
         capture: bool = True,
     ) -> None:
         super().__init__(recipe, images, labels, generator, discriminator, seed, device, capture)
-        columns = COLUMNS + (NORMS if self.recipe.clip_norm is not None else ())
+        clips = self.recipe.clip_norm is not None or self.recipe.clip_value is not None
+        columns = COLUMNS + (NORMS if clips else ())
         self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype, columns)
         self.stopwatch = Stopwatch()
         self.steps_per_epoch = self.batches.per_epoch

@@ -5,6 +5,7 @@ never waits for the host. A copy of an optimizer steps a copy of the network; co
 ``copy.deepcopy((net, optimizer))``.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,8 @@ class Optimizer:
     state : dict of str to Array
         The arrays that a checkpoint must hold.
     grad_norm : Array or None
-        (1,), on the device: |g| in the last step, before it was scaled. None without `clip_norm`.
+        (1,), on the device: |g| in the last step, before it was scaled by `clip_norm`, or without
+        one before it was limited by `clip_value`. None without both.
 
     Raises
     ------
@@ -72,8 +74,7 @@ class Optimizer:
         self.clip_norm = self._limit("clip_norm", clip_norm)
         self.clip_value = self._limit("clip_value", clip_value)
         self.grad_norm: Array | None = None
-        if self.clip_norm is not None:
-            self.grad_norm = self._ops.zeros((1,), network.dtype)
+        self._has_norm()
 
     def step(self) -> None:
         """Update the parameters, in place, from their gradients."""
@@ -134,11 +135,20 @@ class Optimizer:
                 "been built again for another device or dtype; make a new optimizer"
             )
         grad = self._parameters.grad.flat
+        if self._has_norm() and self.clip_norm is None:
+            self._ops.clip_norm_(grad, math.inf, norm=self.grad_norm)  # measures it, no more
         if self.clip_value is not None:
             self._ops.clip_value_(grad, self.clip_value)
         if self.clip_norm is not None:
             self._ops.clip_norm_(grad, self.clip_norm, norm=self.grad_norm)
         return self._parameters.value.flat, grad
+
+    def _has_norm(self) -> bool:
+        """Whether gradients are clipped; their norm then has memory, also if that was set later."""
+        clips = self.clip_norm is not None or self.clip_value is not None
+        if clips and self.grad_norm is None:
+            self.grad_norm = self._ops.zeros((1,), self.network.dtype)
+        return clips
 
     def _real(self, name: str, value: Any, what: str) -> float:
         """A setting as a float in one of these ranges."""

@@ -33,10 +33,29 @@ def test_ten_steps_with_clipping_match_pytorch(name, dtype, tolerance, device):
         net[0].dw[...] = grad
         optimizer.step()
         np.testing.assert_allclose(net[0].w, want, rtol=tolerance, atol=tolerance)
-        if optimizer.clip_norm:
-            np.testing.assert_allclose(optimizer.grad_norm, stored["norms"][i], rtol=tolerance)
-        else:
-            assert optimizer.grad_norm is None
+        norm = np.linalg.norm(grad)
+        np.testing.assert_allclose(optimizer.grad_norm, norm, rtol=max(tolerance, 1e-7))
+
+
+@each_device
+def test_an_infinite_gradient_is_limited_by_value(device):
+    net = nn.Sequential(Vector(3)).build(device=device)
+    optimizer = nn.SGD(net, 1.0, clip_value=0.5)
+    net[0].w[...], net[0].dw[...] = 0, [np.inf, -np.inf, 0.25]
+    optimizer.step()
+    np.testing.assert_array_equal(net[0].w, [-0.5, 0.5, -0.25])
+    assert optimizer.grad_norm[0] == np.inf
+
+
+@each_device
+def test_a_limit_of_the_norm_set_later(device):
+    net = nn.Sequential(Vector(4)).build(device=device)
+    optimizer = nn.SGD(net, 1.0)
+    optimizer.clip_norm = 1.0
+    net[0].w[...], net[0].dw[...] = 0, 2
+    optimizer.step()
+    np.testing.assert_allclose(net[0].w, -0.5, rtol=1e-6)
+    assert optimizer.grad_norm[0] == 4
 
 
 @each_device

@@ -80,7 +80,8 @@ def add_tuning(parser: Parser) -> None:
         "--clip-value",
         type=positive_float,
         metavar="X",
-        help="limit each gradient to X in size before that (default: the recipe's)",
+        help="limit each gradient to X in size before that, and log the norm "
+        "(default: the recipe's)",
     )
     add(
         "--weight-decay",

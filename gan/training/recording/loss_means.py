@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 COLUMNS = ("d_loss_real", "d_loss_fake", "g_loss", "d_real", "d_fake", "penalty")
-NORMS = ("d_grad_norm", "g_grad_norm")  # further columns of a recipe with `clip_norm`
+NORMS = ("d_grad_norm", "g_grad_norm")  # further columns of a recipe that clips gradients
 
 
 class LossMeans:

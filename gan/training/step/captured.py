@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from itertools import chain
 from operator import is_
 from typing import Any
 
@@ -13,11 +14,13 @@ from gan.errors import CaptureWarning
 from gan.latent import Latent
 from gan.training.step.adversarial_step import AdversarialStep
 from gan.uncopyable import Uncopyable
+from nn.layers.base import Layer
 from nn.layers.container import Container
 from nn.ops.base import Array
 from nn.underflow import quiet
 
 WARM_UP = 20  # steps before the first recording: a recording takes as long as some hundred steps
+RATE = "_learning_rate"  # attribute of an optimizer that programs read from memory
 OWN = "nn.", "gan."  # modules whose classes can be recorded
 
 
@@ -29,6 +32,10 @@ class CapturedStep(Uncopyable):
     give the same bytes; else, and with layers that cannot be recorded, training goes on as it was,
     with a `CaptureWarning`.
 
+    A setting of a layer or an optimizer that changes makes the programs outdated. Steps are then
+    recorded again after a warm-up that is twice as long each time, so that a setting that changes
+    often costs no recordings.
+
     Parameters
     ----------
     step : what is recorded
@@ -36,8 +43,10 @@ class CapturedStep(Uncopyable):
 
     def __init__(self, step: AdversarialStep) -> None:
         self.step, self.steps, self.is_possible = step, 0, True
+        self.warm_up = WARM_UP
         self.programs: dict[tuple[bool, bool], Any] = {}
         self._is_verified: set[tuple[bool, bool]] = set()
+        self._holders: list[dict[str, Any]] = []
         self._parts: list[Any] = []
         self._row: dict[str, Array] = {}
 
@@ -45,14 +54,16 @@ class CapturedStep(Uncopyable):
     def __call__(self, log: dict[str, Array], step_number: int = 0) -> None:
         """One step; see `AdversarialStep`."""
         self.steps += 1
-        if not self.is_possible or self.steps <= WARM_UP:
+        if self.programs and not all(map(is_, self._parts, self._watched())):
+            self._begin_again()
+        if not self.is_possible or self.steps <= self.warm_up:
             self.step(log, step_number)
             return
         self.step.begin(step_number)
         kind = self.step.has_penalty(step_number), self.step.updates_generator(step_number)
-        if kind in self._is_verified and all(map(is_, self._parts, self._watched())):
+        if kind in self._is_verified:
             self.programs[kind]()
-        elif kind in self.programs and all(map(is_, self._parts, self._watched())):
+        elif kind in self.programs:
             self._verify(kind, step_number)
         else:
             self._record(kind, log, step_number)
@@ -62,10 +73,9 @@ class CapturedStep(Uncopyable):
 
     def _record(self, kind: tuple[bool, bool], log: dict[str, Array], step_number: int) -> None:
         """Do a step, and record it if that is possible."""
-        if not all(map(is_, self._parts, self._watched())):
-            self.programs.clear()
-            self._is_verified.clear()
-        self._parts = list(self._watched())
+        if not self.programs:
+            self._holders = list(map(vars, self._held()))
+            self._parts = list(self._watched())
         if not self._row:
             ops = self.step.ops
             self._row = {name: ops.zeros(value.shape, value.dtype) for name, value in log.items()}
@@ -103,12 +113,31 @@ class CapturedStep(Uncopyable):
             stacklevel=2,
         )
 
-    def _watched(self) -> Iterator[Any]:
-        """What a recording holds: if the program's user replaces one of these, it is outdated."""
+    def _begin_again(self) -> None:
+        """Drop what is outdated; record it again after a longer warm-up."""
+        self.programs.clear()
+        self._is_verified.clear()
+        self.steps, self.warm_up = 1, 2 * self.warm_up
+
+    def _held(self) -> list[Any]:
+        """What a recording reads: if an attribute of one of them is replaced, it is outdated."""
         step = self.step
-        yield from vars(step).values()
-        yield from vars(step.conditioning).values()
-        yield from (step.G.parameters, step.D.parameters)
+        objects = [step, step.conditioning, step.conditioning.latent, step.recipe.objective]
+        objects += [step.penalty, step.recipe.penalty]
+        for network in (step.G, step.D):
+            for layer in layers(network):
+                inside = getattr(layer, "layer", None)  # of a SpectralNorm
+                objects += [layer, inside] if isinstance(inside, Layer) else [layer]
+        return [each for each in objects if hasattr(each, "__dict__")]
+
+    def _watched(self) -> Iterator[Any]:
+        """The attributes of what a recording reads; without the learning rates."""
+        optimizers = self.step.g_optimizer, self.step.d_optimizer
+        return chain(
+            chain.from_iterable(map(dict.values, self._holders)),
+            *(adam.state.values() for adam in optimizers),
+            (v for adam in optimizers for name, v in vars(adam).items() if name != RATE),
+        )
 
     def _foreign(self) -> str:
         """The first part of the step that is not known to be recordable, or ""."""

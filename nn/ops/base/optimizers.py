@@ -82,7 +82,7 @@ class OptimizerOps(Protocol[Taken]):
         x : Taken
             (n,).
         max_norm : float
-            Above 0.
+            Above 0; if it is infinite, x is never written.
         norm : Taken
             (1,), the norm before the scaling.
         """

@@ -103,7 +103,7 @@ class NumpyOptimizers(NumpyArrays):
         root = math.sqrt(self.sum_of_squares(x))
         norm[0] = root
         scale = max_norm / (root + NORM_EPS)
-        if not scale >= 1:  # also where it is NaN
+        if max_norm < math.inf and not scale >= 1:  # also where it is NaN
             np.multiply(x, scale, out=x)
 
     def clip_value_(self, x: np.ndarray, limit: float) -> None:

@@ -1,5 +1,8 @@
 """Captured training: the bytes of uncaptured training, or none of it and a warning."""
 
+import hashlib
+import os
+import threading
 import warnings
 from dataclasses import replace
 
@@ -132,6 +135,87 @@ def test_what_is_replaced_is_recorded_again():
         t.adversarial_step.noise_stream = t.ops.stream(7)
         t.fit(steps=6)
     assert weights(plain) == weights(programmed)
+
+
+CHANGES = {
+    "beta1": lambda t: setattr(t.optimizers["G"], "beta1", 0.0),
+    "eps": lambda t: setattr(t.optimizers["D"], "eps", 0.1),
+    "weight_decay": lambda t: setattr(t.optimizers["G"], "weight_decay", 0.5),
+    "clip_norm": lambda t: setattr(t.optimizers["D"], "clip_norm", 1e-5),
+    "clip_value": lambda t: setattr(t.optimizers["D"], "clip_value", 1e-5),
+    "dropout": lambda t: setattr(t.generator.layers[2], "p", 0.8),
+    "slope": lambda t: setattr(t.generator.layers[1], "slope", 0.9),
+    "a moment": lambda t: t.optimizers["G"].state.update(m=t.optimizers["G"].state["m"].copy()),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_setting_changed_by_hand_takes_effect(name):
+    """And is recorded again, after a warm-up that is twice as long."""
+    plain, programmed = (trainer(replace(TINY, clip_norm=1.0), capture=c) for c in (False, True))
+    for t in (plain, programmed):
+        t.fit(steps=6)
+        CHANGES[name](t)
+        t.fit(steps=4)
+    assert weights(plain) == weights(programmed)
+    assert not programmed.train_step.programs
+    for t in (plain, programmed):
+        t.fit(steps=3)
+    assert weights(plain) == weights(programmed)
+    assert programmed.train_step.programs
+
+
+def test_a_schedule_is_no_reason_to_record_again():
+    recipe = replace(TINY, schedule=lambda step: 1 / (1 + step))
+    plain, programmed = (trainer(recipe, capture=capture) for capture in (False, True))
+    for t in (plain, programmed):
+        t.fit(steps=6)
+    first = dict(programmed.train_step.programs)
+    for t in (plain, programmed):
+        t.fit(steps=6)
+    assert first and programmed.train_step.programs == first
+    assert weights(plain) == weights(programmed)
+
+
+def test_a_setting_that_changes_in_each_step_costs_few_recordings(monkeypatch):
+    t, recorded = trainer(), []
+    record = t.train_step._record
+    monkeypatch.setattr(t.train_step, "_record", lambda *a: recorded.append(a) or record(*a))
+    for i in range(60):
+        t.generator.layers[2].p = 0.3 + 0.01 * (i % 2)
+        t.step()
+    assert 2 <= len(recorded) <= 5
+
+
+def test_captured_trainings_in_two_threads():
+    alone, together = ([trainer(seed=s, capture=c) for s in (0, 1)] for c in (False, True))
+    for t in alone:
+        t.fit(steps=30)
+    threads = [threading.Thread(target=t.fit, kwargs={"steps": 30}) for t in together]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(t.train_step.programs for t in together)
+    assert list(map(weights, together)) == list(map(weights, alone))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_goes_on_with_the_programs():
+    t = trainer()
+    t.fit(steps=8)
+    out, into = os.pipe()
+    if not (child := os.fork()):
+        try:
+            t.fit(steps=4)
+            os.write(into, hashlib.sha256(weights(t)).digest())
+        finally:
+            os._exit(0)
+    os.close(into)
+    t.fit(steps=4)
+    with os.fdopen(out, "rb") as pipe:
+        assert pipe.read() == hashlib.sha256(weights(t)).digest()
+    os.waitpid(child, 0)
 
 
 def test_training_without_capture():

@@ -135,8 +135,9 @@ def test_clip_value_and_weight_decay_reach_both_networks():
     np.testing.assert_allclose(kept - shrunk, RATE * 0.5 * before, atol=1e-7)
 
 
-def test_norms_are_logged_with_clip_norm_alone():
-    t = trainer(replace(TINY, clip_norm=0.5, n_critic=2))
+@pytest.mark.parametrize("limit", ["clip_norm", "clip_value"])
+def test_norms_are_logged_where_gradients_are_clipped(limit):
+    t = trainer(replace(TINY, **{limit: 0.5}, n_critic=2))
     norms = {"D": [], "G": []}
     for _ in range(4):
         t.step()

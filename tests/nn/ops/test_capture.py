@@ -1,6 +1,8 @@
 """Programs: a recorded step does again what it did."""
 
+import copy
 import gc
+import pickle
 import threading
 import tracemalloc
 
@@ -140,6 +142,15 @@ def test_two_programs_run_in_two_threads():
     for thread in threads:
         thread.join()
     assert [results[0], results[1]] == [uncaptured(40, seed=seed) for seed in (0, 1)]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_program_cannot_be_copied(copied):
+    ops = NumbaOps()
+    x = ops.zeros((3,), "float32")
+    program = ops.capture(lambda: ops.fill_(x, 1.0))
+    with pytest.raises(TypeError, match="Program: cannot be copied or pickled"):
+        copied(program)
 
 
 def test_a_program_describes_itself():

@@ -53,6 +53,7 @@ def cases(make: Arrays) -> Iterator[Case]:
         ("zero", np.zeros_like(normal(5)), 1.0),
         ("far", far, 1.0),
         ("none", normal(0), 1.0),
+        ("only measured", make.array([np.inf, 1.0, -2.0]), np.inf),
     ):
         yield case("clip_norm_", id_, x=x, max_norm=max_norm, norm=make.unset(1))
     yield case("clip_value_", "", x=normal(SIZE), limit=0.7)

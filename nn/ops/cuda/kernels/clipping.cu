@@ -19,6 +19,6 @@ __global__ void norm_factor(T* norm, const double* sums, double* factor, long lo
     sum = sum_of_block(sum);
     if (threadIdx.x == 0) {
         norm[0] = sqrt(sum);
-        factor[0] = max_norm / (sqrt(sum) + eps);
+        factor[0] = isinf(max_norm) ? 1 : max_norm / (sqrt(sum) + eps);
     }
 }

@@ -43,6 +43,12 @@ class Program:
             for run in self._runs:
                 run()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(
+            "Program: cannot be copied or pickled, since it uses the arrays of the step that was "
+            "recorded; record the step of the copy, with ops.capture"
+        )
+
     def describe(self) -> str:
         """The primitives in order, each with the shapes of its arrays and their bytes."""
         rows = [describe(call) for call in self.calls]
