@@ -162,7 +162,7 @@ class PlayRequests:
         if len(z) < 2:
             raise RunError("walk: expected two points or more, got one; add another image")
         steps = message.whole("steps", 1, MOST_STEPS)
-        pixels = int(np.prod(played.sampler.image_shape or (1, 1, 1)))
+        pixels = int(np.prod(played.sampler.made_shape))
         return played.walk(z, labels, max(1, min(steps, MOST_NUMBERS // (pixels * len(z)))))
 
     def played(self, message: Message) -> Played:

@@ -179,8 +179,9 @@ def test_a_schedule_is_no_reason_to_record_again():
 
 def test_a_setting_that_changes_in_each_step_costs_few_recordings(monkeypatch):
     t, recorded = trainer(), []
-    record = t.train_step._record
-    monkeypatch.setattr(t.train_step, "_record", lambda *a: recorded.append(a) or record(*a))
+    ops = t.adversarial_step.ops
+    record = ops.capture
+    monkeypatch.setattr(ops, "capture", lambda step: recorded.append(step) or record(step))
     for i in range(60):
         t.generator.layers[2].p = 0.3 + 0.01 * (i % 2)
         t.step()
