@@ -18,7 +18,14 @@ ROWS = [
     ["nn.ops.__init__"],  # get_ops, which knows every backend
     ["nn.parameters", "nn.cache", "nn.initializers"],
     ["nn.layers"],
-    ["nn.losses", "nn.optimizers", "nn.schedules", "nn.serialization", "nn.checking"],
+    [
+        "nn.losses",
+        "nn.optimizers",
+        "nn.schedules",
+        "nn.serialization",
+        "nn.checking",
+        "nn.watching",
+    ],
     ["nn.gradcheck"],
     ["nn.__init__"],
     # gan: what is built on it
