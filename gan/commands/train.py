@@ -40,7 +40,7 @@ from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.commands.shared.training_data import training_data
-from gan.commands.shared.tuning import add_tuning, settings_of, tuned
+from gan.commands.shared.tuning import add_tuning
 from gan.data import stacked
 from gan.data.clusters import ClusterIds
 from gan.data.images import cifar10
@@ -51,7 +51,7 @@ from gan.folders import check_new
 from gan.recipes import DEFAULT, DIGITS, get_recipe, table
 from gan.runs.resume import length_left, restore
 from gan.runs.run import CHECKPOINT_MINUTES, Run
-from gan.runs.settings import settings
+from gan.runs.settings import settings, settings_of, tuned
 from gan.training.callback import Callback
 from gan.training.recording.tensorboard import TensorBoardCallback, summary_writer
 from gan.training.trainer import Trainer

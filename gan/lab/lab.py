@@ -11,6 +11,7 @@ from gan.lab.play.studio import Studio
 from gan.lab.train.session import TrainingSession
 from gan.lab.train.starting import NewFolder
 from gan.lab.train.train_requests import TrainRequests
+from gan.lab.update.update_requests import UpdateRequests
 from nn.ops.base import Ops
 
 
@@ -31,6 +32,7 @@ class Lab:
         self.play = PlayRequests(listing, Studio(listing, ops))
         self.session = TrainingSession(ops, new_folder, self._show)
         self.train = TrainRequests(listing, self.session)
+        self.update = UpdateRequests(listing, self.session, ops, self._show)
         self._outboxes: set[Outbox] = set()
 
     @property
@@ -41,7 +43,7 @@ class Lab:
     def visit(self, outbox: Outbox) -> Visit:
         """A page has come; it sees what the others see."""
         self._outboxes.add(outbox)
-        for name, message in self.session.latest().items():
+        for name, message in (self.session.latest() | self.update.latest()).items():
             outbox.show(name, message)
         return Visit(self, outbox)
 
@@ -76,6 +78,7 @@ class Visit:
         self.handlers: dict[str, Handler] = {
             **lab.play.handlers,
             **lab.train.handlers,
+            **lab.update.handlers,
             "find": self._finding.start,
             "stop finding": self._finding.stop,
         }

@@ -29,6 +29,7 @@ TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
 }
 BACKLOG = 128  # connections that wait
 SHUTDOWN_SECONDS = 3  # for pages to go

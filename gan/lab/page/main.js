@@ -3,6 +3,7 @@
 import { Connection } from "./connection.js";
 import { PlayView } from "./play/view.js";
 import { TrainView } from "./train/view.js";
+import { UpdateView } from "./update/view.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -27,8 +28,12 @@ const connection = new Connection((state) => {
   if (state === "connected") for (const view of Object.values(views)) view.connected();
 });
 
-const views = { play: new PlayView(connection, attempt), train: new TrainView(connection, attempt) };
-const titles = { play: "Play", train: "Train" };
+const views = {
+  play: new PlayView(connection, attempt),
+  train: new TrainView(connection, attempt),
+  update: new UpdateView(connection, attempt),
+};
+const titles = { play: "Play", train: "Train", update: "One update" };
 
 function show() {
   const name = location.hash.slice(1) in views ? location.hash.slice(1) : "play";

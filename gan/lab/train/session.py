@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -107,6 +107,16 @@ class TrainingSession:
         self._announce()
         if self.state == "paused":
             self._look(self.started.trainer)
+
+    def while_paused(self, call: Callable[[Trainer], object]) -> None:
+        """Call call(trainer) with the trainer of a paused run, which does nothing meanwhile."""
+        with self._changed:
+            if self.state != "paused" or self.started is None:
+                raise RunError(
+                    f"step: expected a run that is paused, got one that is {self.state}; pause it "
+                    "in the view Train"
+                )
+            call(self.started.trainer)
 
     def close(self) -> None:
         """Stop, and wait until all is saved: the server ends."""

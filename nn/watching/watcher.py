@@ -1,20 +1,10 @@
-"""Watch a step from outside: what goes into and out of each layer, in order.
-
-    events = watch(step, G, D, d_optimizer, g_optimizer)
-
-While `step()` runs, the methods of the watched objects are replaced, on these objects alone, by
-ones that copy the arrays as they pass, since the step uses its buffers again. No layer knows of it,
-and the step computes the same bytes.
-"""
+"""Replaces methods while a step runs, and copies what passes through them."""
 
 from __future__ import annotations
 
-import inspect
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,47 +16,11 @@ from nn.layers.container import Container
 from nn.ops import get_ops
 from nn.ops.base import Array
 from nn.parameters import FlatBuffer
+from nn.watching.event import Event
+from nn.watching.lines import lines_of
 
 PASSES = {"forward": ("x", "y"), "backward": ("dy", "dx"), "double_backward": ("v", "ddy")}
 MIB = 2**20
-
-
-@dataclass
-class Event:
-    """One thing that a step did.
-
-    Parameters
-    ----------
-    what : str
-        "forward", "backward", "double_backward", "step" of an optimizer, or another method's name.
-    of : object
-        The layer, for an optimizer too; or the owner of the method.
-    arrays : dict of str to numpy.ndarray
-        Copies. Forward: x, y, the parameters, and the layer's running statistics after it.
-        Backward: dy, dx if there is one, and after it the gradients, dW, unless it skips them; with
-        ``grads="add"``, dW_before too. Double backward: v, ddy, ddx if there is one, dW and
-        dW_before. What else the layer keeps in its cache has the names that it has there: mask,
-        xhat. Step: W before it, dW, the state before and after it, m and m_after, and W_after.
-    settings : dict
-        Options of the call: train; grads and need_dx.
-    within : tuple of str
-        What was going on, from the outside in: names of watched methods, labels of containers.
-    function : callable or None
-        The method that ran, as `inspect.getsource` takes it.
-    lines : frozenset of int or None
-        The lines of its file that ran. None if a debugger or a coverage tool traces this thread.
-    forward : int or None
-        For a backward pass, the index of the event whose cache it used.
-    """
-
-    what: str
-    of: Any
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    within: tuple[str, ...] = ()
-    function: Callable[..., Any] | None = None
-    lines: frozenset[int] | None = None
-    forward: int | None = None
 
 
 def watch(step: Callable[[], Any], *watched: Any, max_bytes: int | None = None) -> list[Event]:
@@ -309,24 +263,3 @@ def laid_out(shapes: Mapping[str, tuple[int, ...]], flat: np.ndarray) -> dict[st
     buffer = FlatBuffer(shapes, get_ops("numpy"), flat.dtype)
     buffer.flat[...] = flat
     return {name: np.asarray(view) for name, view in buffer.views.items()}
-
-
-def lines_of(
-    kind: type, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any
-) -> tuple[Any, frozenset[int] | None]:
-    """What a method returns, and the lines of its own source that ran; None if they are unknown."""
-    code = getattr(inspect.unwrap(getattr(kind, name)), "__code__", None)
-    if code is None or sys.gettrace() is not None:
-        return method(*args, **kwargs), None
-    lines: set[int] = set()
-
-    def inside(frame: Any, event: str, arg: Any) -> Any:
-        if event == "line":
-            lines.add(frame.f_lineno)
-        return inside
-
-    sys.settrace(lambda frame, event, arg: inside if frame.f_code is code else None)
-    try:
-        return method(*args, **kwargs), frozenset(lines)
-    finally:
-        sys.settrace(None)

@@ -1,0 +1,1 @@
+"""One training step, opened: its events as pages see them."""

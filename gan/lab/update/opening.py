@@ -1,0 +1,103 @@
+"""The trainers whose next step can be watched: a recipe's, or a run's at its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
+
+# isort: split
+import numpy as np
+
+from gan.data.clusters import ClusterIds
+from gan.data.datasets import load
+from gan.data.held_out import hold_out
+from gan.data.images import cifar10
+from gan.data.images.split import Split
+from gan.data.sources import SOURCES
+from gan.errors import RunError
+from gan.recipe import DIGITS
+from gan.recipes import get_recipe
+from gan.runs.checkpoint import NAME, Checkpoint, read_checkpoint
+from gan.runs.resume import check_data, digest, fallback_dataset, restore
+from gan.runs.settings import settings, tuned
+from gan.training.trainer import Trainer
+from nn.ops.base import Ops
+
+
+def new_trainer(recipe: str, dataset: str, batch_size: int, seed: int, ops: Ops) -> Trainer:
+    """A trainer at step 0, without a run.
+
+    Parameters
+    ----------
+    recipe, dataset
+        Their names.
+    batch_size, seed
+        Of the step.
+    ops
+        The backend.
+
+    Raises
+    ------
+    RunError, DataError
+        If they do not fit together, or the images cannot be read.
+    """
+    made = replace(get_recipe(recipe), batch_size=batch_size)
+    images, labels, _ = _images({"dataset": dataset}, None, None)
+    made = made.for_images(cifar10.SHAPE if dataset == cifar10.NAME else DIGITS)
+    return Trainer(made, images, labels, seed=seed, device=ops, capture=False)
+
+
+def trainer_of_run(folder: Path, ops: Ops) -> Trainer:
+    """A trainer at the checkpoint of a run, which stays as it is.
+
+    Raises
+    ------
+    RunError, DataError, WeightsError
+        If there is no checkpoint, or its images are not on this machine.
+    """
+    if not (folder / NAME).is_file():
+        raise RunError(
+            f"{folder.name}: expected a checkpoint, got none yet; a run writes one every two "
+            "minutes and where it ends"
+        )
+    checkpoint = read_checkpoint(folder / NAME)
+    config = settings({"resume": str(folder)}, checkpoint)
+    if not config["dataset"]:
+        raise RunError(
+            f"{folder.name}: expected a run on a data set by name, got one on own images; take "
+            "another run, or a recipe"
+        )
+    images, labels, n = _images(config, checkpoint.data_dir, checkpoint)
+    recipe = get_recipe(config["recipe"])
+    is_cifar = config["dataset"] == cifar10.NAME
+    recipe = tuned(recipe.for_images(cifar10.SHAPE if is_cifar else DIGITS), config, n)
+    if checkpoint.clusters is not None:
+        labels = ClusterIds(checkpoint.clusters)
+    trainer = Trainer(recipe, images, labels, seed=config["seed"], device=ops, capture=False)
+    restore(trainer, checkpoint, folder)
+    return trainer
+
+
+def _images(
+    config: Mapping[str, Any], data_dir: str | None, checkpoint: Checkpoint | None
+) -> tuple[np.ndarray | Split, Any, int]:
+    """The training images of a data set, their labels, and how many there are."""
+    dataset = config["dataset"]
+    if dataset == cifar10.NAME:
+        whole = cifar10.cifar10(data_dir=data_dir, quiet=True)
+        check_data(checkpoint, whole.digest)
+        return Split(whole), whole.labels, len(whole)
+    if dataset not in SOURCES:
+        known = ", ".join([*SOURCES, cifar10.NAME])
+        raise RunError(f"data: expected one of {known}, got {dataset!r:.60}; take another run")
+    images, labels = load(dataset, "train", data_dir=data_dir, flat=False, quiet=True)
+    if sample := fallback_dataset(checkpoint, digest(images)):
+        images, labels = load(sample, "train", flat=False)
+    check_data(checkpoint, digest(images))
+    if held_out := config.get("validation"):
+        images, labels, _ = hold_out(images, labels, held_out)  # type: ignore[assignment]
+    return images, labels, len(images)
