@@ -12,6 +12,7 @@ import numpy as np
 from gan.data.datasets import load
 from gan.data.images.arrays import from_array, is_array_file
 from gan.data.images.folder import from_folder
+from gan.data.images.image_set import ImageSet
 from gan.data.locations import data_root
 from gan.data.official import holds_any
 from gan.data.sources import SOURCES
@@ -54,7 +55,9 @@ def training_images(description: Description, run: Path | None) -> tuple[np.ndar
             ) from None
         data_dir, how = checkpoint.data_dir, checkpoint.config.get("source")
     if how is not None:
-        return _own_images(data_dir or how["name"], {name: how[name] for name in SOURCE})
+        path = data_dir or how["name"]
+        found = own_images(path, {name: how[name] for name in SOURCE})
+        return as_pictures(np.asarray(found.images), found.image_shape), Path(path).name
     if dataset not in SOURCES:
         raise RunError(f"data set: expected one of {', '.join(SOURCES)}, got {dataset!r:.80}")
     source = SOURCES[dataset]
@@ -70,15 +73,25 @@ def training_images(description: Description, run: Path | None) -> tuple[np.ndar
     return images[:, 0], dataset
 
 
-def _own_images(path: str, how: dict[str, object]) -> tuple[np.ndarray, str]:
-    """The user's own images, read as the run read them."""
+def own_images(path: str, how: dict[str, object]) -> ImageSet:
+    """The user's own images, read as their run read them.
+
+    Parameters
+    ----------
+    path
+        Where a run says that they are.
+    how
+        Its options, SOURCE by name.
+
+    Raises
+    ------
+    RunError
+        If they cannot be read.
+    """
     given = {name: value for name, value in how.items() if value is not None}
     try:
         if is_array_file(path):
-            found = from_array(path)
-        else:
-            found = from_folder(path, **given)  # type: ignore[arg-type]
+            return from_array(path)
+        return from_folder(path, **given)  # type: ignore[arg-type]
     except ByhandError as problem:
         raise RunError(str(problem)) from None
-    pixels = np.asarray(found.images)
-    return as_pictures(pixels, found.image_shape), Path(path).name

@@ -19,11 +19,12 @@ from gan.data.images import cifar10
 from gan.data.images.split import Split
 from gan.data.sources import SOURCES
 from gan.errors import RunError
-from gan.recipe import DIGITS
+from gan.lab.play.training_images import own_images
+from gan.recipe import DIGITS, Recipe
 from gan.recipes import get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint, read_checkpoint
 from gan.runs.resume import check_data, digest, fallback_dataset, restore
-from gan.runs.settings import settings, tuned
+from gan.runs.settings import SOURCE, settings, tuned
 from gan.training.trainer import Trainer
 from nn.ops.base import Ops
 
@@ -47,7 +48,7 @@ def new_trainer(recipe: str, dataset: str, batch_size: int, seed: int, ops: Ops)
     """
     made = replace(get_recipe(recipe), batch_size=batch_size)
     images, labels, _ = _images({"dataset": dataset}, None, None)
-    made = made.for_images(cifar10.SHAPE if dataset == cifar10.NAME else DIGITS)
+    made = _fitted(made, images)
     return Trainer(made, images, labels, seed=seed, device=ops, capture=False)
 
 
@@ -66,31 +67,42 @@ def trainer_of_run(folder: Path, ops: Ops) -> Trainer:
         )
     checkpoint = read_checkpoint(folder / NAME)
     config = settings({"resume": str(folder)}, checkpoint)
-    if not config["dataset"]:
-        raise RunError(
-            f"{folder.name}: expected a run on a data set by name, got one on own images; take "
-            "another run, or a recipe"
-        )
     images, labels, n = _images(config, checkpoint.data_dir, checkpoint)
-    recipe = get_recipe(config["recipe"])
-    is_cifar = config["dataset"] == cifar10.NAME
-    recipe = tuned(recipe.for_images(cifar10.SHAPE if is_cifar else DIGITS), config, n)
+    recipe = _fitted(get_recipe(config["recipe"]), images)
     if checkpoint.clusters is not None:
         labels = ClusterIds(checkpoint.clusters)
+    recipe = tuned(recipe, config, n)
     trainer = Trainer(recipe, images, labels, seed=config["seed"], device=ops, capture=False)
     restore(trainer, checkpoint, folder)
     return trainer
 
 
+def _fitted(recipe: Recipe, images: np.ndarray | Split) -> Recipe:
+    """The recipe with networks for these images, and for their classes if it has classes."""
+    if not isinstance(images, Split):
+        return recipe.for_images(DIGITS)
+    recipe = recipe.for_images(images.whole.image_shape)
+    if recipe.classes and images.class_names:
+        recipe = replace(recipe, classes=len(images.class_names))
+    return recipe
+
+
 def _images(
     config: Mapping[str, Any], data_dir: str | None, checkpoint: Checkpoint | None
 ) -> tuple[np.ndarray | Split, Any, int]:
-    """The training images of a data set, their labels, and how many there are."""
+    """The training images of a run, their labels, and how many there are."""
     dataset = config["dataset"]
+    if checkpoint and not dataset:
+        path = data_dir or config["source"]["name"]
+        own = own_images(path, {name: config["source"][name] for name in SOURCE})
+        check_data(checkpoint, own.digest, path)
+        split = Split.of(own) if checkpoint.config.get("held_out") else Split(own)
+        return split, split.labels, len(split)
     if dataset == cifar10.NAME:
         whole = cifar10.cifar10(data_dir=data_dir, quiet=True)
         check_data(checkpoint, whole.digest)
-        return Split(whole), whole.labels, len(whole)
+        split = Split(whole)
+        return split, split.labels, len(split)
     if dataset not in SOURCES:
         known = ", ".join([*SOURCES, cifar10.NAME])
         raise RunError(f"data: expected one of {known}, got {dataset!r:.60}; take another run")

@@ -53,7 +53,7 @@ class Walk:
 
     def about(self) -> dict[str, Any]:
         """The stations, for the list on the page."""
-        log = self.rehearsal.log
+        log, penalty = self.rehearsal.log, self.recipe.penalty
         chapters: list[dict[str, Any]] = []
         for index, event in enumerate(self.events):
             chapter = chapter_of(event)
@@ -76,7 +76,8 @@ class Walk:
             "batch": self.batch_size,
             "image_range": list(self.recipe.image_range),
             "objective": type(self.recipe.objective).__name__,
-            "penalty": type(self.recipe.penalty).__name__ if self.recipe.penalty else None,
+            "every": penalty.every if penalty else 0,
+            "is_penalized": any(event.what == "penalty" for event in self.events),
             "log": log,
             "chapters": chapters,
         }

@@ -101,7 +101,7 @@ export class Arrays {
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${words}: ${item.shown}`);
     const [height, width] = values.shape;
-    const zoom = Math.max(1, Math.min(14, Math.floor(300 / width), Math.floor(300 / height)));
+    const zoom = Math.max(1, Math.min(14, Math.round(300 / width), Math.round(300 / height)));
     canvas.style.width = `${width * zoom}px`;
     if (height === 1) canvas.style.height = "22px";
     const legend = make("span", { className: "legend" });

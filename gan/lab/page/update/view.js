@@ -107,7 +107,8 @@ export class UpdateView {
     const figure = (value) => (value === null ? "not finite" : value.toPrecision(4));
     const loss = log.d_loss_real === null || log.d_loss_fake === null ? null : log.d_loss_real + log.d_loss_fake;
     at("update-about").textContent = `Step ${walk.step.toLocaleString("en")} of ${walk.title}: batch of ${walk.batch}, `
-      + `D’s loss ${figure(loss)}, G’s loss ${figure(log.g_loss)}${walk.penalty && log.penalty ? `, penalty ${figure(log.penalty)}` : ""}. `
+      + `D’s loss ${figure(loss)}, G’s loss ${figure(log.g_loss)}${walk.is_penalized ? `, penalty ${figure(log.penalty)}` : ""}. `
+      + (walk.every > 1 && !walk.is_penalized ? `The penalty is due in one of ${walk.every} steps, and not in this one: next in step ${Math.ceil((walk.step - 1) / walk.every) * walk.every + 1}. ` : "")
       + "The step was taken back, so training goes on as if nobody had looked.";
     at("update-walk").hidden = false;
     at("update-walk").dataset.walk = walk.walk;

@@ -174,7 +174,7 @@ export class Alone {
           ["D’s mean slope |∂D/∂x|", number(without.slope), number(held.slope)],
           ["gradient that G gets, mean |∂L/∂x| × N", number(without.gradient), number(held.gradient)],
         ]),
-        paragraph(`${steps} steps on this batch, with ${penalty} in each step${isOwn ? "" : "; this recipe has none of its own"}. Without it D goes on until it is certain, and its slope grows: a small change of a pixel changes its opinion a lot, and G is pushed hard in directions that change from step to step. With it, D stays flat around the images: less certain, and a smoother guide.`),
+        paragraph(`${steps} steps on this batch, with ${penalty} in each step${isOwn ? "" : "; this recipe has none of its own"}. Without it, D goes on until it is certain, and its slope grows: a small change of a pixel changes its opinion a lot. With it, D stays flatter around the images, and less certain. The gradient that G gets goes through that slope: ∂L/∂x = ∂L/∂D · ∂D/∂x.`),
       );
     } finally {
       at("alone").disabled = false;
