@@ -13,6 +13,8 @@ from gan.generator_file import load_sampler
 from gan.lab.play import search
 from gan.lab.train import starting
 from gan.lab.train.layer_figures import layer_norms
+from gan.lab.update import opening
+from tests.gan.lab.update.steps import CONV, opened
 from tests.support.lab import SHIPPED, browser_path, make_lab, make_run, serving
 from tests.support.small import TINY, digits
 
@@ -211,6 +213,84 @@ def test_a_person_trains(open_page, served, monkeypatch):
     expect(other.locator("#watched-about")).to_contain_text("images 43")
     expect(other.locator("#watched-picture")).to_have_attribute("src", re.compile("^blob:"))
     assert_accessible(other)
+
+
+def number_in(text):
+    """A number as the page writes it."""
+    return float(text.replace("−", "-"))
+
+
+def test_a_person_opens_one_update(open_page, monkeypatch):
+    images, labels = digits().reshape(-1, 1, 28, 28), np.zeros(len(digits()), np.uint8)
+    monkeypatch.setattr(opening, "get_recipe", lambda name: CONV)
+    monkeypatch.setattr(opening, "load", lambda *args, **settings: (images, labels))
+    alone, step = opened(CONV)
+    page = open_page(1280, "light", "update")
+    page.locator("#update-source").select_option("recipe:conv-r1r2")
+    page.locator("#update-batch").fill("8")
+    page.locator("#update-batch").press("Enter")
+    title = page.locator("#station-title")
+    expect(title).to_have_text("training images", timeout=30_000)
+    expect(page.locator("#update-chapters button")).to_have_count(14)
+    grey = pixels(page, ".array[data-name=x] canvas").reshape(-1, 86)[:28, :28]
+    assert np.abs(grey - (step.events[0].arrays["x"][0, 0] + 1) * 127.5).max() <= 1
+
+    # through the stations by keyboard: equation, source and numbers are those of the pass
+    page.locator("button.chapter", has_text="Back through G").click()
+    expect(title).to_have_text("G.5 Tanh")
+    page.locator("#stations [aria-current]").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowDown")
+    expect(title).to_have_text("G.0 Dense")
+    expect(page.locator("#station-marks")).to_contain_text("nobody needs ∂L/∂x")
+    expect(page.locator("#station-equations .katex-display")).to_have_count(3)
+    expect(page.locator("#station-equations .idle")).to_have_count(1)  # the one of dx
+    lit = page.locator("#source .lit")
+    expect(lit.first).to_contain_text("# dL/dW = x^T dy")
+    page.locator(".array[data-name=dW] summary").click()
+    cell = page.locator(".array[data-name=dW] td button").first
+    dW = next(e for e in step.events if e.of is alone.generator[0] and "dW" in e.arrays).arrays[
+        "dW"
+    ]
+    assert number_in(cell.inner_text()) == pytest.approx(dW[0, 0], rel=1e-2)
+
+    # a number is changed
+    cell.click()
+    expect(page.locator("#change-what")).to_contain_text("It belongs to W[0, 0]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#change-result")).to_contain_text("The gradient is right to")
+
+    # why G gets no gradient where D is certain
+    page.locator("button.chapter", has_text="G’s loss").click()
+    expect(title).to_have_text("G’s loss")
+    norm = page.locator("#certain-result tbody tr:first-child td").nth(1)
+    expect(norm).to_be_visible(timeout=30_000)
+    before = number_in(norm.inner_text())
+    page.locator("#certain").fill("-20")
+    expect(page.locator("#certain-result")).to_contain_text("D is certain", timeout=30_000)
+    assert number_in(norm.inner_text()) < 1e-6 * before
+
+    # what the penalty changes
+    page.locator("button.chapter", has_text="Penalty: its own backward").click()
+    expect(title).to_have_text("D.0 Conv2d")
+    page.locator("#stations li:last-child button").click()
+    page.locator("#alone").click()
+    slope = page.locator("#alone-table tbody tr:nth-child(3) td")
+    expect(slope).to_have_count(2, timeout=30_000)
+    without, held = map(number_in, slope.all_inner_texts())
+    assert held < without
+    assert_accessible(page)
+
+    # another tab sees the same step, also in a narrow window
+    narrow = open_page(380, "dark", "update")
+    expect(narrow.locator("#station-title")).to_have_text("training images")
+    narrow.locator("button.chapter", has_text="Adam moves D").click()
+    expect(narrow.locator("#station-title")).to_have_text("D.0 Conv2d")
+    expect(narrow.locator("#station-equations .katex-display")).to_have_count(1)
+    narrow.locator(".array[data-name=W] summary").click()
+    expect(narrow.locator(".array[data-name=W] td").first).to_be_visible()
+    assert narrow.evaluate("document.documentElement.scrollWidth") == 380
+    assert_accessible(narrow)
 
 
 def test_a_run_has_a_discriminator_and_a_problem_is_shown(open_page, served):

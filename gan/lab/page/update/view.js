@@ -214,5 +214,11 @@ export class UpdateView {
       if (!ran) row.append(Object.assign(document.createElement("span"), { className: "hint", textContent: "not computed here" }));
       return row;
     }));
+    for (const row of at("station-equations").children) {
+      if (row.scrollWidth <= row.clientWidth) continue; // else it scrolls, also by keyboard
+      row.tabIndex = 0;
+      row.setAttribute("role", "group");
+      row.setAttribute("aria-label", "Equation");
+    }
   }
 }
