@@ -62,17 +62,18 @@ def picture(
         Whether it is laid out as W or dW of a layer, which has no axis of samples.
     """
     at: np.ndarray = np.arange(array.size).reshape(array.shape)
-    pixels = math.prod(image_shape)
+    are_images = len(image_shape) == 3 and min(image_shape[1:]) > 1
+    pixels = math.prod(image_shape) if are_images else 0
     if at.ndim == 4 and is_weight:
         return _filters(at)
     if at.ndim == 4:
         return _channels_or_images(at, image_shape, sample)
-    if at.ndim == 2 and pixels > 1 and at.shape[1] == pixels:
+    if at.ndim == 2 and pixels and at.shape[1] == pixels:
         what = "row" if is_weight else "sample"
         return _images(at.reshape(len(at), *image_shape), f"each {what} as an image")
-    if at.ndim == 2 and pixels > 1 and at.shape[0] == pixels and is_weight:
+    if at.ndim == 2 and pixels and at.shape[0] == pixels and is_weight:
         return _images(at.T.reshape(-1, *image_shape), "each column as an image")
-    if at.ndim == 1 and pixels > 1 and at.size == pixels:
+    if at.ndim == 1 and pixels and at.size == pixels:
         return _images(at.reshape(1, *image_shape), "as an image")
     rows = at.reshape(len(at), -1) if at.ndim > 1 else at.reshape(1, -1)
     return _matrix(rows.T if rows.shape[1] == 1 else rows, array)

@@ -29,6 +29,7 @@ from gan.recipe import DIGITS
 from gan.recipes import recipes_for
 from gan.runs.checkpoint import NAME
 from gan.training.rehearsal import rehearse
+from gan.training.step.watching import G_UPDATE
 from gan.training.trainer import Trainer
 from nn.ops.base import Ops
 from nn.watching import Event
@@ -243,6 +244,8 @@ class UpdateRequests:
     def certain(self, message: Message) -> Answer:
         """What G is given if D were surer that its images are generated."""
         walk = self._named_walk(message)
+        if not any(event.within[:1] == (G_UPDATE,) for event in walk.events):
+            raise RunError("step: expected one that updates G, got one of D alone; open the next")
         shift = message.number("shift", -MOST_SHIFT, MOST_SHIFT)
         with self._twin_lock:
             return Answer({"objectives": certainty(self._the_twin(walk), shift)})

@@ -14,7 +14,7 @@ from gan.lab.update.chapters import chapter_of
 from gan.lab.update.twin import PIXEL, Place
 from gan.recipe import Recipe
 from gan.training.rehearsal import Rehearsal
-from gan.training.step.watching import D_UPDATE, G_UPDATE, PENALTY
+from gan.training.step.watching import D_UPDATE, G_UPDATE, GENERATED, PENALTY
 from nn.watching import Event
 
 TITLES = {
@@ -128,12 +128,12 @@ class Walk:
         if parameter := parameter_of(event, name):
             return Place(stage, event.of.path, parameter, index)
         if event.what == "forward" and name == "x" and self._is_first(event):
-            n = self.batch_size * int(np.prod(self.image_shape))
-            only_generated = len(event.within) > 1 and event.within[1] == "generated"
+            n = self.events[0].arrays["x"].size  # real images come first
+            only_generated = len(event.within) > 1 and event.within[1] == GENERATED
             return Place(stage, event.of.path, PIXEL, index + (n if only_generated else 0))
         is_image = event.what == "backward" and name == "dy" and self._is_last_of_g(event)
         if stage == G_UPDATE and is_image:
-            n = self.batch_size * int(np.prod(self.image_shape))
+            n = self.events[0].arrays["x"].size
             return Place(stage, event.of.path, PIXEL, index + n)
         return None
 

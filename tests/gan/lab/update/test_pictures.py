@@ -39,6 +39,13 @@ def test_a_picture_shows_entries_of_its_array(shape, is_weight):
         assert len(shown) == array.size or shape == (1000,)
 
 
+def test_points_are_no_images():
+    points = np.ones((5, 2), np.float32)
+    for shape in ((2,), (1, 1, 2)):
+        made = picture(points, shape, 0, False)
+        assert made.kind == "matrix" and made.places.shape == (5, 2)
+
+
 def test_images_and_channels_lie_in_tiles():
     x = np.arange(3 * 2 * 4 * 6, dtype=np.float32).reshape(3, 2, 4, 6)
     tiles = picture(x, IMAGE, 1, False).values(x)
