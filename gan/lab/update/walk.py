@@ -14,7 +14,7 @@ from gan.lab.update.chapters import chapter_of
 from gan.lab.update.twin import PIXEL, Place
 from gan.recipe import Recipe
 from gan.training.rehearsal import Rehearsal
-from gan.training.step.watching import D_UPDATE, G_UPDATE, GENERATED, PENALTY
+from gan.training.step.watching import D_UPDATE, G_UPDATE, GENERATED, PENALTY, REAL
 from nn.watching import Event
 
 TITLES = {
@@ -67,7 +67,8 @@ class Walk:
                         "stations": [],
                     }
                 )
-            chapters[-1]["stations"].append({"index": index, **station(event)})
+            described = {"index": index, **station(event), "images": self._images(event)}
+            chapters[-1]["stations"].append(described)
         return {
             "walk": self.number,
             "title": self.title,
@@ -81,6 +82,12 @@ class Walk:
             "log": log,
             "chapters": chapters,
         }
+
+    def _images(self, event: Event) -> str:
+        """Which images a pass of D is over, where there are two: REAL or GENERATED; else ""."""
+        scored = event if event.forward is None else self.rehearsal.events[event.forward]
+        which = scored.within[1] if len(scored.within) > 1 else ""
+        return which if scored.within[:1] == (D_UPDATE,) and which in (REAL, GENERATED) else ""
 
     def event(self, index: int) -> Event:
         """The event of a station."""
@@ -158,7 +165,7 @@ def station(event: Event) -> dict[str, Any]:
         marks.append("frozen")
     if event.what == "backward" and not event.settings.get("need_dx", True):
         marks.append("no ∂L/∂x")
-    if event.settings.get("grads") == "add":
+    if event.settings.get("grads") == "add" and layer.parameter_shapes:
         marks.append("adds")
     if event.what == "forward" and "mask" in event.arrays:
         marks.append("mask")

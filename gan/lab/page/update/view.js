@@ -161,7 +161,7 @@ export class UpdateView {
       const isHere = station.index === this.index;
       if (isHere) button.setAttribute("aria-current", "step");
       button.tabIndex = isHere ? 0 : -1;
-      button.append(Object.assign(document.createElement("span"), { textContent: station.title }));
+      button.append(Object.assign(document.createElement("span"), { textContent: [station.title, station.images].filter(Boolean).join(", ") }));
       const shape = station.from && station.to ? `(${station.from.join(", ")}) → (${station.to.join(", ")})` : "";
       button.append(Object.assign(document.createElement("small"), { textContent: shape }));
       button.addEventListener("click", () => this.go(station.index));
@@ -190,7 +190,7 @@ export class UpdateView {
     const answer = await this.ask("update look");
     if (index !== this.index || walk !== this.walk) return;
     const station = this.stations[index];
-    at("station-title").textContent = station.title;
+    at("station-title").textContent = [station.title, station.images && `on ${station.images} images`].filter(Boolean).join(" ");
     at("station-title").dataset.index = index;
     const way = { forward: "forward", backward: "backward", double_backward: "backward of backward", step: "step" }[station.what];
     at("station-layer").textContent = [answer.layer, way].filter(Boolean).join(" · ");

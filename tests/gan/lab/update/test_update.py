@@ -19,7 +19,7 @@ from gan.training.callback import Callback
 from gan.training.rehearsal import rehearse
 from nn.ops import get_ops
 from tests.gan.lab.train.test_train import OPTION, wait_for
-from tests.gan.lab.update.steps import CONV
+from tests.gan.lab.update.steps import CONV, PROBABILITIES
 from tests.support.lab import ask, decode, make_lab, serving
 from tests.support.small import digits, trainer, weights
 
@@ -110,6 +110,18 @@ def test_marks_say_what_is_frozen_drawn_or_of_the_batch(page):
     assert marks["D.1 LeakyReLU", "backward"] == []
     assert marks["G.2 BatchNorm", "forward"] == ["batch statistics"]
     assert marks["G.0 Dense", "backward"] == ["no ∂L/∂x"]
+
+
+def test_with_batch_norm_d_passes_real_and_generated_images_apart(page, monkeypatch):
+    monkeypatch.setattr(opening, "get_recipe", lambda name: PROBABILITIES)
+    walk, _ = opened(page)
+    chapters = {chapter["title"]: chapter["stations"] for chapter in walk["chapters"]}
+    for title in ("D scores", "Back through D"):
+        assert [each["images"] for each in chapters[title]] == ["real"] * 3 + ["generated"] * 3
+    assert [each["marks"] for each in chapters["Back through D"]][3:] == [
+        *(["adds"], ["adds"], ["no ∂L/∂x", "adds"]),
+    ]
+    assert {each["images"] for each in chapters["D scores again"]} == {""}
 
 
 def test_a_change_of_a_number_is_compared_with_the_gradient(page):
