@@ -139,6 +139,11 @@ class Twin:
         above, below = self.loss(place, SMALL), self.loss(place, -SMALL)
         return (above - below) / (2 * SMALL)
 
+    def gradient(self, place: Place) -> float:
+        """The entry of a parameter's gradient, by the same backward pass in float64."""
+        self.loss(stage=place.stage)
+        return float(getattr(self._layers[place.path], f"d{place.name}").reshape(-1)[place.index])
+
     def gradients(self, objective: Objective, shift: float) -> tuple[np.ndarray, float]:
         """What G's loss gives G if D's logits of generated images were shifted.
 

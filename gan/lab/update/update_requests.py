@@ -23,7 +23,7 @@ from gan.lab.update.experiments import certainty, d_alone, gradient_curves
 from gan.lab.update.formulas import LOSSES, PENALTIES
 from gan.lab.update.opening import new_trainer, trainer_of_run
 from gan.lab.update.pictures import figures, histogram, picture
-from gan.lab.update.twin import Twin, recorded_gradient
+from gan.lab.update.twin import PIXEL, Twin, recorded_gradient
 from gan.lab.update.walk import Walk, parameter_of
 from gan.recipe import DIGITS
 from gan.recipes import recipes_for
@@ -227,7 +227,9 @@ class UpdateRequests:
             twin = self._the_twin(walk)
             before, after = twin.loss_before(place.stage), twin.loss(place, by)
             slope = twin.slope(place)
-        said = recorded_gradient(walk.rehearsal.events, place, twin.has_penalty)
+            said = recorded_gradient(walk.rehearsal.events, place, twin.has_penalty)
+            has_double = said is not None and place.name != PIXEL
+            double = twin.gradient(place) if has_double else None
         return Answer(
             {
                 "stage": place.stage,
@@ -237,6 +239,7 @@ class UpdateRequests:
                 "quotient": (after - before) / by,
                 "slope": slope,
                 "gradient": said,
+                "double": double,
                 "penalty": twin.has_penalty,
             }
         )

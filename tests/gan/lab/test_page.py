@@ -258,7 +258,7 @@ def test_a_person_opens_one_update(open_page, monkeypatch):
     cell.click()
     expect(page.locator("#change-what")).to_contain_text("It belongs to W[0, 0]")
     page.keyboard.press("Enter")
-    expect(page.locator("#change-result")).to_contain_text("The gradient is right to")
+    expect(page.locator("#change-result")).to_contain_text("The gradient is right: it agrees")
 
     # why G gets no gradient where D is certain
     page.locator("button.chapter", has_text="G’s loss").click()

@@ -11,7 +11,7 @@ const SAID = {
   idle: "none yet",
   starting: "starting: reading the images; a recipe with clusters finds them first, and kernels may be compiled",
   running: "running",
-  paused: "paused; all is saved",
+  paused: "paused; all is saved, and One update can open the next step",
   stopping: "stopping after this step, then saving",
   done: "done",
   stopped: "stopped; all is saved",

@@ -56,7 +56,7 @@ export class Change {
   async ask() {
     const by = Number(at("change-by").value);
     at("change-result").replaceChildren(paragraph("Doing the step again in float64 …"));
-    const { stage, before, after, quotient, slope, gradient, penalty } = await this.send("update change", { array: this.name, place: this.place, by });
+    const { stage, before, after, quotient, slope, gradient, double, penalty } = await this.send("update change", { array: this.name, place: this.place, by });
     const loss = stage === "G's update" ? "L_G" : penalty ? "L_D with the penalty" : "L_D";
     const rows = [
       [`${loss} before`, before.toPrecision(9)],
@@ -65,14 +65,19 @@ export class Change {
       ["the same for a change near 0", number(slope)],
       [penalty && stage !== "G's update" ? "what the gradient said, the loss’s and the penalty’s part" : "what the gradient said", gradient === null ? "none was computed" : number(gradient)],
     ];
-    const error = gradient === null || !gradient ? null : Math.abs(slope / gradient - 1);
-    const said = gradient === null
-      ? "The loss depends on this number, but this update does not move it: no gradient was asked for."
-      : error === null ? "The gradient is 0."
-        : error < 1e-3 ? `The gradient is right to ${Math.max(1, Math.floor(-Math.log10(Math.max(error, 1e-12))))} digits.`
-          : "They differ: the loss has a kink nearby, or the gradient is so small that float32’s rounding shows.";
-    at("change-result").replaceChildren(tableOf(["", ""], rows), paragraph(said));
+    if (double !== null) rows.push(["the same backward pass in float64", number(double)]);
+    at("change-result").replaceChildren(tableOf(["", ""], rows), paragraph(verdict(slope, gradient, double ?? gradient)));
   }
+}
+
+// What the difference quotient says of the gradient.
+function verdict(slope, gradient, exact) {
+  if (gradient === null) return "The loss depends on this number, but this update does not move it: no gradient was asked for.";
+  if (!gradient && Math.abs(slope) < 1e-9) return "The gradient is 0, and so is the change of the loss.";
+  const digits = (a, b) => Math.floor(-Math.log10(Math.max(Math.abs(a / b - 1), 1e-12)));
+  const agree = digits(slope, exact);
+  if (!(agree >= 3)) return "They differ: the loss has a kink nearby, as a ReLU makes, or the gradient is so small that rounding shows.";
+  return `The gradient is right: it agrees to ${agree} digits${exact === gradient ? "" : ` in float64, and to ${Math.max(digits(gradient, exact), 0)} in the step’s float32`}.`;
 }
 
 // The gradient of G's loss at D's logits, and what reaches G.

@@ -135,6 +135,7 @@ def test_a_change_of_a_number_is_compared_with_the_gradient(page):
     header, _ = look("change", index=index, array="dW", place=5, by=1e-4)
     assert (header["stage"], header["what"]) == ("G's update", "W")
     assert header["slope"] == pytest.approx(header["gradient"], rel=1e-3)
+    assert header["double"] == pytest.approx(header["slope"], rel=1e-6)
     assert header["quotient"] == pytest.approx(header["gradient"], rel=0.05)
     assert header["after"] - header["before"] == pytest.approx(1e-4 * header["quotient"], rel=1e-3)
     for array, by, words in (("dy", 0.1, "a parameter, or a pixel"), ("dW", 0, "other than 0")):
