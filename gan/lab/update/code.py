@@ -24,8 +24,8 @@ def source_of(event: Event) -> dict[str, Any] | None:
     -------
     dict
         `file`; `first`, the number of the first line; `lines`; `ran` and `lit`, numbers of lines;
-        `equations`, each with `tex` and whether it `ran`; and `primitives`, the reference's source
-        by the name of each primitive that the lit lines call.
+        `equations`, each with `tex`, `note` and whether it `ran`; and `primitives`, the reference's
+        source by the name of each primitive that the lit lines call.
     """
     if event.function is None:
         return None
@@ -41,7 +41,7 @@ def source_of(event: Event) -> dict[str, Any] | None:
         if not at:
             continue
         did_run = bool(at & ran)
-        found.append({"tex": equation.tex, "ran": did_run})
+        found.append({"tex": equation.tex, "note": equation.note, "ran": did_run})
         lit |= at if did_run else set()
     text = "".join(lines)
     return {

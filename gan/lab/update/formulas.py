@@ -21,10 +21,13 @@ class Equation:
         it, or a part of a statement.
     tex
         The equation.
+    note
+        What its letters mean.
     """
 
     text: str
     tex: str
+    note: str = ""
 
 
 def _d(of: str, by: str) -> str:
@@ -32,6 +35,7 @@ def _d(of: str, by: str) -> str:
     return rf"\frac{{\partial {of}}}{{\partial {by}}}"
 
 
+STRIDE = "s: stride, h: padding"
 DY, DX, DW, DB = (_d("L", name) for name in ("y", "x", "W", "b"))
 DOWN = r"\mathrm{d}y"  # the gradient that went down through a layer, as a number of its own
 DDY = _d("P", r"(\mathrm{d}y)")  # of a penalty P on dx
@@ -50,12 +54,13 @@ _DENSE = {
     ],
 }
 _CONV = {
-    "forward": [Equation("self.ops.conv(", rf"y_{{n,k,p,q}} = {CONV_SUM}")],
+    "forward": [Equation("self.ops.conv(", rf"y_{{n,k,p,q}} = {CONV_SUM}", STRIDE)],
     "backward": [
         Equation(
             "dL/dW = dY^T X",
             rf"{_d('L', 'W_{k,i,j,c}')} = \sum_{{n,\,p,\,q}} {_d('L', 'y_{n,k,p,q}')}\; "
             r"x_{n,\,c,\,p s + i - h,\,q s + j - h}",
+            STRIDE,
         ),
         Equation(
             "dL/db = sum of dy over n, p, q",
@@ -77,6 +82,7 @@ _CONV_TRANSPOSE = {
             "self.ops.conv_transpose(",
             r"y_{n,\,k,\,p s + i - h,\,q s + j - h} \mathrel{+}= x_{n,c,p,q}\; W_{c,\,i,\,j,\,k}"
             r"\,,\quad \text{then } + b_k",
+            STRIDE,
         )
     ],
     "backward": [
@@ -84,6 +90,7 @@ _CONV_TRANSPOSE = {
             "dL/dW = X^T dY",
             rf"{_d('L', 'W_{c,i,j,k}')} = \sum_{{n,\,p,\,q}} x_{{n,c,p,q}}\; "
             + _d("L", r"y_{n,\,k,\,p s + i - h,\,q s + j - h}"),
+            STRIDE,
         ),
         Equation(
             "dL/db = sum of dy over n, p, q",
@@ -106,6 +113,7 @@ _BATCHNORM = {
         Equation(
             "self.ops.moving_average_(self.running_mean",
             r"\mu_\text{run} \leftarrow (1 - m)\,\mu_\text{run} + m\,\mu",
+            "m: momentum; the variance alike",
         ),
         Equation(
             "self.ops.shift_scale(",
@@ -132,11 +140,12 @@ _BATCHNORM = {
 def _leaky(below: str, slope: str) -> dict[str, list[Equation]]:
     """The equations of LeakyReLU and ReLU, given what y and dy/dx are where x is not above 0."""
     y = rf"\begin{{cases}} x & x > 0 \\ {below} & \text{{otherwise}} \end{{cases}}"
+    note = "a: slope" if slope == "a" else ""
     factor = rf"\begin{{cases}} 1 & y > 0 \\ {slope} & \text{{otherwise}} \end{{cases}}"
     return {
-        "forward": [Equation("self.ops.leaky_relu(", f"y = {y}")],
+        "forward": [Equation("self.ops.leaky_relu(", f"y = {y}", note)],
         "backward": [
-            Equation("dL/dx = dy (1 if y > 0 else slope)", rf"{DX} = {DY} \cdot {factor}")
+            Equation("dL/dx = dy (1 if y > 0 else slope)", rf"{DX} = {DY} \cdot {factor}", note)
         ],
         "double_backward": [
             Equation("dP/d(dy) = v (1 if y > 0 else slope)", rf"{DDY} = v \cdot {factor}")
@@ -205,6 +214,7 @@ EQUATIONS: dict[str, dict[str, list[Equation]]] = {
                 r"v_t &= \beta_2 v_{t-1} + (1 - \beta_2)\,g^2 \\ w &\leftarrow w - \eta\, "
                 r"\frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \varepsilon} "
                 r"\end{aligned}",
+                "η: learning rate, g: gradient, t: step",
             )
         ]
     },

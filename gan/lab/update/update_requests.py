@@ -174,7 +174,7 @@ class UpdateRequests:
             "items": described,
         }
         if event.what == "step":
-            fields["layer"] = repr_of_optimizer(event.settings["optimizer"])
+            fields["layer"] = repr_of_optimizer(**event.settings)
         if event.what == "generator_loss":
             arrays |= {f"curve.{name}": curve for name, curve in gradient_curves().items()}
         return Answer(fields, arrays)
@@ -293,8 +293,9 @@ def tex_of(walk: Walk, event: Event) -> list[str]:
     return []
 
 
-def repr_of_optimizer(optimizer: Any) -> str:
-    """An optimizer and its settings as text."""
+def repr_of_optimizer(optimizer: Any, learning_rate: float) -> str:
+    """An optimizer and its settings as text, with the learning rate of the step."""
     names = ("beta1", "beta2", "eps", "weight_decay", "clip_norm", "clip_value")
-    held = [f"{name}={value:g}" for name in names if (value := getattr(optimizer, name, None))]
+    held = [f"learning_rate={learning_rate:g}"]
+    held += [f"{name}={value:g}" for name in names if (value := getattr(optimizer, name, None))]
     return f"{type(optimizer).__name__}({', '.join(held)})"

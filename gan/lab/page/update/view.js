@@ -207,11 +207,12 @@ export class UpdateView {
 
   showEquations({ tex, source }, { of }) {
     const equations = [...tex.map((each) => ({ tex: each, ran: true })), ...(source?.equations ?? [])];
-    at("station-equations").replaceChildren(...equations.map(({ tex: each, ran }) => {
+    at("station-equations").replaceChildren(...equations.map(({ tex: each, note, ran }) => {
       const row = document.createElement("div");
       row.className = ran ? "equation" : "equation idle";
       row.append(formula(of === "D" ? each.replaceAll("\\partial L", "\\partial D") : each, true));
-      if (!ran) row.append(Object.assign(document.createElement("span"), { className: "hint", textContent: "not computed here" }));
+      const text = ran ? note : "not computed here";
+      if (text) row.append(Object.assign(document.createElement("span"), { className: "hint", textContent: text }));
       return row;
     }));
     for (const row of at("station-equations").children) {
