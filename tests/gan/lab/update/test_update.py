@@ -11,7 +11,7 @@ from gan.data.images.split import Split
 from gan.errors import RunError
 from gan.lab.train import session as sessions
 from gan.lab.train import starting
-from gan.lab.update import opening, update_requests
+from gan.lab.update import open_step, opening
 from gan.runs.checkpoint import NAME, Checkpoint, write_checkpoint
 from gan.runs.run import Run
 from gan.runs.settings import SOURCE, settings
@@ -198,21 +198,21 @@ def test_only_what_is_listed_is_opened(page, changed, words):
 
 
 def test_the_memory_of_a_step_is_bounded(page, monkeypatch):
-    monkeypatch.setattr(update_requests, "MOST_BYTES", 200_000)
+    monkeypatch.setattr(open_step, "MOST_BYTES", 200_000)
     header, _ = ask(page, "update open", **OPEN)
     assert "take a smaller batch" in header["message"]
 
 
 def test_one_step_is_opened_at_a_time(lab, monkeypatch):
     begun, go = threading.Event(), threading.Event()
-    kept = update_requests.new_trainer
+    kept = open_step.new_trainer
 
     def slow(*args):
         begun.set()
         go.wait(20)
         return kept(*args)
 
-    monkeypatch.setattr(update_requests, "new_trainer", slow)
+    monkeypatch.setattr(open_step, "new_trainer", slow)
     with serving(lab) as served, served.page() as one, served.page() as other:
         one.send(json.dumps({"kind": "update open", "id": 7, **OPEN}))
         assert begun.wait(20)
