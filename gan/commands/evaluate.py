@@ -31,6 +31,7 @@ from gan.commands.evaluating.images import evaluate_images
 from gan.commands.evaluating.neighbours import show_neighbours
 from gan.commands.evaluating.stacked import evaluate_stacked
 from gan.commands.shared.command_line import Parser
+from gan.commands.shared.image_options import add_own_images
 from gan.commands.shared.options import (
     add_data,
     add_device,
@@ -39,7 +40,6 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import checked, free_name, named
-from gan.commands.shared.own_images import add_own_images
 from gan.commands.shared.progress import printer
 from gan.data import stacked
 from gan.data.images import cifar10

@@ -26,6 +26,7 @@ from gan.commands.shared.closing import numba_hint, print_fid, print_how_to_eval
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
 from gan.commands.shared.config_file import add_config, with_config
 from gan.commands.shared.early_stopping import add_early_stopping, fids, print_best
+from gan.commands.shared.image_options import add_own_images
 from gan.commands.shared.options import (
     add_data,
     add_device,
@@ -35,12 +36,10 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
-from gan.commands.shared.own_images import add_own_images, name_of_data
 from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
-from gan.commands.shared.training_data import training_data
-from gan.commands.shared.tuning import add_tuning, settings_of, tuned
+from gan.commands.shared.tuning import add_tuning
 from gan.data import stacked
 from gan.data.clusters import ClusterIds
 from gan.data.images import cifar10
@@ -52,6 +51,9 @@ from gan.recipes import DEFAULT, DIGITS, get_recipe, table
 from gan.runs.resume import length_left, restore
 from gan.runs.run import CHECKPOINT_MINUTES, Run
 from gan.runs.settings import settings
+from gan.runs.starting.own_images import name_of_data
+from gan.runs.starting.training_data import training_data
+from gan.runs.starting.tuned import settings_of, tuned
 from gan.training.callback import Callback
 from gan.training.recording.tensorboard import TensorBoardCallback, summary_writer
 from gan.training.trainer import Trainer

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.commands.shared import training_data
 from gan.errors import RunError
 from gan.runs.checkpoint import read_checkpoint, write_checkpoint
 from gan.runs.checkpoint_callback import CheckpointCallback
 from gan.runs.history import History
 from gan.runs.lock import RunLock
 from gan.runs.run import Run
+from gan.runs.starting import training_data
 from gan.training.trainer import Trainer
 from nn import load_weights
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401

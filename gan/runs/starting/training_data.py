@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gan.commands.shared.early_stopping import split_digits
-from gan.commands.shared.own_images import fitted, image_split, unused_classes
 from gan.data.batches import BatchSource
 from gan.data.datasets import load
+from gan.data.held_out import default_split, hold_out
 from gan.data.images.split import Split
 from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
@@ -22,6 +20,7 @@ from gan.recipe import Recipe
 from gan.recipes import STACKED_DIGITS, recipes_for
 from gan.runs.checkpoint import Checkpoint
 from gan.runs.resume import check_data, digest, fallback_dataset
+from gan.runs.starting.own_images import Places, fitted, image_split, unused_classes
 
 Say = Callable[..., object]
 
@@ -70,7 +69,7 @@ class TrainingData:
 
 
 def training_data(
-    args: Namespace,
+    args: Places,
     config: dict[str, Any],
     checkpoint: Checkpoint | None,
     recipe: Recipe,
@@ -81,7 +80,7 @@ def training_data(
     Parameters
     ----------
     args
-        Of `byhand train`.
+        Where the data are.
     config
         The settings of the run; "validation" or "held_out" is added, the number of images held out.
     checkpoint
@@ -101,7 +100,7 @@ def training_data(
         _check_held_out(config)
     if config["dataset"] in SOURCES:
         whole, labels = _digits(config["dataset"], data_dir, args.quiet, checkpoint)
-        images, labels, digits = split_digits(whole, labels, config, is_new=checkpoint is None)
+        images, labels, digits = _split_digits(whole, labels, config, is_new=checkpoint is None)
         return recipe, TrainingData(
             images, labels, len(whole), digest(whole), data_dir, digits=digits
         )
@@ -121,6 +120,20 @@ def training_data(
         say(remark)
     config["held_out"] = n
     return recipe, TrainingData(split, split.labels, len(split), own.digest, where, split)
+
+
+def _split_digits(
+    images: np.ndarray, labels: np.ndarray, config: dict[str, Any], *, is_new: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The digits to train on, their labels, and those held out, or None.
+
+    The number held out is written into the settings of a new run.
+    """
+    if is_new and config["patience"] and config["validation"] is None:
+        config["validation"] = default_split(len(images))
+    if config["validation"] is None:
+        return images, labels, None
+    return hold_out(images, labels, config["validation"])  # type: ignore[return-value]
 
 
 def _digits(
