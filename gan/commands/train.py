@@ -42,7 +42,9 @@ from gan.commands.shared.signals import Stopper, on_signals
 from gan.commands.shared.tuning import add_tuning
 from gan.data import stacked
 from gan.data.clusters import ClusterIds
+from gan.data.image_shapes import POINTS
 from gan.data.images import cifar10
+from gan.data.points.patterns import PATTERNS
 from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.evaluation.collapse import CollapseCallback
 from gan.evaluation.early_stopping import EarlyStopping
@@ -81,7 +83,7 @@ def arguments() -> Namespace:
         help="train on N images per step (default: the recipe's)",
     )
     add_tuning(parser)
-    add_data(parser, [*SOURCES, cifar10.NAME, stacked.NAME], None, own=True)
+    add_data(parser, [*SOURCES, cifar10.NAME, stacked.NAME, *PATTERNS], None, own=True)
     add_own_images(parser)
     add_device(parser, None, tf32=True)
     add(
@@ -143,6 +145,7 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
     if config["dataset"]:
         shapes = {cifar10.NAME: cifar10.SHAPE, stacked.NAME: stacked.SHAPE}
+        shapes |= dict.fromkeys(PATTERNS, POINTS)
         recipe = recipe.for_images(shapes.get(config["dataset"], DIGITS))
     if config["tensorboard"]:
         summary_writer()  # raises here if it is not installed, not after the data are loaded
@@ -154,9 +157,10 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     targets: np.ndarray | ClusterIds | None = data.labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
-    recipe = tuned(recipe, config, data.n_trained)
+    recipe = tuned(recipe, config, data.n_in_epoch)
     hint = numba_hint(ops, config["device"])
-    say(f"{recipe.name} on {data.n_trained:,} images of {name_of_data(config)}, on {ops!r}{hint}")
+    n, what = f"{data.n_trained:,}", data.what
+    say(f"{recipe.name} on {n} {what} of {name_of_data(config)}, on {ops!r}{hint}")
     trainer = Trainer(
         recipe,
         data.images,
@@ -229,9 +233,11 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         say(f"  {to_paste('train', '--resume', run.path)}")
     chosen = config["validation"] or (config["patience"] and data.n_held_out)
     best = run.path / "best.npz" if chosen else None
-    print_next(run, say, "digits" if is_digits else "images", best)
+    print_next(run, say, "digits" if is_digits else what, best)
     if chosen:
         print_best(run, data.n_held_out, say)
+    elif what == "points":
+        pass  # nothing measures them
     elif not is_digits:
         print_how_to_evaluate(run, say)
     elif not args.quiet:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gan.data.points.files import is_point_file
+from gan.data.points.patterns import PATTERNS
 from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
-from gan.recipes import DEFAULT, STACKED_DEFAULT, get_recipe
+from gan.recipes import DEFAULT, POINTS_DEFAULT, STACKED_DEFAULT, get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint
 from gan.runs.run import CHECKPOINT_MINUTES
 from nn import WeightsError
@@ -29,6 +31,8 @@ DEFAULTS: dict[str, Any] = {
     "clip_value": None,
     "weight_decay": None,
     "n_critic": None,
+    "objective": None,
+    "penalty": None,
     "seed": 0,
     "device": "auto",
     "tf32": False,
@@ -67,6 +71,8 @@ LATER: dict[str, Any] = {  # runs of earlier versions lack these
     "clip_value": NUMBER | None,
     "weight_decay": NUMBER | None,
     "n_critic": int | None,
+    "objective": str | None,
+    "penalty": NUMBER | None,
     "patience": int | None,
     "validation": int | None,
     "tensorboard": bool,
@@ -105,8 +111,10 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
             config |= {"dataset": None, "source": {"name": name, **how}}
         else:
             _check_source(given, {})
-        if config["dataset"] == STACKED and "recipe" not in given:
-            config["recipe"] = STACKED_DEFAULT
+        if "recipe" not in given:
+            config["recipe"] = _recipe_for(config["dataset"], given.get("data"))
+        elif not {"data", "dataset"} & given.keys() and given["recipe"] == POINTS_DEFAULT:
+            config["dataset"] = next(iter(PATTERNS))
         if not any(length.values()):
             recipe = get_recipe(config["recipe"])
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
@@ -137,6 +145,15 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
     }
     config |= length if any(length.values()) else {}
     return _with_evaluation(config, is_new=False)
+
+
+def _recipe_for(dataset: str | None, data: str | None) -> str:
+    """The recipe of these data if no option names one."""
+    if dataset == STACKED:
+        return STACKED_DEFAULT
+    if dataset in PATTERNS or data is not None and is_point_file(data):
+        return POINTS_DEFAULT
+    return DEFAULT
 
 
 def _with_evaluation(config: dict[str, Any], *, is_new: bool) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that hold where none is given: those of the recipe, and DEFAULTS."""
     recipe = get_recipe(values["recipe"] or DEFAULTS["recipe"])
     of_recipe = {name: getattr(recipe, name, None) for name in (*DEFAULTS, *LENGTHS)}
-    of_recipe |= {"recipe": recipe.name, "schedule": None}
+    of_recipe |= {"recipe": recipe.name, "schedule": None, "objective": None, "penalty": None}
     defaults = {name: DEFAULTS.get(name, value) for name, value in of_recipe.items()}
     defaults |= {name: value for name, value in of_recipe.items() if value is not None}
     if values["data"] is not None:

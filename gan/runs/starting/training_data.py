@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ import numpy as np
 from gan.data.batches import BatchSource
 from gan.data.datasets import load
 from gan.data.held_out import default_split, hold_out
+from gan.data.image_shapes import POINTS
 from gan.data.images.split import Split
+from gan.data.points.files import is_point_file, read_points
+from gan.data.points.patterns import PATTERNS, pattern
+from gan.data.points.point_set import PointSet
 from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
 from gan.data.stacked import NAME as STACKED
@@ -20,6 +24,7 @@ from gan.recipe import Recipe
 from gan.recipes import STACKED_DIGITS, recipes_for
 from gan.runs.checkpoint import Checkpoint
 from gan.runs.resume import check_data, digest, fallback_dataset
+from gan.runs.settings import SOURCE
 from gan.runs.starting.own_images import Places, fitted, image_split, unused_classes
 
 Say = Callable[..., object]
@@ -45,6 +50,8 @@ class TrainingData:
         CIFAR-10 or the user's own images, and which of them are held out.
     digits
         Images of MNIST's format that are held out, or None.
+    what
+        "images" or "points".
     """
 
     images: np.ndarray | BatchSource
@@ -54,11 +61,17 @@ class TrainingData:
     data_dir: str | None
     split: Split | None = None
     digits: np.ndarray | None = None
+    what: str = "images"
 
     @property
     def n_trained(self) -> int:
         """How many images the run trains on."""
         return self.n_images - (0 if self.digits is None else len(self.digits))
+
+    @property
+    def n_in_epoch(self) -> int:
+        """How many images an epoch goes through: of few points, each several times."""
+        return self.images.epoch if isinstance(self.images, PointSet) else self.n_trained
 
     @property
     def n_held_out(self) -> int:
@@ -95,6 +108,9 @@ def training_data(
     RunError
         If the recipe does not fit the images, or none can be held out of them.
     """
+    path = path_of_points(args, config, checkpoint)
+    if path or config["dataset"] in PATTERNS:
+        return recipe.for_images(POINTS), _points(path, config, checkpoint)
     data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
     if config["dataset"] not in DIGIT_DATASETS:
         _check_held_out(config)
@@ -164,6 +180,36 @@ def _stacked(
     digits, _ = _digits("mnist", data_dir, quiet, checkpoint)
     stacked = StackedDigits(digits, random_triples(len(digits), N_TRIPLES, config["seed"]))
     return TrainingData(stacked, None, N_TRIPLES, digest(digits), data_dir)
+
+
+def path_of_points(
+    args: Places, config: Mapping[str, Any], checkpoint: Checkpoint | None
+) -> str | None:
+    """The file of the user's own points; None if the data are others."""
+    if config["dataset"]:
+        return None
+    kept = checkpoint.data_dir if checkpoint else None
+    path = args.data or kept or config["source"]["name"]
+    return path if is_point_file(path) else None
+
+
+def _points(
+    path: str | None, config: dict[str, Any], checkpoint: Checkpoint | None
+) -> TrainingData:
+    """A pattern, or the user's own points; "square" is added to the settings, where they lie."""
+    points = read_points(path) if path else PointSet(pattern(config["dataset"]), config["dataset"])
+    source = config.get("source") or {}
+    options = {name: source.get(name) for name in SOURCE}
+    options |= {name: config[name] for name in ("validation", "patience", "evaluate_every")}
+    for name, value in options.items():
+        if value is not None:
+            raise RunError(
+                f"--{name.replace('_', '-')}: expected images with it, got the points of "
+                f"{points.name}; do without it"
+            )
+    check_data(checkpoint, points.digest, path)
+    config["square"] = list(points.square)
+    return TrainingData(points, None, len(points), points.digest, path, what="points")
 
 
 def _check_held_out(config: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gan.objectives.named import named_objective
+from gan.objectives.penalties import Penalty, ZeroCentered
 from gan.recipe import Recipe
 from gan.training.named_schedule import named_schedule
 
@@ -31,7 +33,7 @@ def tuned(recipe: Recipe, config: Mapping[str, Any], n_images: int) -> Recipe:
     config
         The settings by name; None for those of the recipe.
     n_images
-        The number of training images, from which epochs become steps.
+        The number of training images in an epoch, which turns epochs into steps.
 
     Raises
     ------
@@ -40,6 +42,10 @@ def tuned(recipe: Recipe, config: Mapping[str, Any], n_images: int) -> Recipe:
     """
     given = {name: config[name] for name in FIELDS if config[name] is not None}
     recipe = replace(recipe, **given)
+    if config["objective"] is not None:
+        recipe = replace(recipe, objective=named_objective(config["objective"]))
+    if config["penalty"] is not None:
+        recipe = replace(recipe, penalty=_penalty(recipe, config["penalty"]))
     schedule = named_schedule(
         config["schedule"],
         n_steps=_n_steps(config, n_images // recipe.batch_size),
@@ -53,6 +59,14 @@ def tuned(recipe: Recipe, config: Mapping[str, Any], n_images: int) -> Recipe:
 def settings_of(recipe: Recipe) -> dict[str, Any]:
     """The settings that `tuned` took from the recipe or put into it."""
     return {name: getattr(recipe, name) for name in FIELDS}
+
+
+def _penalty(recipe: Recipe, weight: float) -> Penalty | None:
+    """R1 and R2 of this weight, as often as the recipe has them; None for a weight of 0."""
+    if not weight:
+        return None
+    own = recipe.penalty
+    return replace(own, gamma=weight) if isinstance(own, ZeroCentered) else ZeroCentered(weight)
 
 
 def _n_steps(config: Mapping[str, Any], steps_per_epoch: int) -> int | None:
