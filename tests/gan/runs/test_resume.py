@@ -45,7 +45,7 @@ def run(command, monkeypatch):  # noqa: F811
         "gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves")
     )
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda *args, **kwargs: (digits(43).reshape(-1, 1, 28, 28), np.arange(43) % 10),
     )
     return lambda *words: command(train, *words)
@@ -249,7 +249,7 @@ def test_minutes_that_run_out_in_a_checkpoint_leave_a_line_in_the_history(run, t
 def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
     """The run is killed at a record, before its row is written."""
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda *args, **kwargs: (digits(60).reshape(-1, 1, 28, 28), None),
     )
     monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 33)
@@ -371,7 +371,7 @@ def test_options_that_would_make_another_run_are_refused(run, tmp_path, option, 
 def test_other_images_are_refused(run, monkeypatch):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda *args, **kwargs: (digits(43, seed=1).reshape(-1, 1, 28, 28), None),
     )
     assert_refused(run("--resume", "here"), "data", "43 images of mnist-sample", "--data-dir")
@@ -387,7 +387,7 @@ def test_a_run_on_the_sample_stays_on_it_when_the_dataset_becomes_available(
     interrupted_run(run, monkeypatch, *words, "--steps", 9, "--out", "broken", at=3)
     full = digits(60, seed=1).reshape(-1, 1, 28, 28)
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda name, *args, **how: given(name) if name == "mnist-sample" else (full, None),
     )
     assert run("--resume", "broken", "--quiet") == (0, "", "")
