@@ -236,7 +236,7 @@ class TrainingSession:
         except ByhandError as problem:
             self._warnings.append(f"the settings stay as they were: {problem}")
         for watch in self._watches:
-            watch.on_start(started.trainer)
+            watch.on_start(started.trainer)  # it may be paused
         self._announce()
 
     def _set_wish_unless_stopped(self, wish: str) -> None:

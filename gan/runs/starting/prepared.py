@@ -68,6 +68,9 @@ class Prepared:
             device=before.ops,
         )
         trainer.load_state_dict(before.state_dict())
+        for name in ("generator", "discriminator"):  # no part of a state; for who looks at them
+            grads = (getattr(each, name).parameters.grad.flat for each in (trainer, before))
+            before.ops.copy_(*grads)
         self.config.update(changed)  # in place: what writes checkpoints and weights holds it too
         return replace(self, trainer=trainer)
 

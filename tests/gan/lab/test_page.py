@@ -11,8 +11,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from gan.generator_file import load_sampler
 from gan.lab.play import search
-from gan.lab.train import starting
 from gan.lab.train.layer_figures import layer_norms
+from gan.runs.starting import prepared, training_data
 from tests.support.lab import SHIPPED, browser_path, make_lab, make_run, serving
 from tests.support.small import TINY, digits
 
@@ -163,9 +163,9 @@ def test_a_person_draws_a_digit_and_finds_it(open_page, monkeypatch):
 
 
 def test_a_person_trains(open_page, served, monkeypatch):
-    monkeypatch.setattr(starting, "get_recipe", lambda name: TINY)
+    monkeypatch.setattr(prepared, "get_recipe", lambda name: TINY)
     images, labels = digits().reshape(-1, 1, 28, 28), np.zeros(len(digits()), np.uint8)
-    monkeypatch.setattr(starting, "load", lambda *args, **settings: (images, labels))
+    monkeypatch.setattr(training_data, "load", lambda *args, **settings: (images, labels))
     page = open_page(380, "dark", "train")
     expect(page.locator("#train-state")).to_have_text("none yet")
     page.locator("#recipe").select_option("mlp-leaky")

@@ -141,6 +141,7 @@ export class TrainView {
       objective: at("objective").value || null,
       penalty: number("penalty"),
       n_critic: number("n-critic"),
+      g_learning_rate: this.chosenData.points && at("start-held").checked ? 1e-12 : null,
       steps: number("steps"),
       batch_size: number("batch-size"),
       learning_rate: number("learning-rate"),
