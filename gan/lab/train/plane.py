@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
 import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
 
@@ -45,7 +46,7 @@ class PlaneCallback(Callback):
         Called as show(name, message) from the trainer's thread.
     """
 
-    def __init__(self, show: Callable[[str, bytes], object]) -> None:
+    def __init__(self, show: Show) -> None:
         self._show, self._due = show, -inf
         self.latest: dict[str, bytes] = {}
 
@@ -55,7 +56,11 @@ class PlaneCallback(Callback):
         self._look(trainer)
 
     def on_step(self, trainer: Trainer) -> None:
-        if time.monotonic() >= self._due or trainer.step_count >= trainer.last_step:
+        if time.monotonic() >= self._due:
+            self._look(trainer)
+
+    def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
+        if trainer.record_due:  # it may be the last step, or the last before a pause
             self._look(trainer)
 
     def _look(self, trainer: Trainer) -> None:
