@@ -110,7 +110,9 @@ def existing(name: str) -> Path:
     """The path of own data; `RunError` if nothing is there."""
     path = Path(name).expanduser().absolute()
     if not path.exists():
-        raise RunError(f"--data: expected images or points, got no file or folder {name}")
+        raise RunError(
+            f"--data: expected images or points, got no file or folder {name}; check the path"
+        )
     return path
 
 

@@ -112,9 +112,9 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
         else:
             _check_source(given, {})
         if "recipe" not in given:
-            config["recipe"] = _recipe_for(config["dataset"], given.get("data"))
-        elif not {"data", "dataset"} & given.keys() and given["recipe"] == POINTS_DEFAULT:
-            config["dataset"] = next(iter(PATTERNS))
+            config["recipe"] = recipe_for(config["dataset"], given.get("data"))
+        elif not {"data", "dataset"} & given.keys():
+            config["dataset"] = dataset_for(given["recipe"])
         if not any(length.values()):
             recipe = get_recipe(config["recipe"])
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
@@ -147,13 +147,18 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
     return _with_evaluation(config, is_new=False)
 
 
-def _recipe_for(dataset: str | None, data: str | None) -> str:
+def recipe_for(dataset: str | None, data: str | None) -> str:
     """The recipe of these data if no option names one."""
     if dataset == STACKED:
         return STACKED_DEFAULT
     if dataset in PATTERNS or data is not None and is_point_file(data):
         return POINTS_DEFAULT
     return DEFAULT
+
+
+def dataset_for(recipe: str) -> str:
+    """The data set of this recipe if no option names one."""
+    return next(iter(PATTERNS)) if recipe == POINTS_DEFAULT else DEFAULTS["dataset"]
 
 
 def _with_evaluation(config: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
