@@ -184,9 +184,9 @@ def test_an_interrupted_run_may_be_given_another_length(run, tmp_path, monkeypat
 def test_the_best_weights_equal_those_of_an_uninterrupted_run(run, tmp_path, monkeypatch):
     """FID is measured after complete epochs; the checkpoint contains the lowest."""
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
-    for reader in ("shared.training_data", "evaluating.image_evaluation"):
+    for reader in ("runs.starting.training_data", "commands.evaluating.image_evaluation"):
         monkeypatch.setattr(
-            f"gan.commands.{reader}.load",
+            f"gan.{reader}.load",
             lambda name, split, **how: (
                 digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28),
                 None,
@@ -208,9 +208,9 @@ def test_the_best_weights_equal_those_of_an_uninterrupted_run(run, tmp_path, mon
 
 def test_fid_can_be_requested_on_resume(run, tmp_path, monkeypatch):
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
-    for reader in ("shared.training_data", "evaluating.image_evaluation"):
+    for reader in ("runs.starting.training_data", "commands.evaluating.image_evaluation"):
         monkeypatch.setattr(
-            f"gan.commands.{reader}.load",
+            f"gan.{reader}.load",
             lambda name, split, **how: (
                 digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28),
                 None,
