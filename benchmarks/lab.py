@@ -1,8 +1,8 @@
-"""The lab: how fast a slider is answered, and whether the server's memory grows.
+"""The lab: how fast a slider is answered, frames of a run on points, and the server's memory.
 
     python -m benchmarks.lab
-    python -m benchmarks.lab --minutes 60 --looks 20
-    python -m benchmarks.lab --train --markdown
+    python -m benchmarks.lab --minutes 60 --looks 20 --train
+    python -m benchmarks.lab --points --markdown
 
 It starts `byhand lab` in an empty folder, opens the digits that come with the package through a
 websocket, as the page does, and moves a point: each answer holds the image, the classifier's
@@ -10,6 +10,10 @@ probabilities and the nearest training images. Every row has the median and the 
 ANSWERS answers, in ms from request to answer, and what the server holds in MiB. In between, the
 page draws 64 images, walks and searches. --train also trains `mlp-dropout` on the bundled sample
 meanwhile. The time that a browser takes to draw is not in the figures.
+
+--points watches a run on eight Gaussians instead: how many pictures of the plane reach a page in a
+second, and how many steps are made meanwhile. The last line says how fast the memory grows, by a
+straight line through all rows but those of the first quarter, when caches fill.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,6 +40,8 @@ from gan.errors import RunError
 ANSWERS = 200  # in a row
 WEIGHTS, LATENT = "package/digits.npz", 16
 WARM_UP_SECONDS = 300  # for kernels to be compiled and images to be read
+WARM_UP_STEPS = 200
+FEWEST_ROWS, SHORTEST = 3, 1.0  # minutes; of the memory's growth
 SERVER = "from gan.commands.main import main; main()"
 
 
@@ -45,7 +51,9 @@ def arguments() -> Any:
         "--minutes", type=positive_float, default=1.0, help="how long to go on (default: 1)"
     )
     add_count(parser, "--looks", 4, "rows of the table")
-    parser.add_argument("--train", action="store_true", help="train a run meanwhile")
+    runs = parser.add_mutually_exclusive_group()
+    runs.add_argument("--train", action="store_true", help="train a run meanwhile")
+    runs.add_argument("--points", action="store_true", help="watch a run on points instead")
     add_markdown(parser)
     return parser.parse_args()
 
@@ -55,18 +63,31 @@ class Page:
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket, self._id = socket, 0
+        self.planes, self.step = 0, 0  # pictures of the plane so far, and the step of the latest
 
     def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         """The header of the answer; `RunError` if it is an error."""
         self._id += 1
         self._socket.send(json.dumps({"kind": kind, "id": self._id, **fields}))
         while True:
-            message = self._socket.recv(timeout=WARM_UP_SECONDS)
-            header = json.loads(message[4 : 4 + int.from_bytes(message[:4], "little")])
+            header = self._next()
             if header.get("to") == self._id:
                 if header["kind"] == "error":
                     raise RunError(f"lab: expected an answer to {kind!r}, got {header['message']}")
                 return header
+
+    def _next(self) -> dict[str, Any]:
+        """The header of the next message."""
+        message = self._socket.recv(timeout=WARM_UP_SECONDS)
+        header = json.loads(message[4 : 4 + int.from_bytes(message[:4], "little")])
+        if header["kind"] == "plane":
+            self.planes, self.step = self.planes + 1, header["step"]
+        return header
+
+    def watch(self, until: float) -> None:
+        """Take what is shown until this time of `time.monotonic`."""
+        while time.monotonic() < until:
+            self._next()
 
     def look(self, rng: np.random.Generator) -> float:
         """Milliseconds that a point of random noise takes."""
@@ -137,6 +158,36 @@ def rows(minutes: float, looks: int, trains: bool) -> Iterator[tuple[str, str, s
             )
 
 
+def plane_rows(minutes: float, looks: int) -> Iterator[tuple[str, str, str, str, str]]:
+    """Rows of the table of a run on points."""
+    with serving() as (process, link), opened(link) as page:
+        page.ask("start", recipe="points", dataset="eight-gaussians", steps=10_000_000)
+        while page.step < WARM_UP_STEPS:
+            page.watch(time.monotonic() + 0.1)
+        began, first = time.monotonic(), None
+        for k in range(1, looks + 1):
+            since, planes, step = time.monotonic(), page.planes, page.step
+            page.watch(began + 60 * minutes * k / looks)
+            seconds, held = time.monotonic() - since, resident_memory(process.pid)
+            first = held if first is None else first
+            yield (
+                f"{(time.monotonic() - began) / 60:.1f}",
+                f"{(page.planes - planes) / seconds:.1f}",
+                f"{(page.step - step) / seconds:.0f}",
+                f"{held:.0f}",
+                f"{held - first:+.1f}",
+            )
+
+
+def growth(table: Sequence[Sequence[str]]) -> str:
+    """How fast the memory grows, in words."""
+    late = [(float(row[0]), float(row[-1])) for row in table[len(table) // 4 :]]
+    if len(late) < FEWEST_ROWS or late[-1][0] - late[0][0] < SHORTEST:
+        return "memory: a longer measurement, with more --looks, says how it grows"
+    slope = 60 * np.polyfit(*zip(*late), 1)[0]
+    return f"memory: {slope:+.1f} MiB an hour, over {late[-1][0] - late[0][0]:.1f} minutes"
+
+
 def others(page: Page, rng: np.random.Generator) -> None:
     """What a page asks for besides: images, a walk and a search."""
     points = {"z": rng.standard_normal((3, LATENT)).tolist(), "labels": [0, 1, 2]}
@@ -152,8 +203,14 @@ def others(page: Page, rng: np.random.Generator) -> None:
 def main() -> int:
     args = arguments()
     print(machine(), file=sys.stderr)
-    header = ["minutes", "median, ms", "95 %, ms", "held, MiB", "since the first, MiB"]
-    print(render(header, rows(args.minutes, args.looks, args.train), args.markdown))
+    measured = ["frames a second", "steps a second"] if args.points else ["median, ms", "95 %, ms"]
+    header = ["minutes", *measured, "held, MiB", "since the first, MiB"]
+    if args.points:
+        table = list(plane_rows(args.minutes, args.looks))
+    else:
+        table = list(rows(args.minutes, args.looks, args.train))
+    print(render(header, table, args.markdown))
+    print(growth(table))
     return 0
 
 

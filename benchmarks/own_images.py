@@ -37,12 +37,13 @@ from benchmarks.harness.tables import machine, render
 from gan.classifier.stored import StoredClassifier
 from gan.commands.evaluating.image_evaluation import image_evaluator
 from gan.commands.shared.command_line import Parser, positive_float, run, seed
-from gan.commands.shared.own_images import add_own_images, own_images
+from gan.commands.shared.image_options import add_own_images
 from gan.data.images.split import Split
 from gan.errors import RunError
 from gan.evaluation.image_evaluator import ImageEvaluator
 from gan.images import grid, save_picture
 from gan.runs.settings import SOURCE
+from gan.runs.starting.own_images import own_images
 from nn import get_ops
 from nn.serialization.files import atomic_write
 

@@ -42,7 +42,7 @@ from benchmarks.harness.rounds import interleaved
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, run
 from gan.errors import RunError
-from gan.recipes import RECIPES
+from gan.recipes import DIGITS, STACKED_DIGITS, recipes_for
 from nn import get_ops
 
 EAGER, TUNED, COMPILED = ["eager"], ["eager", "tuned"], ["eager", "tuned", "compiled"]
@@ -103,7 +103,7 @@ def row(recipe: str, peers: list[str], times: dict[str, list[float]]) -> list[st
 
 def main() -> int:
     args = arguments()
-    recipes = recipe_names(args.recipe, RECIPES)
+    recipes = recipe_names(args.recipe, [*recipes_for(DIGITS), *recipes_for(STACKED_DIGITS)])
     on_gpu = args.device == "cuda"
     card = ""
     if on_gpu or args.tf32:  # an error without a GPU

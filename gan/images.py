@@ -15,7 +15,8 @@ import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle thread
 import numpy as np
 from PIL import Image
 
-from gan.data.image_shapes import COLOURS, ImageShape
+from gan.data.image_shapes import COLOURS, POINTS, ImageShape
+from gan.scatter import SIDE, scatter
 from nn import ShapeError
 from nn.serialization.files import atomic_write
 
@@ -59,6 +60,8 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 def as_pictures(images: np.ndarray, image_shape: ImageShape) -> np.ndarray:
     """Generated images (N, ...) as pictures are stored: (N, H, W) in grey, (N, H, W, 3) in colour.
 
+    Points become one picture of them all.
+
     Parameters
     ----------
     images
@@ -66,10 +69,20 @@ def as_pictures(images: np.ndarray, image_shape: ImageShape) -> np.ndarray:
     image_shape
         (C, H, W).
     """
+    if image_shape == POINTS:
+        return scatter(images)
     images = images.reshape(-1, *image_shape)
     return (
         images[:, 0] if image_shape[0] == 1 else np.ascontiguousarray(images.transpose(0, 2, 3, 1))
     )
+
+
+def pictures_shape(n: int, image_shape: ImageShape) -> tuple[int, ...]:
+    """The shape of what `as_pictures` makes of n images."""
+    if image_shape == POINTS:
+        return (1, SIDE, SIDE, COLOURS)
+    channels, height, width = image_shape
+    return (n, height, width, COLOURS) if channels == COLOURS else (n, height, width)
 
 
 def _as_pictures(images: np.ndarray) -> np.ndarray:

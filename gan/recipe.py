@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gan.data.image_shapes import ImageShape, in_words
+from gan.data.image_shapes import POINTS, ImageShape, in_words
 from gan.errors import RunError
 from gan.latent import Latent
 from gan.objectives.objectives import NonSaturating, Objective
@@ -109,11 +109,13 @@ class Recipe:
         """
         if image_shape == self.image_shape:
             return self
-        if self.make_networks is None:
+        if self.make_networks is None or image_shape == POINTS:
+            other = "a recipe for any images, such as conv-clusters"
+            only = ", the only ones it is for" if self.make_networks is None else ""
             raise RunError(
-                f"recipe {self.name}: expected images of {in_words(self.image_shape)}, the only "
-                f"ones it is for, got {in_words(image_shape)}; take a recipe for any images, such "
-                "as conv-clusters"
+                f"recipe {self.name}: expected images of {in_words(self.image_shape)}{only}, got "
+                f"{in_words(image_shape)}; take "
+                f"{'the recipe points' if image_shape == POINTS else other}"
             )
         G, D = self.make_networks(image_shape)
         return replace(self, image_shape=image_shape, make_generator=G, make_discriminator=D)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from gan.data.image_shapes import ImageShape
+from gan.data.image_shapes import POINTS, ImageShape
 from gan.data.stacked import SHAPE
 from gan.errors import RunError
 from gan.latent import Latent
@@ -201,10 +201,28 @@ ALL = [
         fresh_noise=False,
     ),
     STACKED_DCGAN,
+    Recipe(
+        name="points",
+        origin="ours: Dense layers for points of a plane",
+        make_generator=lambda n_in: mlp([n_in, 64, 64, 2], leaky, [Tanh()]),
+        make_discriminator=lambda n_out: mlp([2, 64, 64, 64, n_out], leaky),
+        latent=Latent(2, "normal"),
+        image_range=MINUS_ONE_TO_ONE,
+        image_shape=POINTS,
+        penalty=ZeroCentered(0.02),
+        learning_rate=2e-3,
+        beta1=0.5,
+        beta2=0.99,
+        batch_size=256,
+        ema_decay=0.99,
+        fresh_noise=False,
+        steps=6_000,
+    ),
 ]
 RECIPES = {recipe.name: recipe for recipe in ALL}
 DEFAULT = CONV_CLUSTERS.name
 STACKED_DEFAULT = "stacked-ours"
+POINTS_DEFAULT = "points"
 
 
 def recipes_for(image_shape: ImageShape) -> dict[str, Recipe]:

@@ -160,15 +160,19 @@ class Sampler:
         Returns
         -------
         ndarray
-            float32 in [0, 1], (N, H, W) in grey, (N, H, W, 3) in colour.
+            float32 in [0, 1], (N, H, W) in grey, (N, H, W, 3) in colour. Points are in one picture.
         """
+        made = self.generated(inputs)
+        return as_pictures(made, self.image_shape or square(made.shape[1:]))
+
+    def generated(self, inputs: Array) -> np.ndarray:
+        """What the generator makes of inputs (N, n_in): float32 (N, ...) in [0, 1], on the host."""
         n = min(AT_ONCE, NUMBERS_AT_ONCE // pass_size(self.generator, inputs.shape[1:]))
         parts = [
             make_images(self.generator, inputs[i : i + n], self.image_range)
             for i in range(0, len(inputs), n)
         ]
-        made = np.concatenate(parts)
-        return as_pictures(made, self.image_shape or square(made.shape[1:]))
+        return np.concatenate(parts)
 
     def walks(self, rows: int, columns: int, seed: Any, digits: Any = None) -> np.ndarray:
         """Draw rows of images that lead from one random input of the generator to another.
@@ -199,6 +203,10 @@ class Sampler:
         RunError
             If the generator has no such class.
         """
+        return self.images(self.walk_inputs(rows, columns, seed, digits))
+
+    def walk_inputs(self, rows: int, columns: int, seed: Any, digits: Any = None) -> Array:
+        """The inputs (rows * columns, n_in) of `walks`, which says more."""
         if digits is not None:
             digits = np.repeat(digits, 2)
         elif self.classes:
@@ -211,7 +219,7 @@ class Sampler:
         for walk, (start, end) in zip(inputs, ends):
             walk[:, :size] = self.latent.walk(start[:size], end[:size], columns)
             walk[:, size:] = (1 - t) * start[size:] + t * end[size:]
-        return self.images(ops.asarray(inputs.reshape(rows * columns, -1)))
+        return ops.asarray(inputs.reshape(rows * columns, -1))
 
     def _random_classes(self, count: int, sequence: np.random.SeedSequence) -> np.ndarray:
         """Draw classes uniformly, or clusters from `class_prior`."""

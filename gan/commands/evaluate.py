@@ -31,6 +31,7 @@ from gan.commands.evaluating.images import evaluate_images
 from gan.commands.evaluating.neighbours import show_neighbours
 from gan.commands.evaluating.stacked import evaluate_stacked
 from gan.commands.shared.command_line import Parser
+from gan.commands.shared.image_options import add_own_images
 from gan.commands.shared.options import (
     add_data,
     add_device,
@@ -39,9 +40,9 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import checked, free_name, named
-from gan.commands.shared.own_images import add_own_images
 from gan.commands.shared.progress import printer
 from gan.data import stacked
+from gan.data.image_shapes import POINTS
 from gan.data.images import cifar10
 from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.errors import RunError
@@ -89,6 +90,11 @@ def main() -> int:
     if args.weights is not None:
         sampler, description = load_generator(args.weights, ops)
         training = description.training
+        if sampler.image_shape == POINTS:
+            raise RunError(
+                f"{args.weights}: expected a generator of images, got one of points, which these "
+                "figures do not measure; look at them with byhand predict"
+            )
     dataset = dataset_of(args, training)
     check_together(args, dataset, sampler)
     report = {"weights": args.weights, "samples": args.samples, "seed": args.seed}

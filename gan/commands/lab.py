@@ -4,7 +4,7 @@ For example:
 
     byhand lab
     byhand lab --port 8800 --no-browser
-    byhand lab --runs experiments
+    byhand lab --runs experiments --data photos
 """
 
 from __future__ import annotations
@@ -49,6 +49,14 @@ def arguments() -> argparse.Namespace:
         help=f"list the runs in this folder and put new ones into it (default: {RUNS}/)",
     )
     add(
+        "--data",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="also offer these images or points to train on; give it once for each (see byhand "
+        "train --data)",
+    )
+    add(
         "--host",
         default=ADDRESS,
         metavar="ADDRESS",
@@ -77,8 +85,8 @@ def main() -> int:
         "digits, which come with the package": pretrained(False),
         "digits by class, which come with the package": pretrained(True),
     }
-    listing = Listing(shipped, Path(args.runs))
     runs = Path(args.runs)
+    listing = Listing(shipped, runs, [existing(path) for path in args.data])
 
     def new_folder(recipe: str) -> Path:
         return free_folder(runs / run_folder(recipe).name)
@@ -96,6 +104,16 @@ def main() -> int:
 
         server_of(application(lab, token, args.host, port, started)).run(sockets=[at])
     return 0
+
+
+def existing(name: str) -> Path:
+    """The path of own data; `RunError` if nothing is there."""
+    path = Path(name).expanduser().absolute()
+    if not path.exists():
+        raise RunError(
+            f"--data: expected images or points, got no file or folder {name}; check the path"
+        )
+    return path
 
 
 def check_installed() -> None:

@@ -21,8 +21,11 @@ from gan.commands.shared.command_line import Parser, positive_int
 from gan.commands.shared.options import add_device, add_out, add_seed
 from gan.commands.shared.outputs import checked, checked_folder, free_name, named
 from gan.commands.shared.pretrained import add_weights, pretrained
+from gan.data.image_shapes import POINTS
+from gan.data.points.point_set import USUAL, Square
+from gan.description import Description
 from gan.errors import RunError
-from gan.generator_file import load_sampler
+from gan.generator_file import load_generator
 from gan.images import grid, save_picture
 from gan.nearest import did_you_mean
 from gan.recipe import DIGITS
@@ -33,7 +36,7 @@ from nn.serialization.files import atomic_write
 MOST = 100_000  # images in one call
 MAX_NUMBERS = 200_000_000  # pixels and colours in one call: 800 MB
 MAX_SHOWN = 2_400  # images in one picture; a multiple of STEPS
-COUNT = 64
+COUNT, N_POINTS = 64, 1000
 WALKS, STEPS = 8, 12  # rows and columns of --interpolate
 MAX_DIGITS = 100  # of --digits
 COLUMNS = 10  # of --classes
@@ -48,7 +51,8 @@ def arguments() -> argparse.Namespace:
         "--count",
         type=positive_int,
         metavar="N",
-        help=f"draw N images, or N rows with --interpolate (default: {COUNT}, or {WALKS} rows)",
+        help=f"draw N images, or N rows with --interpolate (default: {COUNT}, {N_POINTS:,} points, "
+        f"or {WALKS} rows)",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -102,7 +106,10 @@ def main() -> int:
     check_count(count, MOST // (STEPS if args.interpolate else 1))
     name = str(args.digit) if args.digit is not None else args.class_name
     weights = args.weights or pretrained(bool(name or args.digits or args.classes))
-    sampler = load_sampler(weights, get_ops(args.device))
+    sampler, description = load_generator(weights, get_ops(args.device))
+    are_points = sampler.image_shape == POINTS
+    if are_points and not (args.count or args.interpolate):
+        count = N_POINTS
     if args.classes and sampler.classes:
         check_count(count, MAX_SHOWN // sampler.classes)
     classes, columns = requested_classes(args, name, count, sampler)
@@ -112,18 +119,24 @@ def main() -> int:
         MAX_NUMBERS // math.prod(sampler.image_shape or DIGITS),
     )
     if args.interpolate:
-        images, columns = sampler.walks(count, STEPS, args.seed, classes), STEPS
+        inputs, columns = sampler.walk_inputs(count, STEPS, args.seed, classes), STEPS
     else:
-        images = sampler.images(sampler.inputs(n, args.seed, classes))
-    what = "digits" if are_digits(sampler) else "images"
+        inputs = sampler.inputs(n, args.seed, classes)
+    images = sampler.images(inputs)
+    what = "digits" if are_digits(sampler) else "points" if are_points else "images"
     out = out or free_name(Path(f"{what}.png"))
-    picture = grid(images[:MAX_SHOWN], columns)
+    picture = grid(images[:MAX_SHOWN], None if are_points else columns)
     with named(out):
         save_picture(out, picture)
-    if samples:
+    if samples and are_points:
+        save_points(samples, points_of(sampler.generated(inputs), description))
+    elif samples:
         save_samples(samples, images)
-    written = f"{out}: {min(len(images), MAX_SHOWN):,} {what}"
-    print(written + (f"; {samples}: {len(images):,} images" if samples else ""))
+    n_shown, kind = min(len(images), MAX_SHOWN), "images"
+    if are_points:
+        n_shown, kind = len(inputs), what
+    written = f"{out}: {n_shown:,} {what}"
+    print(written + (f"; {samples}: {len(inputs):,} {kind}" if samples else ""))
     if args.show:
         Image.fromarray(picture).show()
     return 0
@@ -212,6 +225,22 @@ def save_samples(path: Path, images: np.ndarray) -> None:
         path.mkdir(exist_ok=True)
         for number, image in enumerate(images):
             save_picture(path / f"{number:06}.png", np.rint(255 * image).astype(np.uint8))
+
+
+def points_of(generated: np.ndarray, description: Description) -> np.ndarray:
+    """Generated points where the data lie, float64 (N, 2), if the file says where."""
+    where = description.training.get("square")
+    numbers = isinstance(where, list) and [each for each in where if isinstance(each, float)]
+    square = Square(*numbers) if numbers and len(numbers) == len(Square._fields) else USUAL
+    return square.from_unit(generated.reshape(-1, 2).astype(np.float64))
+
+
+def save_points(path: Path, points: np.ndarray) -> None:
+    """Write points to an .npz; `RunError` for a folder, which is for images."""
+    if path.suffix != ".npz":
+        raise RunError(f"--save-samples: expected an .npz for points, got {path}; name a file")
+    with named(path), atomic_write(path) as file:
+        np.savez_compressed(file, points=points)
 
 
 def digit(text: str) -> int:

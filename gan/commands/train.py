@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from gan.commands.evaluating.image_evaluation import Stopped, fid_callback
@@ -26,6 +25,7 @@ from gan.commands.shared.closing import numba_hint, print_fid, print_how_to_eval
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
 from gan.commands.shared.config_file import add_config, with_config
 from gan.commands.shared.early_stopping import add_early_stopping, fids, print_best
+from gan.commands.shared.image_options import add_own_images
 from gan.commands.shared.options import (
     add_data,
     add_device,
@@ -35,26 +35,24 @@ from gan.commands.shared.options import (
     add_seed,
 )
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
-from gan.commands.shared.own_images import add_own_images, name_of_data
 from gan.commands.shared.pasting import to_paste
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
-from gan.commands.shared.training_data import training_data
 from gan.commands.shared.tuning import add_tuning
 from gan.data import stacked
-from gan.data.clusters import ClusterIds
 from gan.data.images import cifar10
+from gan.data.points.patterns import PATTERNS
 from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.evaluation.collapse import CollapseCallback
 from gan.evaluation.early_stopping import EarlyStopping
 from gan.folders import check_new
-from gan.recipes import DEFAULT, DIGITS, get_recipe, table
+from gan.recipes import DEFAULT, table
 from gan.runs.resume import length_left, restore
 from gan.runs.run import CHECKPOINT_MINUTES, Run
-from gan.runs.settings import settings, settings_of, tuned
+from gan.runs.settings import settings
+from gan.runs.starting.prepared import prepare, recipe_of
 from gan.training.callback import Callback
 from gan.training.recording.tensorboard import TensorBoardCallback, summary_writer
-from gan.training.trainer import Trainer
 from nn.ops import get_ops
 
 LOOK_EVERY = 0.1  # seconds; for the progress bar and Ctrl-C
@@ -79,7 +77,7 @@ def arguments() -> Namespace:
         help="train on N images per step (default: the recipe's)",
     )
     add_tuning(parser)
-    add_data(parser, [*SOURCES, cifar10.NAME, stacked.NAME], None, own=True)
+    add_data(parser, [*SOURCES, cifar10.NAME, stacked.NAME, *PATTERNS], None, own=True)
     add_own_images(parser)
     add_device(parser, None, tf32=True)
     add(
@@ -138,39 +136,19 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     run = None if args.resume is None else Run.resume(args.resume)
     checkpoint = run.checkpoint if run else None
     config = settings(vars(args), checkpoint)
-    recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
-    if config["dataset"]:
-        shapes = {cifar10.NAME: cifar10.SHAPE, stacked.NAME: stacked.SHAPE}
-        recipe = recipe.for_images(shapes.get(config["dataset"], DIGITS))
+    recipe, ops = recipe_of(config), get_ops(config["device"], config["tf32"])
     if config["tensorboard"]:
         summary_writer()  # raises here if it is not installed, not after the data are loaded
     out = Path(args.out) if args.out else run_folder(recipe.name)
     if not run:
         check_new(out if args.out else free_name(out))  # before the data are fetched
     is_digits = config["dataset"] in DIGIT_DATASETS
-    recipe, data = training_data(args, config, checkpoint, recipe, say)
-    targets: np.ndarray | ClusterIds | None = data.labels
-    if checkpoint and checkpoint.clusters is not None:
-        targets = ClusterIds(checkpoint.clusters)
-    recipe = tuned(recipe, config, data.n_trained)
     hint = numba_hint(ops, config["device"])
-    say(f"{recipe.name} on {data.n_trained:,} images of {name_of_data(config)}, on {ops!r}{hint}")
-    trainer = Trainer(
-        recipe,
-        data.images,
-        targets,
-        seed=config["seed"],
-        device=ops,
-        capture=not args.no_capture,
-    )
-    config |= settings_of(trainer.recipe) | {
-        "images": data.n_images,
-        "data": data.digest,
-        "device": ops.device if config["device"] == "auto" else config["device"],
-    }
+    prepared = prepare(args, config, checkpoint, ops, say, capture=not args.no_capture, hint=hint)
+    trainer, data, config = prepared.trainer, prepared.data, prepared.config
     recording: dict[str, Any] = {
         "checkpoint_minutes": config["checkpoint_minutes"],
-        "data_dir": data.data_dir and str(Path(data.data_dir).absolute()),
+        "data_dir": prepared.data_dir,
     }
     if config["evaluate_every"]:
         try:
@@ -227,9 +205,11 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         say(f"  {to_paste('train', '--resume', run.path)}")
     chosen = config["validation"] or (config["patience"] and data.n_held_out)
     best = run.path / "best.npz" if chosen else None
-    print_next(run, say, "digits" if is_digits else "images", best)
+    print_next(run, say, "digits" if is_digits else data.what, best)
     if chosen:
         print_best(run, data.n_held_out, say)
+    elif data.what == "points":
+        pass  # nothing measures them
     elif not is_digits:
         print_how_to_evaluate(run, say)
     elif not args.quiet:

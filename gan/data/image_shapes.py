@@ -8,6 +8,7 @@ from gan.errors import RunError
 
 ImageShape = tuple[int, int, int]  # (C, H, W)
 COLOURS = 3
+POINTS = (1, 1, 2)  # a point of a plane is an image of two pixels, x and y; no picture is as small
 
 
 def check_image_shape(shape: tuple[int, ...], generated: tuple[int, ...]) -> None:
@@ -61,5 +62,7 @@ def batch_shape(shape: tuple[int, ...]) -> str:
 
 def in_words(image_shape: ImageShape) -> str:
     """An image shape (C, H, W) for a message: 32 x 32 in grey."""
+    if image_shape == POINTS:
+        return "two coordinates"
     channels, height, width = image_shape
     return f"{width} x {height} in {'colour' if channels == COLOURS else 'grey'}"

@@ -1,14 +1,16 @@
-"""The weights and runs that the page may choose from; it can open nothing else."""
+"""The weights, runs and data that the page may choose from; it can open nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gan.errors import RunError
 
 MOST_RUNS = 200  # the latest
+DRAWN = "drawn-points"  # the folder of points that pages drew, in that of the runs
+MOST_DRAWN = 200
 WEIGHTS = {"weights.npz": "latest", "best.npz": "best by FID"}  # files of a run
 
 
@@ -40,10 +42,37 @@ class Listing:
         The weights that come with the package, by title.
     runs
         The folder of runs, which need not exist.
+    data
+        The user's own images and points.
     """
 
-    def __init__(self, shipped: Mapping[str, Path], runs: Path) -> None:
-        self._shipped, self.folder = dict(shipped), runs
+    def __init__(self, shipped: Mapping[str, Path], runs: Path, data: Iterable[Path] = ()) -> None:
+        self._shipped, self.folder, self._data = dict(shipped), runs, list(data)
+
+    @property
+    def drawn(self) -> Path:
+        """The folder of drawn points, which need not exist."""
+        return self.folder / DRAWN
+
+    def data(self) -> dict[str, Path]:
+        """The user's own data by name, then the points that pages drew, the latest first."""
+        names = [path.name for path in self._data]
+        own = {path.name if names.count(path.name) == 1 else str(path): path for path in self._data}
+        try:
+            drawn = [path for path in self.drawn.glob("*.csv") if not path.is_symlink()]
+            drawn.sort(key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
+        except OSError:
+            return own
+        return own | {f"{DRAWN}/{path.name}": path for path in drawn[:MOST_DRAWN]}
+
+    def data_path(self, name: str) -> Path:
+        """The data of that name; `RunError` unless they are listed."""
+        if name not in (known := self.data()):
+            raise RunError(
+                f"data: expected one of the {len(known)} listed, got {name!r:.80}; start the lab "
+                "with --data PATH"
+            )
+        return known[name]
 
     def runs(self) -> dict[str, Path]:
         """The folders of runs by name, the latest first. Links are left out."""

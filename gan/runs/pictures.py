@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gan.data.points.point_set import PointBatches
 from gan.folders import unwritable
 from gan.images import as_pictures, grid, save_gif, save_picture
+from gan.scatter import scatter
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn.serialization.files import atomic_write
@@ -96,8 +98,14 @@ class PicturesCallback(Callback):
 
 
 def fixed_pictures(trainer: Trainer) -> np.ndarray:
-    """The trainer's fixed samples: floats in [0, 1], (N, H, W) or (N, H, W, 3)."""
-    return as_pictures(trainer.fixed_samples(), trainer.image_shape)
+    """The trainer's fixed samples: floats in [0, 1], (N, H, W) or (N, H, W, 3).
+
+    Points are in one picture, with some of the data beneath them.
+    """
+    samples, batches = trainer.fixed_samples(), trainer.batches
+    if isinstance(batches, PointBatches):
+        return scatter(samples, beneath=batches.unit)
+    return as_pictures(samples, trainer.image_shape)
 
 
 def name_of(step: int) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from gan.data.sources import SOURCES
 from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
+from gan.images import pictures_shape
 from gan.runs.checkpoint import NAME, Checkpoint
 from gan.training.trainer import Trainer
 
@@ -85,8 +86,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, folder: Path) -> None:
     """
     try:
         trainer.load_state_dict((checkpoint.arrays, checkpoint.rest))
-        channels, height, width = trainer.image_shape
-        expected = (len(trainer.fixed_inputs), height, width, channels)[: 4 if channels > 1 else 3]
+        expected = pictures_shape(len(trainer.fixed_inputs), trainer.image_shape)
         for frame in checkpoint.frames.values():
             if len(frame) != expected[0]:
                 raise RunError(f"frames: expected {expected[0]} images in each, got {len(frame)}")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gan.data.points.files import is_point_file
+from gan.data.points.patterns import PATTERNS
 from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
-from gan.recipe import Recipe
-from gan.recipes import DEFAULT, STACKED_DEFAULT, get_recipe
+from gan.recipes import DEFAULT, POINTS_DEFAULT, STACKED_DEFAULT, get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint
 from gan.runs.run import CHECKPOINT_MINUTES
-from gan.training.named_schedule import named_schedule
 from nn import WeightsError
 
 LENGTHS = ("epochs", "steps", "minutes")
@@ -32,6 +31,8 @@ DEFAULTS: dict[str, Any] = {
     "clip_value": None,
     "weight_decay": None,
     "n_critic": None,
+    "objective": None,
+    "penalty": None,
     "seed": 0,
     "device": "auto",
     "tf32": False,
@@ -41,16 +42,6 @@ DEFAULTS: dict[str, Any] = {
     "tensorboard": False,
     "checkpoint_minutes": CHECKPOINT_MINUTES,
 }
-FIELDS = (  # of a recipe, which a setting of the same name replaces
-    "batch_size",
-    "learning_rate",
-    "g_learning_rate",
-    "d_learning_rate",
-    "clip_norm",
-    "clip_value",
-    "weight_decay",
-    "n_critic",
-)
 SOURCE = ("size", "channels", "fit", "labels", "background")  # how own images are read
 NUMBER = int | float
 TYPES: dict[str, Any] = {
@@ -80,6 +71,8 @@ LATER: dict[str, Any] = {  # runs of earlier versions lack these
     "clip_value": NUMBER | None,
     "weight_decay": NUMBER | None,
     "n_critic": int | None,
+    "objective": str | None,
+    "penalty": NUMBER | None,
     "patience": int | None,
     "validation": int | None,
     "tensorboard": bool,
@@ -118,8 +111,10 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
             config |= {"dataset": None, "source": {"name": name, **how}}
         else:
             _check_source(given, {})
-        if config["dataset"] == STACKED and "recipe" not in given:
-            config["recipe"] = STACKED_DEFAULT
+        if "recipe" not in given:
+            config["recipe"] = recipe_for(config["dataset"], given.get("data"))
+        elif not {"data", "dataset"} & given.keys():
+            config["dataset"] = dataset_for(given["recipe"])
         if not any(length.values()):
             recipe = get_recipe(config["recipe"])
             length |= {"epochs": recipe.epochs, "steps": recipe.steps}
@@ -150,6 +145,20 @@ def settings(options: Mapping[str, Any], checkpoint: Checkpoint | None) -> dict[
     }
     config |= length if any(length.values()) else {}
     return _with_evaluation(config, is_new=False)
+
+
+def recipe_for(dataset: str | None, data: str | None) -> str:
+    """The recipe of these data if no option names one."""
+    if dataset == STACKED:
+        return STACKED_DEFAULT
+    if dataset in PATTERNS or data is not None and is_point_file(data):
+        return POINTS_DEFAULT
+    return DEFAULT
+
+
+def dataset_for(recipe: str) -> str:
+    """The data set of this recipe if no option names one."""
+    return next(iter(PATTERNS)) if recipe == POINTS_DEFAULT else DEFAULTS["dataset"]
 
 
 def _with_evaluation(config: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
@@ -216,43 +225,3 @@ def _check_types(config: dict[str, Any], folder: str) -> None:
             f"{folder}/{NAME}: expected the run's dataset or source, got {source!r:.80}; "
             "no run wrote this file"
         )
-
-
-def tuned(recipe: Recipe, config: Mapping[str, Any], n_images: int) -> Recipe:
-    """The recipe with these settings in place of its own.
-
-    Parameters
-    ----------
-    recipe
-        A recipe.
-    config
-        The settings by name; None for those of the recipe.
-    n_images
-        The number of training images, from which epochs become steps.
-
-    Raises
-    ------
-    RunError
-        If a schedule does not fit the run.
-    """
-    given = {name: config[name] for name in FIELDS if config[name] is not None}
-    recipe = replace(recipe, **given)
-    schedule = named_schedule(
-        config["schedule"],
-        n_steps=_n_steps(config, n_images // recipe.batch_size),
-        steps=config["schedule_steps"],
-        factor=config["schedule_factor"],
-        warmup=config["warmup"],
-    )
-    return recipe if schedule is None else replace(recipe, schedule=schedule)
-
-
-def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """The settings that `tuned` took from the recipe or put into it."""
-    return {name: getattr(recipe, name) for name in FIELDS}
-
-
-def _n_steps(config: Mapping[str, Any], steps_per_epoch: int) -> int | None:
-    """The steps of the run, or None if only minutes limit it."""
-    epochs = config["epochs"] and config["epochs"] * steps_per_epoch
-    return min((end for end in (config["steps"], epochs) if end), default=None)

@@ -30,6 +30,9 @@ class Callback:
     def on_start(self, trainer: Trainer) -> None:
         """Called before the first step of `fit`."""
 
+    def on_step(self, trainer: Trainer) -> None:
+        """Called after each step, if it is overridden; it must be quick."""
+
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         """Called at least every LOG_EVERY steps, with the mean losses since the last call.
 

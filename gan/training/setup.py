@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from gan.data.clusters import class_prior
+from gan.data.image_shapes import POINTS
 from gan.errors import RunError
 from gan.recipe import Recipe
 from gan.sampling import Sampler, square
 from nn import Sequential
 from nn.ops.base import Array
 
-N_FIXED = 64  # fixed samples of a recipe without labelled classes
+N_FIXED, N_FIXED_POINTS = 64, 512  # fixed samples of a recipe without labelled classes
 MIN_COLUMNS, MAX_COLUMNS = 8, 10  # of the grid with labelled classes, about
 
 
@@ -58,12 +59,14 @@ def make_sampler(
 
 
 def fixed_inputs(sampler: Sampler, seed: np.random.SeedSequence) -> Array:
-    """N_FIXED inputs, or, with labelled classes, a square grid with each class in its columns.
+    """N_FIXED inputs, or N_FIXED_POINTS for points.
 
-    With more than MAX_COLUMNS classes, the grid runs through them row by row.
+    With labelled classes, a square grid with each class in its columns. With more than MAX_COLUMNS
+    classes, the grid runs through them row by row.
     """
     k = sampler.classes
     if not k:
-        return sampler.inputs(N_FIXED, seed)
+        n = N_FIXED_POINTS if sampler.image_shape == POINTS else N_FIXED
+        return sampler.inputs(n, seed)
     side = k * max(1, round(MIN_COLUMNS / k)) if k <= MAX_COLUMNS else MAX_COLUMNS
     return sampler.inputs(side**2, seed, np.arange(side**2) % k)

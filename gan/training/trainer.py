@@ -174,6 +174,7 @@ class Trainer(TrainableGAN):
             self.last_step, self._end_seconds, step=self.step_count, seconds=self.seconds
         )
         history: list[dict[str, Any]] = []
+        watchers = [each for each in callbacks if type(each).on_step is not Callback.on_step]
         self.stopwatch.start()
         try:
             for callback in callbacks:
@@ -186,6 +187,8 @@ class Trainer(TrainableGAN):
                     self.log.epoch.clear()
                     self.stopwatch.begin_epoch()
                 self.step()
+                for callback in watchers:
+                    callback.on_step(self)
                 made, stops = self._after_step(schedule, callbacks)
                 history += made
         finally:

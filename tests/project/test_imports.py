@@ -30,7 +30,7 @@ ROWS = [
     ["nn.__init__"],
     # gan: what is built on it
     ["gan.__init__", "gan.errors"],
-    ["gan.folders", "gan.nearest", "gan.uncopyable"],
+    ["gan.folders", "gan.nearest", "gan.scatter", "gan.uncopyable"],
     ["gan.data", "gan.objectives"],
     ["gan.classifier", "gan.images", "gan.latent", "gan.networks"],
     ["gan.description", "gan.recipe"],

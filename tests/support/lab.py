@@ -51,13 +51,13 @@ def make_run(runs, recipe=TINY, name="tiny"):
     return trained
 
 
-def make_lab(runs):
+def make_lab(runs, data=()):
     """A lab on the reference backend, which compiles nothing."""
 
     def new_folder(recipe):
         return free_folder(runs / recipe)
 
-    return Lab(Listing(SHIPPED, runs), get_ops("numpy"), new_folder)
+    return Lab(Listing(SHIPPED, runs, data), get_ops("numpy"), new_folder)
 
 
 def client(lab, port=80):

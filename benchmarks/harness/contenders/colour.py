@@ -10,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 
-from gan.commands.shared.own_images import fitted
 from gan.data.image_shapes import ImageShape
 from gan.data.images.split import Split
 from gan.errors import RunError
@@ -19,6 +18,7 @@ from gan.networks import small_discriminator, small_generator
 from gan.objectives.penalties import ZeroCentered
 from gan.recipe import MakeNetwork, Recipe
 from gan.recipes import CONV_CLUSTERS, RECIPES, get_recipe
+from gan.runs.starting.own_images import fitted
 from gan.training.state import TrainerState
 from gan.training.trainer import Trainer
 

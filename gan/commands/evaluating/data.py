@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from gan.commands.shared.own_images import own_images
 from gan.data.datasets import load
 from gan.data.image_shapes import ImageShape, in_words
 from gan.data.images import cifar10
@@ -22,6 +21,7 @@ from gan.recipe import DIGITS
 from gan.runs.checkpoint import NAME, read_checkpoint
 from gan.runs.resume import check_data
 from gan.runs.settings import SOURCE
+from gan.runs.starting.own_images import own_images
 from nn import WeightsError
 
 

@@ -11,7 +11,6 @@ from tqdm import tqdm
 from gan.classifier.stored import StoredClassifier
 from gan.commands.evaluating.data import dataset_split
 from gan.commands.shared.signals import Stopper, on_signals
-from gan.commands.shared.training_data import TrainingData
 from gan.data.datasets import load
 from gan.data.images.split import Split
 from gan.data.locations import data_root
@@ -20,6 +19,7 @@ from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
 from gan.evaluation.fid_callback import FIDCallback
 from gan.evaluation.image_evaluator import ImageEvaluator, half_of
+from gan.runs.starting.training_data import TrainingData
 from nn.ops.base import Ops
 
 CACHE = "classifiers"  # in the folder of all data sets

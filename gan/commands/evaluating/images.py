@@ -17,13 +17,13 @@ from gan.commands.evaluating.image_evaluation import (
     is_convincing,
     stored_classifier,
 )
-from gan.commands.shared.own_images import own_images
 from gan.commands.shared.progress import TIME_FORMAT
 from gan.data.image_shapes import ImageShape
 from gan.data.images.split import Split
 from gan.errors import RunError
 from gan.evaluation.image_evaluator import FEWEST, ImageEvaluator
 from gan.evaluation.samples import as_pixels, read_pixels
+from gan.runs.starting.own_images import own_images
 from gan.sampling import AT_ONCE, Sampler
 from nn.ops.base import Ops
 

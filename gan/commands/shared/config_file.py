@@ -20,7 +20,7 @@ from gan.commands.shared.command_line import (
 from gan.errors import RunError
 from gan.nearest import did_you_mean
 from gan.recipes import get_recipe
-from gan.runs.settings import DEFAULTS, LENGTHS, SOURCE
+from gan.runs.settings import DEFAULTS, LENGTHS, SOURCE, dataset_for, recipe_for
 
 NOT_IN_A_FILE = ("help", "config", "print_config", "list_recipes", "resume")
 # An option of the command line that stands against other settings of a file, which then give way
@@ -179,13 +179,12 @@ def _text(values: Mapping[str, Any], options: Mapping[str, argparse.Action]) -> 
 
 def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that hold where none is given: those of the recipe, and DEFAULTS."""
-    recipe = get_recipe(values["recipe"] or DEFAULTS["recipe"])
+    recipe = get_recipe(values["recipe"] or recipe_for(values["dataset"], values["data"]))
     of_recipe = {name: getattr(recipe, name, None) for name in (*DEFAULTS, *LENGTHS)}
-    of_recipe |= {"recipe": recipe.name, "schedule": None}
+    of_recipe |= {"recipe": recipe.name, "schedule": None, "objective": None, "penalty": None}
     defaults = {name: DEFAULTS.get(name, value) for name, value in of_recipe.items()}
     defaults |= {name: value for name, value in of_recipe.items() if value is not None}
-    if values["data"] is not None:
-        defaults["dataset"] = None
+    defaults["dataset"] = None if values["data"] is not None else dataset_for(recipe.name)
     if any(values[name] is not None for name in LENGTHS):
         defaults |= dict.fromkeys(LENGTHS)
     return defaults

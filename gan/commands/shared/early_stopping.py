@@ -1,14 +1,11 @@
-"""Early stopping of `byhand train`, and the images held out for it."""
+"""Early stopping of `byhand train`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from gan.commands.shared.command_line import Parser, positive_int
-from gan.data.held_out import default_split, hold_out
 from gan.runs.run import Run
 
 Say = Callable[..., object]
@@ -31,20 +28,6 @@ def add_early_stopping(parser: Parser) -> None:
         help="hold N training digits out and measure FID on them, not on test images "
         "(default: with --patience a tenth, at most 10,000)",
     )
-
-
-def split_digits(
-    images: np.ndarray, labels: np.ndarray, config: dict[str, Any], *, is_new: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The digits to train on, their labels, and those held out, or None.
-
-    The number held out is written into the settings of a new run.
-    """
-    if is_new and config["patience"] and config["validation"] is None:
-        config["validation"] = default_split(len(images))
-    if config["validation"] is None:
-        return images, labels, None
-    return hold_out(images, labels, config["validation"])  # type: ignore[return-value]
 
 
 def fids(history: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -40,7 +40,8 @@ def add_data(
         source.add_argument(
             "--data",
             metavar="PATH",
-            help="take the images in this folder, .zip, .tar, .npy or .npz",
+            help="take the images in this folder, .zip, .tar, .npy or .npz, or the points in this "
+            ".csv or .npy",
         )
     source.add_argument(
         "--dataset",

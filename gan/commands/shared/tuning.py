@@ -11,11 +11,12 @@ from gan.commands.shared.command_line import (
     positive_float,
     positive_int,
 )
+from gan.objectives.named import OBJECTIVES
 from gan.training.named_schedule import SCHEDULES
 
 
 def add_tuning(parser: Parser) -> None:
-    """Add the options, from --learning-rate to --n-critic."""
+    """Add the options, from --learning-rate to --penalty."""
     add = parser.add_argument
     rate: dict[str, Any] = {"type": positive_float, "metavar": "R"}
     add(
@@ -81,4 +82,17 @@ def add_tuning(parser: Parser) -> None:
         type=positive_int,
         metavar="N",
         help="update the discriminator N times per update of the generator (default: the recipe's)",
+    )
+    add(
+        "--objective",
+        type=one_of(OBJECTIVES),
+        metavar="NAME",
+        help=f"train with the losses of one of {', '.join(OBJECTIVES)} (default: the recipe's)",
+    )
+    add(
+        "--penalty",
+        type=at_least_0,
+        metavar="X",
+        help="weigh R1 and R2, the penalties on the discriminator's slope, by X, or do without "
+        "them at 0 (default: the recipe's)",
     )

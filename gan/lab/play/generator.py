@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
 
 # isort: split
 import numpy as np
 
+from gan.data.image_shapes import POINTS
 from gan.data.sources import DIGIT_DATASETS
 from gan.description import Description
 from gan.errors import RunError
@@ -48,6 +50,11 @@ class PlayedGenerator:
         """
         networks, info = load_weights(path, device=ops)
         sampler, _ = generator_of(path, networks, info)
+        if sampler.image_shape == POINTS:
+            raise RunError(
+                f"{Path(path).name}: expected a generator of images, got one of points; watch its "
+                "run in the view Train"
+            )
         n_logits, D = sampler.num_classes or 1, None
         if "D" in networks:
             D = without_sigmoid(networks["D"])

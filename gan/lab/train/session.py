@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from gan.data.datasets import load
 from gan.data.sources import DIGIT_DATASETS
 from gan.errors import CollapseWarning, RunError
 from gan.evaluation.collapse import CollapseCallback
-from gan.evaluation.evaluator import Evaluator
-from gan.evaluation.fid_callback import SAMPLES, SEED
 from gan.lab.messages import encode
-from gan.lab.train.starting import NewFolder, StartedRun, start_run
+from gan.lab.train.fid_on_request import FIDOnRequest
+from gan.lab.train.plane import PlaneCallback
+from gan.lab.train.starting import CHANGEABLE, NewFolder, StartedRun, resume_run, start_run
 from gan.lab.train.watching import Show, WatchCallback
 from gan.runs.resume import length_left
-from gan.sampling import Sampler
+from gan.runs.run import write_config
+from gan.runs.starting.own_images import name_of_data
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn import ByhandError
@@ -58,25 +58,33 @@ class TrainingSession:
         self._wish = ""  # "run", "pause", "step" or "stop"
         self._thread: threading.Thread | None = None
         self.started: StartedRun | None = None
-        self._watch: WatchCallback | None = None
-        self._wants_fid = False
-        self._fid_thread: threading.Thread | None = None
-        self._evaluator: tuple[str, Evaluator] | None = None
-        self.state, self._problem, self._fid = "idle", "", ""
+        self._watches: list[WatchCallback | PlaneCallback] = []
+        self._changes: dict[str, Any] = {}
+        self._fid = FIDOnRequest(ops, self._announce)
+        self.state, self._problem = "idle", ""
         self._warnings: list[str] = []
 
     # ---- what a page asks for
 
     def start(self, options: Mapping[str, Any]) -> None:
         """Start a run with these options of `byhand train`; `RunError` while another is going."""
+        self._begin(lambda: start_run(options, self._ops, self._new_folder))
+
+    def resume(self, folder: Path, steps: int | None) -> None:
+        """Continue the run in a folder to a step, or to its own length; `RunError` as `start`."""
+        self._begin(lambda: resume_run(folder, steps, self._ops))
+
+    def _begin(self, make: Callable[[], StartedRun]) -> None:
         with self._changed:
             if self.state in BUSY:
                 raise RunError("start: expected no run in this lab, got one; stop it first")
-            self._wish, self.started, self._watch = "run", None, None
-            self._problem, self._fid, self._warnings = "", "", []
+            self._wish, self.started, self._watches = "run", None, []
+            self._problem, self._warnings = "", []
+            self._fid.forget()
+            self._changes.clear()
             self.state = "starting"
         self._announce()
-        self._thread = threading.Thread(target=self._run, args=(options,), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(make,), daemon=True)
         self._thread.start()
 
     def pause(self) -> None:
@@ -91,6 +99,18 @@ class TrainingSession:
         """Make one step of a paused run."""
         self._ask("step", "paused")
 
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Give a run that is going, or paused, other settings of CHANGEABLE after this step."""
+        with self._changed:
+            if self.state not in ("running", "paused") or self.started is None:
+                raise RunError(
+                    f"change: expected a run that is going, got one that is {self.state}; start one"
+                )
+            self._changes |= changes
+            if self.state == "running":
+                self.started.trainer.stop()
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """End the run with everything saved."""
         self._ask("stop", *BUSY)
@@ -99,14 +119,9 @@ class TrainingSession:
         """Measure FID of the generator as it is at the next look, beside the training."""
         if self.state not in ("running", "paused") or self.started is None:
             raise RunError("FID: expected a run that is going, got none; start one")
-        if (dataset := self.started.config["dataset"]) not in DIGIT_DATASETS:
-            raise RunError(f"FID: expected a dataset of digits, which it needs, got {dataset}")
-        if self._fid_thread and self._fid_thread.is_alive():
-            raise RunError("FID: expected one measurement at a time; wait for the one going on")
-        self._fid, self._wants_fid = "measuring FID", True
-        self._announce()
+        self._fid.ask(self.started.config["dataset"])
         if self.state == "paused":
-            self._look(self.started.trainer)
+            self._fid.look(self.started.trainer)
 
     def while_paused(self, call: Callable[[Trainer], object]) -> None:
         """Call call(trainer) with the trainer of a paused run, which does nothing meanwhile."""
@@ -136,16 +151,18 @@ class TrainingSession:
             "state": self.state,
             "problem": self._problem,
             "warnings": self._warnings[-MOST_WARNINGS:],
-            "fid": self._fid,
+            "fid": self._fid.result,
             "run": str(started.run.path) if started else None,
             "recipe": started.config["recipe"] if started else None,
-            "dataset": started.config["dataset"] if started else None,
+            "dataset": name_of_data(started.config) if started else None,
             "images": started.config["images"] if started else None,
+            "points": started.are_points if started else False,
+            "settings": {name: started.config[name] for name in CHANGEABLE} if started else {},
         }
 
     def latest(self) -> dict[str, bytes]:
         """What the pages were shown last, for a page that has just come."""
-        return dict(self._watch.latest) if self._watch else {}
+        return {name: each for watch in self._watches for name, each in watch.latest.items()}
 
     def _ask(self, wish: str, *states: str) -> None:
         with self._changed:
@@ -164,12 +181,14 @@ class TrainingSession:
 
     # ---- the run's thread
 
-    def _run(self, options: Mapping[str, Any]) -> None:
+    def _run(self, make: Callable[[], StartedRun]) -> None:
         """Train, and say how it ended."""
         end = "failed"
         try:
-            started = start_run(options, self._ops, self._new_folder)
-            self._watch = WatchCallback(self._show, self._look)
+            started = make()
+            self._watches = [WatchCallback(self._show, self._fid.look)]
+            if started.are_points:
+                self._watches.append(PlaneCallback(self._show))
             self.started = started
             try:
                 with self._collapse_warnings():
@@ -187,16 +206,18 @@ class TrainingSession:
 
     def _train(self, started: StartedRun) -> str:
         """Train as the pages wish; returns how it ended."""
-        trainer, run = started.trainer, started.run
+        run = started.run
         is_digits = started.config["dataset"] in DIGIT_DATASETS
-        assert self._watch is not None
         checks: list[Callback] = [CollapseCallback()] if is_digits else []
-        callbacks = [self._watch, *run.callbacks, *checks]
-        while left := length_left(started.config, trainer, run.history):
+        callbacks = [*self._watches, *run.callbacks, *checks]
+        while left := length_left(started.config, started.trainer, run.history):
             wish = self._next_wish()
             if wish == "stop":
                 return "stopped"
-            trainer.fit(**({"steps": 1} if wish == "step" else left), callbacks=callbacks)
+            if wish == "change":
+                self._apply_changes(started)
+                continue
+            started.trainer.fit(**({"steps": 1} if wish == "step" else left), callbacks=callbacks)
             if wish == "step":
                 self._set_wish_unless_stopped("pause")
         return "done"
@@ -207,11 +228,27 @@ class TrainingSession:
             if self._wish == "pause":
                 self.state = "paused"
                 self._announce()
-                self._changed.wait_for(lambda: self._wish != "pause")
+                self._changed.wait_for(lambda: self._wish != "pause" or self._changes)
+            if self._changes and self._wish != "stop":
+                return "change"
             if self._wish != "stop":
                 self.state = "running"
                 self._announce()
             return self._wish
+
+    def _apply_changes(self, started: StartedRun) -> None:
+        """Continue with other settings, as `byhand train --resume` with options does."""
+        with self._changed:
+            changes = dict(self._changes)
+            self._changes.clear()
+        try:
+            started.prepared = started.prepared.with_settings(changes)
+            write_config(started.run.path, started.config)
+        except ByhandError as problem:
+            self._warnings.append(f"the settings stay as they were: {problem}")
+        for watch in self._watches:
+            watch.on_start(started.trainer)  # it may be paused
+        self._announce()
 
     def _set_wish_unless_stopped(self, wish: str) -> None:
         with self._changed:
@@ -243,28 +280,3 @@ class TrainingSession:
 
             warnings.showwarning = keep
             yield
-
-    # ---- FID
-
-    def _look(self, trainer: Trainer) -> None:
-        """Begin to measure FID if a page has asked for it; a copy of the generator is measured."""
-        if not self._wants_fid or self.started is None:
-            return
-        self._wants_fid = False
-        sampler, dataset = copy.deepcopy(trainer.sampler), self.started.config["dataset"]
-        self._fid_thread = threading.Thread(
-            target=self._measure, args=(sampler, dataset, trainer.step_count), daemon=True
-        )
-        self._fid_thread.start()
-
-    def _measure(self, sampler: Sampler, dataset: str, step: int) -> None:
-        """Measure, and announce the result."""
-        try:
-            if self._evaluator is None or self._evaluator[0] != dataset:
-                test_images, _ = load(dataset, "test", flat=False, quiet=True)
-                self._evaluator = dataset, Evaluator(test_images, self._ops)
-            fid = self._evaluator[1].fid(sampler.images(sampler.inputs(SAMPLES, SEED)))
-            self._fid = f"FID {fid:.3f} at step {step:,}"
-        except ByhandError as problem:
-            self._fid = f"FID: {problem}"
-        self._announce()

@@ -1,55 +1,78 @@
-"""A run as `byhand train` starts it, which `byhand train --resume` can continue."""
+"""A run as `byhand train` starts or resumes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
-
-# isort: split
-import numpy as np
-
-from gan.data.datasets import load
+from gan.data.image_shapes import POINTS
 from gan.data.images import cifar10
-from gan.data.images.image_set import ImageSet
+from gan.data.points.patterns import PATTERNS
 from gan.data.sources import SOURCES
 from gan.errors import RunError
-from gan.recipes import DIGITS, get_recipe
-from gan.runs.resume import digest
+from gan.recipes import get_recipe
+from gan.runs.resume import restore
 from gan.runs.run import Run
 from gan.runs.settings import LENGTHS, settings
+from gan.runs.starting.prepared import Prepared, prepare
 from gan.training.trainer import Trainer
 from nn.ops.base import Ops
 
-DATASETS = (*SOURCES, cifar10.NAME)
-OPTIONS = ("recipe", "dataset", "batch_size", "learning_rate", "seed", *LENGTHS)
+DATASETS = (*SOURCES, cifar10.NAME, *PATTERNS)
+CHANGEABLE = ("objective", "penalty", "g_learning_rate")  # while the run is going
+OPTIONS = (
+    *("recipe", "dataset", "data", "batch_size", "learning_rate", "seed", "n_critic"),
+    *CHANGEABLE,
+    *LENGTHS,
+)
+MEASURED = "evaluate_every"  # a setting of runs that measure FID themselves
 NewFolder = Callable[[str], Path]
 
 
-@dataclass(frozen=True)
+@dataclass
+class Place:
+    """Where the user's own data are, as `gan.runs.starting` takes it."""
+
+    data: str | None = None
+    data_dir: str | None = None
+    quiet: bool = True
+
+
+@dataclass
 class StartedRun:
-    """A trainer and the run that records it.
+    """A trainer with its data and settings, and the run that records it.
 
     Parameters
     ----------
-    trainer
-        At step 0.
+    prepared
+        The trainer, at step 0 or where the run was resumed.
     run
-        In a new folder.
-    config
-        The settings of the run.
+        Its folder.
     """
 
-    trainer: Trainer
+    prepared: Prepared
     run: Run
-    config: dict[str, Any]
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer; another one after a change of settings."""
+        return self.prepared.trainer
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings of the run."""
+        return self.prepared.config
+
+    @property
+    def are_points(self) -> bool:
+        """Whether it trains on points of a plane."""
+        return self.trainer.image_shape == POINTS
 
 
 def start_run(options: Mapping[str, Any], ops: Ops, new_folder: NewFolder) -> StartedRun:
-    """Read the images, make the networks, and make the folder of the run.
+    """Read the data, make the networks, and make the folder of the run.
 
     Parameters
     ----------
@@ -63,39 +86,61 @@ def start_run(options: Mapping[str, Any], ops: Ops, new_folder: NewFolder) -> St
     Raises
     ------
     RunError, DataError
-        If the settings do not fit together, or the images cannot be read.
+        If the settings do not fit together, or the data cannot be read.
     """
+    own = options.get("data")
+    if own and get_recipe(options["recipe"]).classes:
+        options = {**options, "labels": "folders"}
     config = settings(options, None)
-    recipe = get_recipe(config["recipe"])
-    images: np.ndarray | ImageSet
-    labels: np.ndarray | None
-    if config["dataset"] == cifar10.NAME:
-        images = cifar10.cifar10(quiet=True)
-        recipe = recipe.for_images(cifar10.SHAPE)
-        labels, data = images.labels, images.digest
-        if recipe.classes and images.class_names:
-            recipe = replace(recipe, classes=len(images.class_names))
-    else:
-        recipe = recipe.for_images(DIGITS)
-        images, labels = load(config["dataset"], "train", flat=False, quiet=True)
-        data = digest(images)
-    given = {
-        name: config[name] for name in ("batch_size", "learning_rate") if config[name] is not None
-    }
-    recipe = replace(recipe, **given)
-    trainer = Trainer(recipe, images, labels, seed=config["seed"], device=ops)
-    config |= {
-        "images": len(images),
-        "data": data,
-        "batch_size": trainer.batch_size,
-        "learning_rate": trainer.learning_rate,
-        "device": ops.device,
-    }
+    prepared = prepare(Place(own), config, None, ops, say=_quiet)
     try:
-        folder = new_folder(recipe.name)
+        folder = new_folder(prepared.recipe.name)
     except OSError as problem:
         raise RunError(
             f"runs: expected a folder that can be written ({problem.strerror}); start the lab with "
             "another --runs"
         ) from None
-    return StartedRun(trainer, Run.create(folder, config), config)
+    return StartedRun(prepared, Run.create(folder, config, data_dir=prepared.data_dir))
+
+
+def resume_run(folder: Path, steps: int | None, ops: Ops) -> StartedRun:
+    """Continue a run from its checkpoint.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    steps
+        The step at which it ends; None for its own length.
+    ops
+        The backend.
+
+    Raises
+    ------
+    RunError, DataError, WeightsError
+        If another process trains it, it cannot be read, or its data are gone.
+    """
+    run = Run.resume(folder)
+    try:
+        config = settings({"resume": str(folder), "steps": steps}, run.checkpoint)
+        if config[MEASURED]:
+            raise RunError(
+                f"{folder.name}: expected a run without --evaluate-every, got one that measures "
+                f"FID as it goes; continue it with byhand train --resume {folder}"
+            )
+        prepared = prepare(Place(), config, run.checkpoint, ops, say=_quiet)
+        assert run.checkpoint is not None
+        restore(prepared.trainer, run.checkpoint, run.path)
+        run.start(
+            config,
+            checkpoint_minutes=config["checkpoint_minutes"],
+            data_dir=prepared.data_dir,
+        )
+    except BaseException:
+        run.release()
+        raise
+    return StartedRun(prepared, run)
+
+
+def _quiet(*words: object) -> None:
+    """Print nothing."""

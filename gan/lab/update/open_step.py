@@ -12,8 +12,7 @@ from gan.lab.answers import Answer, Handler
 from gan.lab.listing import Listing
 from gan.lab.messages import Message, encode
 from gan.lab.train.session import TrainingSession
-from gan.lab.train.starting import DATASETS
-from gan.lab.update.opening import new_trainer, trainer_of_run
+from gan.lab.update.opening import DATASETS, new_trainer, trainer_of_run
 from gan.lab.update.twin import Twin
 from gan.lab.update.walk import Walk
 from gan.recipe import DIGITS

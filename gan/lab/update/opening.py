@@ -24,9 +24,12 @@ from gan.recipe import DIGITS, Recipe
 from gan.recipes import get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint, read_checkpoint
 from gan.runs.resume import check_data, digest, fallback_dataset, restore
-from gan.runs.settings import SOURCE, settings, tuned
+from gan.runs.settings import SOURCE, settings
+from gan.runs.starting.tuned import tuned
 from gan.training.trainer import Trainer
 from nn.ops.base import Ops
+
+DATASETS = (*SOURCES, cifar10.NAME)
 
 
 def new_trainer(recipe: str, dataset: str, batch_size: int, seed: int, ops: Ops) -> Trainer:
@@ -104,8 +107,9 @@ def _images(
         split = Split(whole)
         return split, split.labels, len(split)
     if dataset not in SOURCES:
-        known = ", ".join([*SOURCES, cifar10.NAME])
-        raise RunError(f"data: expected one of {known}, got {dataset!r:.60}; take another run")
+        raise RunError(
+            f"data: expected one of {', '.join(DATASETS)}, got {dataset!r:.60}; take another run"
+        )
     images, labels = load(dataset, "train", data_dir=data_dir, flat=False, quiet=True)
     if sample := fallback_dataset(checkpoint, digest(images)):
         images, labels = load(sample, "train", flat=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle threads spin
 from gan.errors import RunError
-from gan.images import grid
+from gan.images import as_pictures, grid
 from gan.training.callback import Callback
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class TensorBoardCallback(Callback):
             self._writer.add_scalar(tag, value, record["step"])
 
     def on_record(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        picture = grid(trainer.fixed_samples().reshape(-1, *trainer.image_shape))
+        picture = grid(as_pictures(trainer.fixed_samples(), trainer.image_shape))
         form = "HW" if picture.ndim == 2 else "HWC"
         self._writer.add_image("samples", picture, record["step"], dataformats=form)
         self._writer.flush()

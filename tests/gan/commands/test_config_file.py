@@ -86,7 +86,7 @@ def test_options_beside_the_file_win(parse, tmp_path):
 def test_a_run_from_a_file(run, tmp_path, monkeypatch):
     images = digits(64).reshape(-1, 1, 28, 28)
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load", lambda *args, **kwargs: (images, None)
+        "gan.runs.starting.training_data.load", lambda *args, **kwargs: (images, None)
     )
     monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.touch())
     text = 'recipe = "mlp-leaky"\ndataset = "mnist-sample"\nsteps = 1\nquiet = true\nout = "here"\n'

@@ -53,3 +53,7 @@ def test_a_port_is_one_that_exists(command, port):  # noqa: F811
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
 def test_all_addresses_at_once_are_refused(command, host):  # noqa: F811
     assert_refused(command(lab, "--host", host), "--host: expected one address or name")
+
+
+def test_own_data_must_exist(command):  # noqa: F811
+    assert_refused(command(lab, "--data", "nope"), "got no file or folder nope; check the path")

@@ -219,7 +219,7 @@ def test_cifar10_is_a_data_set_by_name(run, monkeypatch):
     images = from_array(
         np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), np.uint8), np.arange(8) % 2
     )
-    monkeypatch.setattr("gan.commands.shared.own_images.cifar10", lambda **how: images)
+    monkeypatch.setattr("gan.runs.starting.own_images.cifar10", lambda **how: images)
     words = "--dataset", "cifar10", "--recipe", "conv-r1r2-classes", *QUICK, "--out", "here"
     assert run(train, *words, "--steps", 1) == (0, "", "")
     assert run(train, "--resume", "here", "--steps", 2, "--quiet") == (0, "", "")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from gan.commands.evaluating import stacked as evaluating
-from gan.commands.shared import training_data
 from gan.data.datasets import load
 from gan.data.stacked import random_triples
 from gan.evaluation.feature_extractor import load_feature_extractor
@@ -15,6 +14,7 @@ from gan.evaluation.stacked_modes import modes, sample_triples
 from gan.generator_file import load_sampler
 from gan.recipes import RECIPES
 from gan.runs.checkpoint import read_checkpoint
+from gan.runs.starting import training_data
 from nn import Dense, Flatten, Reshape, Sequential, Tanh
 from tests.support.small import assert_refused, command, example  # noqa: F401
 
@@ -32,7 +32,7 @@ def run(command, monkeypatch):  # noqa: F811
         monkeypatch.setattr(module, "load", lambda *args, **kwargs: (images, labels))
     monkeypatch.setattr(evaluating, "N_SAMPLES", N_SAMPLES)
     monkeypatch.setattr("gan.data.stacked.N_TRIPLES", 64)
-    monkeypatch.setattr("gan.commands.shared.training_data.N_TRIPLES", 64)
+    monkeypatch.setattr("gan.runs.starting.training_data.N_TRIPLES", 64)
     monkeypatch.setattr(evaluating, "N_TRIPLES", 64)
     monkeypatch.setattr(
         "gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves")

@@ -56,7 +56,7 @@ def run(command, monkeypatch):  # noqa: F811
 def few_images(monkeypatch):
     """43 images: an epoch is four batches of ten."""
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load", lambda *args, **kwargs: (digits(43), None)
+        "gan.runs.starting.training_data.load", lambda *args, **kwargs: (digits(43), None)
     )
 
 
@@ -149,7 +149,7 @@ def test_a_run_started_in_the_same_second_keeps_its_folder(run, tmp_path, monkey
         (taken / "config.json").write_bytes(b"another's")
         return digits(64).reshape(-1, 1, 28, 28), None
 
-    monkeypatch.setattr("gan.commands.shared.training_data.load", load)
+    monkeypatch.setattr("gan.runs.starting.training_data.load", load)
     assert run(*QUICK, "--steps", 1) == (0, "", "")
     assert [p.name for p in taken.iterdir()] == ["config.json"]
     assert {p.name for p in (tmp_path / "runs" / "mlp-leaky-now-2").iterdir()} == EVERYTHING
@@ -345,7 +345,7 @@ def test_an_interrupt_while_loading_is_no_traceback(run, monkeypatch, tmp_path):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gan.commands.shared.training_data.load", interrupted)
+    monkeypatch.setattr("gan.runs.starting.training_data.load", interrupted)
     status, out, err = run(*QUICK)
     assert status == 130 and "Traceback" not in err
 

@@ -29,11 +29,11 @@ def run(command, monkeypatch):  # noqa: F811
         trainers.append(Trainer(*args, **kwargs))
         return trainers[-1]
 
-    monkeypatch.setattr(train, "Trainer", make)
+    monkeypatch.setattr("gan.runs.starting.prepared.Trainer", make)
     monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.touch())
     images = digits(43).reshape(-1, 1, 28, 28)
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda *args, **kwargs: (images, np.arange(43) % 10),
     )
 

@@ -95,7 +95,7 @@ def run(command, monkeypatch):  # noqa: F811
     monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 1)
     images = digits(43).reshape(-1, 1, 28, 28)
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda *args, **kwargs: (images, np.arange(43) % 10),
     )
 

@@ -2,6 +2,8 @@
 
 import io
 import re
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ from playwright.sync_api import expect, sync_playwright
 
 from gan.generator_file import load_sampler
 from gan.lab.play import search
-from gan.lab.train import starting
 from gan.lab.train.layer_figures import layer_norms
 from gan.lab.update import opening
+from gan.recipes import RECIPES
+from gan.runs.starting import prepared, training_data
 from tests.gan.lab.update.steps import CONV, opened
 from tests.support.lab import SHIPPED, browser_path, make_lab, make_run, serving
 from tests.support.small import TINY, digits
@@ -165,9 +168,9 @@ def test_a_person_draws_a_digit_and_finds_it(open_page, monkeypatch):
 
 
 def test_a_person_trains(open_page, served, monkeypatch):
-    monkeypatch.setattr(starting, "get_recipe", lambda name: TINY)
+    monkeypatch.setattr(prepared, "get_recipe", lambda name: TINY)
     images, labels = digits().reshape(-1, 1, 28, 28), np.zeros(len(digits()), np.uint8)
-    monkeypatch.setattr(starting, "load", lambda *args, **settings: (images, labels))
+    monkeypatch.setattr(training_data, "load", lambda *args, **settings: (images, labels))
     page = open_page(380, "dark", "train")
     expect(page.locator("#train-state")).to_have_text("none yet")
     page.locator("#recipe").select_option("mlp-leaky")
@@ -307,3 +310,51 @@ def test_a_run_has_a_discriminator_and_a_problem_is_shown(open_page, served):
     path.write_bytes(content)
     page.locator("#draw").click()
     expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_a_person_draws_points_and_sees_them_learned(open_page, served, monkeypatch):
+    monkeypatch.setattr("gan.data.points.point_set.EPOCH", 4096)
+    monkeypatch.setitem(RECIPES, "points", replace(RECIPES["points"], batch_size=16))
+    monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.touch())
+    page = open_page(380, "dark", "train")
+    page.locator("#dataset").select_option("points you draw")
+    expect(page.locator("#recipe")).to_have_value("points")
+    pad = page.locator("#draw-pad")
+    pad.focus()
+    for key in ("Space", "ArrowRight", "ArrowRight", "Space", "ArrowUp", "Space"):
+        page.keyboard.press(key)
+    pad.click(position={"x": 20, "y": 30})
+    expect(page.locator("#points-drawn")).to_have_text("20 points")
+    page.locator("#steps").fill("1000000")
+    page.locator("#start").click()
+    plane, state = page.locator("#plane-map"), page.locator("#train-state")
+    expect(plane).to_have_attribute("data-frames", re.compile(r"\d\d"), timeout=30_000)
+    expect(state).to_contain_text("points on 20 points of points-1.csv")
+    assert np.unique(pixels(page, "#plane-map")).size > 20
+
+    # the loss and the penalty change while it goes on
+    page.locator("#live-objective").select_option("minimax")
+    page.locator("#live-penalty-on").uncheck()
+    page.locator("#hold").check()
+    expect(page.locator("#hold")).to_be_checked()
+    config = served.lab.session.started.config
+    end = time.monotonic() + 20
+    wanted = {"objective": "minimax", "penalty": 0.0, "g_learning_rate": 1e-12}
+    while not wanted.items() <= config.items():
+        assert time.monotonic() < end
+        page.wait_for_timeout(20)
+    page.locator("#pause:enabled").click()
+    expect(state).to_have_attribute("data-state", "paused", timeout=30_000)
+    step = served.lab.session.started.trainer.step_count
+    expect(page.locator("#plane-step")).to_have_text(f"step {step:,}")
+    assert page.evaluate("document.documentElement.scrollWidth") == 380
+    assert_accessible(page)
+    page.locator("#stop").click()
+    expect(state).to_have_attribute("data-state", "stopped", timeout=30_000)
+
+    # it goes on from its folder
+    page.locator("#runs button", has_text="points").first.click()
+    page.locator("#resume-steps").fill(str(step + 3))
+    page.locator("#resume").click()
+    expect(state).to_have_attribute("data-state", "done", timeout=30_000)
+    expect(plane).to_have_attribute("data-step", str(step + 3))

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from gan.errors import RunError
+from gan.objectives.named import OBJECTIVES, named_objective
 from gan.objectives.objectives import (
     HingeLoss,
     LeastSquares,
@@ -160,3 +162,10 @@ def test_a_confident_discriminator_leaves_the_generator_its_gradient_unless_mini
         Relativistic().generator(far, cache, real=np.zeros_like(far))[1], -1 / 4, rtol=1e-6
     )
     assert np.abs(Minimax().generator(far, cache)[1]).max() < 1e-10
+
+
+def test_every_objective_has_a_name():
+    assert {type(each) for each in OBJECTIVES.values()} == {type(each) for each in FORMULAS}
+    assert named_objective("minimax") == Minimax()
+    with pytest.raises(RunError, match="expected one of non-saturating, .*, got 'w'"):
+        named_objective("w")

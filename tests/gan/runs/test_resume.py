@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.commands.shared import training_data
 from gan.errors import RunError
 from gan.runs.checkpoint import read_checkpoint, write_checkpoint
 from gan.runs.checkpoint_callback import CheckpointCallback
 from gan.runs.history import History
 from gan.runs.lock import RunLock
 from gan.runs.run import Run
+from gan.runs.starting import training_data
 from gan.training.trainer import Trainer
 from nn import load_weights
 from tests.support.small import CHECKOUT, assert_refused, command, digits, disk_is_full, example  # noqa: F401
@@ -45,7 +45,7 @@ def run(command, monkeypatch):  # noqa: F811
         "gan.runs.history.save_curves", lambda path, history: path.write_bytes(b"curves")
     )
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda *args, **kwargs: (digits(43).reshape(-1, 1, 28, 28), np.arange(43) % 10),
     )
     return lambda *words: command(train, *words)
@@ -184,9 +184,9 @@ def test_an_interrupted_run_may_be_given_another_length(run, tmp_path, monkeypat
 def test_the_best_weights_equal_those_of_an_uninterrupted_run(run, tmp_path, monkeypatch):
     """FID is measured after complete epochs; the checkpoint contains the lowest."""
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
-    for reader in ("shared.training_data", "evaluating.image_evaluation"):
+    for reader in ("runs.starting.training_data", "commands.evaluating.image_evaluation"):
         monkeypatch.setattr(
-            f"gan.commands.{reader}.load",
+            f"gan.{reader}.load",
             lambda name, split, **how: (
                 digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28),
                 None,
@@ -208,9 +208,9 @@ def test_the_best_weights_equal_those_of_an_uninterrupted_run(run, tmp_path, mon
 
 def test_fid_can_be_requested_on_resume(run, tmp_path, monkeypatch):
     monkeypatch.setattr("gan.evaluation.fid_callback.SAMPLES", 200)
-    for reader in ("shared.training_data", "evaluating.image_evaluation"):
+    for reader in ("runs.starting.training_data", "commands.evaluating.image_evaluation"):
         monkeypatch.setattr(
-            f"gan.commands.{reader}.load",
+            f"gan.{reader}.load",
             lambda name, split, **how: (
                 digits(43 if split == "train" else 300).reshape(-1, 1, 28, 28),
                 None,
@@ -249,7 +249,7 @@ def test_minutes_that_run_out_in_a_checkpoint_leave_a_line_in_the_history(run, t
 def test_checkpoints_within_an_epoch(run, tmp_path, monkeypatch):
     """The run is killed at a record, before its row is written."""
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda *args, **kwargs: (digits(60).reshape(-1, 1, 28, 28), None),
     )
     monkeypatch.setattr("gan.training.recording.schedule.RECORDS", 33)
@@ -371,7 +371,7 @@ def test_options_that_would_make_another_run_are_refused(run, tmp_path, option, 
 def test_other_images_are_refused(run, monkeypatch):
     assert run(*QUICK, "--steps", 1, "--out", "here")[0] == 0
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda *args, **kwargs: (digits(43, seed=1).reshape(-1, 1, 28, 28), None),
     )
     assert_refused(run("--resume", "here"), "data", "43 images of mnist-sample", "--data-dir")
@@ -387,7 +387,7 @@ def test_a_run_on_the_sample_stays_on_it_when_the_dataset_becomes_available(
     interrupted_run(run, monkeypatch, *words, "--steps", 9, "--out", "broken", at=3)
     full = digits(60, seed=1).reshape(-1, 1, 28, 28)
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load",
+        "gan.runs.starting.training_data.load",
         lambda name, *args, **how: given(name) if name == "mnist-sample" else (full, None),
     )
     assert run("--resume", "broken", "--quiet") == (0, "", "")

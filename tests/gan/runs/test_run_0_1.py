@@ -38,7 +38,7 @@ def name(request, monkeypatch):
     def load_first(*args, **kwargs):
         return [array[:N_IMAGES] for array in load(*args, **kwargs)]
 
-    monkeypatch.setattr("gan.commands.shared.training_data.load", load_first)
+    monkeypatch.setattr("gan.runs.starting.training_data.load", load_first)
     return request.param
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from gan.errors import CollapseWarning, RunError
+from gan.lab.train import fid_on_request
 from gan.lab.train import session as sessions
-from gan.lab.train import starting
 from gan.lab.train.layer_figures import dead_units, layer_norms
 from gan.lab.train.other_runs import config_of, history_of, picture_of
 from gan.lab.train.starting import OPTIONS
 from gan.runs.resume import restore
 from gan.runs.run import Run
+from gan.runs.starting import prepared, training_data
 from gan.training.callback import Callback
 from gan.training.trainer import Trainer
 from nn import Dense, LeakyReLU, ReLU, Sequential
@@ -27,9 +28,9 @@ OPTION = dict.fromkeys(OPTIONS) | {"recipe": "mlp-dropout", "dataset": "mnist-sa
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     """A lab whose runs take milliseconds."""
-    monkeypatch.setattr(starting, "get_recipe", lambda name: TINY)
+    monkeypatch.setattr(prepared, "get_recipe", lambda name: TINY)
     images, labels = digits().reshape(-1, 1, 28, 28), np.zeros(len(digits()), np.uint8)
-    monkeypatch.setattr(starting, "load", lambda *args, **settings: (images, labels))
+    monkeypatch.setattr(training_data, "load", lambda *args, **settings: (images, labels))
     monkeypatch.setattr(sessions, "CollapseCallback", Callback)
     lab = make_lab(tmp_path / "runs")
     yield lab
@@ -142,8 +143,8 @@ def test_fid_is_that_of_the_step_it_names_though_training_goes_on(lab, monkeypat
         def fid(self, images):
             return float(images.mean())
 
-    monkeypatch.setattr(sessions, "Evaluator", Measures)
-    monkeypatch.setattr(sessions, "SAMPLES", 20)
+    monkeypatch.setattr(fid_on_request, "Evaluator", Measures)
+    monkeypatch.setattr(fid_on_request, "SAMPLES", 20)
     lab.session.start({**OPTION, "steps": 1_000_000})
     wait_for(lab.session, "running")
     lab.session.measure_fid()
@@ -153,7 +154,7 @@ def test_fid_is_that_of_the_step_it_names_though_training_goes_on(lab, monkeypat
         time.sleep(0.01)
     alone = trainer(device="numpy")
     alone.fit(steps=int(found[2].replace(",", "")))
-    images = alone.sampler.images(alone.sampler.inputs(20, sessions.SEED))
+    images = alone.sampler.images(alone.sampler.inputs(20, fid_on_request.SEED))
     assert float(found[1]) == pytest.approx(images.mean(), abs=6e-4)
 
 

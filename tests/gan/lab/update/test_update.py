@@ -10,11 +10,11 @@ import pytest
 from gan.data.images.split import Split
 from gan.errors import RunError
 from gan.lab.train import session as sessions
-from gan.lab.train import starting
 from gan.lab.update import open_step, opening
 from gan.runs.checkpoint import NAME, Checkpoint, write_checkpoint
 from gan.runs.run import Run
 from gan.runs.settings import SOURCE, settings
+from gan.runs.starting import prepared, training_data
 from gan.training.callback import Callback
 from gan.training.rehearsal import rehearse
 from nn.ops import get_ops
@@ -31,8 +31,9 @@ OPEN = {**RECIPE, "batch_size": 8, "steps": 0}
 def lab(tmp_path, monkeypatch):
     """A lab whose recipes are all CONV, of 43 images."""
     images, labels = digits().reshape(-1, 1, 28, 28), np.zeros(43, np.uint8)
-    for module in (opening, starting):
+    for module in (opening, prepared):
         monkeypatch.setattr(module, "get_recipe", lambda name: CONV)
+    for module in (opening, training_data):
         monkeypatch.setattr(module, "load", lambda *args, **settings: (images, labels))
     monkeypatch.setattr(sessions, "CollapseCallback", Callback)
     lab = make_lab(tmp_path / "runs")

@@ -120,7 +120,7 @@ def test_the_command_writes_them_into_the_folder_of_the_run(command, monkeypatch
     train = example("train_mnist_gan")
     images = digits(43).reshape(-1, 1, 28, 28)
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load", lambda *args, **kwargs: (images, None)
+        "gan.runs.starting.training_data.load", lambda *args, **kwargs: (images, None)
     )
     monkeypatch.setattr("gan.runs.history.save_curves", lambda path, history: path.touch())
     words = "--dataset", "mnist-sample", "--recipe", "mlp-leaky", "--batch-size", 10, "--quiet"

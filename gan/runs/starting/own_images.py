@@ -1,21 +1,17 @@
-"""Training images other than MNIST's: the options of `byhand train --data`, and reading them."""
+"""Training images other than MNIST's: reading them, and fitting a recipe to them."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from gan.commands.shared.command_line import Parser, one_of, positive_int
-from gan.commands.shared.progress import TIME_FORMAT
 from gan.data.images.arrays import from_array, is_array_file
 from gan.data.images.cifar10 import cifar10
 from gan.data.images.folder import CACHE, from_folder
-from gan.data.images.image_files import FITS
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
 from gan.description import MAX_CLASSES
@@ -26,40 +22,25 @@ from gan.runs.checkpoint import Checkpoint
 from gan.runs.resume import check_data
 from gan.runs.settings import SOURCE
 
+BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
 
-def add_own_images(parser: Parser) -> None:
-    """Add the options that say how the images of --data are read."""
-    add = parser.add_argument
-    add(
-        "--size",
-        type=positive_int,
-        metavar="N",
-        help="with --data, scale images to N x N pixels (default: the smallest of 28, 32, 48, 64 "
-        "that is at least their median shorter side, or 64)",
-    )
-    add(
-        "--channels",
-        type=int,
-        choices=(1, 3),
-        help="with --data, make images grey, 1, or colour, 3 (default: as they are)",
-    )
-    add(
-        "--fit",
-        type=one_of(FITS),
-        metavar="HOW",
-        help=f"with --data, make images square by one of {', '.join(FITS)} (default: crop)",
-    )
-    add(
-        "--labels",
-        type=one_of(("folders",)),
-        metavar="folders",
-        help="with --data, take the folders at the first level as classes",
-    )
-    add(
-        "--background",
-        metavar="COLOUR",
-        help="with --data, lay transparent images on this colour, which also pads (default: black)",
-    )
+
+class Places(Protocol):
+    """Where the data of a run are; the options of `byhand train` fit.
+
+    Attributes
+    ----------
+    data
+        The path of the user's own data, or None.
+    data_dir
+        The folder of data files, or None for the default.
+    quiet
+        Whether to hide progress bars.
+    """
+
+    data: str | None
+    data_dir: str | None
+    quiet: bool
 
 
 def own_images(
@@ -72,7 +53,7 @@ def own_images(
     path
         A folder, .zip or .tar of image files, a .npy or an .npz.
     options
-        Those of `add_own_images` by name; None for those that were not given.
+        Those of `SOURCE` by name; None for those that were not given.
     data_dir
         The folder of the cache of decoded images; None for the default.
     quiet
@@ -91,7 +72,7 @@ def own_images(
                 f"images are taken as they are; do without --{name}"
             )
         return from_array(path)
-    with tqdm(desc="decoding", bar_format=TIME_FORMAT, disable=quiet, leave=False) as bar:
+    with tqdm(desc="decoding", bar_format=BAR, disable=quiet, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
@@ -102,7 +83,7 @@ def own_images(
 
 
 def image_split(
-    args: Namespace, config: Mapping[str, Any], checkpoint: Checkpoint | None
+    args: Places, config: Mapping[str, Any], checkpoint: Checkpoint | None
 ) -> tuple[Split, str | None]:
     """Read CIFAR-10 or the user's own images; also returns where they are, for a resumed run.
 

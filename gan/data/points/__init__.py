@@ -1,0 +1,1 @@
+"""Points of a plane as training data: known patterns, files, and batches."""
