@@ -109,4 +109,5 @@ def addresses(name: str, path: str | os.PathLike[str], *functions: str) -> Blas 
         ]
     except (AttributeError, OSError):
         return None
-    return Blas(name, *found)
+    sgemm, saxpy, get_threads, set_threads = found
+    return Blas(name, sgemm, saxpy, get_threads, set_threads)

@@ -97,7 +97,8 @@ def profiles(recipe_name: str, replays: int) -> Iterator[tuple[str, Profile]]:
     step = training_step(trainer)
     for _ in range(WARM_UP):
         step()
-    for (has_penalty, _), program in trainer.train_step.programs.items():
+    programs = getattr(trainer.train_step, "programs", {})
+    for (has_penalty, _), program in programs.items():
         yield f"{recipe_name}{', with penalty' if has_penalty else ''}", profile(program, replays)
 
 

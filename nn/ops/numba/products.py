@@ -13,7 +13,15 @@ import numpy as np
 from numba import prange
 
 from nn.ops.fork import IN_BLAS
-from nn.ops.numba.capture.cutting import CACHE_LINE, Part, Passes, as_noted, ranges, whole
+from nn.ops.numba.capture.cutting import (
+    CACHE_LINE,
+    Arguments,
+    Part,
+    Passes,
+    as_noted,
+    ranges,
+    whole,
+)
 from nn.ops.numba.compiling import both, inner, shared
 from nn.ops.numba.parts.products import (
     as_before,
@@ -83,6 +91,7 @@ def product_passes(args: Any) -> Passes:
     a, trans_a, b, trans_b, add, bias, out, work, parts = args
     m, n = out.shape
     made = []
+    part: Arguments
     if work.size:
         for j, end in ranges(n, parts, CACHE_LINE):
             part = a, b, work, out, j, end - j
@@ -212,7 +221,7 @@ def pays_transposed(m: int, n: int, k: int) -> bool:
     with MKL, both take the same. What is saved grows with the numbers of b and shrinks with those
     of a and of the result.
     """
-    return bool(BLAS) and BLAS.core in AVX_512 and k * (n - m) > m * n
+    return BLAS is not None and BLAS.core in AVX_512 and k * (n - m) > m * n
 
 
 def multiply_stacks(

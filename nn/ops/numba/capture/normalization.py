@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from nn.ops.base import Pair
 from nn.ops.numba.capture.cutting import CACHE_LINE, Arguments, Part, Passes, ranges
 from nn.ops.numba.parts.normalization import (
     PARTS,
@@ -28,13 +27,15 @@ from nn.ops.numba.threads import POOL
 
 FEW = 96  # columns
 
+Range = tuple[int, int]  # first, last + 1
 
-def column_ranges(C: int) -> list[Pair]:
+
+def column_ranges(C: int) -> list[Range]:
     """The columns of each part."""
     return ranges(C, POOL.parts, CACHE_LINE) if C > FEW else [(0, C)]
 
 
-def pieces(x: np.ndarray) -> list[tuple[Pair, Pair, slice, slice]]:
+def pieces(x: np.ndarray) -> list[tuple[Range, Range, slice, slice]]:
     """(PARTS, columns) of each part of a pass over a matrix, and these rows and columns."""
     found = []
     for parts in [(0, PARTS)] if x.shape[1] > FEW else ranges(PARTS, POOL.parts, 1):

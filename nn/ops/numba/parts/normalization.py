@@ -35,7 +35,6 @@ def adder(name: str, term: Any, of_matrices: bool) -> Any:
     If not of_matrices, y is a row. A single column is summed in a register, in a tenth of the time.
     """
 
-    @inner
     def add(
         x: np.ndarray,
         y: np.ndarray,
@@ -66,8 +65,8 @@ def adder(name: str, term: Any, of_matrices: bool) -> Any:
                 for j in range(c.size):
                     s[j] += c[j]
 
-    add.py_func.__name__ = add.py_func.__qualname__ = name  # by which it is kept on disk
-    return add
+    add.__name__ = add.__qualname__ = name  # by which it is kept on disk
+    return inner(add)
 
 
 @inner

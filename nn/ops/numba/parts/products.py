@@ -24,7 +24,7 @@ FUNCTIONS = {
 }
 if BLAS:
     FUNCTIONS |= zip(
-        ("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:]
+        ("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:5]
     )
 for symbol, address in FUNCTIONS.items():
     # by name, so that the machine code can be kept on disk
