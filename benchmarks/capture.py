@@ -49,16 +49,21 @@ def arguments() -> Namespace:
 
 
 def print_profile(recipe: str, replays: int, markdown: bool) -> None:
-    """Print the profile of each program of a recipe's step, in microseconds."""
-    from benchmarks.harness.contenders.profiled import profiles
+    """Print the profile of each program of a recipe's step: by name, then each primitive."""
+    from benchmarks.harness.contenders.profiled import by_name, profiles
 
-    header = ["primitive", "tasks", "us", "floor, us", "arrays"]
     for steps, (lines, total, threads) in profiles(recipe, replays):
-        rows = [(x.name, x.tasks, f"{x.time:.1f}", f"{x.floor:.1f}", x.arrays) for x in lines]
         time, floor = sum(x.time for x in lines), sum(x.floor for x in lines)
-        print(f"\n{steps}: {total:.0f} us on {threads} threads, of which each works for")
-        print(f"{time / threads:.0f} us; the floor is {floor / threads:.0f} us\n")
-        print(render(header, rows, markdown))
+        print(
+            f"\n{steps}: {total:.0f} us on {threads} threads. Each works for {time / threads:.0f}"
+        )
+        print(f"us; matrix products alone would take {floor / threads:.0f} us.")
+        for title, some in (("calls", by_name(lines)), ("arrays", lines)):
+            rows = [
+                (x.name, x.arrays, x.tasks, f"{x.time:.1f}", f"{x.floor:.1f}" if x.floor else "")
+                for x in some
+            ]
+            print(f"\n{render(['primitive', title, 'tasks', 'us', 'floor, us'], rows, markdown)}")
 
 
 def main() -> int:

@@ -17,11 +17,11 @@ from unittest.mock import patch
 
 import llvmlite.binding
 import numpy as np
-from numba import int32, njit, prange
+from numba import int32, prange
 from numba.types import ExternalFunction, uintp
 
 from benchmarks.harness.contenders.epochs import make_trainer
-from benchmarks.harness.contenders.floor import record_products, replay
+from benchmarks.harness.contenders.floor import plain, record_products, replay
 from benchmarks.harness.contenders.steps import N_IMAGES, training_step
 from benchmarks.harness.contenders.steps import images as random_images
 from gan.errors import RunError
@@ -29,6 +29,7 @@ from gan.recipes import get_recipe
 from nn.ops.numba.capture.interpreter import EPOCH, LINE, NEXT, TASKS, add, call, store, wait_for
 from nn.ops.numba.capture.program import Program, describe
 from nn.ops.numba.capture.recorder import Call
+from nn.ops.numba.compiling import compiled
 from nn.ops.numba.parts.products import as_before, one_thread_each
 from nn.ops.numba.parts.products import calls as blas_calls
 from nn.ops.numba.threads import POOL
@@ -43,7 +44,7 @@ if os.name == "posix":
 look_at_clock = ExternalFunction("byhand_clock", int32(int32, uintp))
 
 
-@njit(nogil=True, parallel=True)
+@compiled(parallel=True)
 def timed_replay(
     tasks: np.ndarray,
     waits: np.ndarray,
@@ -89,6 +90,16 @@ class Profile(NamedTuple):
     threads: int
 
 
+def by_name(lines: list[Line]) -> list[Line]:
+    """The sums over the primitives of each name, the longest first; `arrays` is their number."""
+    found = []
+    for name in {line.name for line in lines}:
+        own = [line for line in lines if line.name == name]
+        tasks, time_, floor_ = (sum(each) for each in zip(*(line[2:] for line in own)))
+        found.append(Line(name, str(len(own)), tasks, time_, floor_))
+    return sorted(found, key=lambda line: -line.time)
+
+
 def profiles(recipe_name: str, replays: int) -> Iterator[tuple[str, Profile]]:
     """Yield (which steps, the profile) of each program of a recipe's training step."""
     if os.name != "posix":
@@ -128,9 +139,9 @@ def floor(call_: Call) -> float:
     name = call_.method.__name__
     with patch.object(POOL, "ready", lambda: False):
         products = record_products(lambda: getattr(ops, name)(*args, **call_.kwargs), ops)
-        took = []
+        took, plain_ops = [], plain(ops)
         for _ in range(9):
             began = time.perf_counter()
-            replay(products, ops)
+            replay(products, plain_ops)
             took.append(time.perf_counter() - began)
     return statistics.median(took) * 1e6

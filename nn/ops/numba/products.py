@@ -158,7 +158,14 @@ NO_BIAS, NO_WORK = np.empty(0, FLOAT32), np.empty((0, 0), FLOAT32)
 
 
 class NumbaProducts(NumpyProducts):
-    """Products of float32 by the kernels above, with a bias in the same pass."""
+    """Products of float32 by the kernels above, with a bias in the same pass.
+
+    Attributes
+    ----------
+    transposes : whether a product may be computed transposed; see `pays_transposed`
+    """
+
+    transposes = BLAS is not None and BLAS.core in AVX_512
 
     def affine(self, x: np.ndarray, W: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> np.ndarray:
         if b.dtype == out.dtype and b.shape == out.shape[1:]:
@@ -175,7 +182,8 @@ class NumbaProducts(NumpyProducts):
         bias: np.ndarray = NO_BIAS,
     ) -> np.ndarray:
         """out = a b + bias, or out += a b + bias with add."""
-        if multiply(a, b, out, add, bias, self.scratch) or multiply_stacks(a, b, out, add, bias):
+        work = self.scratch if self.transposes else None
+        if multiply(a, b, out, add, bias, work) or multiply_stacks(a, b, out, add, bias):
             return out
         if not add and not bias.size and is_outer(a, b, out):
             outer_kernel(a.reshape(-1), b.reshape(-1), out)
@@ -190,7 +198,12 @@ class NumbaProducts(NumpyProducts):
 
 
 def multiply(
-    a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool, bias: np.ndarray, scratch: Scratch
+    a: np.ndarray,
+    b: np.ndarray,
+    out: np.ndarray,
+    add: bool,
+    bias: np.ndarray,
+    scratch: Scratch | None = None,
 ) -> bool:
     """out = a b + bias, or out += a b + bias, for float32 matrices, C-contiguous or transposed."""
     if not (a.ndim == b.ndim == out.ndim == 2 and are_float32(a, b, out)):
@@ -202,7 +215,7 @@ def multiply(
     worth = m * n * k // WORTH_A_CORE
     parts = POOL.parts if worth > POOL.parts else worth or 1
     work = NO_WORK
-    if right[1] and not (left[1] or add or bias.size) and pays_transposed(m, n, k):
+    if scratch and right[1] and not (left[1] or add or bias.size) and pays_transposed(m, n, k):
         work = scratch((n, m), FLOAT32, "product.transposed")
     if here.recorder is not None:
         here.recorder.kernel(product_passes, (*left, *right, add, bias, out, work, parts))
@@ -221,7 +234,7 @@ def pays_transposed(m: int, n: int, k: int) -> bool:
     with MKL, both take the same. What is saved grows with the numbers of b and shrinks with those
     of a and of the result.
     """
-    return BLAS is not None and BLAS.core in AVX_512 and k * (n - m) > m * n
+    return k * (n - m) > m * n
 
 
 def multiply_stacks(

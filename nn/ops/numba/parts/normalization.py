@@ -71,16 +71,19 @@ def adder(name: str, term: Any, of_matrices: bool) -> Any:
 
 @inner
 def distance(x: float, y: float) -> float:
+    """x - y."""
     return x - y
 
 
 @inner
 def squared_distance(x: float, y: float) -> float:
+    """(x - y)^2."""
     return (x - y) * (x - y)
 
 
 @inner
 def product(x: float, y: float) -> float:
+    """x y."""
     return x * y
 
 
