@@ -228,8 +228,8 @@ def multiply(
 def pays_transposed(m: int, n: int, k: int) -> bool:
     """Whether a (m, k) b (n, k)^T takes longer than b a^T and its transposition.
 
-    OpenBLAS copies its factors into the order in which it reads them. Its kernels for AVX-512 copy
-    b^T at a third of the speed of b. For the input gradients of `conv-clusters`, the other form
+    OpenBLAS copies its factors into the order in which it reads them. Its kernels for AVX-512 are
+    slow to copy b^T. For the input gradients of `conv-clusters`, the other form
     takes half of the time; of `two-layer`, 0.8; of `mlp-dropout`, 0.9. With kernels for AVX2, or
     with MKL, both take the same. What is saved grows with the numbers of b and shrinks with those
     of a and of the result.

@@ -53,7 +53,7 @@ def window_line(taps: int, pixels: int, n: int, add: bool) -> None:
     """n taps, at an address, = as many pixels, or pixels += taps with `add`.
 
     By address, since a loop over arrays checks each time whether they overlap: with one channel,
-    the columns of a convolution take half of their time so.
+    the columns of a convolution take 0.6 of their time so.
     """
     if not add and n > SHORT:
         copy(taps, pixels, 4 * n)
