@@ -104,7 +104,8 @@ def profiles(recipe_name: str, replays: int) -> Iterator[tuple[str, Profile]]:
     """Yield (which steps, the profile) of each program of a recipe's training step."""
     if os.name != "posix":
         raise RunError("--profile: expected a system with clock_gettime, such as Linux or macOS")
-    trainer = make_trainer(get_recipe(recipe_name), random_images(N_IMAGES))
+    recipe = get_recipe(recipe_name)
+    trainer = make_trainer(recipe, random_images(N_IMAGES, recipe.image_shape))
     step = training_step(trainer)
     for _ in range(WARM_UP):
         step()
