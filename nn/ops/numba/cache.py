@@ -65,7 +65,7 @@ class DiskCache:
     def _load(self, signature: Any, target: Any) -> Any:
         """What `load_overload` returns."""
         # What machine code calls. `target.refresh()` would load what compilation needs too, which
-        # takes half of the first step of `mlp-dropout`; Numba does so before it compiles.
+        # takes 0.4 of the first step of `mlp-dropout`; Numba does so before it compiles.
         rtsys.initialize(target)
         try:
             content = self._path(signature, target.codegen()).read_bytes()
