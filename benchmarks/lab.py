@@ -40,7 +40,7 @@ from gan.errors import RunError
 ANSWERS = 200  # in a row
 WEIGHTS, LATENT = "package/digits.npz", 16
 WARM_UP_SECONDS = 300  # for kernels to be compiled and images to be read
-WARM_UP_STEPS = 200
+WARM_UP_STEPS, WARM_UP_TURNS = 200, 4
 FEWEST_ROWS, SHORTEST = 3, 1.0  # minutes; of the memory's growth
 SERVER = "from gan.commands.main import main; main()"
 
@@ -140,6 +140,8 @@ def rows(minutes: float, looks: int, trains: bool) -> Iterator[tuple[str, str, s
         z = rng.standard_normal((1, LATENT)).tolist()
         while "why_no_neighbours" in page.ask("look", weights=WEIGHTS, z=z, labels=[0]):
             time.sleep(0.5)
+        for _ in range(WARM_UP_TURNS):  # each of the server's threads gets its work memory
+            others(page, rng)
         began, first = time.monotonic(), None
         for k in range(1, looks + 1):
             others(page, rng)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvicorn
@@ -33,6 +34,7 @@ TYPES = {
 }
 BACKLOG = 128  # connections that wait
 SHUTDOWN_SECONDS = 3  # for pages to go
+THREADS = 3  # that answer; each keeps work memory of its own, which 64 digits need 100 MB of
 
 
 def page_files() -> dict[str, Path]:
@@ -65,7 +67,9 @@ def application(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        asyncio.get_running_loop().call_soon(started)
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(THREADS, "lab"))
+        loop.call_soon(started)
         yield
         await asyncio.to_thread(lab.close)
 

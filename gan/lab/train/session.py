@@ -55,6 +55,7 @@ class TrainingSession:
     def __init__(self, ops: Ops, new_folder: NewFolder, show: Show) -> None:
         self._ops, self._new_folder, self._show = ops, new_folder, show
         self._changed = threading.Condition()
+        self._announcing, self._version = threading.Lock(), 0
         self._wish = ""  # "run", "pause", "step" or "stop"
         self._thread: threading.Thread | None = None
         self.started: StartedRun | None = None
@@ -148,6 +149,7 @@ class TrainingSession:
         """The state, for a page."""
         started = self.started
         return {
+            "version": self._version,  # a page may get an answer after what came later
             "state": self.state,
             "problem": self._problem,
             "warnings": self._warnings[-MOST_WARNINGS:],
@@ -260,7 +262,9 @@ class TrainingSession:
         self._announce()
 
     def _announce(self) -> None:
-        self._show("training", encode("training", self.about(), {}))
+        with self._announcing:  # so that no older state replaces a newer one
+            self._version += 1
+            self._show("training", encode("training", self.about(), {}))
 
     @contextmanager
     def _collapse_warnings(self) -> Iterator[None]:

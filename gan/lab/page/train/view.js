@@ -55,6 +55,7 @@ export class TrainView {
   }
 
   connected() {
+    this.version = -1;
     this.attempt(async () => {
       const choices = await this.connection.request("choices");
       const isFirst = !this.recipes;
@@ -157,6 +158,8 @@ export class TrainView {
   }
 
   showState(about) {
+    if (about.version < this.version) return; // an answer that was overtaken
+    this.version = about.version;
     const { state, problem, warnings, fid, run, recipe, dataset, images, points } = about;
     if (this.recipes) this.plane.showState(about, this.recipes, this.objectives);
     if (BUSY.includes(this.state) && !BUSY.includes(state)) this.attempt(() => this.watched.list())();
