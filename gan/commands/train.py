@@ -37,6 +37,16 @@ from gan.commands.shared.options import (
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
 from gan.commands.shared.own_images import add_own_images, name_of_data
 from gan.commands.shared.pasting import to_paste
+from gan.commands.shared.processes import (
+    add_processes,
+    connected,
+    follow,
+    note_processes,
+    shared_status,
+    silent,
+    synchronize,
+    to_resume,
+)
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.commands.shared.training_data import training_data
@@ -56,6 +66,7 @@ from gan.training.callback import Callback
 from gan.training.recording.tensorboard import TensorBoardCallback, summary_writer
 from gan.training.trainer import Trainer
 from nn.ops import get_ops
+from nn.processes.single import Processes
 
 LOOK_EVERY = 0.1  # seconds; for the progress bar and Ctrl-C
 Say = Callable[..., object]
@@ -113,6 +124,7 @@ def arguments() -> Namespace:
         action="store_true",
         help="run each training step from Python, with the same results, instead of as one program",
     )
+    add_processes(parser)
     add_quiet(parser)
     add_config(parser)
     return with_config(parser.parse_args(), parser)
@@ -127,34 +139,41 @@ def main() -> int:
     if args.print_config:
         print(args.print_config, end="")
         return 0
-    say = printer(args.quiet, tqdm.write)
-    with announcing(say) as compilation:
-        return train(args, say, compilation)
+    processes = connected(args)
+    say = printer(args.quiet or processes.rank > 0, tqdm.write)
+    with announcing(say) as compilation, silent(processes):
+        status = train(args, processes, say, compilation)
+    processes.finish()
+    return status
 
 
-def train(args: Namespace, say: Say, compilation: Compilation) -> int:
+def train(args: Namespace, processes: Processes, say: Say, compilation: Compilation) -> int:
     """Train as the options say, and return the exit status."""
     began = time.monotonic()
-    run = None if args.resume is None else Run.resume(args.resume)
-    checkpoint = run.checkpoint if run else None
+    run, checkpoint = to_resume(args.resume, processes)
     config = settings(vars(args), checkpoint)
+    note_processes(config, args, processes, is_new=checkpoint is None)
+    is_first = processes.rank == 0
     recipe, ops = get_recipe(config["recipe"]), get_ops(config["device"], config["tf32"])
     if config["dataset"]:
         shapes = {cifar10.NAME: cifar10.SHAPE, stacked.NAME: stacked.SHAPE}
         recipe = recipe.for_images(shapes.get(config["dataset"], DIGITS))
-    if config["tensorboard"]:
+    if config["tensorboard"] and is_first:
         summary_writer()  # raises here if it is not installed, not after the data are loaded
     out = Path(args.out) if args.out else run_folder(recipe.name)
-    if not run:
+    if is_first and not run:
         check_new(out if args.out else free_name(out))  # before the data are fetched
     is_digits = config["dataset"] in DIGIT_DATASETS
-    recipe, data = training_data(args, config, checkpoint, recipe, say)
+    with processes.in_turn():
+        recipe, data = training_data(args, config, checkpoint, recipe, say)
     targets: np.ndarray | ClusterIds | None = data.labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
     recipe = tuned(recipe, config, data.n_trained)
     hint = numba_hint(ops, config["device"])
-    say(f"{recipe.name} on {data.n_trained:,} images of {name_of_data(config)}, on {ops!r}{hint}")
+    several = f", in {processes.size} processes" if processes.size > 1 else ""
+    on = f"{ops!r}{several}{hint}"
+    say(f"{recipe.name} on {data.n_trained:,} images of {name_of_data(config)}, on {on}")
     trainer = Trainer(
         recipe,
         data.images,
@@ -162,7 +181,9 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         seed=config["seed"],
         device=ops,
         capture=not args.no_capture,
+        processes=processes,
     )
+    synchronize(trainer, config)
     config |= settings_of(trainer.recipe) | {
         "images": data.n_images,
         "data": data.digest,
@@ -172,13 +193,15 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
         "checkpoint_minutes": config["checkpoint_minutes"],
         "data_dir": data.data_dir and str(Path(data.data_dir).absolute()),
     }
-    if config["evaluate_every"]:
+    if config["evaluate_every"] and is_first:
         try:
             recording["fid"] = fid_callback(args, config, data, ops, say)
         except Stopped as stop:
             return stop.status
-    if run and checkpoint:
-        restore(trainer, checkpoint, run.path)
+    if checkpoint:
+        restore(trainer, checkpoint, Path(args.resume))
+    if not is_first:
+        return follow(trainer)
     stopper = Stopper()
     early: EarlyStopping | None = None
     # From here on, there is a folder to resume
@@ -198,7 +221,7 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
             further.append(opened.enter_context(board))
         saving = partial(say, f"stopping after this step, then saving to {run.path} ...")
         try:
-            if left := length_left(config, trainer, run.history):
+            if left := processes.share(length_left(config, trainer, run.history)):
                 with (
                     tqdm(  # the delay leaves the first drawing to `progress`, which knows the total
                         unit="step",
@@ -215,14 +238,15 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
                 stopper.announce(saving)
         finally:
             run.finish(trainer)
-    stopped_early = early is not None and early.is_over and not stopper.caught
-    end = "stopped" if stopper.caught else "stopped early" if stopped_early else "done"
+    status = shared_status(stopper, processes)
+    stopped_early = early is not None and early.is_over and not status
+    end = "stopped" if status else "stopped early" if stopped_early else "done"
     seconds = time.monotonic() - began
     say(f"{end} after {trainer.step_count:,} steps in {seconds:.0f} s{compilation.summary()}")
     if early and stopped_early:
         measurements = f"{early.waited} measurement{'s' if early.waited > 1 else ''}"
         say(f"FID has had no new minimum for {measurements}; to go on, add --patience")
-    if stopper.caught or stopped_early:
+    if status or stopped_early:
         say("continue with")
         say(f"  {to_paste('train', '--resume', run.path)}")
     chosen = config["validation"] or (config["patience"] and data.n_held_out)
@@ -233,5 +257,5 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     elif not is_digits:
         print_how_to_evaluate(run, say)
     elif not args.quiet:
-        print_fid(trainer, run, not stopper.caught, say)
-    return stopper.status
+        print_fid(trainer, run, not status, say)
+    return status
