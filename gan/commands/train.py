@@ -248,7 +248,8 @@ def train(args: Namespace, processes: Processes, say: Say, compilation: Compilat
         say(f"FID has had no new minimum for {measurements}; to go on, add --patience")
     if status or stopped_early:
         say("continue with")
-        say(f"  {to_paste('train', '--resume', run.path)}")
+        launch = f"mpiexec -n {processes.size} " if processes.size > 1 else ""
+        say(f"  {launch}{to_paste('train', '--resume', run.path)}")
     chosen = config["validation"] or (config["patience"] and data.n_held_out)
     best = run.path / "best.npz" if chosen else None
     print_next(run, say, "digits" if is_digits else "images", best)
