@@ -56,7 +56,7 @@ def share_of(cores: int) -> int:
     divided them already: this process may then use fewer cores than the launcher's own one there.
     """
     n = local_size()
-    if n == 1 or _is_bound(cores):
+    if n == 1 or is_bound(cores):
         return cores
     return max(1, cores // n)
 
@@ -96,7 +96,7 @@ def _slurm_tasks() -> int:
     return tasks[node] if node < len(tasks) else 1
 
 
-def _is_bound(cores: int) -> bool:
+def is_bound(cores: int) -> bool:
     """Whether the launcher has bound this process to some of its own cores."""
     try:
         return cores < len(os.sched_getaffinity(os.getppid()))

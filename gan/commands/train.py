@@ -21,6 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from gan.commands.evaluating.image_evaluation import Stopped, fid_callback
+from gan.commands.processes.options import add_processes, connected, note_processes
+from gan.commands.processes.ranks import follow, shared_status, silent, synchronize, to_resume
 from gan.commands.shared.announcements import Compilation, announcing
 from gan.commands.shared.closing import numba_hint, print_fid, print_how_to_evaluate, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
@@ -37,16 +39,6 @@ from gan.commands.shared.options import (
 from gan.commands.shared.outputs import free_folder, free_name, run_folder
 from gan.commands.shared.own_images import add_own_images, name_of_data
 from gan.commands.shared.pasting import to_paste
-from gan.commands.shared.processes import (
-    add_processes,
-    connected,
-    follow,
-    note_processes,
-    shared_status,
-    silent,
-    synchronize,
-    to_resume,
-)
 from gan.commands.shared.progress import Call, ProgressBar, collapse_warnings, printer, repeated
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.commands.shared.training_data import training_data

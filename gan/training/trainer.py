@@ -107,22 +107,12 @@ class Trainer(TrainableGAN):
         self._stuck_loss = StuckLossCallback()
 
         self._last_good = Snapshot(self.ops, list(self.learned.values()), processes)
+        both, noise = (self.generator, self.discriminator), self.adversarial_step.noise_stream
         self._stateful = StatefulParts(
-            self.ops,
-            self.learned,
-            (self.generator, self.discriminator),
-            self.batches,
-            self.adversarial_step.noise_stream,
-            self.log,
-            self.stopwatch,
-            processes,
+            self.ops, self.learned, both, self.batches, noise, self.log, self.stopwatch, processes
         )
-        self._together = Together(
-            processes,
-            (self.generator, self.discriminator),
-            lambda: self.seconds,
-            self._stateful.stream_states,
-        )
+        states = self._stateful.stream_states
+        self._together = Together(processes, both, lambda: self.seconds, states)
 
     @property
     def seconds(self) -> float:

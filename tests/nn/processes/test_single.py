@@ -74,10 +74,10 @@ def test_a_launcher_is_recognized(monkeypatch, name):
     start_by(monkeypatch, name)
     found = launcher.size(), launcher.rank(), launcher.local_size(), launcher.local_rank()
     assert found == (4, 1, 2, 1)
-    monkeypatch.setattr(launcher, "_is_bound", lambda cores: False)
+    monkeypatch.setattr(launcher, "is_bound", lambda cores: False)
     assert [launcher.share_of(n) for n in (1, 2, 5)] == [1, 1, 2]
     assert launcher.in_words(4) == "2 processes share 4 cores"
-    monkeypatch.setattr(launcher, "_is_bound", lambda cores: True)
+    monkeypatch.setattr(launcher, "is_bound", lambda cores: True)
     assert launcher.share_of(5) == 5 and launcher.in_words(5) == ""
 
 

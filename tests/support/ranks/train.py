@@ -8,7 +8,7 @@ import time
 import nn.processes
 from gan.commands import train  # noqa: F401  (what is replaced below is loaded now)
 from gan.commands.main import run_script
-from gan.commands.shared import processes as options
+from gan.commands.processes import options
 from gan.runs import checkpoint_callback
 from gan.training.trainer import Trainer
 

@@ -111,14 +111,23 @@ def replicas(processes):
 def programs(processes):
     """Steps that are replayed give the bytes of steps from Python; each sends its gradients."""
     pytest.importorskip("numba")
-    recipe = replace(TINY_12, penalty=ZeroCentered(1.0, every=8), ema_decay=0.9)
-    captured, plain = (trainer(recipe, processes, device="cpu", capture=c) for c in (True, False))
-    for each in (captured, plain):
-        each.fit(steps=60)
-    assert set(captured.train_step.programs) == {(False, True), (True, True)}
-    assert captured.train_step.is_possible
-    assert learned(captured).tobytes() == learned(plain).tobytes()
-    assert processes.gather(learned(plain).tobytes())[-1:] in ([], [learned(plain).tobytes()])
+    with_penalty = replace(TINY_12, penalty=ZeroCentered(1.0, every=8), ema_decay=0.9)
+    with_batchnorm = VARIANTS["batch norm"]
+    for recipe, kinds in (
+        (with_penalty, {(False, True), (True, True)}),
+        (
+            with_batchnorm,
+            {(False, True)},
+        ),
+    ):
+        runs = [trainer(recipe, processes, device="cpu", capture=c) for c in (True, False)]
+        for each in runs:
+            each.fit(steps=60)
+        captured, plain = runs
+        assert set(captured.train_step.programs) == kinds and captured.train_step.is_possible
+        assert learned(captured).tobytes() == learned(plain).tobytes()
+        others = processes.gather(learned(captured).tobytes())
+        assert all(other == others[0] for other in others)
 
 
 class Stop(Callback):
