@@ -1,8 +1,10 @@
 """What a `Trainer` does on several ranks: python -m tests.support.ranks.trainers.
 
-Rank 0 prints the name of each check that has passed. It also trains alone, to compare.
+Rank 0 prints the name of each check that has passed. It also trains alone, to compare. The names
+of some checks may be given.
 """
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -179,7 +181,8 @@ TINY_12 = replace(TINY, batch_size=BATCH)
 
 if __name__ == "__main__":
     together = get_processes()
-    for check in (equality, replicas, programs, ends, mismatches):
+    checks = equality, replicas, programs, ends, mismatches
+    for check in [each for each in checks if each.__name__ in sys.argv[1:] or not sys.argv[1:]]:
         check(together)
         together.agree()
         if together.rank == 0:
