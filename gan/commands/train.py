@@ -189,6 +189,7 @@ def train(args: Namespace, processes: Processes, say: Say, compilation: Compilat
         try:
             recording["fid"] = fid_callback(args, config, data, ops, say)
         except Stopped as stop:
+            processes.abort(stop.status)  # the others wait for the first step
             return stop.status
     if checkpoint:
         restore(trainer, checkpoint, Path(args.resume))
