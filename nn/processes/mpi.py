@@ -6,6 +6,7 @@ calls are non-blocking and then waited for, so that signals are noticed and no c
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from nn.processes.ending import end_together, silence
 from nn.processes.single import Processes
 from nn.processes.waiting import Neighbours, wait
 
+START_DEADLINE = 120.0  # seconds from the first rank's start to the last one's
 STEP_DEADLINE = 300.0  # seconds: all ranks are in the same step, or compile kernels for it
 NO_DEADLINE = float("inf")  # rank 0 may measure or draw for minutes
 
@@ -121,6 +123,23 @@ class MPIProcesses(Processes):
         self._world.Abort(status)
 
 
+def every_rank_must_start() -> Any:
+    """``mpi4py.MPI``, once all ranks have imported it.
+
+    MPI waits for them in C, where neither Python's threads nor its signal handlers run. If one of
+    them has ended before, faulthandler ends this one.
+    """
+    import mpi4py
+
+    mpi4py.rc.thread_level = "serialized"  # one thread sends; the others need no locks
+    faulthandler.dump_traceback_later(START_DEADLINE, exit=True)
+    try:
+        from mpi4py import MPI
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    return MPI
+
+
 def start() -> MPIProcesses:
     """Connect this process to the others that its launcher has started.
 
@@ -135,10 +154,7 @@ def start() -> MPIProcesses:
     """
     n = launcher.size()
     try:
-        import mpi4py
-
-        mpi4py.rc.thread_level = "serialized"  # one thread sends; the others need no locks
-        from mpi4py import MPI
+        MPI = every_rank_must_start()
     except (ImportError, RuntimeError) as problem:
         why = f"{n} processes were started" if n > 1 else "--processes mpi was given"
         reason = str(problem).partition("\n")[0]
