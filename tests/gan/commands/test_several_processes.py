@@ -11,7 +11,7 @@ from tests.support.small import assert_refused, command, example  # noqa: F401
 
 PROGRAM = "tests.support.ranks.train"
 OPTIONS = "--dataset mnist-sample --device numpy --recipe mlp-dropout --batch-size 8".split()
-STEPS = 60
+STEPS = 45
 SECONDS = 10  # until all ranks have ended
 
 
@@ -42,7 +42,7 @@ def test_a_run_that_ctrl_c_stops_continues_to_the_same_bytes(tmp_path, command):
     result = mpi.run(*train("none", whole))
     assert result.status == 0, result.err
     assert result.out.count("in 2 processes") == 1  # one rank speaks
-    assert result.out.count("done after 60 steps") == 1
+    assert result.out.count(f"done after {STEPS} steps") == 1
 
     result = stopped_by(signal.SIGINT, stopped)
     assert result.status == 128 + signal.SIGINT

@@ -10,14 +10,15 @@ from nn.processes.single import Processes
 from tests.support import mpi
 from tests.support.small import TINY
 
-CHECKS = "equality replicas programs ends mismatches".split()
+CHECKS = {2: "equality replicas programs ends mismatches", 3: "equality ends mismatches"}
 
 
-@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("n", CHECKS)
 def test_processes_train_as_one(n):
     """The recipes to 1e-10 in float64; the same weights on all ranks after 300 steps; resuming."""
-    result = mpi.run(n, "tests.support.ranks.trainers")
-    assert (result.status, result.out.split(), result.err) == (0, CHECKS, "")
+    checks = CHECKS[n].split()
+    result = mpi.run(n, "tests.support.ranks.trainers", *checks)
+    assert (result.status, result.out.split(), result.err) == (0, checks, "")
 
 
 class Four(Processes):
