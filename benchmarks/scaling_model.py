@@ -5,12 +5,12 @@
     python -m benchmarks.scaling_model --measured scaling.json --latency 5 --bandwidth 12.5
 
 --measured takes the file of `python -m benchmarks.scaling_processes --keep`, with each recipe at
-two batch sizes; benchmarks/harness/alpha_beta.py has the model. Strong scaling shares a batch of
---batch images among N ranks; the columns are how many times as fast a step is as on one rank. Weak
-scaling gives each rank such a batch; the columns are the fraction of a lone rank's speed that each
-keeps. `pays to` is the last N at which doubling the ranks made a shared batch --gain times as fast.
-The latency of the networks on TCP is assumed, and their bandwidth is the line rate; the figures of
-the third are measured: https://blogs.cisco.com/performance/mpi-over-40gb-ethernet (2014).
+two batch sizes or more; benchmarks/harness/alpha_beta.py has the model. Strong scaling shares a
+batch of --batch images among N ranks; the columns are how many times as fast a step is as on one
+rank. Weak scaling gives each rank such a batch; the columns are the fraction of a lone rank's speed
+that each keeps. `pays to` is the last N at which doubling the ranks made a shared batch --gain
+times as fast. The latency of the networks on TCP is assumed, and their bandwidth is the line rate;
+the third was measured: https://blogs.cisco.com/performance/mpi-over-40gb-ethernet (2014).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.harness.alpha_beta import Model, Network, fitted
+from benchmarks.harness.alpha_beta import Model, Network
 from benchmarks.harness.options import add_markdown
 from benchmarks.harness.tables import render
 from gan.commands.shared.command_line import Parser, positive_float, positive_int, run
@@ -32,28 +32,28 @@ NETWORKS = {
     "10 Gb/s TCP": Network.of(30, 1.25),
     "40 Gb/s usNIC": Network.of(1.93, 37.23 / 8),
 }
-CELLS = 2  # batch sizes of a recipe
 
 
 def models(path: Path) -> Iterator[tuple[str, str, Model]]:
-    """(recipe, network, model) of each recipe that was measured at two batch sizes."""
+    """(recipe, network, model) of each recipe, which was measured at two batch sizes or more."""
     cells = json.loads(path.read_text())["cells"]
     recipes: dict[str, list[tuple[int, dict]]] = {}
     for name, cell in cells.items():
         recipe, batch = name.split()
         recipes.setdefault(recipe, []).append((int(batch), cell))
     for recipe, measured in recipes.items():
-        if len(measured) != CELLS:
+        if len(measured) < 2:
             raise RunError(
-                f"{path}: expected {recipe} at {CELLS} batch sizes, got {len(measured)}; measure "
-                "it with python -m benchmarks.scaling_processes"
+                f"{path}: expected {recipe} at two batch sizes, got one; measure another with "
+                "python -m benchmarks.scaling_processes --keep"
             )
         # a rank of two has half of the batch; its all-reduces are the network's, not the step's
-        halves = [batch / 2 for batch, _ in measured]
-        seconds = [(middle(cell["together"]) - sum(cell["reduce"])) / 1e3 for _, cell in measured]
-        fixed, per_image = fitted(halves, seconds)
+        computed = [
+            (batch / 2, (middle(cell["together"]) - sum(cell["reduce"])) / 1e3)
+            for batch, cell in measured
+        ]
         for name, network in NETWORKS.items():
-            yield recipe, name, Model(fixed, per_image, tuple(measured[0][1]["bytes"]), network)
+            yield recipe, name, Model(computed, tuple(measured[0][1]["bytes"]), network)
 
 
 def middle(values: list[float]) -> float:

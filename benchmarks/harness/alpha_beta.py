@@ -5,8 +5,9 @@ An all-reduce of n bytes between N ranks takes the smaller of
     ceil(log2 N) (alpha + n beta)                  recursive doubling, for short messages
     2 ceil(log2 N) alpha + 2 (N - 1)/N n beta      reduce-scatter and all-gather, for long ones
 
-A step of a rank with m images takes a + b m, which two measured batch sizes determine, and then
-its all-reduces. Nothing overlaps. The additions of an all-reduce are left out.
+A rank with m images first computes for as long as was measured, on a line between the two measured
+batch sizes beside m, or the nearest two. Nothing overlaps. The additions of an all-reduce are left
+out.
 
 Source: Thakur, Rabenseifner & Gropp 2005, "Optimization of Collective Communication Operations in
 MPICH".
@@ -42,33 +43,33 @@ def allreduce_seconds(n_bytes: float, ranks: int, network: Network) -> float:
     return min(doubling, scattered)
 
 
-def fitted(batches: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
-    """(a, b) of a step of a + b m seconds through two measured batch sizes; neither below 0."""
-    (m, n), (s, t) = batches, seconds
-    b = max(0.0, (t - s) / (n - m))
-    return max(0.0, s - b * m), b
-
-
 @dataclass(frozen=True)
 class Model:
     """A recipe on ranks that are alike.
 
     Parameters
     ----------
-    fixed, per_image : seconds of a step, and of an image in it, on one rank
+    computed : (images, seconds) of the steps of one rank that were measured, at least two
     messages : the bytes of each all-reduce of a step
     network : what connects the ranks
     """
 
-    fixed: float
-    per_image: float
+    computed: Sequence[tuple[float, float]]
     messages: tuple[int, ...]
     network: Network
+
+    def compute(self, images: float) -> float:
+        """Seconds that a rank computes with so many images."""
+        points = sorted(self.computed)
+        after = sum(m < images for m, _ in points)  # measured batch sizes below
+        k = min(max(after, 1), len(points) - 1)
+        (m, s), (n, t) = points[k - 1 : k + 1]
+        return max(0.0, s + (t - s) / (n - m) * (images - m))
 
     def step(self, ranks: int, batch: float) -> float:
         """Seconds of a step with a whole batch of this size."""
         sent = sum(allreduce_seconds(n, ranks, self.network) for n in self.messages)
-        return self.fixed + self.per_image * batch / ranks + sent
+        return self.compute(batch / ranks) + sent
 
     def strong(self, ranks: int, batch: int) -> float:
         """How many times as fast a batch is as on one rank, if the ranks share it."""

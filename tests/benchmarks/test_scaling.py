@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from benchmarks import scaling_model, scaling_processes
-from benchmarks.harness.alpha_beta import Model, Network, allreduce_seconds, fitted
+from benchmarks.harness.alpha_beta import Model, Network, allreduce_seconds
 
 SLOW = Network(alpha=1e-3, beta=1e-6)
 
@@ -19,11 +19,14 @@ def test_an_all_reduce_is_the_faster_of_two():
 
 
 def test_a_model_scales():
-    assert fitted([10, 30], [3.0, 7.0]) == (1.0, 0.2)
-    free = Model(0.0, 1e-3, (1000,), Network(0, 0))
+    bent = Model([(10, 3.0), (30, 7.0), (40, 11.0)], (), SLOW)
+    assert [bent.compute(m) for m in (5, 10, 20, 30, 35, 50)] == [2, 3, 5, 7, 9, 15]
+    free = Model([(1, 1e-3), (2, 2e-3)], (1000,), Network(0, 0))
     assert free.strong(64, 512) == pytest.approx(64) and free.weak(64, 8) == 1
     assert free.pays_up_to(512, 64, 1.3) == 64
-    bound = Model(1.0, 1e-3, (1000,), SLOW)  # a step is mostly what each rank does anyway
+    bound = Model(
+        [(0, 1.0), (1000, 2.0)], (1000,), SLOW
+    )  # a step is mostly what each rank does anyway
     assert bound.strong(64, 512) < 1.6 and bound.pays_up_to(512, 64, 1.3) == 1
     assert bound.weak(64, 512) == pytest.approx(1.512 / (1.512 + 12e-3))
 
