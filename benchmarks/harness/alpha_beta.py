@@ -6,8 +6,8 @@ An all-reduce of n bytes between N ranks takes the smaller of
     2 ceil(log2 N) alpha + 2 (N - 1)/N n beta      reduce-scatter and all-gather, for long ones
 
 A rank with m images first computes for as long as was measured, on a line between the two measured
-batch sizes beside m, or the nearest two. Nothing overlaps. The additions of an all-reduce are left
-out.
+batch sizes beside m, or the nearest two; with fewer images than were measured, for no less than in
+proportion. Nothing overlaps. The additions of an all-reduce are left out.
 
 Source: Thakur, Rabenseifner & Gropp 2005, "Optimization of Collective Communication Operations in
 MPICH".
@@ -64,7 +64,8 @@ class Model:
         after = sum(m < images for m, _ in points)  # measured batch sizes below
         k = min(max(after, 1), len(points) - 1)
         (m, s), (n, t) = points[k - 1 : k + 1]
-        return max(0.0, s + (t - s) / (n - m) * (images - m))
+        line = s + (t - s) / (n - m) * (images - m)
+        return max(line, s * images / m) if images < m else line  # caches may bend it
 
     def step(self, ranks: int, batch: float) -> float:
         """Seconds of a step with a whole batch of this size."""

@@ -21,6 +21,8 @@ def test_an_all_reduce_is_the_faster_of_two():
 def test_a_model_scales():
     bent = Model([(10, 3.0), (30, 7.0), (40, 11.0)], (), SLOW)
     assert [bent.compute(m) for m in (5, 10, 20, 30, 35, 50)] == [2, 3, 5, 7, 9, 15]
+    steep = Model([(10, 1.0), (20, 9.0)], (), SLOW)
+    assert steep.compute(5) == 0.5 and steep.compute(15) == 5
     free = Model([(1, 1e-3), (2, 2e-3)], (1000,), Network(0, 0))
     assert free.strong(64, 512) == pytest.approx(64) and free.weak(64, 8) == 1
     assert free.pays_up_to(512, 64, 1.3) == 64
