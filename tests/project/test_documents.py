@@ -270,7 +270,9 @@ CHECKS = {
     "benchmarks/gpu.sh": check_path,
     ".ci/run": check_path,
     **dict.fromkeys(("mpiexec", "srun"), check_launched),
-    **dict.fromkeys(("source", "cmp", "ruff", "mypy", "pre-commit", "git", "cd"), accept),
+    **dict.fromkeys(
+        ("source", "cmp", "ruff", "mypy", "pre-commit", "git", "cd", "jupyter"), accept
+    ),
 }
 
 
