@@ -1,8 +1,8 @@
 """Neural networks with every gradient written by hand, on NumPy arrays or, unchanged, on CuPy's."""
 
-from nn import waiting
+from nn import launcher, waiting
 
-with waiting.settings(waiting.OPENBLAS):
+with waiting.settings(waiting.OPENBLAS), launcher.blas_threads(launcher.cores()):
     import numpy  # noqa: F401
 
 from nn.errors import (
@@ -12,6 +12,7 @@ from nn.errors import (
     DtypeError,
     FileError,
     MissingLibraryError,
+    ProcessesError,
     ShapeError,
     WeightsError,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "MissingLibraryError",
     "Normal",
     "PixelNorm",
+    "ProcessesError",
     "RMSProp",
     "RandomShift",
     "ReLU",

@@ -6,10 +6,23 @@ class ByhandError(Exception):
 
     A message may quote names from an untrusted file. It is always printed as one line, with control
     characters escaped.
+
+    Attributes
+    ----------
+    everywhere : bool
+        Where several processes train together: whether all of them raise this error.
     """
+
+    everywhere = False
 
     def __str__(self) -> str:
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+
+
+def on_all_ranks(error: ByhandError) -> ByhandError:
+    """The error, marked as one that all processes raise."""
+    error.everywhere = True
+    return error
 
 
 class ShapeError(ByhandError, ValueError):
@@ -38,3 +51,7 @@ class WeightsError(ByhandError, ValueError):
 
 class FileError(ByhandError, RuntimeError):
     """A path is taken by something that a file must not replace."""
+
+
+class ProcessesError(ByhandError, RuntimeError):
+    """The processes of a run do not fit together, or one of them does not answer."""

@@ -20,6 +20,8 @@ from typing import Any
 from tqdm import tqdm
 
 from gan.commands.evaluating.image_evaluation import Stopped, fid_callback
+from gan.commands.processes.options import add_processes, connected, note_processes
+from gan.commands.processes.ranks import follow, shared_status, silent, synchronize, to_resume
 from gan.commands.shared.announcements import Compilation, announcing
 from gan.commands.shared.closing import numba_hint, print_fid, print_how_to_evaluate, print_next
 from gan.commands.shared.command_line import Parser, positive_float, positive_int
@@ -54,6 +56,7 @@ from gan.runs.starting.prepared import prepare, recipe_of
 from gan.training.callback import Callback
 from gan.training.recording.tensorboard import TensorBoardCallback, summary_writer
 from nn.ops import get_ops
+from nn.processes.single import Processes
 
 LOOK_EVERY = 0.1  # seconds; for the progress bar and Ctrl-C
 Say = Callable[..., object]
@@ -111,6 +114,7 @@ def arguments() -> Namespace:
         action="store_true",
         help="run each training step from Python, with the same results, instead of as one program",
     )
+    add_processes(parser)
     add_quiet(parser)
     add_config(parser)
     return with_config(parser.parse_args(), parser)
@@ -125,38 +129,55 @@ def main() -> int:
     if args.print_config:
         print(args.print_config, end="")
         return 0
-    say = printer(args.quiet, tqdm.write)
-    with announcing(say) as compilation:
-        return train(args, say, compilation)
+    processes = connected(args)
+    say = printer(args.quiet or processes.rank > 0, tqdm.write)
+    with announcing(say) as compilation, silent(processes):
+        status = train(args, processes, say, compilation)
+    processes.finish()
+    return status
 
 
-def train(args: Namespace, say: Say, compilation: Compilation) -> int:
+def train(args: Namespace, processes: Processes, say: Say, compilation: Compilation) -> int:
     """Train as the options say, and return the exit status."""
     began = time.monotonic()
-    run = None if args.resume is None else Run.resume(args.resume)
-    checkpoint = run.checkpoint if run else None
+    run, checkpoint = to_resume(args.resume, processes)
     config = settings(vars(args), checkpoint)
+    note_processes(config, args, processes, is_new=checkpoint is None)
+    is_first = processes.rank == 0
     recipe, ops = recipe_of(config), get_ops(config["device"], config["tf32"])
-    if config["tensorboard"]:
+    if config["tensorboard"] and is_first:
         summary_writer()  # raises here if it is not installed, not after the data are loaded
     out = Path(args.out) if args.out else run_folder(recipe.name)
-    if not run:
+    if is_first and not run:
         check_new(out if args.out else free_name(out))  # before the data are fetched
     is_digits = config["dataset"] in DIGIT_DATASETS
-    hint = numba_hint(ops, config["device"])
-    prepared = prepare(args, config, checkpoint, ops, say, capture=not args.no_capture, hint=hint)
+    several = f", in {processes.size} processes" if processes.size > 1 else ""
+    prepared = prepare(
+        args,
+        config,
+        checkpoint,
+        ops,
+        say,
+        capture=not args.no_capture,
+        hint=several + numba_hint(ops, config["device"]),
+        processes=processes,
+    )
     trainer, data, config = prepared.trainer, prepared.data, prepared.config
+    synchronize(trainer, config)
     recording: dict[str, Any] = {
         "checkpoint_minutes": config["checkpoint_minutes"],
         "data_dir": prepared.data_dir,
     }
-    if config["evaluate_every"]:
+    if config["evaluate_every"] and is_first:
         try:
             recording["fid"] = fid_callback(args, config, data, ops, say)
         except Stopped as stop:
+            processes.abort(stop.status)  # the others wait for the first step
             return stop.status
-    if run and checkpoint:
-        restore(trainer, checkpoint, run.path)
+    if checkpoint:
+        restore(trainer, checkpoint, Path(args.resume))
+    if not is_first:
+        return follow(trainer)
     stopper = Stopper()
     early: EarlyStopping | None = None
     # From here on, there is a folder to resume
@@ -176,7 +197,7 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
             further.append(opened.enter_context(board))
         saving = partial(say, f"stopping after this step, then saving to {run.path} ...")
         try:
-            if left := length_left(config, trainer, run.history):
+            if left := processes.share(length_left(config, trainer, run.history)):
                 with (
                     tqdm(  # the delay leaves the first drawing to `progress`, which knows the total
                         unit="step",
@@ -193,16 +214,18 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
                 stopper.announce(saving)
         finally:
             run.finish(trainer)
-    stopped_early = early is not None and early.is_over and not stopper.caught
-    end = "stopped" if stopper.caught else "stopped early" if stopped_early else "done"
+    status = shared_status(stopper, processes)
+    stopped_early = early is not None and early.is_over and not status
+    end = "stopped" if status else "stopped early" if stopped_early else "done"
     seconds = time.monotonic() - began
     say(f"{end} after {trainer.step_count:,} steps in {seconds:.0f} s{compilation.summary()}")
     if early and stopped_early:
         measurements = f"{early.waited} measurement{'s' if early.waited > 1 else ''}"
         say(f"FID has had no new minimum for {measurements}; to go on, add --patience")
-    if stopper.caught or stopped_early:
+    if status or stopped_early:
         say("continue with")
-        say(f"  {to_paste('train', '--resume', run.path)}")
+        launch = f"mpiexec -n {processes.size} " if processes.size > 1 else ""
+        say(f"  {launch}{to_paste('train', '--resume', run.path)}")
     chosen = config["validation"] or (config["patience"] and data.n_held_out)
     best = run.path / "best.npz" if chosen else None
     print_next(run, say, "digits" if is_digits else data.what, best)
@@ -213,5 +236,5 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     elif not is_digits:
         print_how_to_evaluate(run, say)
     elif not args.quiet:
-        print_fid(trainer, run, not stopper.caught, say)
-    return stopper.status
+        print_fid(trainer, run, not status, say)
+    return status

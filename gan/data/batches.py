@@ -74,9 +74,15 @@ class Batches:
         self.images = flat if is_usable else ops.asarray(flat)
         self.image_shape, self.n_pixels = images.shape[1:], self.images.shape[1]
         self.order = ops.asarray(self._rows)
+        self.share = slice(None)
         low, high = image_range
         self.scale, self.shift = (high - low) / 255, low
         self._class_onehot: Array | None = None
+
+    def take_share(self, rank: int, size: int) -> None:
+        """Let `gather` write only the part of each batch that this rank, of `size`, has."""
+        n = self.batch_size // size
+        self.share = slice(rank * n, (rank + 1) * n)
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Raise `RunError` unless the images fit a generator whose images have this shape."""
@@ -107,13 +113,13 @@ class Batches:
         Parameters
         ----------
         step : counted from 0
-        out : images, (batch_size, pixels) of the network's dtype
+        out : images, (batch_size, pixels) of the network's dtype; fewer after `take_share`
         class_onehot : their classes, (batch_size, num_classes); needs `set_labels` first
         """
         place = step % self.per_epoch
         if place == 0:
             self.stream.shuffle_(self.order)
-        index = self.order[place * self.batch_size : (place + 1) * self.batch_size]
+        index = self.order[place * self.batch_size : (place + 1) * self.batch_size][self.share]
         self.ops.gather_rows(self.images, index, self.scale, self.shift, out=out)
         if class_onehot is not None:
             self.ops.gather_rows(self._class_onehot, index, 1.0, 0.0, out=class_onehot)

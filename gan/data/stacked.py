@@ -96,7 +96,7 @@ class StackedBatches(Batches):
         for c, (order, stream) in enumerate(zip(self._channels, self._streams)):
             if place == 0:
                 stream.shuffle_(order)
-            index = order[place * self.batch_size : (place + 1) * self.batch_size]
+            index = order[place * self.batch_size : (place + 1) * self.batch_size][self.share]
             channel = out[:, c * self.digit_pixels : (c + 1) * self.digit_pixels]
             self.ops.gather_rows(self.images, index, self.scale, self.shift, out=channel)
 

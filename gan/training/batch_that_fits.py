@@ -12,6 +12,8 @@ from gan.training.recording.loss_log import LossLog
 from gan.training.step.adversarial_step import AdversarialStep
 from gan.training.step.ema import GeneratorEMA
 from nn import DeviceMemoryError, Sequential
+from nn.layers.batchnorm import synchronize_batchnorm
+from nn.processes.single import SINGLE
 
 
 def batch_that_fits(run_step: Callable[[int], object], batch_size: int, unit: int) -> int | None:
@@ -40,12 +42,16 @@ def memory_error(
     discriminator: Sequential,
     recipe: Recipe,
     ema: GeneratorEMA | None,
+    n_processes: int = 1,
 ) -> DeviceMemoryError:
     """The error for a step that ran out of memory, naming a batch size that fits.
 
     It tries smaller steps, which change the networks. Release the memory of the failed step first.
+    The batch size of `recipe` is that of one of the processes.
     """
     ops = generator.ops
+    for network in (generator, discriminator):
+        synchronize_batchnorm(network, SINGLE)  # the other processes do not try smaller steps
 
     def run_step(n: int) -> None:
         noise = ops.stream(np.random.SeedSequence(0))
@@ -56,5 +62,6 @@ def memory_error(
         step(LossLog(ops, 1, generator.dtype).next_row())
 
     n = batch_that_fits(run_step, recipe.batch_size, max(recipe.pack, 2))
-    remedy = f"a batch of {n} fits" if n else "no smaller batch fits either"
-    return DeviceMemoryError(f"{problem}. The batch size is {recipe.batch_size}: {remedy}")
+    remedy = f"a batch of {n * n_processes} fits" if n else "no smaller batch fits either"
+    size = recipe.batch_size * n_processes
+    return DeviceMemoryError(f"{problem}. The batch size is {size}: {remedy}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from gan.uncopyable import Uncopyable
 from nn.ops.base import Array
+from nn.processes.single import SINGLE, Processes
 
 
 class Snapshot(Uncopyable):
@@ -15,14 +16,15 @@ class Snapshot(Uncopyable):
     ----------
     ops : the backend
     arrays : on its device, copied at once as those of step 0
+    processes : those that train together, and return to the same step
 
     Attributes
     ----------
     step : number of steps before the copies were taken
     """
 
-    def __init__(self, ops: Any, arrays: list[Array]) -> None:
-        self.step = 0
+    def __init__(self, ops: Any, arrays: list[Array], processes: Processes = SINGLE) -> None:
+        self.step, self._processes = 0, processes
         self._ops, self._arrays = ops, arrays
         self._copies = [ops.asarray(ops.to_host(array)) for array in arrays]
 
@@ -35,9 +37,10 @@ class Snapshot(Uncopyable):
     def take_if_finite(self, step: int) -> bool:
         """Copy the arrays, unless a number in them is not finite; returns whether it did."""
         finite = all(self._ops.all_finite(array) for array in self._arrays)
-        if finite:
+        (is_bad,) = self._processes.agree(not finite)
+        if not is_bad:
             self.take(step)
-        return finite
+        return not is_bad
 
     def restore(self) -> None:
         """Write the copies back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from gan.training.recording.loss_log import LossLog
 from gan.training.recording.stopwatch import Stopwatch
 from nn import Adam, Sequential
 from nn.ops.base import Array
+from nn.processes.single import Processes
 
 MAX_STEPS = 2**53  # floats count no further
 
@@ -21,7 +23,8 @@ class TrainerState(NamedTuple):
     """What `Trainer.state_dict` returns.
 
     arrays : what training has learned, and the order of the images, on the host by name
-    rest : step count, random streams, means of the losses and seconds, ready for JSON
+    rest : step count, random streams, means of the losses and seconds, ready for JSON; of several
+        processes, the streams of each rank
     """
 
     arrays: dict[str, np.ndarray]
@@ -59,7 +62,7 @@ class StatefulParts:
     ops : the backend
     learned : see `learned_arrays`
     networks : those that train; their layers draw from random streams
-    batches, noise_stream, log, stopwatch : the trainer's
+    batches, noise_stream, log, stopwatch, processes : the trainer's
     """
 
     ops: Any
@@ -69,15 +72,22 @@ class StatefulParts:
     noise_stream: Any
     log: LossLog
     stopwatch: Stopwatch
+    processes: Processes
 
-    def state_dict(self, step_count: int) -> TrainerState:
-        """Copy the state."""
+    def stream_states(self) -> dict[str, Any]:
+        """The states of this process's random streams."""
+        return {name: stream.state for name, stream in self._streams().items()}
+
+    def state_dict(self, step_count: int, of_ranks: list[dict[str, Any]]) -> TrainerState:
+        """Copy the state; `of_ranks` has the `stream_states` of all ranks."""
         rest = {
             "step": step_count,
-            "streams": {name: stream.state for name, stream in self._streams().items()},
+            "streams": self.stream_states(),
             "log": self.log.state_dict(),
             "seconds": [self.stopwatch.seconds, self.stopwatch.epoch, self.stopwatch.record],
         }
+        if self.processes.size > 1:
+            rest["ranks"] = of_ranks
         arrays = self.learned | self._orders()
         on_host = {name: np.array(self.ops.to_host(array)) for name, array in arrays.items()}
         return TrainerState(on_host, rest)
@@ -90,14 +100,23 @@ class StatefulParts:
         RunError : the state is of other networks, images or settings
         """
         arrays, rest = state
+        check_ranks(rest, self.processes.size)
         self._load_arrays(arrays)
         try:
+            of_ranks = rest.get("ranks") or [rest["streams"]]
             for name, stream in self._streams().items():
-                stream.state = rest["streams"][name]
+                stream.state = of_ranks[self.processes.rank][name]
             self.log.load_state_dict(rest["log"])
             step, (total, *of_parts) = int(rest["step"]), map(float, rest["seconds"])
             epoch, record = of_parts if len(of_parts) == 2 else of_parts * 2  # 0.1 had one
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
+        except (
+            AttributeError,
+            IndexError,
+            KeyError,
+            OverflowError,
+            TypeError,
+            ValueError,
+        ) as problem:
             raise RunError(
                 "state: expected one that a trainer returned, got another "
                 f"({type(problem).__name__}: {problem})"
@@ -149,3 +168,14 @@ class StatefulParts:
         streams = [self.noise_stream, *self.batches.orders()[1], *of_layers]
         distinct = {id(stream): stream for stream in streams}
         return {str(k): stream for k, stream in enumerate(distinct.values())}
+
+
+def check_ranks(rest: Mapping[str, Any], size: int) -> None:
+    """Raise `RunError` unless a state is of as many processes."""
+    ranks = rest.get("ranks")
+    n = len(ranks) if isinstance(ranks, list) and ranks else 1
+    if n != size:
+        how = f"start it with  mpiexec -n {n}" if n > 1 else "start it without mpiexec"
+        raise RunError(
+            f"processes: expected {n}, as many as the run was started with, got {size}; {how}"
+        )

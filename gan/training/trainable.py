@@ -17,6 +17,7 @@ from gan.sampling import make_images
 from gan.training.checks import check_recipe
 from gan.training.set_once import SetOnce
 from gan.training.setup import built_network, fixed_inputs, make_sampler
+from gan.training.shared import check_alike, make_alike, share_of_batch, shared_seed
 from gan.training.state import learned_arrays
 from gan.training.step.adversarial_step import AdversarialStep
 from gan.training.step.captured import CapturedStep
@@ -24,6 +25,8 @@ from gan.training.step.ema import GeneratorEMA
 from gan.uncopyable import Uncopyable
 from nn import Sequential, get_ops
 from nn.ops.base import Array
+from nn.processes.single import Processes
+from nn.processes.streams import SharedStream
 
 
 class TrainableGAN(Uncopyable):
@@ -49,22 +52,38 @@ class TrainableGAN(Uncopyable):
         seed: Any,
         device: Any,
         capture: bool,
+        processes: Processes,
     ) -> None:
         check_recipe(recipe)
         self.ops = ops = get_ops(device)
+        self.processes = processes
+        seed = shared_seed(seed, processes)
         seeds = np.random.SeedSequence(seed).spawn(6)
         g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed = seeds
-        order, noise = ops.stream(order_seed), ops.stream(noise_seed)
+        order = ops.stream(order_seed)
+        noise: Any = ops.stream(noise_seed)
         self.batches = make_batches(images, recipe.batch_size, recipe.image_range, ops, order)
         self.recipe = recipe = replace(recipe, batch_size=self.batches.batch_size)
+        own = replace(recipe, batch_size=share_of_batch(recipe, processes))
+        if processes.size > 1:
+            self.batches.take_share(processes.rank, processes.size)
+            noise = SharedStream(noise, ops, processes)
 
         G = recipe.generator() if generator is None else generator
         D = recipe.discriminator() if discriminator is None else discriminator
         self.generator = built_network(G, g_seed, ops, "G")
         self.discriminator = built_network(D, d_seed, ops, "D")
         self.batches.check_shape(self.generator.output_shape((recipe.n_in,)))
+        networks = {"G": self.generator, "D": self.discriminator}
+        check_alike(processes, recipe, self.batches, networks.values())
+        make_alike((self.generator, self.discriminator), seed, ops, processes)
         if recipe.clusters:
-            labels = cluster_ids(images, labels, recipe.clusters, cluster_seed)
+            ids = (
+                None
+                if processes.rank
+                else cluster_ids(images, labels, recipe.clusters, cluster_seed)
+            )
+            labels = processes.share(ids)
         self.cluster_ids = labels if recipe.clusters else None
         if recipe.num_classes:
             self.batches.set_labels(labels, recipe.num_classes)
@@ -72,14 +91,13 @@ class TrainableGAN(Uncopyable):
         self.ema = GeneratorEMA(self.generator, recipe.ema_decay) if recipe.ema_decay else None
         self.generator_ema = self.ema.network if self.ema else self.generator
         self.adversarial_step = step = AdversarialStep(
-            self.generator, self.discriminator, recipe, noise, self.ema
+            self.generator, self.discriminator, own, noise, self.ema, processes
         )
         self.train_step = CapturedStep(step) if capture else step
         names = images.class_names if isinstance(images, ImageSet | Split) else None
         self.sampler = make_sampler(recipe, self.generator_ema, self.cluster_ids, names)
         self.fixed_inputs = fixed_inputs(self.sampler, fixed_seed)
 
-        networks = {"G": self.generator, "D": self.discriminator}
         averaged = {"average": self.ema.network} if self.ema else {}
         self.rates = step.rates
         self.optimizers = {"G": step.g_optimizer, "D": step.d_optimizer}

@@ -14,7 +14,7 @@ from gan.recipe import Recipe
 from gan.training.batch_that_fits import memory_error
 from gan.training.callback import Callback, check_callbacks
 from gan.training.length import checked_length
-from gan.training.lower_rate import lower_rate
+from gan.training.lower_rate import divergence
 from gan.training.recording.loss_log import LossLog
 from gan.training.recording.loss_means import COLUMNS, NORMS
 from gan.training.recording.records import Records
@@ -23,8 +23,10 @@ from gan.training.recording.stopwatch import Stopwatch
 from gan.training.snapshot import Snapshot
 from gan.training.state import StatefulParts, TrainerState
 from gan.training.stuck_loss import StuckLossCallback
+from gan.training.together import Together
 from gan.training.trainable import TrainableGAN
 from nn import DeviceMemoryError, Sequential
+from nn.processes.single import SINGLE, Processes
 
 LOG_EVERY = 50  # steps between two reads of the losses; each read waits for the device
 
@@ -47,6 +49,9 @@ class Trainer(TrainableGAN):
         equal seeds and numbers of threads give equal bytes
     device : name of a device, or a backend
     capture : whether to record a step and replay it; the bytes are the same
+    processes : those that train together, from `nn.processes.get_processes`. Each takes an equal
+        part of every batch; all call `fit` and `load_state_dict` alike. Callbacks and `state_dict`
+        are for rank 0, unless they are called on all ranks.
 
     Attributes
     ----------
@@ -85,34 +90,29 @@ class Trainer(TrainableGAN):
         seed: Any = 0,
         device: Any = "cpu",
         capture: bool = True,
+        processes: Processes = SINGLE,
     ) -> None:
-        super().__init__(recipe, images, labels, generator, discriminator, seed, device, capture)
+        networks = generator, discriminator
+        super().__init__(recipe, images, labels, *networks, seed, device, capture, processes)
         clips = self.recipe.clip_norm is not None or self.recipe.clip_value is not None
         columns = COLUMNS + (NORMS if clips else ())
-        self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype, columns)
+        self.log = LossLog(self.ops, LOG_EVERY, self.generator.dtype, columns, processes)
         self.stopwatch = Stopwatch()
         self.steps_per_epoch = self.batches.per_epoch
-        self.records = Records(
-            self.log,
-            self.stopwatch,
-            batch_size=self.batch_size,
-            steps_per_epoch=self.steps_per_epoch,
-        )
+        per_epoch = {"batch_size": self.batch_size, "steps_per_epoch": self.steps_per_epoch}
+        self.records = Records(self.log, self.stopwatch, **per_epoch)
         self.step_count, self.ended, self.record_due = 0, False, False
-        self.last_step, self._end_seconds, self._stopped = inf, inf, False
+        self.last_step = self._end_seconds = inf
         self.spread: dict[str, float] | None = None
         self._stuck_loss = StuckLossCallback()
 
-        self._last_good = Snapshot(self.ops, list(self.learned.values()))
+        self._last_good = Snapshot(self.ops, list(self.learned.values()), processes)
+        both, noise = (self.generator, self.discriminator), self.adversarial_step.noise_stream
         self._stateful = StatefulParts(
-            self.ops,
-            self.learned,
-            (self.generator, self.discriminator),
-            self.batches,
-            self.adversarial_step.noise_stream,
-            self.log,
-            self.stopwatch,
+            self.ops, self.learned, both, self.batches, noise, self.log, self.stopwatch, processes
         )
+        states = self._stateful.stream_states
+        self._together = Together(processes, both, lambda: self.seconds, states)
 
     @property
     def seconds(self) -> float:
@@ -166,12 +166,15 @@ class Trainer(TrainableGAN):
                 "to return, or end it with stop()"
             )
         length = checked_length(self.recipe, epochs, steps, minutes)
-        callbacks = [self._stuck_loss, *check_callbacks(callbacks)]
+        callbacks = check_callbacks(callbacks)
+        if self.processes.rank == 0:
+            callbacks.insert(0, self._stuck_loss)
+        seconds = self._together.begin(self.step_count, length, callbacks)
         self.last_step = length.last_step(self.step_count, self.steps_per_epoch)
-        self._end_seconds = length.end_seconds(self.seconds)
+        self._end_seconds = length.end_seconds(seconds)
         self.ended = self.step_count >= self.last_step
         schedule = RecordSchedule(
-            self.last_step, self._end_seconds, step=self.step_count, seconds=self.seconds
+            self.last_step, self._end_seconds, step=self.step_count, seconds=seconds
         )
         history: list[dict[str, Any]] = []
         watchers = [each for each in callbacks if type(each).on_step is not Callback.on_step]
@@ -180,7 +183,7 @@ class Trainer(TrainableGAN):
             for callback in callbacks:
                 callback.on_start(self)
             self.stopwatch.resume()
-            stops = self.ended or self._stopped
+            stops = self.ended or self._together.is_stopped()
             while not stops:
                 # Reset here, not where an epoch ends: an error in a callback may skip that.
                 if self.step_count % self.steps_per_epoch == 0:
@@ -193,15 +196,15 @@ class Trainer(TrainableGAN):
                 history += made
         finally:
             self.stopwatch.stop()
-            self._stopped = False
+            self._together.stop_requested = False
         return history
 
     def stop(self) -> None:
         """End `fit` after the current step, or the next `fit` before its first.
 
-        A signal handler may call it.
+        A signal handler may call it. With several processes, one that calls it stops all.
         """
-        self._stopped = True
+        self._together.stop_requested = True
 
     def state_dict(self) -> TrainerState:
         """Everything that decides how training continues.
@@ -212,7 +215,7 @@ class Trainer(TrainableGAN):
         """
         if not self.log.is_empty:
             self._read_log()
-        return self._stateful.state_dict(self.step_count)
+        return self._stateful.state_dict(self.step_count, self._together.streams_of_ranks)
 
     def load_state_dict(self, state: TrainerState | tuple[dict[str, Any], dict[str, Any]]) -> None:
         """Continue from the `state_dict` of a trainer with the same settings.
@@ -226,27 +229,31 @@ class Trainer(TrainableGAN):
         self.step_count = self._stateful.load_state_dict(TrainerState(*state))
         self.rates.write()  # not those in the optimizers' arrays
         self._last_good.take(self.step_count)
+        self._together.gather_streams()
 
     def _after_step(
         self, schedule: RecordSchedule, callbacks: list[Callback]
     ) -> tuple[list[dict[str, Any]], bool]:
         """Call the callbacks that are due; returns the record, if any, and whether `fit` ends."""
-        step, seconds = self.step_count, self.seconds
+        step = self.step_count
+        stopped, seconds = self._together.clock()
         self.ended = step >= self.last_step or seconds >= self._end_seconds
         ends_epoch = step % self.steps_per_epoch == 0
         is_final = schedule.is_due(step, seconds) or self.ended  # else the next fit continues it
-        is_final |= ends_epoch and any(callback.record_epochs for callback in callbacks)
-        self.record_due = is_final or self._stopped
+        is_final |= ends_epoch and self._together.record_epochs
+        self.record_due = is_final or stopped
         if not (self.record_due or ends_epoch or self.log.is_full):
             return [], False
         means = self._read_log()
         self.stopwatch.lap()
+        if self.record_due:
+            self._together.check_replicas(step)
         for callback in callbacks:
             callback.on_log(self, self.records.of_log(step, means))
         history: list[dict[str, Any]] = []
         stops, epoch_reported = False, False
         while not stops:
-            stops = self.ended or self._stopped
+            stops = self.ended or self._together.is_stopped()
             if not history and (self.record_due or stops):
                 history.append(self.records.since_last(step, is_final))
                 for callback in callbacks:
@@ -255,7 +262,7 @@ class Trainer(TrainableGAN):
                 epoch_reported, self.spread = True, self.log.epoch.spread()
                 for callback in callbacks:
                     callback.on_epoch(self, self.records.of_epoch(step))
-            if not self._stopped:  # else a callback or a signal may have stopped training here
+            if not self._together.is_stopped():  # else a callback or a signal has stopped it here
                 break
         self.stopwatch.resume()
         return history, stops
@@ -264,17 +271,14 @@ class Trainer(TrainableGAN):
         """The mean losses since the last read; returns to the last good step on a NaN."""
         means, n_steps, bad = self.log.read()
         if bad is None and self._last_good.take_if_finite(self.step_count):
+            self._together.gather_streams()
             return means
         step = self.step_count if bad is None else self.step_count - n_steps + bad + 1
         self._roll_back()
         self.log.epoch.clear()
         self.log.record.clear()
-        raise RunError(
-            f"step {step}: a loss, a weight or a moment of Adam is no longer finite; training "
-            f"stopped, and the weights are those of step {self.step_count}, the last good one, "
-            f"after {self.step_count // self.steps_per_epoch} whole epochs; "
-            f"{lower_rate(self.learning_rate, self.recipe)}"
-        )
+        rate, recipe = self.learning_rate, self.recipe
+        raise divergence(step, self.step_count, self.steps_per_epoch, rate, recipe)
 
     def _roll_back(self) -> None:
         """Return to the last good step, with the current learning rate."""
@@ -287,11 +291,9 @@ class Trainer(TrainableGAN):
 
         It ends the run: the step is gone, and the weights are the last good ones.
         """
-        del (
-            self.adversarial_step,
-            self.train_step,
-        )  # it holds the memory of the step, as does the traceback
+        recipe, networks = self.adversarial_step.recipe, (self.generator, self.discriminator)
+        del self.adversarial_step, self.train_step  # they hold its memory, as does the traceback
         problem.__traceback__ = None
-        error = memory_error(problem, self.generator, self.discriminator, self.recipe, self.ema)
+        error = memory_error(problem, *networks, recipe, self.ema, self.processes.size)
         self._roll_back()
         return error

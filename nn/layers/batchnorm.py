@@ -8,6 +8,7 @@ from nn.layers.base import Grads, Layer, MaybeArray
 from nn.layers.images import channels_last
 from nn.layers.torch_layout import TorchArray
 from nn.ops.base import Array
+from nn.processes.single import SINGLE, Processes
 from nn.settings import Shape, integer, real
 
 
@@ -20,6 +21,9 @@ class BatchNorm(Layer):
     In training, mean and (biased) var are the batch's, and the running statistics are updated,
     running = (1 - momentum) running + momentum batch, with the unbiased variance. In evaluation,
     mean and var are the running ones.
+
+    Where several processes train together, each normalizes its own part of the batch, unless
+    `synchronize_batchnorm` was called: mean and var are then those of the whole batch.
 
     Parameters
     ----------
@@ -45,6 +49,8 @@ class BatchNorm(Layer):
         TorchArray("running_var", "running_var", (0,), nonnegative=True),
     )
     torch_counters = ("num_batches_tracked",)  # with a fixed momentum nothing depends on it
+
+    processes: Processes = SINGLE  # those whose batches are normalized together
 
     W: Array
     b: Array
@@ -85,7 +91,8 @@ class BatchNorm(Layer):
         cache.inv_std = cache.buffer("inv_std", row)
         cache.xhat = cache.buffer("xhat", x.shape)
         if train:
-            if len(x) < 2:
+            n = len(x) * self.processes.size
+            if n < 2:
                 raise ShapeError(
                     f"{self.label}: expected more than one value for each feature in training, "
                     f"got {len(x)}"
@@ -95,8 +102,10 @@ class BatchNorm(Layer):
             self.ops.normalize(
                 x, self.eps, out=cache.xhat, mean=mean, var=var, inv_std=cache.inv_std
             )
+            if self.processes.size > 1:
+                self._normalize_together(x, cache, mean, var)
             if cache.tracks_statistics:
-                unbiased = len(x) / (len(x) - 1)
+                unbiased = n / (n - 1)
                 self.ops.moving_average_(self.running_mean, mean, self.momentum)
                 self.ops.moving_average_(self.running_var, var, self.momentum, scale=unbiased)
         else:
@@ -125,6 +134,9 @@ class BatchNorm(Layer):
         if not need_dx:
             return None
         if cache.train:
+            if self.processes.size > 1:  # each rank's loss is a mean over its part of the batch
+                self.processes.allreduce_mean_(dW, self.ops)
+                self.processes.allreduce_mean_(db, self.ops)
             # mean and var depend on x: dL/dx = W / std (dy - db / n - xhat dW / n)
             self.ops.normalize_backward(dy, cache.xhat, self.W, cache.inv_std, dW, db, out=dx_rows)
         else:
@@ -133,8 +145,33 @@ class BatchNorm(Layer):
             self.ops.multiply(dy, scale, out=dx_rows)
         return dx
 
+    def _normalize_together(self, x: Array, cache: Cache, mean: Array, var: Array) -> None:
+        """Replace our mean and var by those of the whole batch, and normalize with them.
+
+        mean = 1/N sum_r mean_r; var = 1/N sum_r (var_r + (mean_r - mean)^2).
+        """
+        offset = cache.buffer("offset", mean.shape)
+        self.ops.copy_(offset, mean)
+        self.processes.allreduce_mean_(mean, self.ops)
+        self.ops.subtract(offset, mean, out=offset)
+        self.ops.add_(var, self.ops.multiply(offset, offset, out=offset))
+        self.processes.allreduce_mean_(var, self.ops)
+        self.ops.inverse_std(var, self.eps, out=cache.inv_std)
+        self.ops.shift_scale(x, mean, cache.inv_std, out=cache.xhat)
+
     def _rows(self, x: Array, cache: Cache, name: str) -> Array:
         """x as a matrix (values per feature, n): a view if x is channels-last in memory."""
         if len(x.shape) == 2:
             return x
         return cache.contiguous(name + "_rows", channels_last(x)).reshape(-1, self.n)
+
+
+def synchronize_batchnorm(network: Layer, processes: Processes) -> None:
+    """Let each BatchNorm of a network normalize the whole batch of all processes.
+
+    mean, var and, in the backward pass, the sums over the batch are then averaged over the
+    processes: two all-reduces of n numbers in each pass.
+    """
+    for _, layer in network.modules():
+        if isinstance(layer, BatchNorm):
+            layer.processes = processes

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 
 class Backend:
     """Base of `NumpyOps`, `CudaOps` and any backend of your own.
@@ -27,6 +29,14 @@ class Backend:
         """Run a step; return None, since this backend has no programs."""
         step()
         return None
+
+    def to_pinned(self: Any, x: Any) -> np.ndarray:
+        """An array on the host with the values of x, which a device can copy fast."""
+        return np.array(self.to_host(x))
+
+    def from_pinned_(self: Any, x: Any, host: np.ndarray) -> None:
+        """x = the array that `to_pinned` returned, in place."""
+        self.copy_(x, self.asarray(host))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
         return self

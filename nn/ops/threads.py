@@ -1,13 +1,11 @@
 """The number of threads, as text: "2 threads", or "1 thread: OPENBLAS_NUM_THREADS=1"."""
 
-import os
+from nn import launcher
 
 
 def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many cores this process may use, or its share of them where several train together."""
+    return launcher.share_of(launcher.cores())
 
 
 def in_words(threads: int, reason: str, note: str = "") -> str:

@@ -250,6 +250,12 @@ def check_sphinx(words, *_):
     assert (ROOT / words[-2] / "conf.py").is_file(), f"no Sphinx project: {words[-2]}"
 
 
+def check_launched(words, *patches):
+    """What mpiexec or srun starts: the words from the first program of ours on."""
+    start = next(k for k, word in enumerate(words) if word in ("byhand", "python"))
+    CHECKS[words[start]](words[start:], *patches)
+
+
 def accept(words, *_):
     """A program whose arguments name nothing of this project."""
 
@@ -263,8 +269,9 @@ CHECKS = {
     "sphinx-build": check_sphinx,
     "benchmarks/gpu.sh": check_path,
     ".ci/run": check_path,
+    **dict.fromkeys(("mpiexec", "srun"), check_launched),
     **dict.fromkeys(
-        ("source", "cmp", "ruff", "mypy", "pre-commit", "git", "cd", "mpiexec", "jupyter"), accept
+        ("source", "cmp", "ruff", "mypy", "pre-commit", "git", "cd", "jupyter"), accept
     ),
 }
 

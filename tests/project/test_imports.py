@@ -10,12 +10,13 @@ from tests.support.source_tree import ROOT, imports, modules
 # Imports under `if TYPE_CHECKING` count too.
 ROWS = [
     # nn: the framework
-    ["nn.errors", "nn.arithmetic", "nn.underflow", "nn.version", "nn.waiting"],
+    ["nn.errors", "nn.arithmetic", "nn.launcher", "nn.underflow", "nn.version", "nn.waiting"],
     ["nn.settings"],
     ["nn.ops"],  # the contract, and what the backends share
     ["nn.ops.numpy"],
     ["nn.ops.numba", "nn.ops.cuda"],
     ["nn.ops.__init__"],  # get_ops, which knows every backend
+    ["nn.processes"],
     ["nn.parameters", "nn.cache", "nn.initializers"],
     ["nn.layers"],
     [

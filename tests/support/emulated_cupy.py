@@ -33,10 +33,21 @@ NUMBERS: dict[type, Callable[[Any], Any]] = {
 
 
 class ndarray(StrictArray):
-    """The strict array, with the method that `CudaOps` calls."""
+    """The strict array, with the methods that `CudaOps` calls."""
 
     def fill(self, value: float) -> None:
         self.host.fill(value)
+
+    @property
+    def nbytes(self) -> int:
+        return self.host.nbytes
+
+    def get(self, out: np.ndarray) -> np.ndarray:
+        out[...] = self.host
+        return out
+
+    def set(self, host: np.ndarray) -> None:
+        self.host[...] = host
 
 
 class ElementwiseKernel:
@@ -260,19 +271,22 @@ class _Math:
 
 
 _library: Any = None
+chosen = [0]  # the devices that were set
 guard, memory, _math = Guard(), Memory(), _Math()
 __version__ = "emulated"
 cublas = types.SimpleNamespace(gemm=_gemm)
 cuda = types.SimpleNamespace(
     runtime=types.SimpleNamespace(
-        getDeviceCount=lambda: 1,
-        getDevice=lambda: 0,
+        getDeviceCount=lambda: 2,
+        getDevice=lambda: chosen[-1],
+        setDevice=lambda device: chosen.append(device),
         getDeviceProperties=lambda device: {"name": b"g++"},
         driverGetVersion=lambda: 13020,
         runtimeGetVersion=lambda: 13020,
         memGetInfo=lambda: (memory.size - memory.used, memory.size),
         CUDARuntimeError=CUDARuntimeError,
     ),
+    alloc_pinned_memory=bytearray,
     Device=lambda: types.SimpleNamespace(compute_capability="80"),
     device=types.SimpleNamespace(get_cublas_handle=lambda: 1),
     cublas=_math,

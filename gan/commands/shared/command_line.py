@@ -15,7 +15,8 @@ from typing import Any, NoReturn, TypeVar
 from gan.commands.shared.signals import on_signals
 from gan.commands.shared.streams import prepare_streams
 from gan.nearest import did_you_mean
-from nn import ByhandError
+from nn import ByhandError, launcher
+from nn.processes.ending import may_speak, name_of_rank, started
 
 ERROR = 2
 EXAMPLES = "\nFor example:\n"  # begins the last part of a description
@@ -29,6 +30,8 @@ def run(main: Callable[[], Any]) -> NoReturn:
     ``main()`` by an exception, so that no partial file remains, and exits with status 128 + its
     number. Output that cannot be written does not end ``main()``, which may have files to write; if
     it was to stdout, status 0 becomes 2.
+
+    Of several processes that train together, one prints the error, and its status ends all.
     """
     lost = prepare_streams()
     status = _status(main)
@@ -41,7 +44,16 @@ def run(main: Callable[[], Any]) -> NoReturn:
                 "everything else is done",
                 file=sys.stderr,
             )
+    together = started()
+    if together is not None and status and not together.is_over:
+        together.abort(status)
     sys.exit(status)
+
+
+def _report(problem: BaseException, text: str) -> None:
+    """Print an error, unless another process that trains with this one does."""
+    if may_speak(problem):
+        print(f"error: {name_of_rank()}{text}", file=sys.stderr)
 
 
 def _status(main: Callable[[], Any]) -> Any:
@@ -69,14 +81,11 @@ def _status(main: Callable[[], Any]) -> Any:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except ByhandError as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        _report(problem, str(problem))
     except MemoryError as problem:
-        print(
-            f"error: not enough memory ({problem}); try a smaller batch size or count",
-            file=sys.stderr,
-        )
+        _report(problem, f"not enough memory ({problem}); try a smaller batch size or count")
     except OSError as problem:
-        print(f"error: {problem}; name another file or folder", file=sys.stderr)
+        _report(problem, f"{problem}; name another file or folder")
     return ERROR
 
 
@@ -110,6 +119,10 @@ class Parser(argparse.ArgumentParser):
                 hint = did_you_mean(option, self._option_string_actions)
                 self.error(f"unknown option {option}{hint}")
         return super().parse_args(words, namespace)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End the program; of several processes with the same mistake, the first reports it."""
+        super().exit(status, None if launcher.rank() else message)
 
     def error(self, message: str) -> NoReturn:
         end = " " if message.endswith("?") else "; "

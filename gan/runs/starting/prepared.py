@@ -22,6 +22,7 @@ from gan.runs.starting.training_data import TrainingData, training_data
 from gan.runs.starting.tuned import settings_of, tuned
 from gan.training.trainer import Trainer
 from nn.ops.base import Ops
+from nn.processes.single import SINGLE, Processes
 
 SHAPES = {  # of the images of data sets other than those of MNIST's format
     cifar10.NAME: cifar10.SHAPE,
@@ -98,6 +99,7 @@ def prepare(
     *,
     capture: bool = True,
     hint: str = "",
+    processes: Processes = SINGLE,
 ) -> Prepared:
     """Read the data of a run and make its trainer.
 
@@ -117,13 +119,16 @@ def prepare(
         Whether training steps are recorded as programs.
     hint
         The end of the line that names the data and the backend.
+    processes
+        Those that train together. They read the data one after another.
 
     Raises
     ------
     RunError, DataError
         If the settings do not fit together, or the data cannot be read.
     """
-    recipe, data = training_data(places, config, checkpoint, recipe_of(config), say)
+    with processes.in_turn():
+        recipe, data = training_data(places, config, checkpoint, recipe_of(config), say)
     targets: np.ndarray | ClusterIds | None = data.labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
@@ -136,6 +141,7 @@ def prepare(
         seed=config["seed"],
         device=ops,
         capture=capture,
+        processes=processes,
     )
     config |= settings_of(trainer.recipe) | {
         "images": data.n_images,

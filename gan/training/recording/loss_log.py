@@ -9,6 +9,7 @@ import numpy as np
 from gan.training.recording.loss_means import COLUMNS, LossMeans, named
 from gan.uncopyable import Uncopyable
 from nn.ops.base import Array
+from nn.processes.single import SINGLE, Processes
 
 
 class LossLog(Uncopyable):
@@ -22,6 +23,7 @@ class LossLog(Uncopyable):
     ops, dtype : of the networks
     length : number of rows; a full log must be read before the next row
     columns : of a row, as in `LossMeans`
+    processes : those that train together; rows are means over them
 
     Attributes
     ----------
@@ -29,9 +31,14 @@ class LossLog(Uncopyable):
     """
 
     def __init__(
-        self, ops: Any, length: int, dtype: Any, columns: tuple[str, ...] = COLUMNS
+        self,
+        ops: Any,
+        length: int,
+        dtype: Any,
+        columns: tuple[str, ...] = COLUMNS,
+        processes: Processes = SINGLE,
     ) -> None:
-        self._ops, self._columns = ops, columns
+        self._ops, self._columns, self._processes = ops, columns, processes
         self.ring = ops.zeros((length, len(columns)), dtype)
         self._rows = [
             {name: self.ring[i, j : j + 1] for j, name in enumerate(columns)} for i in range(length)
@@ -61,6 +68,7 @@ class LossLog(Uncopyable):
         their means by name, their number, and the index of the first that is not finite, or None
         """
         rows = self._ops.to_host(self.ring)[: self._used].astype(np.float64)
+        self._processes.allreduce_mean_(rows, self._ops)
         self._used = 0
         for means in (self.epoch, self.record):
             means.add(rows)

@@ -16,6 +16,7 @@ from gan.uncopyable import Uncopyable
 from nn import Adam, Sequential
 from nn.cache import Cache
 from nn.ops.base import Array
+from nn.processes.single import SINGLE, Processes
 from nn.underflow import quiet
 
 BOTH = slice(None)  # rows of real and of generated images
@@ -30,6 +31,7 @@ class AdversarialStep(Uncopyable):
     recipe : its objective, penalty, optimizer settings and batch size are used
     noise_stream : random stream for z
     ema : the moving average that follows the generator, or None
+    processes : those that train together; gradients are averaged over them
 
     Attributes
     ----------
@@ -50,10 +52,14 @@ class AdversarialStep(Uncopyable):
         recipe: Recipe,
         noise_stream: Any,
         ema: GeneratorEMA | None = None,
+        processes: Processes = SINGLE,
     ) -> None:
         check_networks(generator, discriminator, recipe)
         self.ops, self.recipe = generator.ops, recipe
-        self.noise_stream, self.ema = noise_stream, ema
+        self.noise_stream, self.ema, self.processes = noise_stream, ema, processes
+        self.d_grad, self.g_grad = (
+            network.parameters.grad.flat for network in (discriminator, generator)
+        )
         # The losses take over a final Sigmoid: on logits, a confident mistake keeps its gradient.
         self.G, self.D = generator, without_sigmoid(discriminator)
         adam: dict[str, Any] = {"beta1": recipe.beta1, "beta2": recipe.beta2}
@@ -162,6 +168,7 @@ class AdversarialStep(Uncopyable):
                 value=log["penalty"],
                 stream=self.noise_stream,
             )
+        self.processes.allreduce_mean_(self.d_grad, self.ops)
         self.d_optimizer.step()
 
     def update_generator(self, log: dict[str, Array]) -> None:
@@ -176,6 +183,7 @@ class AdversarialStep(Uncopyable):
         dfake = D.backward(self.doutputs(fake), self.frozen_cache, grads="skip")
         dfake = self.frozen_cache.contiguous("dfake", dfake).reshape(self.fake.shape)
         self.G.backward(dfake, self.g_cache, grads="write", need_dx=False)
+        self.processes.allreduce_mean_(self.g_grad, self.ops)
         self.g_optimizer.step()
 
     def generate(self, cache: Cache) -> None:

@@ -16,6 +16,7 @@ import cupy
 import numpy as np
 from cupy import cublas
 
+from nn import launcher
 from nn.errors import DeviceError, DtypeError, ShapeError
 from nn.ops.base import Array, Seed
 from nn.ops.cuda.activations import CudaActivations
@@ -97,9 +98,13 @@ class CudaOps(
     def __init__(self, tf32: bool = False) -> None:
         self.tf32, self.get_ops_arguments = tf32, ("cuda", tf32)
         self.scratch = Scratch(self.empty)
+        self.pinned: dict[tuple[Any, ...], np.ndarray] = {}
         try:
-            if cupy.cuda.runtime.getDeviceCount() == 0:
+            count = cupy.cuda.runtime.getDeviceCount()
+            if count == 0:
                 raise RuntimeError("CUDA finds no device")
+            if launcher.local_size() > 1:  # one process to a card
+                cupy.cuda.runtime.setDevice(launcher.local_rank() % count)
             one = self.asarray([[1.0]], "float32")
             product = self.gemm(one, one, out=self.empty((1, 1), "float32"))
             self.all_finite(product)  # compile, multiply and read back once
@@ -136,6 +141,16 @@ class CudaOps(
 
     def to_host(self, x: Array) -> np.ndarray:
         return cupy.asnumpy(x)
+
+    def to_pinned(self, x: cupy.ndarray) -> np.ndarray:
+        key = x.shape, x.dtype.str
+        if key not in self.pinned:
+            memory = cupy.cuda.alloc_pinned_memory(max(1, x.nbytes))
+            self.pinned[key] = np.frombuffer(memory, x.dtype, x.size).reshape(x.shape)
+        return x.get(out=self.pinned[key])  # waits for the kernels that compute x
+
+    def from_pinned_(self, x: cupy.ndarray, host: np.ndarray) -> None:
+        x.set(host)
 
     def copy_(self, y: Array, x: Array) -> None:
         cupy.copyto(y, x)

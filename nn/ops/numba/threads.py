@@ -9,7 +9,7 @@ import numpy.ma  # noqa: F401  (else Numba's first call imports it; a fork meanw
 from numba import config
 from numba.core.compiler_lock import global_compiler_lock
 
-from nn import waiting
+from nn import launcher, waiting
 from nn.ops.blas import find_blas, threads_of
 from nn.ops.fork import hold_during_fork
 from nn.ops.numba.contention import Contention
@@ -110,7 +110,7 @@ def how_many() -> tuple[int, str]:
     if other:
         return 1, other
     n: int = config.NUMBA_NUM_THREADS
-    limits = [(cores(), ""), (n, f"NUMBA_NUM_THREADS={n}")]
+    limits = [(cores(), launcher.in_words(launcher.cores())), (n, f"NUMBA_NUM_THREADS={n}")]
     return min([*limits, threads_of(BLAS)] if BLAS else limits, key=lambda limit: limit[0])
 
 

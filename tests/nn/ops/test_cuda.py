@@ -157,3 +157,24 @@ def test_each_step_launches_the_same_kernels_with_the_same_arguments(ops, monkey
     assert {"adam", "adam_schedule", "dropout_mask", "normal"} <= names
     assert not np.array_equal(results[0], results[1]) and not np.array_equal(results[1], results[2])
     assert ops.to_host(step.g_optimizer.step_state)[0] == 4
+
+
+def test_arrays_pass_through_pinned_memory(ops):
+    """What processes send each other; the memory is allocated once."""
+    x = ops.asarray(np.arange(6.0, dtype=np.float32).reshape(2, 3))
+    host = ops.to_pinned(x)
+    assert host.tolist() == [[0, 1, 2], [3, 4, 5]] and host.dtype == np.float32
+    host *= 2
+    ops.from_pinned_(x, host)
+    assert ops.to_pinned(x) is host
+    assert ops.to_host(x).tolist() == [[0, 2, 4], [6, 8, 10]]
+
+
+def test_each_process_of_a_machine_takes_a_card(emulated_cupy_ops, emulated_cupy, monkeypatch):
+    monkeypatch.setattr(emulated_cupy, "chosen", chosen := [0])
+    emulated_cupy_ops.CudaOps()
+    assert chosen == [0]  # a process alone stays on the current one
+    monkeypatch.setattr(emulated_cupy_ops.launcher, "local_size", lambda: 4)
+    monkeypatch.setattr(emulated_cupy_ops.launcher, "local_rank", lambda: 3)
+    emulated_cupy_ops.CudaOps()
+    assert chosen == [0, 1]

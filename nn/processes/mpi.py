@@ -1,0 +1,174 @@
+"""Processes that MPI connects, by mpi4py.
+
+Arrays are sent from where they are, without pickling; those of a GPU pass through the host. All
+calls are non-blocking and then waited for, so that signals are noticed and no core is kept busy.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from nn import launcher
+from nn.errors import MissingLibraryError, ProcessesError
+from nn.ops.base import Array
+from nn.ops.recording import recordable
+from nn.processes.ending import end_together, silence
+from nn.processes.single import Processes
+from nn.processes.waiting import Neighbours, wait
+
+START_DEADLINE = 120.0  # seconds from the first rank's start to the last one's
+STEP_DEADLINE = 300.0  # seconds: all ranks are in the same step, or compile kernels for it
+NO_DEADLINE = float("inf")  # rank 0 may measure or draw for minutes
+
+
+class MPIProcesses(Processes):
+    """The processes that an MPI launcher has started.
+
+    Parameters
+    ----------
+    mpi : module
+        ``mpi4py.MPI``.
+
+    Attributes
+    ----------
+    deadline : float
+        Seconds that an all-reduce may take.
+    """
+
+    def __init__(self, mpi: Any) -> None:
+        self._mpi, self._world = mpi, mpi.COMM_WORLD.Dup()
+        self.rank, self.size = self._world.rank, self._world.size
+        self.deadline = STEP_DEADLINE
+        here = socket.gethostname(), os.getpid()
+        self._neighbours = Neighbours(self._world.allgather(here), self.rank)
+        self._numbers: dict[int, np.ndarray] = {}
+        self._kept: list[np.ndarray] | None = None
+        self._answers: Iterator[np.ndarray] | None = None
+
+    def __repr__(self) -> str:
+        return f"rank {self.rank} of {self.size}"
+
+    def _allreduce_mean_(self, x: Array, ops: Any) -> None:
+        """See `Processes.allreduce_mean_`."""
+        if self._answers is not None:
+            answer = next(self._answers, None)
+            if answer is not None:  # else this is no repetition, and the results differ
+                ops.copy_(x, ops.asarray(answer))
+            return
+        host = x if isinstance(x, np.ndarray) else ops.to_pinned(x)
+        in_place = self._mpi.IN_PLACE
+        wait(self._world.Iallreduce(in_place, host), self.deadline, self._neighbours)
+        np.multiply(host, 1 / self.size, out=host)
+        if host is not x:
+            ops.from_pinned_(x, host)
+        if self._kept is not None:
+            self._kept.append(host.copy())
+
+    # a recorded step calls it between two of its parts
+    allreduce_mean_ = recordable(_allreduce_mean_, is_noted=False)
+
+    def broadcast_(self, x: Array, ops: Any) -> None:
+        host = x if isinstance(x, np.ndarray) else ops.to_pinned(x)
+        wait(self._world.Ibcast(host), NO_DEADLINE, self._neighbours)
+        if host is not x:
+            ops.from_pinned_(x, host)
+
+    def share(self, value: Any) -> Any:
+        self.agree()
+        return self._world.bcast(value)
+
+    def gather(self, value: Any) -> list[Any]:
+        self.agree()
+        return self._world.gather(value) or []
+
+    def agree(self, *numbers: float) -> tuple[float, ...]:
+        both = self._numbers.setdefault(len(numbers), np.zeros(max(1, len(numbers))))
+        both[: len(numbers)] = numbers
+        request = self._world.Iallreduce(self._mpi.IN_PLACE, both, self._mpi.MAX)
+        wait(request, NO_DEADLINE, self._neighbours)
+        return tuple(both[: len(numbers)].tolist())
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        if self.rank:
+            self.agree()
+            yield
+        else:
+            yield
+            self.agree()
+
+    def twice(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        self._kept = []
+        try:
+            first()
+            kept, self._kept = self._kept, None
+            self._answers = iter(kept)
+            second()
+        finally:
+            self._kept = self._answers = None
+
+    def finish(self) -> None:
+        self.agree()
+        self.is_over = True
+
+    def abort(self, status: int) -> None:
+        silence()
+        self._world.Abort(status)
+
+
+def every_rank_must_start() -> Any:
+    """``mpi4py.MPI``, once all ranks have imported it.
+
+    MPI waits for them in C, where neither Python's threads nor its signal handlers run. If one of
+    them has ended before, faulthandler ends this one.
+    """
+    import mpi4py
+
+    mpi4py.rc.thread_level = "serialized"  # one thread sends; the others need no locks
+    faulthandler.dump_traceback_later(START_DEADLINE, exit=True)
+    try:
+        from mpi4py import MPI
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    return MPI
+
+
+def start() -> MPIProcesses:
+    """Connect this process to the others that its launcher has started.
+
+    From then on, an exception that nothing catches ends all of them.
+
+    Raises
+    ------
+    MissingLibraryError
+        If mpi4py or an MPI library cannot be loaded.
+    ProcessesError
+        If MPI does not know the other processes.
+    """
+    n = launcher.size()
+    try:
+        MPI = every_rank_must_start()
+    except (ImportError, RuntimeError) as problem:
+        why = f"{n} processes were started" if n > 1 else "--processes mpi was given"
+        reason = str(problem).partition("\n")[0]
+        raise MissingLibraryError(
+            f"MPI: expected mpi4py and an MPI library, since {why}, got none ({reason}); "
+            "pip install -e '.[mpi]', or use --processes single"
+        ) from None
+    if n != MPI.COMM_WORLD.size:
+        library = MPI.Get_library_version().partition("\n")[0].strip("\0 ")
+        raise ProcessesError(
+            f"MPI: expected the {n} processes that the launcher started, got "
+            f"{MPI.COMM_WORLD.size}: mpi4py has loaded {library}, another MPI than the launcher's; "
+            "start with the mpiexec of that MPI"
+        )
+    processes = MPIProcesses(MPI)
+    end_together(processes)
+    return processes

@@ -1,0 +1,1 @@
+"""Programs that tests start with mpiexec: what each rank does."""
