@@ -152,9 +152,9 @@ def train(args: Namespace, say: Say, compilation: Compilation) -> int:
     targets: np.ndarray | ClusterIds | None = data.labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
-    recipe = tuned(recipe, config, data.n_trained)
+    recipe = tuned(recipe, config, data.n_images)
     hint = numba_hint(ops, config["device"])
-    say(f"{recipe.name} on {data.n_trained:,} images of {name_of_data(config)}, on {ops!r}{hint}")
+    say(f"{recipe.name} on {data.n_images:,} images of {name_of_data(config)}, on {ops!r}{hint}")
     trainer = Trainer(
         recipe,
         data.images,

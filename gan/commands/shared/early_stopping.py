@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from gan.commands.shared.command_line import Parser, positive_int
-from gan.data.held_out import default_split, hold_out
+from gan.data.held_out import check_split, default_split, hold_out
+from gan.data.images.image_set import ImageSet
+from gan.data.images.split import Split
 from gan.runs.run import Run
 
 Say = Callable[..., object]
@@ -28,7 +30,7 @@ def add_early_stopping(parser: Parser) -> None:
         "--validation",
         type=positive_int,
         metavar="N",
-        help="hold N training digits out and measure FID on them, not on test images "
+        help="hold N training images of a data set out and measure FID on them, not on test images "
         "(default: with --patience a tenth, at most 10,000)",
     )
 
@@ -40,11 +42,29 @@ def split_digits(
 
     The number held out is written into the settings of a new run.
     """
-    if is_new and config["patience"] and config["validation"] is None:
-        config["validation"] = default_split(len(images))
-    if config["validation"] is None:
+    n = _n_held_out(len(images), config, is_new)
+    if n is None:
         return images, labels, None
-    return hold_out(images, labels, config["validation"])  # type: ignore[return-value]
+    return hold_out(images, labels, n)  # type: ignore[return-value]
+
+
+def split_dataset(images: ImageSet, config: dict[str, Any], *, is_new: bool) -> Split:
+    """The training images of another data set, of which some are held out, or none.
+
+    The number held out is written into the settings of a new run.
+    """
+    n = _n_held_out(len(images), config, is_new)
+    return Split(images) if n is None else Split.of(images, n)
+
+
+def _n_held_out(n_images: int, config: dict[str, Any], is_new: bool) -> int | None:
+    """How many training images of a data set are held out; None where test images are used."""
+    if is_new and config["patience"] and config["validation"] is None:
+        config["validation"] = default_split(n_images)
+    n: int | None = config["validation"]
+    if n is not None:
+        check_split(n, n_images)
+    return n
 
 
 def fids(history: Sequence[Mapping[str, Any]]) -> list[float]:

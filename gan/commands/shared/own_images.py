@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gan.commands.shared.command_line import Parser, one_of, positive_int
+from gan.commands.shared.early_stopping import split_dataset
 from gan.commands.shared.progress import TIME_FORMAT
 from gan.data.images.arrays import from_array, is_array_file
 from gan.data.images.cifar10 import cifar10
@@ -102,12 +103,12 @@ def own_images(
 
 
 def image_split(
-    args: Namespace, config: Mapping[str, Any], checkpoint: Checkpoint | None
+    args: Namespace, config: dict[str, Any], checkpoint: Checkpoint | None
 ) -> tuple[Split, str | None]:
     """Read CIFAR-10 or the user's own images; also returns where they are, for a resumed run.
 
     Of the user's own images some are held out of training, unless the run to resume was trained on
-    all.
+    all. CIFAR-10 has test images; only --validation and --patience hold others out.
 
     Raises
     ------
@@ -119,7 +120,7 @@ def image_split(
         data_dir = args.data_dir or kept
         images = cifar10(data_dir=data_dir, quiet=args.quiet)
         check_data(checkpoint, images.digest)
-        return Split(images), data_dir
+        return split_dataset(images, config, is_new=checkpoint is None), data_dir
     path = args.data or kept or config["source"]["name"]
     how = {name: config["source"][name] for name in SOURCE}
     images = own_images(path, how, args.data_dir, args.quiet)

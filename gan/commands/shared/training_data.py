@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from gan.commands.shared.early_stopping import split_digits
+from gan.commands.shared.early_stopping import split_dataset, split_digits
 from gan.commands.shared.own_images import fitted, image_split, unused_classes
 from gan.data.batches import BatchSource
 from gan.data.datasets import load
+from gan.data.image_shapes import in_words
+from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
 from gan.data.sources import DIGIT_DATASETS, SOURCES
 from gan.data.stacked import N_TRIPLES, StackedDigits, random_triples
@@ -37,15 +39,16 @@ class TrainingData:
     labels
         Their classes, integers (N,), or None.
     n_images
-        How many there are, with those of MNIST's format that are held out.
+        How many the run trains on.
     digest
         A hash of the data, which a resumed run compares.
     data_dir
         Where they are, for a resumed run.
     split
-        CIFAR-10 or the user's own images, and which of them are held out.
+        Images that are not digits, and which of them are held out; None for images of MNIST's
+        format of which none is.
     digits
-        Images of MNIST's format that are held out, or None.
+        Digits that are held out, or None.
     """
 
     images: np.ndarray | BatchSource
@@ -55,11 +58,6 @@ class TrainingData:
     data_dir: str | None
     split: Split | None = None
     digits: np.ndarray | None = None
-
-    @property
-    def n_trained(self) -> int:
-        """How many images the run trains on."""
-        return self.n_images - (0 if self.digits is None else len(self.digits))
 
     @property
     def n_held_out(self) -> int:
@@ -97,14 +95,17 @@ def training_data(
         If the recipe does not fit the images, or none can be held out of them.
     """
     data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
-    if config["dataset"] not in DIGIT_DATASETS:
-        _check_held_out(config)
+    _check_held_out(config)
     if config["dataset"] in SOURCES:
         whole, labels = _digits(config["dataset"], data_dir, args.quiet, checkpoint)
-        images, labels, digits = split_digits(whole, labels, config, is_new=checkpoint is None)
-        return recipe, TrainingData(
-            images, labels, len(whole), digest(whole), data_dir, digits=digits
-        )
+        data, is_new = digest(whole), checkpoint is None
+        if config["dataset"] in DIGIT_DATASETS:
+            images, labels, digits = split_digits(whole, labels, config, is_new=is_new)
+            return recipe, TrainingData(images, labels, len(images), data, data_dir, digits=digits)
+        if not (config["validation"] or config["patience"]):
+            return recipe, TrainingData(whole, labels, len(whole), data, data_dir)
+        split = split_dataset(image_set(config["dataset"], whole, labels), config, is_new=is_new)
+        return recipe, TrainingData(split, split.labels, len(split), data, data_dir, split)
     if config["dataset"] == STACKED:
         return recipe, _stacked(data_dir, args.quiet, config, checkpoint, recipe)
     split, where = image_split(args, config, checkpoint)
@@ -121,6 +122,23 @@ def training_data(
         say(remark)
     config["held_out"] = n
     return recipe, TrainingData(split, split.labels, len(split), own.digest, where, split)
+
+
+def image_set(name: str, images: np.ndarray, labels: np.ndarray) -> ImageSet:
+    """The images of a data set in MNIST's format as a set.
+
+    Parameters
+    ----------
+    name
+        The data set's.
+    images
+        uint8 (N, 1, H, W).
+    labels
+        Integers (N,) in 0..9.
+    """
+    names = tuple(map(str, range(10)))
+    report = f"{name}: {len(images):,} images of {in_words(images.shape[1:])}; {len(names)} classes"
+    return ImageSet(images, labels.astype(np.int64), names, report)
 
 
 def _digits(
@@ -155,13 +173,14 @@ def _stacked(
 
 def _check_held_out(config: dict[str, Any]) -> None:
     """Raise `RunError` for --validation or --patience on images that do not allow it."""
-    if config["validation"]:
+    if config["validation"] and not config["dataset"]:
         raise RunError(
-            "--validation: expected a dataset of digits, got other images; do without it: some of "
-            "your own images are held out anyway"
+            "--validation: expected a data set, got images of your own; do without it: some of "
+            "them are held out anyway"
         )
-    if config["patience"] and config["dataset"]:
-        raise RunError(
-            "--patience: expected digits or images of your own, of which some are held out, got "
-            f"{config['dataset']}; do without it"
-        )
+    for name in ("validation", "patience"):
+        if config[name] and config["dataset"] == STACKED:
+            raise RunError(
+                f"--{name}: expected images that have a FID, got {STACKED}, whose modes are "
+                "counted; do without it"
+            )
