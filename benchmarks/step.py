@@ -14,7 +14,7 @@ the matrix products of our step alone, in the same order and on the same buffers
 (harness/contenders/floor.py). `--peers compiled` adds torch.compile, which needs a C++ compiler
 and, before the first round, about a minute for each recipe. `--peers jax` adds JAX to them, with
 the whole step as one compiled program (harness/jax). It computes with a thread pool of its own, one
-thread for each core; nothing is set.
+thread for each core; nothing is set. `--skip compiled` leaves torch.compile out.
 
     python -m benchmarks.step --device cuda --steps 200 --tf32
 
@@ -63,6 +63,13 @@ def arguments() -> Namespace:
     )
     add_peers(parser, PEERS, peers)
     parser.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        choices=("numpy", "floor", *COMPILED),
+        help="leave a contender out, such as compiled; may be given several times",
+    )
+    parser.add_argument(
         "--device",
         default="cpu",
         choices=("cpu", "cuda"),
@@ -92,7 +99,7 @@ def image_shape(text: str) -> str:
 
 def row(recipe: str, peers: list[str], times: dict[str, list[float]]) -> list[str]:
     """A recipe's line of the table."""
-    digits = 2 if "floor" in times else 3  # steps on a GPU are short
+    digits = 2 if {"floor", "numpy"} & times.keys() else 3  # steps on a GPU are short
     names = [name for name in times if name != "floor"]
     cells = [recipe, *(f"{statistics.median(times[name]):.{digits}f}" for name in names)]
     cells += [ratio_cell(times[peer], times["ours"]) for peer in peers]
@@ -114,7 +121,7 @@ def main() -> int:
             f"--peers: expected one of {', '.join(choices)} on a GPU, got {args.peers}; "
             "JAX is a peer on the CPU only"
         )
-    peers = choices[args.peers]
+    peers = [name for name in choices[args.peers] if name not in args.skip]
     versions = require_peers(peers)
     if peers and on_gpu:
         require_cuda_of_torch()
@@ -125,6 +132,7 @@ def main() -> int:
         file=sys.stderr,
     )
     ours, floor = (["ours"], []) if on_gpu else (["ours", "numpy"], ["floor"])
+    ours, floor = ([name for name in names if name not in args.skip] for names in (ours, floor))
     device = args.device, "tf32" if args.tf32 else "float32", args.image_shape or ""
     rows = []
     for recipe in recipes:

@@ -30,7 +30,7 @@ from nn import (
 )
 
 SMALL_WIDTH = 32  # channels next to the image in the small networks; they double with each stage
-LARGE = 48  # pixels of a side from which the small networks have three stages
+SMALLEST = 7  # pixels of a side down to which the small networks halve images, if they can
 
 
 def mlp(
@@ -169,18 +169,22 @@ def small_discriminator(
 def small_widths(image_shape: ImageShape, narrowest: int = SMALL_WIDTH) -> list[int]:
     """The channels of each stage of the small networks: `narrowest`, twice that, and so on.
 
-    There are two stages, or three from LARGE pixels on.
+    Each stage halves the sides: twice, and further while they are even and above SMALLEST pixels.
 
     Raises
     ------
     RunError
-        If the sides cannot be halved as often.
+        If the sides are not divisible by 4.
     """
     _, height, width = image_shape
-    n_stages = 2 if min(height, width) < LARGE else 3
-    if height % 2**n_stages or width % 2**n_stages:
+    if height % 4 or width % 4:
         raise RunError(
-            f"images: expected sides divisible by {2**n_stages}, which these networks halve "
-            f"{n_stages} times, got {width} x {height}; scale them to 16, 28, 32, 48 or 64"
+            "images: expected sides divisible by 4, which these networks halve at least twice, "
+            f"got {width} x {height}; scale them to 16, 28, 32, 48 or 64"
         )
-    return [narrowest * 2**stage for stage in range(n_stages)]
+    widths = [narrowest, 2 * narrowest]
+    height, width = height // 4, width // 4
+    while min(height, width) > SMALLEST and not (height % 2 or width % 2):
+        widths.append(2 * widths[-1])
+        height, width = height // 2, width // 2
+    return widths

@@ -32,6 +32,7 @@ class Recipe:
     image_shape : (C, H, W) of the images
     make_networks : given another image shape, returns `make_generator` and `make_discriminator` for
         it; None for a recipe with one image shape
+    colour_latent : the noise for colour images in place of `latent`, or None
     objective : the losses of D and G
     penalty : on the slope of D, or None
     learning_rate, beta1, beta2 : of both Adam optimizers
@@ -59,6 +60,7 @@ class Recipe:
     image_range: tuple[float, float]
     image_shape: ImageShape = DIGITS
     make_networks: Callable[[ImageShape], tuple[MakeNetwork, MakeNetwork]] | None = None
+    colour_latent: Latent | None = None
     objective: Objective = NonSaturating()
     penalty: Penalty | None = None
     learning_rate: float = 2e-4
@@ -116,7 +118,10 @@ class Recipe:
                 "as conv-clusters"
             )
         G, D = self.make_networks(image_shape)
-        return replace(self, image_shape=image_shape, make_generator=G, make_discriminator=D)
+        latent = (image_shape[0] > 1 and self.colour_latent) or self.latent
+        return replace(
+            self, image_shape=image_shape, make_generator=G, make_discriminator=D, latent=latent
+        )
 
     def generator(self) -> Sequential:
         """A new, unbuilt generator."""

@@ -15,6 +15,7 @@ from gan.errors import RunError
 from gan.latent import Latent
 from gan.nearest import did_you_mean
 from gan.networks import (
+    SMALL_WIDTH,
     batchnorm_relu,
     dcgan_discriminator,
     dcgan_generator,
@@ -35,6 +36,7 @@ from gan.recipe import DIGITS, MakeNetwork, Recipe
 from nn import Sigmoid, Tanh
 
 STACKED_DIGITS = SHAPE  # of Stacked MNIST
+COLOUR_WIDTH = 48  # channels next to colour images in the small networks
 MINUS_ONE_TO_ONE = (-1.0, 1.0)
 ZERO_TO_ONE = (0.0, 1.0)
 
@@ -42,9 +44,10 @@ ZERO_TO_ONE = (0.0, 1.0)
 def small_networks(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwork]:
     """The small convolutional pair for images of a shape."""
     small_widths(image_shape)  # raises here, not when the networks are made
+    narrowest = COLOUR_WIDTH if image_shape[0] > 1 else SMALL_WIDTH
     return (
-        partial(small_generator, image_shape=image_shape),
-        partial(small_discriminator, image_shape=image_shape),
+        partial(small_generator, image_shape=image_shape, narrowest=narrowest),
+        partial(small_discriminator, image_shape=image_shape, narrowest=narrowest),
     )
 
 
@@ -79,6 +82,7 @@ CONV_CLUSTERS = replace(
     name="conv-clusters",
     origin="the default: ours, conv-r1r2 with clusters of the images in place of classes",
     latent=Latent(16, "normal"),
+    colour_latent=Latent(64, "normal"),
     penalty=ZeroCentered(0.2, every=8),
     clusters=200,
     steps=12_000,

@@ -24,6 +24,7 @@ class Blas(NamedTuple):
     # MKL: int(int), for the calling thread, returns the old number; OpenBLAS: void(int), for all
     # threads
     set_threads: int
+    core: str = ""  # for whose processors OpenBLAS's kernels in use were written
 
     @property
     def sets_each_thread(self) -> bool:
@@ -80,7 +81,18 @@ def openblas() -> Blas | None:
     """NumPy's own OpenBLAS."""
     names = "cblas_sgemm", "cblas_saxpy", "openblas_get_num_threads", "openblas_set_num_threads"
     # as renamed in NumPy's wheels
-    return addresses("OpenBLAS", numpy_linalg(), *(f"scipy_{name}64_" for name in names))
+    blas = addresses("OpenBLAS", numpy_linalg(), *(f"scipy_{name}64_" for name in names))
+    return blas and blas._replace(core=core_of(numpy_linalg()))
+
+
+def core_of(path: str) -> str:
+    """The name of the processors for which OpenBLAS has chosen its kernels, such as Haswell."""
+    try:
+        name = ctypes.CDLL(path).scipy_openblas_get_corename64_
+    except (AttributeError, OSError):
+        return ""
+    name.restype = ctypes.c_char_p
+    return str((name() or b"").decode())
 
 
 def numpy_linalg() -> str:
@@ -97,4 +109,5 @@ def addresses(name: str, path: str | os.PathLike[str], *functions: str) -> Blas 
         ]
     except (AttributeError, OSError):
         return None
-    return Blas(name, *found)
+    sgemm, saxpy, get_threads, set_threads = found
+    return Blas(name, sgemm, saxpy, get_threads, set_threads)

@@ -7,7 +7,7 @@ import pytest
 
 from gan.errors import RunError
 from gan.recipes import DEFAULT, DIGITS, RECIPES, get_recipe, recipes_for, table
-from nn import BatchNorm, Dense, Dropout, LeakyReLU, Normal, ReLU, Sigmoid, Tanh
+from nn import BatchNorm, Conv2d, Dense, Dropout, LeakyReLU, Normal, ReLU, Sigmoid, Tanh
 from tests.support.small import CHECKOUT
 
 NARROW_G, NARROW_D = [100, 32, 64, 128, 784], [784, 128, 64, 32, 1]
@@ -244,3 +244,24 @@ def test_the_table_has_a_line_for_each_recipe():
     # batch norm has two more for each unit
     biases = 3 * (128 + 256 + 512 + 1024) + 784 + 512 + 256 + 128 + 1
     assert line.split()[1:6] == ["200", "epochs", "128", "1e-05", f"{weights + biases:,}"]
+
+
+@pytest.mark.parametrize(
+    "side, stages", [(4, 2), (16, 2), (28, 2), (32, 3), (36, 2), (48, 3), (64, 4)]
+)
+def test_small_networks_halve_images_to_seven_pixels_or_less(side, stages):
+    for channels, width in ((1, 32), (3, 48)):
+        recipe = get_recipe("conv-clusters", (channels, side, side))
+        D, G = recipe.discriminator().layers, recipe.generator()
+        assert [layer.c_out for layer in D if isinstance(layer, Conv2d)] == [
+            width * 2**k for k in range(stages)
+        ]
+        assert G.output_shape((recipe.n_in,)) == (channels, side, side)
+
+
+def test_colour_images_take_more_noise():
+    assert get_recipe("conv-clusters").latent.size == 16
+    assert get_recipe("conv-clusters", (1, 32, 32)).latent.size == 16
+    assert get_recipe("conv-clusters", (3, 32, 32)).latent.size == 64
+    assert get_recipe("conv-r1r2", (3, 32, 32)).latent.size == 64
+    assert get_recipe("mlp-smoothed", (3, 32, 32)).latent.size == 32

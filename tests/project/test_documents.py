@@ -264,7 +264,7 @@ CHECKS = {
     "benchmarks/gpu.sh": check_path,
     ".ci/run": check_path,
     **dict.fromkeys(
-        ("source", "cmp", "ruff", "mypy", "pre-commit", "git", "cd", "mpiexec"), accept
+        ("source", "cmp", "ruff", "mypy", "pre-commit", "git", "cd", "mpiexec", "jupyter"), accept
     ),
 }
 

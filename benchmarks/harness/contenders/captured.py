@@ -16,8 +16,9 @@ NAMES = ("captured", "uncaptured")
 
 def make_step(name: str, recipe_name: str) -> Step:
     """A contender's training step."""
-    trainer = make_trainer(get_recipe(recipe_name), random_images(N_IMAGES), name == "captured")
-    return training_step(trainer)
+    recipe = get_recipe(recipe_name)
+    images = random_images(N_IMAGES, recipe.image_shape)
+    return training_step(make_trainer(recipe, images, name == "captured"))
 
 
 def difference(recipe_name: str, steps: int, batch_size: int | None = None) -> str:
@@ -30,7 +31,8 @@ def difference(recipe_name: str, steps: int, batch_size: int | None = None) -> s
         recipe = replace(recipe, batch_size=batch_size)
     trained: list[Trainer] = []
     for capture in (True, False):
-        trainer = make_trainer(recipe, random_images(5 * recipe.batch_size + 1), capture)
+        images = random_images(5 * recipe.batch_size + 1, recipe.image_shape)
+        trainer = make_trainer(recipe, images, capture)
         step = training_step(trainer)
         for number in range(steps):
             if number == steps // 2:

@@ -18,7 +18,7 @@ from nn.ops.numba.parts.normalization import (
     add_rows,
     add_squares,
     center_and_scale,
-    rows_of,
+    first_row,
     set_means,
     set_sums,
     set_variances,
@@ -38,17 +38,16 @@ def normalize_kernel(
 ) -> None:
     n, columns = len(x), (0, mean.size)
     # The first row stands in for the mean: distances from it keep their digits where values are
-    # large. A slice assignment would compile Numba's error message, which takes two seconds.
-    for j in range(mean.size):
-        mean[j] = x[0, j]
+    # large.
+    first_row(x, mean, columns)
     for part in prange(PARTS):
-        add_rows(x, mean, rows_of(part, n), columns, chunks[part], sums[part])
-    set_means(n, mean, columns, sums)
+        add_rows(x, mean, (part, part + 1), columns, chunks, sums)
+    set_means(n, mean, sums, columns)
     for part in prange(PARTS):
-        add_squares(x, mean, rows_of(part, n), columns, chunks[part], sums[part])
-    set_variances(n, eps, var, inv_std, columns, sums)
+        add_squares(x, mean, (part, part + 1), columns, chunks, sums)
+    set_variances(n, eps, var, inv_std, sums, columns)
     for part in prange(PARTS):
-        center_and_scale(x, mean, inv_std, rows_of(part, n), columns, out)
+        center_and_scale(x, mean, inv_std, out, (part, part + 1), columns)
 
 
 @shared(LARGE, as_noted(sum_rows_passes))
@@ -60,20 +59,20 @@ def sum_rows_kernel(
     chunks: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    n, columns = len(x), (0, out.size)
+    columns = 0, out.size
     for part in prange(PARTS):
-        add_rows(x, zeros, rows_of(part, n), columns, chunks[part], sums[part])
-    set_sums(out, add, columns, sums)
+        add_rows(x, zeros, (part, part + 1), columns, chunks, sums)
+    set_sums(out, add, sums, columns)
 
 
 @shared(LARGE, as_noted(sum_product_rows_passes))
 def sum_product_rows_kernel(
     x: np.ndarray, y: np.ndarray, out: np.ndarray, chunks: np.ndarray, sums: np.ndarray
 ) -> None:
-    n, columns = len(x), (0, out.size)
+    columns = 0, out.size
     for part in prange(PARTS):
-        add_products(x, y, rows_of(part, n), columns, chunks[part], sums[part])
-    set_sums(out, False, columns, sums)
+        add_products(x, y, (part, part + 1), columns, chunks, sums)
+    set_sums(out, False, sums, columns)
 
 
 @shared_kernel("dx")

@@ -12,6 +12,7 @@ from nn.ops import blas
 pytest.importorskip("numba")
 
 from nn.ops.numba.ops import NumbaOps  # noqa: E402
+from nn.ops.numba.products import pays_transposed  # noqa: E402
 from nn.ops.numba.threads import BLAS  # noqa: E402
 
 
@@ -46,6 +47,30 @@ def test_a_product_matches_numpy_and_writes_nothing_else(m, k, n, trans_a, trans
         ops.gemm(a.astype("f"), b.astype("f"), out=whole[1:-1], **options)
         assert_close(whole[1:-1], want + add * around[1:-1])
         assert np.array_equal(whole[[0, -1]], around[[0, -1]])
+
+
+@pytest.mark.parametrize("m, k, n", SHAPES)
+def test_a_product_computed_transposed(monkeypatch, m, k, n):
+    monkeypatch.setattr("nn.ops.numba.products.pays_transposed", lambda m, n, k: True)
+    rng, ops = np.random.default_rng(0), NumbaOps()
+    ops.transposes = True
+    a, b = rng.standard_normal((m, k), np.float32), rng.standard_normal((n, k), np.float32)
+    around = rng.standard_normal((m + 2, n)).astype(np.float32)
+    called, replayed = around.copy(), around.copy()
+    ops.gemm(a, b, out=called[1:-1], trans_b=True)
+    assert_close(called[1:-1], a.astype("d") @ b.T)
+    assert np.array_equal(called[[0, -1]], around[[0, -1]])
+    program = ops.capture(lambda: ops.gemm(a, b, out=replayed[1:-1], trans_b=True))
+    replayed[...] = around
+    program()
+    assert np.array_equal(called, replayed)
+
+
+def test_a_product_is_computed_transposed_where_that_is_faster():
+    """Few rows and a large factor b, with OpenBLAS's kernels for AVX-512 only."""
+    shapes = [(32, 3136, 200), (64, 784, 512), (64, 784, 128), (512, 512, 64), (64, 64, 64)]
+    assert [pays_transposed(*shape) for shape in shapes] == [True, True, True, False, False]
+    assert NumbaOps.transposes == (BLAS.core in ("SkylakeX", "Cooperlake", "SapphireRapids"))
 
 
 def test_a_stack_of_products():

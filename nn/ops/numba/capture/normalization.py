@@ -1,7 +1,7 @@
 """How a program calls the kernels that sum over rows.
 
 Where the columns are many, each part has some of them, in all rows, and no part waits for another.
-Otherwise each part has some rows, and a pass of one part adds them up.
+Otherwise each part has some rows, and what follows from their sums waits for all of them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from nn.ops.base import Pair
-from nn.ops.numba.capture.cutting import CACHE_LINE, Part, Passes, ranges
-from nn.ops.numba.compiling import inner
+from nn.ops.numba.capture.cutting import CACHE_LINE, Arguments, Part, Passes, ranges
 from nn.ops.numba.parts.normalization import (
     PARTS,
     add_products,
     add_rows,
     add_squares,
     center_and_scale,
+    first_row,
     rows_of,
     set_means,
     set_sums,
@@ -28,194 +27,81 @@ from nn.ops.numba.threads import POOL
 
 FEW = 96  # columns
 
-
-@inner
-def first_row(x: np.ndarray, mean: np.ndarray, columns: Pair) -> None:
-    """mean = the first row."""
-    for j in range(columns[0], columns[1]):
-        mean[j] = x[0, j]
+Range = tuple[int, int]  # first, last + 1
 
 
-@inner
-def sum_rows(
-    x: np.ndarray,
-    base: np.ndarray,
-    parts: Pair,
-    columns: Pair,
-    chunks: np.ndarray,
-    sums: np.ndarray,
-) -> None:
-    """`add_rows` of some parts."""
-    for part in range(parts[0], parts[1]):
-        add_rows(x, base, rows_of(part, len(x)), columns, chunks[part], sums[part])
+def column_ranges(C: int) -> list[Range]:
+    """The columns of each part."""
+    return ranges(C, POOL.parts, CACHE_LINE) if C > FEW else [(0, C)]
 
 
-@inner
-def sum_squares(
-    x: np.ndarray,
-    mean: np.ndarray,
-    parts: Pair,
-    columns: Pair,
-    chunks: np.ndarray,
-    sums: np.ndarray,
-) -> None:
-    """`add_squares` of some parts."""
-    for part in range(parts[0], parts[1]):
-        add_squares(x, mean, rows_of(part, len(x)), columns, chunks[part], sums[part])
+def pieces(x: np.ndarray) -> list[tuple[Range, Range, slice, slice]]:
+    """(PARTS, columns) of each part of a pass over a matrix, and these rows and columns."""
+    found = []
+    for parts in [(0, PARTS)] if x.shape[1] > FEW else ranges(PARTS, POOL.parts, 1):
+        rows = rows_of.py_func(parts[0], len(x))[0], rows_of.py_func(parts[1] - 1, len(x))[1]
+        found += [(parts, c, slice(*rows), slice(*c)) for c in column_ranges(x.shape[1])]
+    return found
 
 
-@inner
-def sum_products(
-    x: np.ndarray,
-    y: np.ndarray,
-    parts: Pair,
-    columns: Pair,
-    chunks: np.ndarray,
-    sums: np.ndarray,
-) -> None:
-    """`add_products` of some parts."""
-    for part in range(parts[0], parts[1]):
-        add_products(x, y, rows_of(part, len(x)), columns, chunks[part], sums[part])
+def summing(
+    kernel: Any, x: np.ndarray, y: np.ndarray, chunks: np.ndarray, sums: np.ndarray
+) -> list[Part]:
+    """A pass of an adder; y is a row, or a matrix like x."""
+    found = []
+    for parts, columns, rows, c in pieces(x):
+        work = [each[slice(*parts), c] for each in (chunks, sums)]
+        reads = [x[rows, c], y[rows, c] if y.ndim == 2 else y[c], *work]
+        found.append(Part(kernel, (x, y, parts, columns, chunks, sums), reads, work))
+    return found
 
 
-@inner
-def normalize_columns(
-    x: np.ndarray,
-    eps: float,
-    out: np.ndarray,
-    mean: np.ndarray,
-    var: np.ndarray,
-    inv_std: np.ndarray,
-    columns: Pair,
-    chunks: np.ndarray,
-    sums: np.ndarray,
-) -> None:
-    """`normalize_kernel` in some columns."""
-    first_row(x, mean, columns)
-    sum_rows(x, mean, (0, PARTS), columns, chunks, sums)
-    set_means(len(x), mean, columns, sums)
-    sum_squares(x, mean, (0, PARTS), columns, chunks, sums)
-    set_variances(len(x), eps, var, inv_std, columns, sums)
-    center_and_scale(x, mean, inv_std, (0, len(x)), columns, out)
-
-
-@inner
-def sum_columns(
-    x: np.ndarray,
-    out: np.ndarray,
-    add: bool,
-    zeros: np.ndarray,
-    columns: Pair,
-    chunks: np.ndarray,
-    sums: np.ndarray,
-) -> None:
-    """`sum_rows_kernel` in some columns."""
-    sum_rows(x, zeros, (0, PARTS), columns, chunks, sums)
-    set_sums(out, add, columns, sums)
-
-
-@inner
-def sum_product_columns(
-    x: np.ndarray,
-    y: np.ndarray,
-    out: np.ndarray,
-    columns: Pair,
-    chunks: np.ndarray,
-    sums: np.ndarray,
-) -> None:
-    """`sum_product_rows_kernel` in some columns."""
-    sum_products(x, y, (0, PARTS), columns, chunks, sums)
-    set_sums(out, False, columns, sums)
+def setting(
+    kernel: Any, args: Arguments, reads: list[np.ndarray], writes: list[np.ndarray]
+) -> list[Part]:
+    """A pass of a kernel that takes rows; its last argument are the columns."""
+    return [
+        Part(kernel, (*args, (a, b)), [x[..., a:b] for x in reads], [x[..., a:b] for x in writes])
+        for a, b in column_ranges(writes[0].shape[-1])
+    ]
 
 
 def normalize_passes(args: Any) -> Passes:
     """The passes of `normalize_kernel`."""
     x, eps, out, mean, var, inv_std, chunks, sums = args
-    n, (_, C) = len(x), x.shape
-    if C > FEW:
-        return [
-            [
-                Part(
-                    normalize_columns,
-                    (x, eps, out, mean, var, inv_std, (a, b), chunks, sums),
-                    [x[:, a:b]],
-                    [out[:, a:b], mean[a:b], var[a:b], inv_std[a:b], sums[:, a:b], chunks[:, a:b]],
-                )
-                for a, b in ranges(C, POOL.parts, CACHE_LINE)
-            ]
-        ]
-    every = 0, C
-    center = [
+    n = len(x)
+    centering = [
         Part(
             center_and_scale,
-            (x, mean, inv_std, (a, b), every, out),
-            [x[a:b], mean, inv_std],
-            [out[a:b]],
+            (x, mean, inv_std, out, parts, columns),
+            [x[rows, c], mean[c], inv_std[c]],
+            [out[rows, c]],
         )
-        for a, b in ranges(n, POOL.parts, PARTS)
+        for parts, columns, rows, c in pieces(x)
     ]
     return [
-        [Part(first_row, (x, mean, every), [x[:1]], [mean])],
-        summed(sum_rows, x, mean, chunks, sums),
-        [Part(set_means, (n, mean, every, sums), [sums, mean], [sums, mean])],
-        summed(sum_squares, x, mean, chunks, sums),
-        [Part(set_variances, (n, eps, var, inv_std, every, sums), [sums], [sums, var, inv_std])],
-        center,
+        setting(first_row, (x, mean), [x[:1]], [mean]),
+        summing(add_rows, x, mean, chunks, sums),
+        setting(set_means, (n, mean, sums), [mean, sums], [mean, sums]),
+        summing(add_squares, x, mean, chunks, sums),
+        setting(set_variances, (n, eps, var, inv_std, sums), [sums], [var, inv_std, sums]),
+        centering,
     ]
-
-
-def summed(
-    kernel: Any, x: np.ndarray, y: np.ndarray, chunks: np.ndarray, sums: np.ndarray
-) -> list[Part]:
-    """A pass that adds up the rows of each of PARTS; y is a row, or a matrix like x."""
-    found = []
-    for a, b in ranges(PARTS, POOL.parts, 1):
-        rows = slice(rows_of.py_func(a, len(x))[0], rows_of.py_func(b - 1, len(x))[1])
-        y_ = y[rows] if y.ndim == 2 else y
-        args = x, y, (a, b), (0, x.shape[1]), chunks, sums
-        found.append(Part(kernel, args, [x[rows], y_, sums[a:b]], [chunks[a:b], sums[a:b]]))
-    return found
 
 
 def sum_rows_passes(args: Any) -> Passes:
     """The passes of `sum_rows_kernel`."""
     x, out, add, zeros, chunks, sums = args
-    C = x.shape[1]
-    if C > FEW:
-        return [
-            [
-                Part(
-                    sum_columns,
-                    (x, out, add, zeros, (a, b), chunks, sums),
-                    [x[:, a:b], out[a:b]],
-                    [out[a:b], sums[:, a:b], chunks[:, a:b]],
-                )
-                for a, b in ranges(C, POOL.parts, CACHE_LINE)
-            ]
-        ]
     return [
-        summed(sum_rows, x, zeros, chunks, sums),
-        [Part(set_sums, (out, add, (0, C), sums), [sums, out], [sums, out])],
+        summing(add_rows, x, zeros, chunks, sums),
+        setting(set_sums, (out, add, sums), [out, sums], [out, sums]),
     ]
 
 
 def sum_product_rows_passes(args: Any) -> Passes:
     """The passes of `sum_product_rows_kernel`."""
     x, y, out, chunks, sums = args
-    C = x.shape[1]
-    if C > FEW:
-        return [
-            [
-                Part(
-                    sum_product_columns,
-                    (x, y, out, (a, b), chunks, sums),
-                    [x[:, a:b], y[:, a:b]],
-                    [out[a:b], sums[:, a:b], chunks[:, a:b]],
-                )
-                for a, b in ranges(C, POOL.parts, CACHE_LINE)
-            ]
-        ]
     return [
-        summed(sum_products, x, y, chunks, sums),
-        [Part(set_sums, (out, False, (0, C), sums), [sums], [sums, out])],
+        summing(add_products, x, y, chunks, sums),
+        setting(set_sums, (out, False, sums), [sums], [out, sums]),
     ]

@@ -33,8 +33,8 @@ class Program:
         self._runs: list[Callable[[], Any]] = []
         for noted, group in groupby(calls, lambda call: call.is_noted):
             if noted:
-                passes = [each for call in group for each in call.passes]
-                self._runs += [Segment(passes)] if passes else []
+                segment = Segment(list(group))
+                self._runs += [segment] if segment.n_tasks else []
             else:
                 self._runs += [call.from_python for call in group]
 
@@ -49,12 +49,17 @@ class Program:
             "recorded; record the step of the copy, with ops.capture"
         )
 
+    @property
+    def segments(self) -> list[Segment]:
+        """What it does without Python."""
+        return [run for run in self._runs if isinstance(run, Segment)]
+
     def describe(self) -> str:
         """The primitives in order, each with the shapes of its arrays and their bytes."""
         rows = [describe(call) for call in self.calls]
         width = max((len(name) for name, _, _ in rows), default=0)
         lines = [f"{name:<{width}}  {n_bytes:>9,}  {arrays}" for name, arrays, n_bytes in rows]
-        tasks = sum(run.n_tasks for run in self._runs if isinstance(run, Segment))
+        tasks = sum(segment.n_tasks for segment in self.segments)
         n_python = sum(not call.is_noted for call in self.calls)
         head = f"{len(rows)} primitives: {tasks} tasks, and {n_python} calls from Python"
         return "\n".join([head, f"{'primitive':<{width}}  {'bytes':>9}  arrays", *lines])
@@ -69,25 +74,32 @@ def describe(call: Call) -> tuple[str, str, int]:
 
 
 class Segment:
-    """Tasks that threads share, between two calls from Python."""
+    """Tasks that threads share, between two calls from Python.
 
-    def __init__(self, passes: list[list[Part]]) -> None:
-        tasks = dependent(passes)
+    Attributes
+    ----------
+    owners : for each task, in the order in which threads take them, the primitive
+    program, state : arguments of the interpreter
+    """
+
+    def __init__(self, calls: list[Call]) -> None:
+        tasks = dependent([passes for call in calls for passes in call.passes])
         order = ordered(tasks, POOL.parts)
-        self._held = passes, [code_of(tasks[i].part) for i in order]
-        self.n_tasks = len(tasks)
-        code = np.array([words for words, _ in self._held[1]], np.int64)
-        self._program = code, *waits_of(tasks, order)
+        owner = [call for call in calls for passes in call.passes for _ in passes]
+        self.owners, self.n_tasks = [owner[i] for i in order], len(tasks)
+        self._held = [code_of(tasks[i].part) for i in order]
+        code = np.array([words for words, _ in self._held], np.int64)
+        self.program = code, *waits_of(tasks, order)
         memory = np.zeros(LINE * (TASKS + 1 + len(tasks)), np.int64)
-        self._state = memory[-memory.ctypes.data % 64 // 8 :]
+        self.state = memory[-memory.ctypes.data % 64 // 8 :]
 
     def __call__(self) -> None:
-        self._state[EPOCH] += 1
+        self.state[EPOCH] += 1
         with IN_BLAS.lock:
             if POOL.ready():
-                replay_together(*self._program, self._state, blas_calls, POOL.threads)
+                replay_together(*self.program, self.state, blas_calls, POOL.threads)
             else:
-                replay_alone(*self._program, self._state, blas_calls)
+                replay_alone(*self.program, self.state, blas_calls)
 
 
 def code_of(part: Part) -> tuple[list[int], Any]:

@@ -11,7 +11,7 @@ from nn.ops.numba.capture.cutting import Part, Passes
 SHARED = "conv.columns", "conv.shares"  # working memory that stays in the cores' caches
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     """A primitive: passes, or none, where a program calls it from Python.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nn.ops.numba.capture.cutting import Part
-from nn.ops.numba.parts.products import part_of_product
+from nn.ops.numba.parts.products import part_by_transposing, part_of_product
 
 PER_CALL = 0.4  # microseconds of a task, and bytes and multiplications in one
 BYTES, MULTIPLICATIONS = 12_000, 20_000
@@ -84,6 +84,9 @@ def cost_of(part: Part) -> float:
     cost = PER_CALL + n_bytes / BYTES
     if part.kernel is part_of_product:
         (m, n), k = part.args[9:11], part.args[0].shape[0 if part.args[1] else 1]
+        cost += m * n * k / MULTIPLICATIONS
+    elif part.kernel is part_by_transposing:
+        (m, k), n = part.args[0].shape, part.args[5]
         cost += m * n * k / MULTIPLICATIONS
     return cost
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from nn.ops.numba.capture.cutting import Passes, rows
 from nn.ops.numba.compiling import compiled
@@ -98,17 +99,28 @@ def strided_passes(args: Any) -> Passes | None:
         return None
     if any(x.ndim != out.ndim for x in arrays):
         return None
-    fits = [
-        four_axes(np.broadcast_to(x, out.shape) if x is not out else out)
-        if isinstance(x, np.ndarray)
-        else float(x)
-        for x in given
-    ]
-    return KERNELS[name](tuple(fits))
+    fits = [np.broadcast_to(x, out.shape) if isinstance(x, np.ndarray) else x for x in given]
+    fits[-1] = out  # as it was: a broadcast array cannot be written
+    return KERNELS[name](tuple(four_axes(fits)))
 
 
-def four_axes(x: np.ndarray) -> np.ndarray:
-    """The array with axes of length 1 after the first, and the last kept last."""
-    while x.ndim < 4:
-        x = x[:, np.newaxis] if x.ndim > 1 else x[np.newaxis]
-    return x
+def four_axes(given: list[Any]) -> list[Any]:
+    """The arrays with four axes, the first as it was; numbers as floats.
+
+    Neighbouring axes become one where no array has a gap between them: a longer inner loop halves
+    the time of a pass between the two memory orders of 7x7 images.
+    """
+    arrays = [x for x in given if isinstance(x, np.ndarray)]
+    shape, strides = list(arrays[-1].shape), [list(x.strides) for x in arrays]
+    for i in range(len(shape) - 2, 0, -1):
+        if all(each[i] == each[i + 1] * shape[i + 1] for each in strides):
+            shape[i : i + 2] = [shape[i] * shape[i + 1]]
+            for each in strides:
+                del each[i]
+    while len(shape) < 4:
+        at = 1 if len(shape) > 1 else 0
+        shape.insert(at, 1)
+        for each in strides:
+            each.insert(at, 0)
+    views = iter([as_strided(x, shape, each) for x, each in zip(arrays, strides)])
+    return [next(views) if isinstance(x, np.ndarray) else float(x) for x in given]

@@ -17,20 +17,13 @@ from numba.types import ExternalFunction, uintp, void
 
 from nn.ops.base import Pair
 from nn.ops.numba.compiling import inner
+from nn.ops.numba.parts.memory import add_one, copy_four, copy_one
 from nn.ops.numba.parts.products import part_of_product
 
-SHORT = 16  # elements; up to here a loop is faster than a call of saxpy
+SHORT = 16  # elements; up to here a loop is faster than a call of memcpy or saxpy
 
-# memcpy, since a loop would check each time whether its arrays overlap
 copy = ExternalFunction("memcpy", uintp(uintp, uintp, uintp))
 saxpy = ExternalFunction("byhand_saxpy", void(int64, float32, uintp, int64, uintp, int64))
-
-
-@inner
-def inside_line(column: int, width: int, kw: int, C: int) -> tuple[int, int]:
-    """(first, last + 1) of the kw C elements from `column` on that lie inside the line."""
-    first = min(max(-column, 0), kw) * C
-    return first, max(min(width - column, kw) * C, first)
 
 
 def part_of(part: int, parts: int, n: int) -> Pair:
@@ -46,6 +39,34 @@ part_of_ = inner(part_of)
 def address(x: np.ndarray, i: int) -> int:
     """The address of element i of a vector of float32."""
     return x.ctypes.data + 4 * i
+
+
+@inner
+def zero(row: np.ndarray) -> None:
+    """row = 0."""
+    for k in range(row.size):
+        row[k] = 0
+
+
+@inner
+def window_line(taps: int, pixels: int, n: int, add: bool) -> None:
+    """n taps, at an address, = as many pixels, or pixels += taps with `add`.
+
+    By address, since a loop over arrays checks each time whether they overlap: with one channel,
+    the columns of a convolution take 0.6 of their time so.
+    """
+    if not add and n > SHORT:
+        copy(taps, pixels, 4 * n)
+    elif not add:
+        for k in range(0, n - 3, 4):
+            copy_four(taps + 4 * k, pixels + 4 * k)
+        for k in range(n - n % 4, n):
+            copy_one(taps + 4 * k, pixels + 4 * k)
+    elif n > SHORT:
+        saxpy(n, float32(1), taps, 1, pixels, 1)
+    else:
+        for k in range(n):
+            add_one(pixels + 4 * k, taps + 4 * k)
 
 
 @inner
@@ -65,38 +86,29 @@ def columns_and_windows(
     With `add`, the other way: window += row.
     """
     _, H, W, C = x.shape
-    (P, Q), (kh, kw), pixels = size, kernel, x.reshape(-1)
+    (P, Q), (kh, kw), pixels, taps = size, kernel, x.reshape(-1), X.reshape(-1)
+    run, width, step = kw * C, kh * kw * C, stride[1] * C
+    # the windows q0 .. q1 - 1 lie inside the image's line
+    q0 = min(-(-padding[1] // stride[1]), Q)
+    q1 = max(min((W - kw + padding[1]) // stride[1] + 1, Q), q0)
     for i in range(n_lines):
         n, p = (first + i) // P, (first + i) % P
-        for q in range(Q):
-            row, column = X[i * Q + q], q * stride[1] - padding[1]
-            begin, end = inside_line(column, W, kw, C)
-            for a in range(kh):
-                h, to = p * stride[0] + a - padding[0], a * kw * C
-                inside, start = 0 <= h < H, ((n * H + h) * W + column) * C
+        for a in range(kh):
+            h, to = p * stride[0] + a - padding[0], i * Q * width + a * run
+            line, inside = ((n * H + h) * W - padding[1]) * C, 0 <= h < H
+            for q in range(Q):
+                if inside and q0 <= q < q1:
+                    t, s = address(taps, to + q * width), address(pixels, line + q * step)
+                    window_line(t, s, run, add)
+                    continue
+                column = q * stride[1] - padding[1]
+                begin = max(-column, 0) * C if inside else run
+                end = max(min(W - column, kw) * C, begin) if inside else run
                 if not add:
-                    for k in range(begin if inside else kw * C):
-                        row[to + k] = 0
-                    if inside:
-                        copy(
-                            address(row, to + begin),
-                            address(pixels, start + begin),
-                            4 * (end - begin),
-                        )
-                        for k in range(end, kw * C):
-                            row[to + k] = 0
-                elif inside and end - begin > SHORT:
-                    saxpy(
-                        end - begin,
-                        float32(1),
-                        address(row, to + begin),
-                        1,
-                        address(pixels, start + begin),
-                        1,
-                    )
-                elif inside:
-                    for k in range(begin, end):
-                        pixels[start + k] += row[to + k]
+                    zero(taps[to + q * width : to + q * width + run])
+                if begin < end:
+                    t, s = to + q * width + begin, line + q * step + begin
+                    window_line(address(taps, t), address(pixels, s), end - begin, add)
 
 
 @inner

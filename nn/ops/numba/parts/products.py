@@ -12,6 +12,7 @@ from numba.types import ExternalFunction, float32, int32, int64, uintp, void
 from nn.ops.numba.compiling import inner
 from nn.ops.numba.threads import BLAS
 
+SQUARE = 16  # numbers of a cache line: a matrix is transposed in squares of them
 ROW_MAJOR, NOT_TRANSPOSED, TRANSPOSED = 101, 111, 112  # from cblas.h
 
 # Python's own locks: a thread can take one without holding the GIL
@@ -23,7 +24,7 @@ FUNCTIONS = {
 }
 if BLAS:
     FUNCTIONS |= zip(
-        ("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:]
+        ("byhand_sgemm", "byhand_saxpy", "byhand_get_threads", "byhand_set_threads"), BLAS[1:5]
     )
 for symbol, address in FUNCTIONS.items():
     # by name, so that the machine code can be kept on disk
@@ -127,3 +128,23 @@ def part_of_product(
         for row in range(i, i + m):
             for column in range(j, j + n):
                 out[row, column] += bias[column]
+
+
+@inner
+def part_by_transposing(
+    a: np.ndarray, b: np.ndarray, work: np.ndarray, out: np.ndarray, j: int, n: int
+) -> None:
+    """Columns j .. j + n - 1 of out = a b^T, as rows of `work` = b a^T, transposed.
+
+    `work` is working memory, (columns, rows) of out.
+    """
+    m = len(a)
+    part_of_product(b, False, a, True, False, work[0, :0], work, j, 0, n, m)
+    for row in range(0, m, SQUARE):
+        for column in range(j, j + n, SQUARE):
+            height, width = min(SQUARE, m - row), min(SQUARE, j + n - column)
+            from_, to = work[column : column + width], out[row : row + height]
+            for i in range(height):
+                line = to[i, column : column + width]
+                for k in range(width):
+                    line[k] = from_[k, row + i]
