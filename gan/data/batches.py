@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from mmap import mmap
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from gan.data.feeding import Feed, fit_on_device
 from gan.data.image_shapes import check_image_shape
 from gan.errors import RunError
 from nn.ops.base import Array
@@ -38,8 +39,9 @@ def make_batches(
 class Batches:
     """Whole batches of images in a new random order each epoch, from a uint8 copy on the device.
 
-    On the CPU, images that nobody can change, such as a read-only memory map, are not copied. The
-    last images of an order, fewer than a batch, are left out in that epoch.
+    Images that do not fit on the device stay on the host, and batches are sent while training steps
+    run. Images on the host that nobody can change, such as a read-only memory map, are not copied.
+    The last images of an order, fewer than a batch, are left out in that epoch.
 
     Parameters
     ----------
@@ -54,6 +56,8 @@ class Batches:
     ------
     RunError : the images are not uint8, or fewer than a batch
     """
+
+    may_feed: ClassVar[bool] = True  # whether `gather` can do with images on the host
 
     def __init__(
         self,
@@ -70,9 +74,14 @@ class Batches:
         self.per_epoch = len(self._rows) // self.batch_size
         self.ops, self.stream = ops, stream
         flat = images.reshape(len(images), -1)
-        is_usable = ops.is_array(flat) and flat.flags.c_contiguous and is_frozen(images)
-        self.images = flat if is_usable else ops.asarray(flat)
-        self.image_shape, self.n_pixels = images.shape[1:], self.images.shape[1]
+        is_usable = flat.flags.c_contiguous and is_frozen(images)
+        self._feed: Feed | None = None
+        if fit_on_device(flat.nbytes, ops) or not self.may_feed:
+            self.images = flat if is_usable and ops.is_array(flat) else ops.asarray(flat)
+        else:
+            self.images = flat if is_usable else flat.copy()
+            self._feed = Feed(self.images, self.batch_size, ops)
+        self.image_shape, self.n_pixels = images.shape[1:], flat.shape[1]
         self.order = ops.asarray(self._rows)
         self.share = slice(None)
         low, high = image_range
@@ -119,13 +128,23 @@ class Batches:
         place = step % self.per_epoch
         if place == 0:
             self.stream.shuffle_(self.order)
+            if self._feed:
+                self._feed.forget_order()
         index = self.order[place * self.batch_size : (place + 1) * self.batch_size][self.share]
-        self.ops.gather_rows(self.images, index, self.scale, self.shift, out=out)
+        images, rows = self.images, index
+        if self._feed:
+            images, rows = self._feed.batch(place, self.order), self._feed.index[self.share]
+        self.ops.gather_rows(images, rows, self.scale, self.shift, out=out)
         if class_onehot is not None:
             self.ops.gather_rows(self._class_onehot, index, 1.0, 0.0, out=class_onehot)
 
     def orders(self) -> tuple[list[Array], list[Any]]:
-        """The index vectors that `gather` shuffles, and their streams, for checkpoints."""
+        """The index vectors that `gather` shuffles, and their streams, for checkpoints.
+
+        The caller may change them before the next `gather`.
+        """
+        if self._feed:
+            self._feed.forget_order()
         return [self.order], [self.stream]
 
 

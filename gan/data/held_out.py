@@ -21,6 +21,16 @@ def default_split(n_images: int) -> int:
     return min(max(n_images // 10, LEAST), MOST)
 
 
+def check_split(n: Any, n_images: int) -> None:
+    """Raise `RunError` unless n images can be held out of this many."""
+    is_integer = isinstance(n, int | np.integer) and not isinstance(n, bool)
+    if not is_integer or not LEAST <= n < n_images:
+        raise RunError(
+            f"validation: expected {LEAST} to {n_images - 1:,} images to hold out of "
+            f"{n_images:,}, got {n!r}"
+        )
+
+
 def hold_out(
     images: np.ndarray | ImageSet, labels: Any, n: int, seed: Any = 0
 ) -> tuple[np.ndarray | ImageSet, Any, np.ndarray]:
@@ -53,12 +63,7 @@ def hold_out(
         If n is not such a number.
     """
     n_images = len(images)
-    is_integer = isinstance(n, int | np.integer) and not isinstance(n, bool)
-    if not is_integer or not LEAST <= n < n_images:
-        raise RunError(
-            f"validation: expected {LEAST} to {n_images - 1:,} images to hold out of "
-            f"{n_images:,}, got {n!r}"
-        )
+    check_split(n, n_images)
     held = np.zeros(n_images, bool)
     held[np.random.default_rng(seed).choice(n_images, n, replace=False)] = True
     others = None if labels is None else np.asarray(labels)[~held]

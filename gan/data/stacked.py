@@ -56,6 +56,8 @@ class StackedBatches(Batches):
     RunError : the digits, the triples or the batch size are invalid
     """
 
+    may_feed = False  # the digits are 47 MB at most
+
     def __init__(
         self,
         images: StackedDigits,

@@ -46,8 +46,23 @@ class ndarray(StrictArray):
         out[...] = self.host
         return out
 
-    def set(self, host: np.ndarray) -> None:
-        self.host[...] = host
+    def set(self, host: np.ndarray, stream: Stream | None = None) -> None:
+        """Copy, or start a copy on a stream: it spoils the array at once, and arrives late.
+
+        The stream must have waited for the kernels, which all run as soon as they are launched.
+        Until the host has waited for the copy, the host's array is read-only.
+        """
+        if stream is None:
+            self.host[...] = host
+            return
+        if not stream.has_waited:
+            raise ValueError("set: kernels may still use the array; the stream must wait for them")
+        if (host.dtype, host.shape) != (self.host.dtype, self.host.shape):
+            raise ValueError("set: expected an array of the same shape and dtype")
+        self.host.reshape(-1).view(np.uint8).fill(0xFF)
+        host.flags.writeable = False
+        stream.waiting.append((self.host, host))
+        stream.has_waited = False
 
 
 class ElementwiseKernel:
@@ -238,6 +253,43 @@ def round_to_tf32(x: np.ndarray) -> np.ndarray:
     return ((x.view(np.uint32) + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
 
 
+class Stream:
+    """A stream of copies; what it holds is done when an event recorded after it is waited for."""
+
+    def __init__(self, non_blocking: bool = False) -> None:
+        self.waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self.has_waited = False
+
+    def wait_event(self, event: Event) -> None:
+        event.finish()
+        self.has_waited = True
+
+
+class Event:
+    """A place in a stream."""
+
+    def __init__(self, disable_timing: bool = False) -> None:
+        self._before: list[tuple[np.ndarray, np.ndarray]] = []
+        self._read_from: list[np.ndarray] = []
+
+    def record(self, stream: Stream) -> None:
+        self._before += stream.waiting
+        stream.waiting.clear()
+
+    def finish(self) -> None:
+        """Do what was started before this event."""
+        for device, host in self._before:
+            np.copyto(device, host)
+            self._read_from.append(host)
+        self._before.clear()
+
+    def synchronize(self) -> None:
+        self.finish()
+        for host in self._read_from:
+            host.flags.writeable = True
+        self._read_from.clear()
+
+
 class OutOfMemoryError(MemoryError):
     """CuPy's, raised where an allocation fails."""
 
@@ -272,6 +324,7 @@ class _Math:
 
 _library: Any = None
 chosen = [0]  # the devices that were set
+_current_stream = Stream()
 guard, memory, _math = Guard(), Memory(), _Math()
 __version__ = "emulated"
 cublas = types.SimpleNamespace(gemm=_gemm)
@@ -287,6 +340,9 @@ cuda = types.SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError,
     ),
     alloc_pinned_memory=bytearray,
+    get_current_stream=lambda: _current_stream,
+    Stream=Stream,
+    Event=Event,
     Device=lambda: types.SimpleNamespace(compute_capability="80"),
     device=types.SimpleNamespace(get_cublas_handle=lambda: 1),
     cublas=_math,

@@ -141,6 +141,7 @@ class StrictOps(Backend):
     def __init__(self) -> None:
         self.guard = Guard()
         self.cpu = NumpyOps()
+        self.memory: int | None = None  # bytes that are free; None does not limit them
 
     def __repr__(self) -> str:
         return "strict (NumPy behind a double)"
@@ -166,6 +167,12 @@ class StrictOps(Backend):
 
     def zeros(self, shape: Any, dtype: Any) -> StrictArray:
         return self._new(self.cpu.zeros(shape, dtype))
+
+    def staging(self, shape: Any, dtype: Any) -> StrictStaging:
+        return StrictStaging(self.empty(shape, dtype))
+
+    def free_bytes(self) -> int | None:
+        return self.memory
 
     def to_host(self, x: StrictArray) -> np.ndarray:
         self.guard.read("to_host")
@@ -209,6 +216,28 @@ class StrictStream:
     def state(self, state: dict[str, Any]) -> None:
         self.guard.refuse("moving a stream's state to the device")
         self._stream.state = state
+
+
+class StrictStaging:
+    """A transfer that spoils the copy at once and arrives as late as it may."""
+
+    def __init__(self, copy: StrictArray) -> None:
+        self._copy, self._is_under_way = copy, False
+        self._array = np.full_like(copy.host, 0xFF)
+
+    def begin(self) -> np.ndarray:
+        self.receive()
+        return self._array
+
+    def send(self) -> None:
+        self._copy.host.fill(0xFF)
+        self._is_under_way = True
+
+    def receive(self) -> StrictArray:
+        if self._is_under_way:
+            self._copy.host[...] = self._array
+            self._is_under_way = False
+        return self._copy
 
 
 def unwrap(name: str, x: Any) -> Any:

@@ -8,20 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gan.data.datasets import load
-from gan.data.image_shapes import ImageShape, in_words
+from gan.data.image_shapes import ImageShape
 from gan.data.images import cifar10
 from gan.data.images.arrays import is_array_file
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
 from gan.errors import RunError
-from gan.recipe import DIGITS
 from gan.runs.checkpoint import NAME, read_checkpoint
 from gan.runs.resume import check_data
 from gan.runs.settings import SOURCE
 from gan.runs.starting.own_images import own_images
+from gan.runs.starting.training_data import image_set
 from nn import WeightsError
 
 
@@ -51,9 +49,7 @@ def _image_set(name: str, split: str, data_dir: str | None, quiet: bool) -> Imag
     if name == cifar10.NAME:
         return cifar10.cifar10(split, data_dir=data_dir, quiet=quiet)
     images, labels = load(name, split, data_dir=data_dir, flat=False, quiet=quiet)
-    names = tuple(map(str, range(10)))
-    report = f"{name}: {len(images):,} images of {in_words(DIGITS)}; {len(names)} classes"
-    return ImageSet(images, labels.astype(np.int64), names, report)
+    return image_set(name, images, labels)
 
 
 def own_split(

@@ -117,7 +117,7 @@ def fid_callback(
             "counted; do without it, and run `byhand evaluate` after training"
         )
     split = data.split
-    if config["dataset"]:
+    if config["dataset"] and not n:
         split = dataset_split(config["dataset"], data.data_dir, args.quiet)
     assert split
     stored = stored_classifier(split, ops, args.data_dir, args.quiet, say)

@@ -25,7 +25,7 @@ def add_early_stopping(parser: Parser) -> None:
         "--validation",
         type=positive_int,
         metavar="N",
-        help="hold N training digits out and measure FID on them, not on test images "
+        help="hold N training images of a data set out and measure FID on them, not on test images "
         "(default: with --patience a tenth, at most 10,000)",
     )
 

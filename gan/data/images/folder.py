@@ -204,7 +204,10 @@ def _hint(decoding: Decoding) -> str:
     folders = {name.partition("/")[0] for name in decoding.names if "/" in name}
     if len(folders) < 2 or any("/" not in name for name in decoding.names):
         return ""
-    return f"; no labels: its {len(folders):,} folders become classes with labels 'folders'"
+    return (
+        f"; no labels: its {len(folders):,} folders become classes with --labels folders, or "
+        "labels='folders' in Python"
+    )
 
 
 def _no_images(listing: Listing) -> str:

@@ -23,7 +23,7 @@ def n_held_out(n: int) -> int:
     return max(n // PART, min(ENOUGH, n // SMALL_PART)) if n >= FEWEST else 0
 
 
-def held_out_rows(images: np.ndarray) -> np.ndarray:
+def held_out_rows(images: np.ndarray, count: int | None = None) -> np.ndarray:
     """The images that are held out, by the hash of their pixels.
 
     The choice depends on the pixels alone, not on names, order or labels, so every command makes
@@ -33,13 +33,15 @@ def held_out_rows(images: np.ndarray) -> np.ndarray:
     ----------
     images
         uint8 (N, C, H, W).
+    count
+        How many to hold out, at most N; by default `n_held_out(N)`.
 
     Returns
     -------
     ndarray
-        int64 (`n_held_out(N)`,), from the smallest hash up: a random order.
+        int64 (count,), from the smallest hash up: a random order.
     """
-    count = n_held_out(len(images))
+    count = n_held_out(len(images)) if count is None else count
     if not count:
         return np.empty(0, np.int64)
     hashes = np.array([_hash(image) for image in images], np.uint64)
@@ -71,9 +73,9 @@ class Split:
     held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @classmethod
-    def of(cls, images: ImageSet) -> Split:
+    def of(cls, images: ImageSet, count: int | None = None) -> Split:
         """Hold out `held_out_rows`."""
-        return cls(images, held_out_rows(images.images))
+        return cls(images, held_out_rows(images.images, count))
 
     @cached_property
     def rows(self) -> np.ndarray:

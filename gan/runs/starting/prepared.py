@@ -132,7 +132,7 @@ def prepare(
     targets: np.ndarray | ClusterIds | None = data.labels
     if checkpoint and checkpoint.clusters is not None:
         targets = ClusterIds(checkpoint.clusters)
-    n, what = f"{data.n_trained:,}", data.what
+    n, what = f"{data.n_images:,}", data.what
     say(f"{recipe.name} on {n} {what} of {name_of_data(config)}, on {ops!r}{hint}")
     trainer = Trainer(
         tuned(recipe, config, data.n_in_epoch),

@@ -10,8 +10,8 @@ import numpy as np
 
 from gan.data.batches import BatchSource
 from gan.data.datasets import load
-from gan.data.held_out import default_split, hold_out
-from gan.data.image_shapes import POINTS
+from gan.data.image_shapes import POINTS, in_words
+from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
 from gan.data.points.files import is_point_file, read_points
 from gan.data.points.patterns import PATTERNS, pattern
@@ -25,7 +25,14 @@ from gan.recipes import STACKED_DIGITS, recipes_for
 from gan.runs.checkpoint import Checkpoint
 from gan.runs.resume import check_data, digest, fallback_dataset
 from gan.runs.settings import SOURCE
-from gan.runs.starting.own_images import Places, fitted, image_split, unused_classes
+from gan.runs.starting.holding_out import check_held_out, split_dataset, split_digits
+from gan.runs.starting.own_images import (
+    Places,
+    fitted,
+    image_split,
+    unused_classes,
+    with_clusters,
+)
 
 Say = Callable[..., object]
 
@@ -41,13 +48,14 @@ class TrainingData:
     labels
         Their classes, integers (N,), or None.
     n_images
-        How many there are, with those of MNIST's format that are held out.
+        How many the run trains on.
     digest
         A hash of the data, which a resumed run compares.
     data_dir
         Where they are, for a resumed run.
     split
-        CIFAR-10 or the user's own images, and which of them are held out.
+        Images that are not digits, and which of them are held out; None for images of MNIST's
+        format of which none is.
     digits
         Images of MNIST's format that are held out, or None.
     what
@@ -64,14 +72,9 @@ class TrainingData:
     what: str = "images"
 
     @property
-    def n_trained(self) -> int:
-        """How many images the run trains on."""
-        return self.n_images - (0 if self.digits is None else len(self.digits))
-
-    @property
     def n_in_epoch(self) -> int:
         """How many images an epoch goes through: of few points, each several times."""
-        return self.images.epoch if isinstance(self.images, PointSet) else self.n_trained
+        return self.images.epoch if isinstance(self.images, PointSet) else self.n_images
 
     @property
     def n_held_out(self) -> int:
@@ -112,14 +115,17 @@ def training_data(
     if path or config["dataset"] in PATTERNS:
         return recipe.for_images(POINTS), _points(path, config, checkpoint)
     data_dir = args.data_dir or (checkpoint.data_dir if checkpoint else None)
-    if config["dataset"] not in DIGIT_DATASETS:
-        _check_held_out(config)
+    check_held_out(config)
     if config["dataset"] in SOURCES:
         whole, labels = _digits(config["dataset"], data_dir, args.quiet, checkpoint)
-        images, labels, digits = _split_digits(whole, labels, config, is_new=checkpoint is None)
-        return recipe, TrainingData(
-            images, labels, len(whole), digest(whole), data_dir, digits=digits
-        )
+        data, is_new = digest(whole), checkpoint is None
+        if config["dataset"] in DIGIT_DATASETS:
+            images, labels, digits = split_digits(whole, labels, config, is_new=is_new)
+            return recipe, TrainingData(images, labels, len(images), data, data_dir, digits=digits)
+        if not (config["validation"] or config["patience"]):
+            return recipe, TrainingData(whole, labels, len(whole), data, data_dir)
+        split = split_dataset(image_set(config["dataset"], whole, labels), config, is_new=is_new)
+        return recipe, TrainingData(split, split.labels, len(split), data, data_dir, split)
     if config["dataset"] == STACKED:
         return recipe, _stacked(data_dir, args.quiet, config, checkpoint, recipe)
     split, where = image_split(args, config, checkpoint)
@@ -134,22 +140,26 @@ def training_data(
     recipe = fitted(recipe, own)
     if remark := unused_classes(recipe, own):
         say(remark)
+    recipe = with_clusters(recipe, len(split), config, is_new=checkpoint is None)
     config["held_out"] = n
     return recipe, TrainingData(split, split.labels, len(split), own.digest, where, split)
 
 
-def _split_digits(
-    images: np.ndarray, labels: np.ndarray, config: dict[str, Any], *, is_new: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The digits to train on, their labels, and those held out, or None.
+def image_set(name: str, images: np.ndarray, labels: np.ndarray) -> ImageSet:
+    """The images of a data set in MNIST's format as a set.
 
-    The number held out is written into the settings of a new run.
+    Parameters
+    ----------
+    name
+        The data set's.
+    images
+        uint8 (N, 1, H, W).
+    labels
+        Integers (N,) in 0..9.
     """
-    if is_new and config["patience"] and config["validation"] is None:
-        config["validation"] = default_split(len(images))
-    if config["validation"] is None:
-        return images, labels, None
-    return hold_out(images, labels, config["validation"])  # type: ignore[return-value]
+    names = tuple(map(str, range(10)))
+    report = f"{name}: {len(images):,} images of {in_words(images.shape[1:])}; {len(names)} classes"
+    return ImageSet(images, labels.astype(np.int64), names, report)
 
 
 def _digits(
@@ -210,17 +220,3 @@ def _points(
     check_data(checkpoint, points.digest, path)
     config["square"] = list(points.square)
     return TrainingData(points, None, len(points), points.digest, path, what="points")
-
-
-def _check_held_out(config: dict[str, Any]) -> None:
-    """Raise `RunError` for --validation or --patience on images that do not allow it."""
-    if config["validation"]:
-        raise RunError(
-            "--validation: expected a dataset of digits, got other images; do without it: some of "
-            "your own images are held out anyway"
-        )
-    if config["patience"] and config["dataset"]:
-        raise RunError(
-            "--patience: expected digits or images of your own, of which some are held out, got "
-            f"{config['dataset']}; do without it"
-        )

@@ -8,7 +8,7 @@ These conventions hold for every primitive:
 - The result goes into an array that the caller provides: `out`, or, for a name that ends in `_`,
   one of the arguments. A primitive that has an `out` returns it.
 - After its first call with the same shapes, a primitive allocates nothing, apart from `empty`,
-  `zeros`, `asarray`, `to_host` and `stream`.
+  `zeros`, `asarray`, `to_host`, `stream` and `staging`.
 - All arrays share one floating dtype unless stated otherwise. Scalars are Python numbers and are
   rounded to that dtype.
 - An output overlaps no other argument. "out may be x" allows the two to be the same array, not to
@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nn.ops.base.activations import ActivationOps
-from nn.ops.base.arrays import ALIGNMENT, A, Array, ArrayOps
+from nn.ops.base.arrays import ALIGNMENT, A, Array, ArrayOps, Staging
 from nn.ops.base.augmentation import AugmentationOps
 from nn.ops.base.conv import ConvOps, Pair
 from nn.ops.base.losses import LossOps
@@ -35,7 +35,7 @@ from nn.ops.base.pooling import PoolingOps
 from nn.ops.base.products import ProductOps
 from nn.ops.base.random import RandomOps, Seed, Stream
 
-__all__ = ["ALIGNMENT", "Array", "Ops", "Pair", "Seed", "Stream"]
+__all__ = ["ALIGNMENT", "Array", "Ops", "Pair", "Seed", "Staging", "Stream"]
 
 
 class Ops(

@@ -40,10 +40,32 @@ class Array(Protocol):
 
 
 A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)  # of a protocol that only returns arrays
+
+
+class Staging(Protocol[A_co]):
+    """An array on the host, its copy on the device, and the transfer between the two.
+
+    Use two or more in turn: the device computes on one copy while the next is on its way. Each is
+    used in this order: `begin`, write to the array, `send`, `receive`, compute on the copy.
+    """
+
+    def begin(self) -> np.ndarray:
+        """Wait until the last transfer is over; return the array on the host, to be written to."""
+
+    def send(self) -> None:
+        """Start a transfer to the device, without waiting for it.
+
+        It follows all that was started on the device before this call. Until `receive`, the array
+        must not be written to, and the copy holds nothing in particular.
+        """
+
+    def receive(self) -> A_co:
+        """Make what is started from now on wait for the transfer; return the copy."""
 
 
 class ArrayOps(Protocol[A]):
-    """Allocation, copies, and reads by the host."""
+    """Allocation, copies, transfers, and reads by the host."""
 
     def empty(self, shape: int | Sequence[int], dtype: Any) -> A:
         """Return an uninitialized C-contiguous array, aligned to `ALIGNMENT` bytes."""
@@ -72,6 +94,12 @@ class ArrayOps(Protocol[A]):
 
     def to_host(self, x: A) -> np.ndarray:
         """Return a copy of x as a NumPy array. On a GPU, this waits for the device."""
+
+    def staging(self, shape: int | Sequence[int], dtype: Any) -> Staging[A]:
+        """Return a pair of arrays, uninitialized, with a transfer from the host to the device."""
+
+    def free_bytes(self) -> int | None:
+        """Return how much memory of the device is free, or None where it is that of the host."""
 
     def copy_(self, y: A, x: A) -> None:
         """y = x, converted to y's dtype. x and y have one shape."""

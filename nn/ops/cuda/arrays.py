@@ -1,6 +1,11 @@
-"""Kernels for arrays and for products of stacks on a CUDA device."""
+"""Kernels for arrays and for products of stacks on a CUDA device, and transfers to it."""
 
 from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
 
 from nn.ops.base import Array
 from nn.ops.cuda.part import CudaPart
@@ -76,3 +81,38 @@ class CudaArrays(CudaPart):
         _, rows, columns = out.shape
         self.kernel("batched_gemm")(a, b, rows, depth, columns, trans_a, trans_b, out)
         return out
+
+
+class CudaStaging:
+    """A pinned array on the host, a copy on the device, and a stream of their own between them.
+
+    Pinned memory stays where it is in RAM, so the card reads it while the host does something else.
+
+    Parameters
+    ----------
+    cuda : the module `cupy.cuda`
+    copy : C-contiguous, the copy on the device
+    """
+
+    def __init__(self, cuda: Any, copy: Any) -> None:
+        self._cuda, self._copy = cuda, copy
+        self._memory = cuda.alloc_pinned_memory(copy.size * copy.dtype.itemsize)
+        self._array = np.frombuffer(self._memory, copy.dtype, copy.size).reshape(copy.shape)
+        self._stream = cuda.Stream(non_blocking=True)  # kernels do not wait for it
+        self._computed, self._arrived = (cuda.Event(disable_timing=True) for _ in range(2))
+        # Both memories are reused once this object is gone, so a transfer must not outlive it.
+        weakref.finalize(self, self._arrived.synchronize)
+
+    def begin(self) -> np.ndarray:
+        self._arrived.synchronize()
+        return self._array
+
+    def send(self) -> None:
+        self._computed.record(self._cuda.get_current_stream())
+        self._stream.wait_event(self._computed)  # earlier kernels may still read the copy
+        self._copy.set(self._array, stream=self._stream)
+        self._arrived.record(self._stream)
+
+    def receive(self) -> Array:
+        self._cuda.get_current_stream().wait_event(self._arrived)
+        return self._copy

@@ -20,7 +20,7 @@ from nn import launcher
 from nn.errors import DeviceError, DtypeError, ShapeError
 from nn.ops.base import Array, Seed
 from nn.ops.cuda.activations import CudaActivations
-from nn.ops.cuda.arrays import CudaArrays
+from nn.ops.cuda.arrays import CudaArrays, CudaStaging
 from nn.ops.cuda.augmentation import CudaAugmentation
 from nn.ops.cuda.conv import CudaConv
 from nn.ops.cuda.elementwise import ELEMENTWISE
@@ -151,6 +151,12 @@ class CudaOps(
 
     def from_pinned_(self, x: cupy.ndarray, host: np.ndarray) -> None:
         x.set(host)
+
+    def staging(self, shape: int | Sequence[int], dtype: Any) -> CudaStaging:
+        return CudaStaging(cupy.cuda, self.empty(shape, dtype))
+
+    def free_bytes(self) -> int:
+        return cupy.cuda.runtime.memGetInfo()[0]
 
     def copy_(self, y: Array, x: Array) -> None:
         cupy.copyto(y, x)

@@ -15,6 +15,22 @@ from nn.ops.scratch import Scratch
 from nn.ops.threads import in_words
 
 
+class NumpyStaging:
+    """One array, which is its own copy: there is nothing to transfer."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+
+    def begin(self) -> np.ndarray:
+        return self._array
+
+    def send(self) -> None:
+        pass
+
+    def receive(self) -> np.ndarray:
+        return self._array
+
+
 class NumpyArrays(Backend):
     """Allocation and copies.
 
@@ -61,6 +77,12 @@ class NumpyArrays(Backend):
 
     def to_host(self, x: np.ndarray) -> np.ndarray:
         return np.array(x)
+
+    def staging(self, shape: int | Sequence[int], dtype: Any) -> NumpyStaging:
+        return NumpyStaging(self.empty(shape, dtype))
+
+    def free_bytes(self) -> None:
+        return None
 
     def copy_(self, y: np.ndarray, x: np.ndarray) -> None:
         np.copyto(y, x)

@@ -11,6 +11,7 @@ from gan.classifier.training import ClassifierTrainer
 from gan.data import from_array
 from gan.data.images.split import n_held_out
 from gan.images import GAP, SCALE
+from gan.runs.checkpoint import read_checkpoint
 from tests.gan.data.images.pictures import save
 from tests.support.small import assert_refused, command, example  # noqa: F401
 
@@ -183,3 +184,30 @@ def test_the_data_of_a_run_by_name_are_measured_against(run, monkeypatch):
         assert file.readline().endswith(",fid\n")
     assert run(evaluate, *WEIGHTS, "--device", "numpy", "--quiet") == (0, "", "")
     assert report()["held_out_images"] == report()["train_images"] == N
+
+
+@pytest.mark.parametrize(
+    "dataset, shape", [("cifar10", (3, 32, 32)), ("fashion-mnist", (1, 28, 28))]
+)
+def test_images_of_a_data_set_are_held_out_for_early_stopping(
+    run, tmp_path, monkeypatch, dataset, shape
+):
+    """Test images, which the mirrors would serve, are left for the last measurement."""
+    images = np.random.default_rng(0).integers(0, 256, (N, *shape), np.uint8)
+    labels = np.arange(N) % 2
+    monkeypatch.setattr(
+        "gan.commands.shared.own_images.cifar10", lambda **how: from_array(images, labels)
+    )
+    monkeypatch.setattr(
+        "gan.commands.shared.training_data.load", lambda *which, **how: (images, labels)
+    )
+    words = "--dataset", dataset, "--recipe", "conv-r1r2-classes", *QUICK[:-1], "--out", "here"
+    status, out, err = run(train, *words, "--epochs", 1, "--patience", 1, "--validation", 12)
+    assert status == 0, err
+    assert "on 48 images" in out and "against as many images held out" in out
+    assert "on 12 images held out: its weights are in here/best.npz" in out
+    config = json.loads((tmp_path / "here/config.json").read_text())
+    assert (config["images"], config["validation"]) == (N - 12, 12)
+    more = "--epochs", 2, "--patience", 5, "--quiet"
+    assert run(train, "--resume", "here", *more) == (0, "", "")
+    assert len(read_checkpoint("here/checkpoint.npz").arrays["order.0"]) == N - 12

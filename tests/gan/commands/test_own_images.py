@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -227,3 +228,13 @@ def test_cifar10_is_a_data_set_by_name(run, monkeypatch):
     assert sampler.image_shape == (3, 32, 32) and sampler.class_names == ("0", "1")
     refused = run(train, "--dataset", "cifar10", "--recipe", "two-layer", "--quiet")
     assert_refused(refused, "recipe two-layer: expected images of 28 x 28 in grey")
+
+
+def test_few_images_have_few_clusters_also_when_resumed(run, tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "noise.npy"
+    np.save(root, np.random.default_rng(0).integers(0, 256, (40, 16, 16), np.uint8))
+    assert run(train, "--data", root, *QUICK, "--steps", 1, "--out", "here") == (0, "", "")
+    config = json.loads(Path("here/config.json").read_text())
+    assert config["clusters"] == load_sampler("here/weights.npz").num_classes == 10
+    assert run(train, "--resume", "here", "--steps", 2, "--quiet") == (0, "", "")
+    assert load_sampler("here/weights.npz").num_classes == 10

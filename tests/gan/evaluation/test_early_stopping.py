@@ -119,7 +119,7 @@ def test_a_run_stops_early_and_keeps_its_best_weights(run, tmp_path, monkeypatch
     assert load_weights("here/best.npz")[1]["training"]["steps_done"] == 8
     config = json.loads((tmp_path / "here" / "config.json").read_text())
     assert (config["patience"], config["validation"], config["evaluate_every"]) == (2, 3, 1)
-    assert config["images"] == 43
+    assert config["images"] == 40
     (images,) = run.compared
     held = hold_out(digits(43), None, 3)[2]
     assert images[:, 0, 0, 0].tolist() == held[:, 0].tolist()
@@ -152,8 +152,8 @@ def test_an_interrupted_run_stops_where_the_whole_one_does(run, tmp_path, monkey
         (["--patience", 2, "--validation", 43], "validation: expected 2 to 42 images to hold out"),
         (["--patience", 0], "--patience: expected a whole number of at least 1, got 0"),
         (
-            ["--patience", 2, "--dataset", "fashion-mnist"],
-            "--patience: expected digits or images of your own",
+            ["--patience", 2, "--dataset", "stacked-mnist"],
+            "--patience: expected images that have a FID, got stacked-mnist",
         ),
     ],
 )

@@ -261,3 +261,21 @@ def test_out_may_be_an_input_where_the_contract_says_so(any_backend, name):
             if getattr(here[key], "shape", None) == here["out"].shape:
                 getattr(any_backend, name)(**here | {"out": here[key]})
                 assert_close(any_backend.to_host(here[key]), separate, "float32", f"{name}: {key}")
+
+
+def test_a_staging_brings_what_was_written_before_it_was_sent(any_backend):
+    pair = [any_backend.staging((2, 3), "uint8") for _ in range(2)]
+    sums = any_backend.asarray(np.zeros((2, 3), "float32"))
+    index, image = any_backend.asarray(np.arange(2)), any_backend.empty((2, 3), "float32")
+    for k in range(5):
+        here = pair[k % 2]
+        here.begin()[...] = 10 * k
+        here.send()
+        any_backend.gather_rows(here.receive(), index, 1.0, float(k), out=image)
+        any_backend.add_(sums, image)
+    assert np.array_equal(any_backend.to_host(sums), np.full((2, 3), 110))
+
+
+def test_free_memory_is_that_of_a_device_with_its_own(any_backend):
+    free = any_backend.free_bytes()
+    assert free is None if any_backend.device in ("cpu", "strict") else free > 0

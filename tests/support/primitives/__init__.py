@@ -58,6 +58,8 @@ ELSEWHERE = {  # primitives with tests of their own
     "to_host",
     "all_finite",
     "stream",
+    "staging",
+    "free_bytes",
     "capture",
 }
 

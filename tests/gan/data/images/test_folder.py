@@ -48,7 +48,7 @@ def test_folders_as_classes(tmp_path):
 def test_folders_without_labels_are_mentioned(tmp_path):
     images = from_folder(classes_of(tmp_path))
     assert len(images) == 15 and images.labels is None
-    assert "no labels: its 3 folders become classes with labels 'folders'" in images.report
+    assert "no labels: its 3 folders become classes with --labels folders" in images.report
 
 
 def test_one_class_only(tmp_path):
