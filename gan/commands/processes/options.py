@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from typing import Any
 
@@ -19,7 +20,8 @@ OWN = ("data", "data_dir", "out", "resume", "config", "print_config", "quiet")
 
 
 def add_processes(parser: Parser) -> None:
-    """Add --processes and --sync-batchnorm."""
+    """Add --processes and --sync-batchnorm; an error in the options then ends all processes."""
+    parser.connect = connect
     parser.add_argument(
         "--processes",
         type=one_of(KINDS),
@@ -33,6 +35,12 @@ def add_processes(parser: Parser) -> None:
         default=None,
         help="let batch norm see the whole batch of all processes (default: its own part of it)",
     )
+
+
+def connect() -> None:
+    """Connect to the other processes, unless they do not wait for this one."""
+    if not any(word.endswith("single") for word in sys.argv):  # of --processes
+        get_processes()
 
 
 def connected(args: Namespace) -> Processes:

@@ -75,6 +75,7 @@ FAULTS = {  # fault: (options, exit status, what stderr says once)
     "hangs": ([], 2, "expected the other ranks to answer within 1 s, got no answer"),
     "dies": ([], 9, ""),
     "stopped": (["--evaluate-every", "1"], 130, ""),
+    "option": ([], 2, "error: rank 1: unknown option --bad"),
     "version": ([], 2, "byhand: expected 0.2.0 on rank 1 as on rank 0, got 0.0.1"),
 }
 
@@ -91,7 +92,7 @@ def test_a_fault_of_one_rank_ends_all(fault, tmp_path):
         assert result.err.count(message) == 1 if message else result.err == "", result.err
     errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
     assert len(errors) == (status == 2), result.err
-    if fault not in ("version", "stopped"):  # which come before there is a folder
+    if fault not in ("version", "option", "stopped"):  # which come before there is a folder
         assert state(tmp_path / "run")[1] == 0  # the checkpoint of the start is whole
 
 

@@ -81,6 +81,12 @@ def other_version():
         options.__version__ = "0.0.1"
 
 
+def other_option():
+    """Rank 1 has an option that does not exist."""
+    if os.environ.get("PMI_RANK") == "1":
+        sys.argv.append("--bad")
+
+
 def stopped_before():
     """A signal ends rank 0 while it trains the classifier that FID needs."""
 
@@ -98,6 +104,7 @@ FAULTS = {
     "hangs": impatient,
     "full": disk_is_full,
     "version": other_version,
+    "option": other_option,
     "slow": slowly,
     "stopped": stopped_before,
 }
