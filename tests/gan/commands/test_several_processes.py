@@ -73,6 +73,7 @@ FAULTS = {  # fault: (options, exit status, what stderr says once)
     "memory": ([], 2, "error: rank 1: not enough memory (boom); try a smaller batch"),
     "full": ([], 2, "cannot be written (No space left on device); what was saved before is whole"),
     "hangs": ([], 2, "expected the other ranks to answer within 1 s, got no answer"),
+    "hangs later": ([], 2, "expected the other ranks to answer within 1 s, got no answer"),
     "dies": ([], 9, ""),
     "stopped": (["--evaluate-every", "1"], 130, ""),
     "option": ([], 2, "error: rank 1: unknown option --bad"),
