@@ -170,6 +170,10 @@ def mismatches(processes):
         trainer(PLAIN, processes, n=IMAGES - rank)
     with pytest.raises(ProcessesError, match="learning rate: .* on rank 1 as on rank 0"):
         trainer(replace(PLAIN, learning_rate=0.1 * (rank + 1)), processes)
+    with pytest.raises(ProcessesError, match="recipe.penalty: expected None on rank 1 as on rank"):
+        trainer(replace(PLAIN, penalty=ZeroCentered(1.0) if rank else None), processes)
+    with pytest.raises(ProcessesError, match=r"dtype: .* on rank 1 as on rank 0"):
+        trainer(PLAIN, processes, dtype=("float32", "float64")[rank > 0])
     with pytest.raises(ProcessesError, match="length: .* call fit alike on all ranks"):
         trainer(PLAIN, processes).fit(steps=1 + rank)
     with pytest.raises(RunError, match=r"expected a multiple of .*; use --batch-size"):
