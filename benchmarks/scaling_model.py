@@ -3,7 +3,7 @@
     python -m benchmarks.scaling_model --measured scaling.json
     python -m benchmarks.scaling_model --measured scaling.json --weak --markdown
     python -m benchmarks.scaling_model --measured scaling.json --latency 5 --bandwidth 12.5
-    python -m benchmarks.scaling_model --measured ranks.json --summary --markdown
+    python -m benchmarks.scaling_model --measured ranks.json --summary --batch 256 --markdown
 
 --measured takes the file of `python -m benchmarks.scaling_processes --keep`, with each recipe
 either measured by --one-rank, or in two processes at two batch sizes or more;
@@ -11,10 +11,11 @@ benchmarks/harness/alpha_beta.py has the model. Strong scaling shares a
 batch of --batch images among N ranks; the columns are how many times as fast a step is as on one
 rank. Weak scaling gives each rank such a batch; the columns are the fraction of a lone rank's speed
 that each keeps. `pays to` is the last N at which doubling the ranks made a shared batch --gain
-times as fast. --summary has a line for each recipe, with three figures for each network: the speed
-that each of 64 ranks keeps with such a batch each, and how far sharing pays, first the recipe's own
-batch, then such a batch. The latency of the networks on TCP is assumed, and their bandwidth is the line rate;
-the third was measured: https://blogs.cisco.com/performance/mpi-over-40gb-ethernet (2014).
+times as fast. --summary has a line for each recipe, with three figures for each network: the
+speed that each of 64 ranks keeps with such a batch each, and how far sharing pays, first the
+recipe's own batch, then such a batch. The latency of the networks on TCP is assumed, and their
+bandwidth is the line rate; the third was measured:
+https://blogs.cisco.com/performance/mpi-over-40gb-ethernet (2014).
 """
 
 from __future__ import annotations
