@@ -44,13 +44,17 @@ def connect() -> None:
 
 
 def connected(args: Namespace) -> Processes:
-    """The processes that train together, once their options are known to be the same."""
+    """The processes that train together, once their options are known to be the same.
+
+    Those of other ranks than 0 are then quiet.
+    """
     processes = get_processes(args.processes or "auto")
     given = {name: value for name, value in vars(args).items() if name not in OWN}
     facts: dict[str, Any] = {"byhand": __version__, "NumPy": np.__version__}
     facts |= {f"--{name.replace('_', '-')}": value for name, value in given.items()}
     facts["--resume"] = "a run" if args.resume else None
     check_same(processes, facts, "start all of them with the same code and options")
+    args.quiet = args.quiet or processes.rank > 0
     return processes
 
 

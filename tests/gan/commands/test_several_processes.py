@@ -1,11 +1,14 @@
 """`mpiexec -n 2 byhand train`: one run, and one end of both processes, whatever happens to one."""
 
 import signal
+from argparse import Namespace
 
 import numpy as np
 import pytest
 
+from gan.commands.processes import options
 from gan.runs.checkpoint import read_checkpoint
+from nn.processes.single import Processes
 from tests.support import mpi
 from tests.support.small import assert_refused, command, example  # noqa: F401
 
@@ -95,6 +98,21 @@ def test_a_fault_of_one_rank_ends_all(fault, tmp_path):
     assert len(errors) == (status == 2), result.err
     if fault not in ("version", "option", "stopped"):  # which come before there is a folder
         assert state(tmp_path / "run")[1] == 0  # the checkpoint of the start is whole
+
+
+class Rank(Processes):
+    """A rank, whose options are not compared."""
+
+    def __init__(self, rank):
+        self.rank = rank
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_only_rank_0_shows_progress(rank, monkeypatch):
+    """Of decoding images, for example, which each rank does."""
+    monkeypatch.setattr(options, "get_processes", lambda kind: Rank(rank))
+    args = Namespace(processes=None, resume=None, quiet=False)
+    assert options.connected(args).rank == rank and args.quiet is (rank > 0)
 
 
 def test_the_batch_must_be_shared_evenly(tmp_path):
