@@ -133,7 +133,7 @@ class MPIProcesses(Processes):
 
     def abort(self, status: int) -> None:
         silence()
-        self._world.Abort(status)
+        self._mpi.COMM_WORLD.Abort(status)  # the status is lost if a copy of it aborts
 
 
 def every_rank_must_start() -> Any:
