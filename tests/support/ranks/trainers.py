@@ -88,7 +88,8 @@ def equality(processes):
                 timed = {"seconds", "images_per_second"}
                 for key in row.keys() - timed:
                     assert abs(row[key] - wanted[key]) <= 1e-10, (name, key)
-            assert np.abs(trained.fixed_samples() - alone.fixed_samples()).max() <= 1e-10
+            samples = trained.fixed_samples(), alone.fixed_samples()  # float32
+            assert np.abs(samples[0] - samples[1]).max() <= 1e-6
 
 
 def replicas(processes):
