@@ -3,12 +3,17 @@
     python -m benchmarks.scaling_processes --keep scaling.json
     python -m benchmarks.scaling_processes --recipe dcgan --batch 512 --rounds 3 --keep scaling.json
     python -m benchmarks.scaling_processes --rounds 0 --keep scaling.json --markdown
+    python -m benchmarks.scaling_processes --one-rank --keep ranks.json
 
 Both contenders live at once and take turns, in rounds of about a second, so that each ratio is
 taken between neighbours in time; an idle one sleeps. With --keep, rounds are added to those in the
 file, one recipe and batch size at a time, and the table is of all of them. `throughput` is two
 processes' divided by one's, the median over the rounds with its quartiles. The columns after it are
 what a step sends, in each of two all-reduces, and how long these take while nothing else runs.
+
+With --one-rank, what `python -m benchmarks.scaling_model` needs to know about each recipe is
+measured in a few minutes: the step of one process of one thread, at several batch sizes, and what
+it would send.
 """
 
 from __future__ import annotations
@@ -25,9 +30,12 @@ from benchmarks.harness.ranks import Ranks
 from benchmarks.harness.ratios import ratio_cell
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_int, run, seed
+from gan.recipes import RECIPES
 from nn.serialization.files import atomic_write
 
 SECONDS = 1.0  # of a measurement, about
+RANK_SECONDS = 0.3  # of a measurement of one rank
+RANK_IMAGES = [2, 16, 64, 256]
 SIZES = [4**k for k in range(1, 13)]  # bytes, to 16 MiB
 HEADER = [
     "recipe",
@@ -39,6 +47,8 @@ HEADER = [
     "all-reduces, ms",
     "of a step, %",
 ]
+
+RANK_HEADER = ["recipe", *(f"{n} images, ms" for n in RANK_IMAGES), "sent, KiB"]
 
 Cell = dict[str, Any]  # "alone" and "together": ms in each round; "bytes", "reduce": of both sends
 
@@ -63,6 +73,29 @@ def measure_sizes(kept: dict[str, Any]) -> None:
         kept["sizes"] = {str(n): two.ask(f"reduce {n}") for n in SIZES}
 
 
+def measure_rank(recipe: str, rounds: int, rank: Cell) -> None:
+    """Add rounds of one process of one thread; each has steps of all kinds."""
+    for n in RANK_IMAGES:
+        with Ranks(1, recipe, n, threads=1) as one:
+            cycle = one.ask("cycle")
+            milliseconds = cycle * one.ask(f"steps {cycle}")
+            count = cycle * max(1, round(RANK_SECONDS * 1e3 / milliseconds))
+            rounds_of_it = rank.setdefault("images", {}).setdefault(str(n), [])
+            rounds_of_it += [one.ask(f"steps {count}") for _ in range(rounds)]
+            rank["bytes"] = one.ask("facts")
+
+
+def rank_row(recipe: str, rank: Cell) -> list[object]:
+    """A line of the table of one rank."""
+    times = [f"{statistics.median(rank['images'][str(n)]):.3f}" for n in RANK_IMAGES]
+    return [f"`{recipe}`", *times, sent(rank)]
+
+
+def sent(cell: Cell) -> str:
+    """What a step sends."""
+    return " + ".join(f"{n / 1024:,.0f}" for n in cell["bytes"])
+
+
 def row(recipe: str, batch: int, cell: Cell) -> list[object]:
     """A line of the table."""
     alone, together = cell["alone"], cell["together"]
@@ -73,7 +106,7 @@ def row(recipe: str, batch: int, cell: Cell) -> list[object]:
         f"{statistics.median(alone):.2f}",
         f"{step:.2f}",
         ratio_cell(alone, together),
-        " + ".join(f"{n / 1024:,.0f}" for n in cell["bytes"]),
+        sent(cell),
         f"{reduce:.2f}",
         f"{100 * reduce / step:.1f}",
     ]
@@ -81,7 +114,8 @@ def row(recipe: str, batch: int, cell: Cell) -> list[object]:
 
 def arguments() -> Namespace:
     parser = Parser(description=__doc__)
-    add_recipes(parser, "dcgan and conv-clusters")
+    add_recipes(parser, "dcgan and conv-clusters; with --one-rank, all")
+    parser.add_argument("--one-rank", action="store_true", help="measure one process of one thread")
     parser.add_argument(
         "--batch",
         action="append",
@@ -101,6 +135,23 @@ def arguments() -> Namespace:
     return parser.parse_args()
 
 
+def keep(path: Path | None, kept: dict[str, Any]) -> None:
+    """Write what was measured."""
+    if path is not None:
+        with atomic_write(path) as file:
+            file.write(json.dumps(kept, indent=1).encode())
+
+
+def one_rank(args: Namespace, path: Path | None, ranks: dict[str, Cell], kept: Cell) -> None:
+    """Measure one process of each recipe, and print the table."""
+    for recipe in recipe_names(args.recipe, RECIPES) if args.rounds else []:
+        measure_rank(recipe, args.rounds, ranks.setdefault(recipe, {}))
+        keep(path, kept)
+        print(f"{recipe}: done", file=sys.stderr)
+    rows = [rank_row(recipe, rank) for recipe, rank in ranks.items()]
+    print(render(RANK_HEADER, rows, args.markdown))
+
+
 def main() -> int:
     args = arguments()
     path = Path(args.keep) if args.keep else None
@@ -108,14 +159,15 @@ def main() -> int:
     if path is not None and path.exists():
         kept = json.loads(path.read_text())
     print(f"{machine()}; {args.rounds} rounds", file=sys.stderr)
+    if args.one_rank:
+        one_rank(args, path, kept.setdefault("ranks", {}), kept)
+        return 0
     for recipe in recipe_names(args.recipe, ["conv-clusters", "dcgan"]) if args.rounds else []:
         for batch in args.batch or [64, 512]:
             measure(recipe, batch, args.rounds, kept["cells"].setdefault(f"{recipe} {batch}", {}))
             if "sizes" not in kept:
                 measure_sizes(kept)
-            if path is not None:
-                with atomic_write(path) as file:
-                    file.write(json.dumps(kept, indent=1).encode())
+            keep(path, kept)
             print(f"{recipe}, batch {batch}: done", file=sys.stderr)
     cells = {tuple(name.split()): cell for name, cell in kept["cells"].items()}
     rows = [row(name, int(batch), cell) for (name, batch), cell in cells.items()]

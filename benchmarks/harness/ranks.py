@@ -2,13 +2,16 @@
 
 Run as a program, alone or by mpiexec, this module builds a trainer, steps until its steps are
 replayed, and prints "ready". Each input line of rank 0 is a command: "steps N" prints the mean
-milliseconds of N steps, "facts" the sizes of the two gradients in bytes, and "reduce BYTES" the
-median milliseconds of an all-reduce of that size. All answers are JSON.
+milliseconds of N steps, "cycle" after how many steps all kinds of step have been taken, "facts" the
+sizes of the two gradients in bytes, and "reduce BYTES" the median milliseconds of an all-reduce of
+that size. All answers are JSON.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import statistics
 import subprocess
 import sys
@@ -24,13 +27,18 @@ import numpy as np
 from benchmarks.harness.processes import ROOT
 from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
+from gan.data.image_shapes import POINTS
+from gan.data.points.point_set import PointSet
 from gan.errors import RunError
-from gan.recipes import get_recipe
+from gan.recipe import Recipe
+from gan.recipes import DIGITS, get_recipe
 from gan.training.trainer import Trainer
 from nn.processes import get_processes
 
 WARM_UP = 2  # steps before the first recording
 REPEATS = 50  # all-reduces of one size
+IMAGES = 10_000  # where the bundled sample has other shapes; what they show does not matter
+THREADS = "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 class Ranks:
@@ -40,9 +48,10 @@ class Ranks:
     ----------
     n : how many; 1 is started without mpiexec
     recipe, batch : what they train
+    threads : of each; by default, its share of the cores
     """
 
-    def __init__(self, n: int, recipe: str, batch: int) -> None:
+    def __init__(self, n: int, recipe: str, batch: int, threads: int | None = None) -> None:
         module = [sys.executable, "-m", "benchmarks.harness.ranks", recipe, str(batch)]
         launcher = [] if n == 1 else [mpiexec(), "-n", str(n)]
         self.n, self.process = (
@@ -50,6 +59,7 @@ class Ranks:
             subprocess.Popen(
                 launcher + module,
                 cwd=ROOT,
+                env=os.environ | (dict.fromkeys(THREADS, str(threads)) if threads else {}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -93,14 +103,24 @@ def mpiexec() -> str:
 
 
 def make_trainer(recipe: str, batch: int) -> Trainer:
-    """A trainer on the bundled sample, whose clusters are not searched for."""
-    images, labels = load("mnist-sample", "train", flat=False)
+    """A trainer on data of the recipe's shape, whose clusters are not searched for."""
     chosen = replace(get_recipe(recipe), batch_size=batch)
-    targets = ClusterIds(np.arange(len(images)) % chosen.clusters) if chosen.clusters else labels
+    images, labels = training_data(chosen)
+    targets = ClusterIds(np.arange(IMAGES) % chosen.clusters) if chosen.clusters else labels
     made = Trainer(chosen, images, targets, processes=get_processes())
     if hasattr(made.train_step, "warm_up"):
         made.train_step.warm_up = WARM_UP
     return made
+
+
+def training_data(recipe: Recipe) -> tuple[Any, np.ndarray | None]:
+    """The bundled sample, or random images or points of the recipe's shape; and their labels."""
+    if recipe.image_shape == DIGITS:
+        return load("mnist-sample", "train", flat=False)
+    rng = np.random.default_rng(0)
+    if recipe.image_shape == POINTS:
+        return PointSet(rng.uniform(-1, 1, (IMAGES, 2))), None
+    return rng.integers(0, 256, (IMAGES, *recipe.image_shape)).astype(np.uint8), None
 
 
 def main() -> None:
@@ -138,6 +158,8 @@ def main() -> None:
             answer = steps(int(numbers[0]))
         elif word == "reduce":
             answer = reduce(int(numbers[0]))
+        elif word == "cycle":
+            answer = math.lcm(penalty.every if penalty else 1, trainer.recipe.n_critic)
         elif word == "facts":
             step = trainer.adversarial_step
             answer = [step.d_grad.nbytes, step.g_grad.nbytes]

@@ -130,7 +130,7 @@ def main() -> int:
         print(args.print_config, end="")
         return 0
     processes = connected(args)
-    say = printer(args.quiet or processes.rank > 0, tqdm.write)
+    say = printer(args.quiet, tqdm.write)
     with announcing(say) as compilation, silent(processes):
         status = train(args, processes, say, compilation)
     processes.finish()

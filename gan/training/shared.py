@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -46,7 +48,7 @@ def share_of_batch(recipe: Recipe, processes: Processes) -> int:
 
 
 def check_alike(
-    processes: Processes, recipe: Recipe, batches: Batches, networks: Iterable[Sequential]
+    processes: Processes, recipe: Recipe, batches: Batches, networks: Collection[Sequential]
 ) -> None:
     """Raise `ProcessesError` on all ranks unless they train the same networks on the same images.
 
@@ -62,12 +64,19 @@ def check_alike(
         "recipe": recipe.name,
         "batch size": recipe.batch_size,
         "learning rate": recipe.learning_rate,
+        **{f"recipe.{each.name}": in_words(getattr(recipe, each.name)) for each in fields(recipe)},
         "number of images": len(ops.to_host(batches.images)),
         "checksum of the images": checksum(ops, [batches.images]),
         "checksum of their order": checksum(ops, batches.orders()[0]),
         "parameters": [network.n_parameters for network in networks],
+        "dtype": [str(network.dtype) for network in networks],
     }
     check_same(processes, facts, "start all of them with the same code, settings and data")
+
+
+def in_words(value: Any) -> str:
+    """A setting as text, without the addresses that functions have in this process."""
+    return re.sub(" at 0x[0-9a-f]+", "", repr(value))
 
 
 def checksum(ops: Any, arrays: Iterable[Array]) -> int:

@@ -60,7 +60,8 @@ class Together(Uncopyable):
 
     def clock(self) -> tuple[bool, float]:
         """Whether training is to stop, and the seconds so far."""
-        stops, seconds = self._processes.agree(self.stop_requested, self._seconds())
+        ours = self.stop_requested, self._seconds()
+        stops, seconds = self._processes.agree(*ours, in_step=True)
         if stops:  # never False here: a signal may have set it meanwhile
             self.stop_requested = True
         return bool(stops), seconds

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,10 +20,12 @@ from nn.ops.base import Array
 from nn.ops.recording import recordable
 from nn.processes.ending import end_together, silence
 from nn.processes.single import Processes
-from nn.processes.waiting import Neighbours, wait
+from nn.processes.waiting import Neighbours, this_machine, wait
 
 START_DEADLINE = 120.0  # seconds from the first rank's start to the last one's
 STEP_DEADLINE = 300.0  # seconds: all ranks are in the same step, or compile kernels for it
+LATER_DEADLINE = 60.0  # once nothing is left to compile, unless waits have been long before
+LATER, LONG = 1000, 10  # all-reduces until then, and how many of the longest wait so far
 NO_DEADLINE = float("inf")  # rank 0 may measure or draw for minutes
 
 
@@ -39,14 +40,15 @@ class MPIProcesses(Processes):
     Attributes
     ----------
     deadline : float
-        Seconds that an all-reduce may take.
+        Seconds that an all-reduce may take; later less, see `time_left`.
     """
 
     def __init__(self, mpi: Any) -> None:
         self._mpi, self._world = mpi, mpi.COMM_WORLD.Dup()
         self.rank, self.size = self._world.rank, self._world.size
         self.deadline = STEP_DEADLINE
-        here = socket.gethostname(), os.getpid()
+        self._n_sent, self._longest = 0, 0.0
+        here = this_machine(), os.getpid()
         self._neighbours = Neighbours(self._world.allgather(here), self.rank)
         self._numbers: dict[int, np.ndarray] = {}
         self._kept: list[np.ndarray] | None = None
@@ -64,7 +66,9 @@ class MPIProcesses(Processes):
             return
         host = x if isinstance(x, np.ndarray) else ops.to_pinned(x)
         in_place = self._mpi.IN_PLACE
-        wait(self._world.Iallreduce(in_place, host), self.deadline, self._neighbours)
+        request = self._world.Iallreduce(in_place, host)
+        waited = wait(request, self.time_left(), self._neighbours)
+        self._n_sent, self._longest = self._n_sent + 1, max(self._longest, waited)
         np.multiply(host, 1 / self.size, out=host)
         if host is not x:
             ops.from_pinned_(x, host)
@@ -81,6 +85,7 @@ class MPIProcesses(Processes):
             ops.from_pinned_(x, host)
 
     def share(self, value: Any) -> Any:
+        self._n_sent = 0  # another training begins, or ends
         self.agree()
         return self._world.bcast(value)
 
@@ -88,11 +93,19 @@ class MPIProcesses(Processes):
         self.agree()
         return self._world.gather(value) or []
 
-    def agree(self, *numbers: float) -> tuple[float, ...]:
+    def time_left(self) -> float:
+        """Seconds after which another rank that does not answer in a step hangs."""
+        if self._n_sent < LATER:
+            return self.deadline
+        return min(self.deadline, max(LATER_DEADLINE, LONG * self._longest))
+
+    def agree(self, *numbers: float, in_step: bool = False) -> tuple[float, ...]:
         both = self._numbers.setdefault(len(numbers), np.zeros(max(1, len(numbers))))
         both[: len(numbers)] = numbers
         request = self._world.Iallreduce(self._mpi.IN_PLACE, both, self._mpi.MAX)
-        wait(request, NO_DEADLINE, self._neighbours)
+        # the others may wait for rank 0, which measures and saves, but not rank 0 for the others
+        deadline = self.time_left() if in_step and self.rank == 0 else NO_DEADLINE
+        wait(request, deadline, self._neighbours)
         return tuple(both[: len(numbers)].tolist())
 
     @contextmanager
@@ -120,7 +133,7 @@ class MPIProcesses(Processes):
 
     def abort(self, status: int) -> None:
         silence()
-        self._world.Abort(status)
+        self._mpi.COMM_WORLD.Abort(status)  # the status is lost if a copy of it aborts
 
 
 def every_rank_must_start() -> Any:

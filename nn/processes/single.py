@@ -51,8 +51,16 @@ class Processes:
         """The values of all ranks in order, pickled; on other ranks than 0, an empty list."""
         return [value]
 
-    def agree(self, *numbers: float) -> tuple[float, ...]:
-        """The largest of each number over all processes."""
+    def agree(self, *numbers: float, in_step: bool = False) -> tuple[float, ...]:
+        """The largest of each number over all processes.
+
+        Parameters
+        ----------
+        numbers : float
+        in_step : bool
+            Whether the ranks other than 0 have nothing to do before but their step; one of them
+            that does not answer then hangs.
+        """
         return numbers
 
     @contextmanager

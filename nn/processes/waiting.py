@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from nn.errors import ProcessesError
@@ -14,6 +17,7 @@ from nn.errors import ProcessesError
 SPIN, DOZE = 0.002, 0.1  # seconds
 NAP, SLEEP = 50e-6, 1e-3
 LOOK_EVERY = 0.5  # seconds, for processes of this machine that have ended
+NO_LONGER = 1.0  # seconds that one sleep counts as: more, and this process was stopped itself
 
 
 class Neighbours:
@@ -45,8 +49,24 @@ class Neighbours:
                 )
 
 
-def wait(request: Any, deadline: float, neighbours: Neighbours) -> None:
+def this_machine() -> str:
+    """What tells apart machines, and containers on them, whose process ids mean nothing here."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):  # not Linux
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
+
+
+def wait(request: Any, deadline: float, neighbours: Neighbours) -> float:
     """Wait for an MPI request.
+
+    Time in which this process was stopped, or asleep with its machine, does not count.
+
+    Returns
+    -------
+    float
+        The seconds that it took.
 
     Raises
     ------
@@ -54,22 +74,25 @@ def wait(request: Any, deadline: float, neighbours: Neighbours) -> None:
         If it takes longer than `deadline`, in seconds, or a neighbour has ended.
     """
     if request.Test():
-        return
-    began = looked = time.monotonic()
+        return 0.0
+    last = looked = time.monotonic()
+    waited = 0.0
     while not request.Test():
         now = time.monotonic()
-        if now - began < SPIN:
+        waited, last = waited + min(now - last, NO_LONGER), now
+        if waited < SPIN:
             _yield_core()
             continue
-        time.sleep(NAP if now - began < DOZE else SLEEP)
+        time.sleep(NAP if waited < DOZE else SLEEP)
         if now - looked >= LOOK_EVERY:
             looked = now
             neighbours.check()
-        if now - began > deadline:
+        if waited > deadline:
             raise ProcessesError(
                 f"expected the other ranks to answer within {deadline:g} s, got no answer; one of "
                 "them hangs, or its machine cannot be reached; what was saved before is whole"
             )
+    return waited
 
 
 _yield_core: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))

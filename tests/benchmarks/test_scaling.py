@@ -51,6 +51,14 @@ def test_the_tables_of_a_file(tmp_path, monkeypatch, capsys):
     table = capsys.readouterr().out
     assert "| `dcgan` | 512 | 512.00 | 512.00 | 1.00 (0.92-1.12) | 2 + 4 | 0.30 | 0.1 |" in table
     assert "| 4 | 0.0010 |" in table
+    ranks = {"two-layer": {"images": {"8": [1.0, 2.0, 9.0], "64": [16.0]}, "bytes": [1024, 2048]}}
+    path.write_text(json.dumps({"cells": cells, "ranks": ranks}))
+    monkeypatch.setattr(sys, "argv", ["x", "--measured", str(path), "--summary", "--markdown"])
+    assert scaling_model.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].startswith("| `two-layer` | 64 | 3 | 0.99 / 32 / 64 |")
+    assert lines[3].startswith("| `dcgan` | 64 | 6 | 1.00 / 64 / 64 |") and len(lines) == 4
+    path.write_text(json.dumps({"cells": cells}))
     words = ["x", "--measured", str(path), "--latency", "1", "--bandwidth", "100"]
     monkeypatch.setattr(sys, "argv", words)
     assert scaling_model.main() == 0

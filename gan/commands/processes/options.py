@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from typing import Any
 
@@ -19,7 +20,8 @@ OWN = ("data", "data_dir", "out", "resume", "config", "print_config", "quiet")
 
 
 def add_processes(parser: Parser) -> None:
-    """Add --processes and --sync-batchnorm."""
+    """Add --processes and --sync-batchnorm; an error in the options then ends all processes."""
+    parser.connect = connect
     parser.add_argument(
         "--processes",
         type=one_of(KINDS),
@@ -35,14 +37,24 @@ def add_processes(parser: Parser) -> None:
     )
 
 
+def connect() -> None:
+    """Connect to the other processes, unless they do not wait for this one."""
+    if not any(word.endswith("single") for word in sys.argv):  # of --processes
+        get_processes()
+
+
 def connected(args: Namespace) -> Processes:
-    """The processes that train together, once their options are known to be the same."""
+    """The processes that train together, once their options are known to be the same.
+
+    Those of other ranks than 0 are then quiet.
+    """
     processes = get_processes(args.processes or "auto")
     given = {name: value for name, value in vars(args).items() if name not in OWN}
     facts: dict[str, Any] = {"byhand": __version__, "NumPy": np.__version__}
     facts |= {f"--{name.replace('_', '-')}": value for name, value in given.items()}
     facts["--resume"] = "a run" if args.resume else None
     check_same(processes, facts, "start all of them with the same code and options")
+    args.quiet = args.quiet or processes.rank > 0
     return processes
 
 

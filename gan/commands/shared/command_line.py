@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 from gan.commands.shared.signals import on_signals
@@ -94,7 +95,15 @@ class Parser(argparse.ArgumentParser):
 
     The description keeps its lines; its examples are the end of the help. Options cannot be
     abbreviated.
+
+    Attributes
+    ----------
+    connect
+        Connects this process to the others that a launcher has started, so that an error ends all
+        of them; None for commands that each process runs alone.
     """
+
+    connect: Callable[[], object] | None = None
 
     def __init__(self, *, description: str | None = None, **settings: Any) -> None:
         text, found, examples = (description or "").partition(EXAMPLES)
@@ -122,11 +131,16 @@ class Parser(argparse.ArgumentParser):
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """End the program; of several processes with the same mistake, the first reports it."""
-        super().exit(status, None if launcher.rank() else message)
+        speaks = may_speak(SystemExit(status)) if started() else not launcher.rank()
+        super().exit(status, message if speaks else None)
 
     def error(self, message: str) -> NoReturn:
         end = " " if message.endswith("?") else "; "
-        self.exit(ERROR, f"error: {message}{end}{self.prog} --help lists the options\n")
+        if self.connect is not None and launcher.size() > 1:
+            with suppress(ByhandError):  # then this process ends alone
+                self.connect()
+        text = f"{name_of_rank()}{message}{end}{self.prog} --help lists the options"
+        self.exit(ERROR, f"error: {text}\n")
 
 
 def one_of(names: Iterable[str]) -> Callable[[str], str]:

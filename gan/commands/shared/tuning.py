@@ -12,7 +12,7 @@ from gan.commands.shared.command_line import (
     positive_int,
 )
 from gan.objectives.named import OBJECTIVES
-from gan.training.named_schedule import SCHEDULES
+from gan.runs.starting.named_schedule import SCHEDULES
 
 
 def add_tuning(parser: Parser) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from gan.objectives.named import named_objective
 from gan.objectives.penalties import Penalty, ZeroCentered
 from gan.recipe import Recipe
-from gan.training.named_schedule import named_schedule
+from gan.runs.starting.named_schedule import named_schedule
 
 FIELDS = (  # of a recipe, which an option of the same name replaces
     "batch_size",

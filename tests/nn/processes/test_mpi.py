@@ -4,7 +4,7 @@ import pytest
 
 from tests.support import mpi
 
-CHECKS = "all_reduces devices values turns repetition sameness noise batch_norm".split()
+CHECKS = "all_reduces devices values turns repetition sameness noise batch_norm deadlines".split()
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])

@@ -11,7 +11,7 @@ import pytest
 
 from nn import MissingLibraryError, ProcessesError, launcher
 from nn.ops import NumpyOps
-from nn.processes import SINGLE, get_processes
+from nn.processes import SINGLE, get_processes, waiting
 from nn.processes.sameness import check_same
 from nn.processes.waiting import Neighbours, wait
 from tests.support.source_tree import ROOT
@@ -123,6 +123,23 @@ def test_a_wait_ends():
     here = [("here", os.getpid()), ("here", os.getppid()), ("there", 1)]
     with pytest.raises(ProcessesError, match="within 0.01 s, got no answer"):
         wait(Never, 0.01, Neighbours(here, 0))
+
+
+class Late:
+    """A request that is answered when it has been tested a few times."""
+
+    def __init__(self):
+        self.tests = 0
+
+    def Test(self):
+        self.tests += 1
+        return self.tests > 4
+
+
+def test_time_in_which_this_process_was_stopped_does_not_count(monkeypatch):
+    hours = iter(range(0, 3600 * 100, 3600))
+    monkeypatch.setattr(waiting.time, "monotonic", lambda: next(hours))
+    assert wait(Late(), 60, Neighbours([("here", os.getpid())], 0)) == 3 * waiting.NO_LONGER
 
 
 def test_a_neighbour_that_has_ended_is_noticed():

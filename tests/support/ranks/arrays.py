@@ -16,7 +16,7 @@ from nn import BatchNorm
 from nn.errors import ProcessesError
 from nn.layers.batchnorm import synchronize_batchnorm
 from nn.ops import NumpyOps
-from nn.processes import SINGLE, get_processes
+from nn.processes import SINGLE, get_processes, mpi
 from nn.processes.sameness import check_same
 from nn.processes.streams import SharedStream
 from tests.support.strict import StrictOps
@@ -153,13 +153,24 @@ def batch_norm(processes):
         assert BatchNorm(3).processes is SINGLE
 
 
+def deadlines(processes):
+    """Once nothing is left to compile, a rank that hangs is noticed sooner."""
+    processes.share(None)
+    assert processes.time_left() == mpi.STEP_DEADLINE
+    for _ in range(mpi.LATER):
+        processes.allreduce_mean_(np.zeros(1), OPS)
+    assert mpi.LATER_DEADLINE <= processes.time_left() < mpi.STEP_DEADLINE
+    processes.deadline = 1.0
+    assert processes.time_left() == 1.0
+
+
 def close(got, want):
     assert np.abs(got - want).max() <= 1e-12 * np.abs(want).max()
 
 
 if __name__ == "__main__":
     together = get_processes()
-    checks = all_reduces, devices, values, turns, repetition, sameness, noise, batch_norm
+    checks = all_reduces, devices, values, turns, repetition, sameness, noise, batch_norm, deadlines
     for check in checks:
         check(together)
         together.agree()

@@ -16,14 +16,17 @@ from gan.training.trainer import Trainer
 STEP = 30  # of the fault
 
 
-def in_a_step(rank, act):
-    """Let a rank do something before a step."""
+def in_a_step(rank, act, after=False):
+    """Let a rank do something before a step, or after it."""
     step = Trainer.step
 
     def faulty(self):
+        if after:
+            step(self)
         if self.processes.rank == rank and self.step_count == STEP:
             act(self)
-        step(self)
+        if not after:
+            step(self)
 
     Trainer.step = faulty
 
@@ -56,10 +59,10 @@ def hang(trainer):
         time.sleep(1)
 
 
-def impatient():
+def impatient(after=False):
     """All-reduces may take a second."""
     nn.processes.mpi.STEP_DEADLINE = 1.0
-    in_a_step(1, hang)
+    in_a_step(1, hang, after)
 
 
 def slowly():
@@ -81,6 +84,12 @@ def other_version():
         options.__version__ = "0.0.1"
 
 
+def other_option():
+    """Rank 1 has an option that does not exist."""
+    if os.environ.get("PMI_RANK") == "1":
+        sys.argv.append("--bad")
+
+
 def stopped_before():
     """A signal ends rank 0 while it trains the classifier that FID needs."""
 
@@ -96,8 +105,10 @@ FAULTS = {
     "memory": lambda: in_a_step(1, fail(MemoryError("boom"))),
     "dies": lambda: in_a_step(1, lambda trainer: os.kill(os.getpid(), signal.SIGKILL)),
     "hangs": impatient,
+    "hangs later": lambda: impatient(after=True),
     "full": disk_is_full,
     "version": other_version,
+    "option": other_option,
     "slow": slowly,
     "stopped": stopped_before,
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan.errors import RunError
-from gan.training.named_schedule import named_schedule
+from gan.runs.starting.named_schedule import named_schedule
 from nn import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule, WarmupSchedule
 
 
