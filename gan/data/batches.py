@@ -58,6 +58,8 @@ class Batches:
     """
 
     may_feed: ClassVar[bool] = True  # whether `gather` can do with images on the host
+    share: slice = slice(None)  # the rows of a batch that `gather` writes
+    _feed: Feed | None = None
 
     def __init__(
         self,
@@ -75,7 +77,6 @@ class Batches:
         self.ops, self.stream = ops, stream
         flat = images.reshape(len(images), -1)
         is_usable = flat.flags.c_contiguous and is_frozen(images)
-        self._feed: Feed | None = None
         if fit_on_device(flat.nbytes, ops) or not self.may_feed:
             self.images = flat if is_usable and ops.is_array(flat) else ops.asarray(flat)
         else:
@@ -83,7 +84,6 @@ class Batches:
             self._feed = Feed(self.images, self.batch_size, ops)
         self.image_shape, self.n_pixels = images.shape[1:], flat.shape[1]
         self.order = ops.asarray(self._rows)
-        self.share = slice(None)
         low, high = image_range
         self.scale, self.shift = (high - low) / 255, low
         self._class_onehot: Array | None = None

@@ -167,15 +167,19 @@ class PointBatches(Batches):
         )
 
     def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
-        """Write the batch of a step, counted from 0, into `out`, (batch_size, 2)."""
+        """Write the batch of a step, counted from 0, into `out`, (batch_size, 2).
+
+        Fewer rows after `take_share`.
+        """
         if self.images.dtype != out.dtype:
             self._convert(out.dtype)
         place = step % self.per_epoch
         if place == 0:
             self.stream.shuffle_(self.order)
-        rows = self.order[place * self.batch_size : (place + 1) * self.batch_size]
-        self.ops.copy_(self._index, rows)
-        self.ops.take_rows(self.images, self._index, out=out)
+        rows = self.order[place * self.batch_size : (place + 1) * self.batch_size][self.share]
+        index = self._index[: len(rows)]
+        self.ops.copy_(index, rows)
+        self.ops.take_rows(self.images, index, out=out)
 
     def _convert(self, dtype: np.dtype) -> None:
         """Keep the points in the dtype of the networks, as `take_rows` needs them."""
