@@ -29,11 +29,12 @@ from gan.errors import RunError
 
 OUT = Path(__file__).parents[1] / "docs" / "pictures" / "lab-views.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WIDTH, HEIGHT = 1000, 760  # of a window
-SHOWN = 640  # the width of each view in the picture
+WIDTH, HEIGHT = 1280, 960  # of the page's window
+NOTEBOOK = 960, 720  # of the notebook's, so that its text is larger
+SHOWN = 720  # the width of each view in the picture
 GAP, BEHIND = 12, "#c9cede"
-COLOURS = 96
-STEPS = 1500
+COLOURS = 200
+STEPS = 500
 SLOW = 60_000  # ms, for kernels to be compiled and runs to be made
 BLANKS = {  # as a beginner may fill them: only the loss divides by N
     "dW = ...": "dW = x.T @ dy",
@@ -58,7 +59,6 @@ def train(page: Page) -> None:
     page.locator("#start").click()
     state = page.locator("#train-state")
     expect(state).to_have_attribute("data-state", "done", timeout=SLOW)
-    page.locator("#plane-map").scroll_into_view_if_needed()
 
 
 def update(page: Page) -> None:
@@ -94,6 +94,7 @@ def view(browser: Browser, link: str, name: str, use: Callable[[Page], None]) ->
     page.goto(f"{link.partition('?')[0]}#{name}")
     expect(page.locator("#connection")).to_have_text("connected", timeout=SLOW)
     use(page)
+    page.evaluate("scrollTo(0, 0)")
     return screenshot(page)
 
 
@@ -109,7 +110,7 @@ def side_by_side(views: list[Image.Image]) -> Image.Image:
     for k, each in enumerate(views):
         at = [GAP + part * (side + GAP) for part, side in zip((k % 2, k // 2), size)]
         whole.paste(each.resize(size, Image.Resampling.LANCZOS), (at[0], at[1]))
-    return whole.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return whole.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
 def main() -> int:
@@ -128,7 +129,7 @@ def main() -> int:
         with TemporaryDirectory() as folder:
             file = Path(folder, "exercise.html")
             file.write_text(exercise(), encoding="utf-8")
-            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+            page = browser.new_page(viewport={"width": NOTEBOOK[0], "height": NOTEBOOK[1]})
             page.goto(file.as_uri())
             page.wait_for_timeout(500)
             views.append(screenshot(page))
