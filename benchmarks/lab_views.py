@@ -35,7 +35,7 @@ SHOWN = 720  # the width of each view in the picture
 GAP, BEHIND = 12, "#c9cede"
 COLOURS = 200
 STEPS = 500
-SLOW = 60_000  # ms, for kernels to be compiled and runs to be made
+SLOW = 300_000  # ms, for kernels to be compiled and runs to be made
 BLANKS = {  # as a beginner may fill them: only the loss divides by N
     "dW = ...": "dW = x.T @ dy",
     "db = ...": "db = dy.mean(axis=0)",
