@@ -53,7 +53,7 @@ def arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="PATH",
-        help="also offer these images or points to train on; give it once for each (see byhand "
+        help="also offer these images or points to train on, once for each (see byhand "
         "train --data)",
     )
     add(

@@ -58,7 +58,7 @@ class Batches:
     """
 
     may_feed: ClassVar[bool] = True  # whether `gather` can do with images on the host
-    share: slice = slice(None)  # the rows of a batch that `gather` writes
+    share = slice(None)  # of each batch, that `gather` writes
     _feed: Feed | None = None
 
     def __init__(

@@ -54,6 +54,21 @@ functions["acquire"], functions["release"] = (
     ctypes.pythonapi.PyThread_release_lock,
 )
 functions["acquire"].argtypes, functions["release"].argtypes = (pointer, int32), (pointer,)
+
+
+def floats(address: int, n: int) -> Any:
+    """n float32 at an address."""
+    return (float32 * n).from_address(address)
+
+
+def add_one(to: int, source: int) -> None:
+    """What `nn.ops.numba.parts.memory.add_one` compiles to."""
+    floats(to, 1)[0] += floats(source, 1)[0]
+
+
+functions["copy_one"] = lambda to, source: ctypes.memmove(to, source, 4)
+functions["copy_four"] = lambda to, source: ctypes.memmove(to, source, 16)
+functions["add_one"] = add_one
 for module in (numba_products, conv_parts, optimizers):
     for name in functions.keys() & vars(module).keys():
         setattr(module, name, called_from_python(functions[name]))

@@ -48,7 +48,7 @@ def add_data(
         default=default,
         type=one_of(names),
         metavar="NAME",
-        help=f"take the images from one of {', '.join(names)} (default: {without})",
+        help=f"use one of {', '.join(names)} (default: {without})",
     )
     parser.add_argument(
         "--data-dir",

@@ -160,6 +160,10 @@ class PointBatches(Batches):
         self.order = ops.asarray(rows)
         self.image_shape, self.n_pixels = POINTS, 2
 
+    def take_share(self, rank: int, size: int) -> None:
+        super().take_share(rank, size)
+        self._convert(self.images.dtype)
+
     def set_labels(self, labels: np.ndarray | None, num_classes: int) -> None:
         raise RunError(
             f"points: expected a recipe without classes or clusters, got {num_classes}; take the "
@@ -169,7 +173,7 @@ class PointBatches(Batches):
     def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
         """Write the batch of a step, counted from 0, into `out`, (batch_size, 2).
 
-        Fewer rows after `take_share`.
+        After `take_share`, it is as much shorter.
         """
         if self.images.dtype != out.dtype:
             self._convert(out.dtype)
@@ -177,11 +181,10 @@ class PointBatches(Batches):
         if place == 0:
             self.stream.shuffle_(self.order)
         rows = self.order[place * self.batch_size : (place + 1) * self.batch_size][self.share]
-        index = self._index[: len(rows)]
-        self.ops.copy_(index, rows)
-        self.ops.take_rows(self.images, index, out=out)
+        self.ops.copy_(self._index, rows)
+        self.ops.take_rows(self.images, self._index, out=out)
 
     def _convert(self, dtype: np.dtype) -> None:
         """Keep the points in the dtype of the networks, as `take_rows` needs them."""
         self.images = self.ops.asarray(self._in_range.astype(dtype))
-        self._index = self.ops.empty((self.batch_size,), dtype)
+        self._index = self.ops.empty((len(range(self.batch_size)[self.share]),), dtype)

@@ -196,10 +196,10 @@ def test_images_of_a_data_set_are_held_out_for_early_stopping(
     images = np.random.default_rng(0).integers(0, 256, (N, *shape), np.uint8)
     labels = np.arange(N) % 2
     monkeypatch.setattr(
-        "gan.commands.shared.own_images.cifar10", lambda **how: from_array(images, labels)
+        "gan.runs.starting.own_images.cifar10", lambda **how: from_array(images, labels)
     )
     monkeypatch.setattr(
-        "gan.commands.shared.training_data.load", lambda *which, **how: (images, labels)
+        "gan.runs.starting.training_data.load", lambda *which, **how: (images, labels)
     )
     words = "--dataset", dataset, "--recipe", "conv-r1r2-classes", *QUICK[:-1], "--out", "here"
     status, out, err = run(train, *words, "--epochs", 1, "--patience", 1, "--validation", 12)

@@ -169,14 +169,14 @@ def state_of(recipe, prefix="G."):
 
 
 def test_a_recipe_for_other_images_and_classes(tmp_path, command):  # noqa: F811
-    recipe = get_recipe("conv-r1r2-classes", (3, 32, 32))
+    recipe = get_recipe("conv-r1r2-classes", (3, 28, 28))
     write_safetensors(tmp_path / "g.safetensors", state_of(recipe, "generator."), {})
     words = "g.safetensors", "--recipe", recipe.name, "--out", "w.npz"
     what_to_do = "; name the recipe and the image shape whose weights these are"
     assert_refused(command(import_, *words), "expected shape", what_to_do)
-    assert command(import_, *words, "--image-shape", "3,32,32")[0] == 0
+    assert command(import_, *words, "--image-shape", "3,28,28")[0] == 0
     sampler = load_sampler("w.npz")
-    assert (sampler.image_shape, sampler.names[3]) == ((3, 32, 32), "3")
+    assert (sampler.image_shape, sampler.names[3]) == ((3, 28, 28), "3")
     assert_refused(command(import_, *words[:-1], "v.npz", "--image-shape", "2,9"), "got '2,9'")
 
 

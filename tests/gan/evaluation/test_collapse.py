@@ -8,6 +8,7 @@ import pytest
 from gan.data.datasets import load
 from gan.errors import CollapseWarning
 from gan.evaluation.collapse import CollapseCallback, digit_counter
+from gan.training.trainer import Trainer
 from tests.support.small import example, trainer
 
 
@@ -53,7 +54,7 @@ def test_the_command_warns_of_a_generator_that_draws_one_digit(command, monkeypa
     train = example("train_mnist_gan")
     monkeypatch.setattr("gan.evaluation.collapse.STEPS_A_LOOK", 0)
     monkeypatch.setattr(
-        train.Trainer, "fixed_samples", lambda self: np.zeros((64, 1, 28, 28), np.float32)
+        Trainer, "fixed_samples", lambda self: np.zeros((64, 1, 28, 28), np.float32)
     )
     status, _, err = command(
         train,

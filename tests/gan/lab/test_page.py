@@ -32,6 +32,10 @@ def served(tmp_path_factory):
         yield served
 
 
+PATIENCE = 60_000  # ms; on a busy machine, a run that starts compiles for a while
+expect.set_options(timeout=PATIENCE)
+
+
 @pytest.fixture(scope="module")
 def chromium():
     path = browser_path()
@@ -52,6 +56,7 @@ def open_page(chromium, served):
         )
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda r: None if served.origin in r.url else errors.append(r.url))
@@ -161,7 +166,7 @@ def test_a_person_draws_a_digit_and_finds_it(open_page, monkeypatch):
     page.mouse.up()
     assert (pixels(page, "#target") > 0).sum() > 20
     page.locator("#find").click()
-    page.locator("#take-found:enabled").click(timeout=30_000)
+    page.locator("#take-found:enabled").click()
     expect(page.locator("#named")).to_have_text(re.compile("^1, "))
     assert page.evaluate("document.documentElement.scrollWidth") == 380
     assert_accessible(page)
@@ -182,14 +187,14 @@ def test_a_person_trains(open_page, served, monkeypatch):
     state = page.locator("#train-state")
     expect(state).to_have_attribute("data-state", "running")
     page.locator("#pause:enabled").click()
-    expect(state).to_have_attribute("data-state", "paused", timeout=30_000)
+    expect(state).to_have_attribute("data-state", "paused")
 
     # what is shown is what the trainer holds
     trainer = served.lab.session.started.trainer
     step = trainer.step_count
     page.locator("#step-once").click()
-    expect(page.locator("#samples")).to_have_attribute("data-step", str(step + 1), timeout=30_000)
-    expect(state).to_have_attribute("data-state", "paused", timeout=30_000)
+    expect(page.locator("#samples")).to_have_attribute("data-step", str(step + 1))
+    expect(state).to_have_attribute("data-state", "paused")
     expect(page.locator("#layers-step")).to_have_text(f"{step + 1:,}")
     norms = layer_norms(trainer.generator, trainer.optimizers["G"])
     cells = page.locator("#layers-G tr:first-child td").all_inner_texts()
@@ -198,6 +203,8 @@ def test_a_person_trains(open_page, served, monkeypatch):
     samples = np.rint(255 * trainer.fixed_samples()[0]).astype(np.uint8)
     assert np.array_equal(pixels(page, "#samples").reshape(8 * 29, -1)[:28, :28].ravel(), samples)
     assert page.evaluate("document.documentElement.scrollWidth") == 380
+    page.locator("#train-warned").evaluate("warned => { warned.hidden = false; }")
+    page.locator("#train-warnings").evaluate("list => list.append(document.createElement('li'))")
     assert_accessible(page)
 
     # another tab, after a reload in mid-training, sees the same and goes on
@@ -207,9 +214,7 @@ def test_a_person_trains(open_page, served, monkeypatch):
     expect(other.locator("#samples")).to_have_attribute("data-step", re.compile(r"\d"))
     other.locator("#stop").click()
     for each in (page, other):
-        expect(each.locator("#train-state")).to_have_attribute(
-            "data-state", "stopped", timeout=30_000
-        )
+        expect(each.locator("#train-state")).to_have_attribute("data-state", "stopped")
 
     # the run is watched by its files
     other.locator("#runs button", has_text="tiny-2").click()
@@ -233,7 +238,7 @@ def test_a_person_opens_one_update(open_page, monkeypatch):
     page.locator("#update-batch").fill("8")
     page.locator("#update-batch").press("Enter")
     title = page.locator("#station-title")
-    expect(title).to_have_text("training images", timeout=30_000)
+    expect(title).to_have_text("training images")
     expect(page.locator("#update-chapters button")).to_have_count(14)
     grey = pixels(page, ".array[data-name=x] canvas").reshape(-1, 86)[:28, :28]
     assert np.abs(grey - (step.events[0].arrays["x"][0, 0] + 1) * 127.5).max() <= 1
@@ -267,10 +272,10 @@ def test_a_person_opens_one_update(open_page, monkeypatch):
     page.locator("button.chapter", has_text="G’s loss").click()
     expect(title).to_have_text("G’s loss")
     norm = page.locator("#certain-result tbody tr:first-child td").nth(1)
-    expect(norm).to_be_visible(timeout=30_000)
+    expect(norm).to_be_visible()
     before = number_in(norm.inner_text())
     page.locator("#certain").fill("-20")
-    expect(page.locator("#certain-result")).to_contain_text("D is certain", timeout=30_000)
+    expect(page.locator("#certain-result")).to_contain_text("D is certain")
     assert number_in(norm.inner_text()) < 1e-6 * before
 
     # what the penalty changes
@@ -279,7 +284,7 @@ def test_a_person_opens_one_update(open_page, monkeypatch):
     page.locator("#stations li:last-child button").click()
     page.locator("#alone").click()
     slope = page.locator("#alone-table tbody tr:nth-child(3) td")
-    expect(slope).to_have_count(2, timeout=30_000)
+    expect(slope).to_have_count(2)
     without, held = map(number_in, slope.all_inner_texts())
     assert held < without
     assert_accessible(page)
@@ -328,7 +333,7 @@ def test_a_person_draws_points_and_sees_them_learned(open_page, served, monkeypa
     page.locator("#steps").fill("1000000")
     page.locator("#start").click()
     plane, state = page.locator("#plane-map"), page.locator("#train-state")
-    expect(plane).to_have_attribute("data-frames", re.compile(r"\d\d"), timeout=30_000)
+    expect(plane).to_have_attribute("data-frames", re.compile(r"\d\d"))
     expect(state).to_contain_text("points on 20 points of points-1.csv")
     assert np.unique(pixels(page, "#plane-map")).size > 20
 
@@ -344,17 +349,17 @@ def test_a_person_draws_points_and_sees_them_learned(open_page, served, monkeypa
         assert time.monotonic() < end
         page.wait_for_timeout(20)
     page.locator("#pause:enabled").click()
-    expect(state).to_have_attribute("data-state", "paused", timeout=30_000)
+    expect(state).to_have_attribute("data-state", "paused")
     step = served.lab.session.started.trainer.step_count
     expect(page.locator("#plane-step")).to_have_text(f"step {step:,}")
     assert page.evaluate("document.documentElement.scrollWidth") == 380
     assert_accessible(page)
     page.locator("#stop").click()
-    expect(state).to_have_attribute("data-state", "stopped", timeout=30_000)
+    expect(state).to_have_attribute("data-state", "stopped")
 
     # it goes on from its folder
     page.locator("#runs button", has_text="points").first.click()
     page.locator("#resume-steps").fill(str(step + 3))
     page.locator("#resume").click()
-    expect(state).to_have_attribute("data-state", "done", timeout=30_000)
+    expect(state).to_have_attribute("data-state", "done")
     expect(plane).to_have_attribute("data-step", str(step + 3))

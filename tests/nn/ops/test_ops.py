@@ -50,7 +50,7 @@ def test_every_primitive_has_a_case():
 # public names beyond the contract, which primitives use and layers do not
 BUILDING_BLOCKS = {
     "numpy": {"product", "exp_minus_abs", "sum_of_squares"},
-    "numba": {"product", "exp_minus_abs", "sum_of_squares"},
+    "numba": {"product", "exp_minus_abs", "sum_of_squares", "transposes"},
     "emulated": {"kernel", "launch"},
     "strict": {"freeze", "thaw"},  # what makes it strict
 }

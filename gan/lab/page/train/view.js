@@ -175,7 +175,7 @@ export class TrainView {
     at("start").disabled = at("resume").disabled = BUSY.includes(state);
     at("fid").disabled = !["running", "paused"].includes(state) || points || fid === "measuring FID";
     at("fid-value").textContent = fid;
-    at("train-warnings").hidden = !warnings.length;
+    at("train-warned").hidden = !warnings.length;
     at("train-warnings").replaceChildren(...warnings.map((text) => {
       const item = document.createElement("li");
       const link = Object.assign(document.createElement("a"), { href: "when_it_fails.html", target: "_blank", textContent: "When your GAN fails" });
