@@ -35,12 +35,11 @@ from benchmarks.harness.options import add_count, add_markdown
 from benchmarks.harness.requirements import require_peers
 from benchmarks.harness.tables import machine, render
 from gan.classifier.stored import StoredClassifier
-from gan.commands.evaluating.image_evaluation import image_evaluator
 from gan.commands.shared.command_line import Parser, positive_float, run, seed
 from gan.commands.shared.image_options import add_own_images
 from gan.data.images.split import Split
 from gan.errors import RunError
-from gan.evaluation.image_evaluator import ImageEvaluator
+from gan.evaluation.image_evaluator import ImageEvaluator, image_evaluator
 from gan.images import grid, save_picture
 from gan.runs.settings import SOURCE
 from gan.runs.starting.own_images import own_images

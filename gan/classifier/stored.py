@@ -17,6 +17,7 @@ from nn import Sequential, WeightsError
 from nn.ops.base import Ops
 from nn.serialization.archive import open_archive, write_archive
 
+CACHE = "classifiers"  # in the folder of all data sets
 FORMAT = 1  # changes with the classifier, its training, or the file
 MAX_IMAGES = 50_000  # trained on; a copy of them is held in memory
 MAX_CLUSTERS, IMAGES_A_CLUSTER = 50, 40

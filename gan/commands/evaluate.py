@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.commands.evaluating.data import dataset_of, dataset_split, own_split
+from gan.commands.evaluating.data import dataset_of, own_split
 from gan.commands.evaluating.digits import evaluate_digits
 from gan.commands.evaluating.image_evaluation import Stopped
 from gan.commands.evaluating.images import evaluate_images
@@ -49,6 +49,7 @@ from gan.errors import RunError
 from gan.generator_file import load_generator
 from gan.recipe import DIGITS
 from gan.runs.settings import SOURCE
+from gan.runs.starting.test_images import dataset_split
 from gan.sampling import Sampler
 from nn.ops import get_ops
 from nn.serialization.files import atomic_write

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from gan.classifier.network import AT_ONCE, as_input
+from gan.classifier.stored import StoredClassifier
 from gan.data.image_shapes import ImageShape
+from gan.data.images.split import Split
 from gan.errors import DataError
 from gan.evaluation.fid import fid
 from gan.evaluation.precision_recall import precision_recall
 from gan.evaluation.samples import as_pixels
 from nn import Sequential
+from nn.ops.base import Ops
 
 NEIGHBOURS = 3  # of precision and recall
 FEWEST = NEIGHBOURS + 1  # images in each set that is compared
@@ -134,6 +137,14 @@ class ImageEvaluator:
         if labels is not None:
             metrics["recognised"] = float((seen.classes == labels).mean())
         return metrics
+
+
+def image_evaluator(
+    stored: StoredClassifier, split: Split, ops: Ops, progress: Progress | None = None
+) -> ImageEvaluator:
+    """The evaluator of a split's images, with their trained classifier."""
+    images, labels = split.whole.images[split.held_out], stored.labels[split.held_out]
+    return ImageEvaluator(stored.network(ops), images, labels, progress)
 
 
 def half_of(n_held_out: int) -> int:

@@ -53,6 +53,7 @@ class Lab:
 
     def close(self) -> None:
         """The server ends: a run is stopped and saved."""
+        self.update.close()
         self.session.close()
 
     def _show(self, name: str, message: bytes) -> None:

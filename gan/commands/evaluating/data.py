@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gan.data.datasets import load
 from gan.data.image_shapes import ImageShape
-from gan.data.images import cifar10
 from gan.data.images.arrays import is_array_file
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
@@ -19,7 +17,6 @@ from gan.runs.checkpoint import NAME, read_checkpoint
 from gan.runs.resume import check_data
 from gan.runs.settings import SOURCE
 from gan.runs.starting.own_images import own_images
-from gan.runs.starting.training_data import image_set
 from nn import WeightsError
 
 
@@ -37,19 +34,6 @@ def dataset_of(args: Namespace, training: Mapping[str, Any]) -> str | None:
         return None
     dataset = args.dataset or training.get("dataset", "mnist")
     return dataset if isinstance(dataset, str) else None
-
-
-def dataset_split(name: str, data_dir: str | None, quiet: bool) -> Split:
-    """A data set with its test images held out."""
-    train, test = (_image_set(name, split, data_dir, quiet) for split in ("train", "test"))
-    return Split.joined(train, test)
-
-
-def _image_set(name: str, split: str, data_dir: str | None, quiet: bool) -> ImageSet:
-    if name == cifar10.NAME:
-        return cifar10.cifar10(split, data_dir=data_dir, quiet=quiet)
-    images, labels = load(name, split, data_dir=data_dir, flat=False, quiet=quiet)
-    return image_set(name, images, labels)
 
 
 def own_split(

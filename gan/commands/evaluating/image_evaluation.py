@@ -8,8 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gan.classifier.stored import StoredClassifier
-from gan.commands.evaluating.data import dataset_split
+from gan.classifier.stored import CACHE, StoredClassifier
 from gan.commands.shared.signals import Stopper, on_signals
 from gan.data.datasets import load
 from gan.data.images.split import Split
@@ -18,11 +17,11 @@ from gan.data.sources import DIGIT_DATASETS
 from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
 from gan.evaluation.fid_callback import FIDCallback
-from gan.evaluation.image_evaluator import ImageEvaluator, half_of
+from gan.evaluation.image_evaluator import ImageEvaluator, half_of, image_evaluator
+from gan.runs.starting.test_images import dataset_split
 from gan.runs.starting.training_data import TrainingData
 from nn.ops.base import Ops
 
-CACHE = "classifiers"  # in the folder of all data sets
 CONVINCING = 0.5  # of the errors of guessing: a classifier that avoids fewer is too weak to trust
 
 Say = Callable[..., object]
@@ -77,17 +76,6 @@ def stored_classifier(
         say(f"stopped; the next call continues the classifier, which is in {stored.path}")
         raise Stopped(stopper.status)
     return stored
-
-
-def image_evaluator(
-    stored: StoredClassifier,
-    split: Split,
-    ops: Ops,
-    progress: Callable[[int], object] | None = None,
-) -> ImageEvaluator:
-    """The evaluator of a split's images, with their trained classifier."""
-    images, labels = split.whole.images[split.held_out], stored.labels[split.held_out]
-    return ImageEvaluator(stored.network(ops), images, labels, progress)
 
 
 def fid_callback(

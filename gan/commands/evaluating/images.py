@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from gan.commands.evaluating.image_evaluation import (
     describe_classifier,
-    image_evaluator,
     is_convincing,
     stored_classifier,
 )
@@ -21,7 +20,7 @@ from gan.commands.shared.progress import TIME_FORMAT
 from gan.data.image_shapes import ImageShape
 from gan.data.images.split import Split
 from gan.errors import RunError
-from gan.evaluation.image_evaluator import FEWEST, ImageEvaluator
+from gan.evaluation.image_evaluator import FEWEST, ImageEvaluator, image_evaluator
 from gan.evaluation.samples import as_pixels, read_pixels
 from gan.runs.starting.own_images import own_images
 from gan.sampling import AT_ONCE, Sampler

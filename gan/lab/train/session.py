@@ -84,9 +84,9 @@ class TrainingSession:
             self._fid.forget()
             self._changes.clear()
             self.state = "starting"
-        self._announce()
-        self._thread = threading.Thread(target=self._run, args=(make,), daemon=True)
-        self._thread.start()
+            self._announce()
+            self._thread = threading.Thread(target=self._run, args=(make,), daemon=True)
+            self._thread.start()
 
     def pause(self) -> None:
         """End after the current step, until `go_on` or `step`."""
@@ -118,11 +118,12 @@ class TrainingSession:
 
     def measure_fid(self) -> None:
         """Measure FID of the generator as it is at the next look, beside the training."""
-        if self.state not in ("running", "paused") or self.started is None:
-            raise RunError("FID: expected a run that is going, got none; start one")
-        self._fid.ask(self.started.config["dataset"])
-        if self.state == "paused":
-            self._fid.look(self.started.trainer)
+        with self._changed:  # a paused trainer does nothing meanwhile
+            if self.state not in ("running", "paused") or self.started is None:
+                raise RunError("FID: expected a run that is going, got none; start one")
+            self._fid.ask(self.started)
+            if self.state == "paused":
+                self._fid.look(self.started.trainer)
 
     def while_paused(self, call: Callable[[Trainer], object]) -> None:
         """Call call(trainer) with the trainer of a paused run, which does nothing meanwhile."""
@@ -164,7 +165,8 @@ class TrainingSession:
 
     def latest(self) -> dict[str, bytes]:
         """What the pages were shown last, for a page that has just come."""
-        return {name: each for watch in self._watches for name, each in watch.latest.items()}
+        shown = [watch.latest.copy() for watch in self._watches]  # a run may add to them
+        return {name: message for latest in shown for name, message in latest.items()}
 
     def _ask(self, wish: str, *states: str) -> None:
         with self._changed:
@@ -197,6 +199,7 @@ class TrainingSession:
                     end = self._train(started)
             finally:
                 started.run.finish(started.trainer)
+                self._fid.look(started.trainer)  # asked for too late for the last look
         except (ByhandError, OSError, MemoryError) as problem:
             end, self._problem = "failed", str(problem) or type(problem).__name__
         except Exception as problem:
@@ -240,16 +243,16 @@ class TrainingSession:
 
     def _apply_changes(self, started: StartedRun) -> None:
         """Continue with other settings, as `byhand train --resume` with options does."""
-        with self._changed:
+        with self._changed:  # throughout: who looks at a paused trainer holds it too
             changes = dict(self._changes)
             self._changes.clear()
-        try:
-            started.prepared = started.prepared.with_settings(changes)
-            write_config(started.run.path, started.config)
-        except ByhandError as problem:
-            self._warnings.append(f"the settings stay as they were: {problem}")
-        for watch in self._watches:
-            watch.on_start(started.trainer)  # it may be paused
+            try:
+                started.prepared = started.prepared.with_settings(changes)
+                write_config(started.run.path, started.config)
+            except ByhandError as problem:
+                self._warnings.append(f"the settings stay as they were: {problem}")
+            for watch in self._watches:
+                watch.on_start(started.trainer)  # it may be paused
         self._announce()
 
     def _set_wish_unless_stopped(self, wish: str) -> None:

@@ -51,6 +51,7 @@ class OpenStep:
         self._walk: Walk | None = None
         self._twin: Twin | None = None
         self._opening, self._twin_lock = threading.Lock(), threading.Lock()
+        self._closed = threading.Event()
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -62,14 +63,18 @@ class OpenStep:
         walk = self._walk
         return {} if walk is None else {"update": encode("update", walk.about(), {})}
 
+    def close(self) -> None:
+        """The server ends: it waits for no long training before a step."""
+        self._closed.set()
+
     def sources(self, message: Message) -> Answer:
         """What a step can be taken of."""
         runs = [name for name, folder in self._listing.runs().items() if (folder / NAME).is_file()]
         state = self._session.about()
-        trainer = self._session.started.trainer if self._session.started else None
+        started = self._session.started  # another run may begin meanwhile
         return Answer(
             {
-                "session": {**state, "step": trainer.step_count if trainer else None},
+                "session": {**state, "step": started.trainer.step_count if started else None},
                 "runs": runs,
                 "recipes": list(recipes_for(DIGITS)),
                 "datasets": list(DATASETS),
@@ -102,6 +107,8 @@ class OpenStep:
         steps, seed = message.whole("steps", 0, MOST_STEPS), message.whole("seed", 0, MOST_SEED)
         trainer = new_trainer(recipe, dataset, batch, seed, self.ops)
         for _ in range(steps):
+            if self._closed.is_set():
+                raise RunError("step: expected a lab that goes on, got one that ends; start it")
             trainer.step()
         after = f" after {steps} steps" if steps else ", untrained"
         return trainer, f"{recipe}{after}, on {dataset}"

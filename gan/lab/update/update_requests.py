@@ -50,6 +50,10 @@ class UpdateRequests:
         """What a page that has just come must see."""
         return self._step.latest()
 
+    def close(self) -> None:
+        """The server ends."""
+        self._step.close()
+
     def look(self, message: Message) -> Answer:
         """A station: its source and equations, and its arrays as pictures and histograms."""
         walk = self._step.walk_of(message)

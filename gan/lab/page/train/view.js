@@ -173,7 +173,7 @@ export class TrainView {
     at("step-once").disabled = state !== "paused";
     at("stop").disabled = !["running", "paused", "starting"].includes(state);
     at("start").disabled = at("resume").disabled = BUSY.includes(state);
-    at("fid").disabled = !["running", "paused"].includes(state) || !dataset?.startsWith("mnist") || fid === "measuring FID";
+    at("fid").disabled = !["running", "paused"].includes(state) || points || fid === "measuring FID";
     at("fid-value").textContent = fid;
     at("train-warned").hidden = !warnings.length;
     at("train-warnings").replaceChildren(...warnings.map((text) => {

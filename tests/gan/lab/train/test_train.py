@@ -1,13 +1,17 @@
 """What the view "Train" does: runs of the lab, what pages see of them, and other runs."""
 
 import re
+import threading
 import time
 import warnings
 
 import numpy as np
 import pytest
 
+from gan.classifier import image_classifier
+from gan.classifier.stored import StoredClassifier
 from gan.errors import CollapseWarning, RunError
+from gan.evaluation.image_evaluator import image_evaluator
 from gan.lab.train import fid_on_request
 from gan.lab.train import session as sessions
 from gan.lab.train.layer_figures import dead_units, layer_norms
@@ -156,6 +160,139 @@ def test_fid_is_that_of_the_step_it_names_though_training_goes_on(lab, monkeypat
     alone.fit(steps=int(found[2].replace(",", "")))
     images = alone.sampler.images(alone.sampler.inputs(20, fid_on_request.SEED))
     assert float(found[1]) == pytest.approx(images.mean(), abs=6e-4)
+
+
+def paused(lab):
+    lab.session.start({**OPTION, "steps": 100_000})
+    wait_for(lab.session, "running")
+    lab.session.pause()
+    wait_for(lab.session, "paused")
+    return lab.session
+
+
+def test_nobody_looks_at_a_paused_trainer_while_its_settings_change(lab, monkeypatch):
+    session, changing = paused(lab), threading.Event()
+    with_settings = prepared.Prepared.with_settings
+
+    def slow(self, changes):
+        changing.set()
+        time.sleep(0.2)
+        made = with_settings(self, changes)
+        changing.clear()
+        return made
+
+    monkeypatch.setattr(prepared.Prepared, "with_settings", slow)
+    session.change({"penalty": None, "objective": "minimax"})
+    assert changing.wait(20)
+    looked = []
+    session.while_paused(lambda trainer: looked.append((changing.is_set(), trainer)))
+    assert looked == [(False, session.started.trainer)]
+
+
+class Steady:
+    """Stands for an `Evaluator` whose FID is 1.5, as soon as it may say so."""
+
+    allowed = threading.Event()
+
+    def __init__(self, images, ops):
+        pass
+
+    def fid(self, images):
+        assert self.allowed.wait(20)
+        return 1.5
+
+
+@pytest.fixture
+def steady(monkeypatch):
+    monkeypatch.setattr(fid_on_request, "Evaluator", Steady)
+    monkeypatch.setattr(fid_on_request, "SAMPLES", 20)
+    Steady.allowed.set()
+
+
+def wait_for_fid(session, pattern):
+    end = time.monotonic() + 30
+    while not re.search(pattern, session.about()["fid"]):
+        assert time.monotonic() < end, session.about()
+        time.sleep(0.005)
+
+
+def test_fid_is_not_measured_of_a_trainer_that_rehearses(lab, steady):
+    session = paused(lab)
+    asks = threading.Thread(target=session.measure_fid)
+
+    def rehearse(trainer):
+        asks.start()
+        asks.join(0.2)
+        assert asks.is_alive()  # it waits
+
+    session.while_paused(rehearse)
+    asks.join()
+    wait_for_fid(session, f"FID 1.500 at step {session.started.trainer.step_count:,}")
+
+
+def test_fid_of_one_run_is_not_shown_with_the_next(lab, steady):
+    session = paused(lab)
+    Steady.allowed.clear()
+    session.measure_fid()
+    assert session.about()["fid"] == "measuring FID"
+    session.stop()
+    wait_for(session, "stopped")
+    session.start({**OPTION, "steps": 3})
+    wait_for(session, "done")
+    measuring = session._fid._thread
+    Steady.allowed.set()
+    measuring.join()
+    assert session.about()["fid"] == ""
+
+
+def test_fid_that_is_asked_for_at_the_last_moment_is_measured(lab, steady, monkeypatch):
+    finish = Run.finish
+
+    def late(self, trainer):
+        lab.session.measure_fid()
+        finish(self, trainer)
+
+    monkeypatch.setattr(Run, "finish", late)
+    lab.session.start({**OPTION, "steps": 3})
+    wait_for(lab.session, "done")
+    wait_for_fid(lab.session, "FID 1.500 at step 3")
+
+
+def test_a_failure_to_measure_fid_is_shown(lab, steady, monkeypatch):
+    def fail(self, images):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Steady, "fid", fail)
+    session = paused(lab)
+    session.measure_fid()
+    wait_for_fid(session, "FID: .*No space left")
+
+
+def test_fid_of_own_images_needs_the_classifier_that_evaluate_trains(lab, tmp_path, monkeypatch):
+    monkeypatch.setenv("BYHAND_DATA_DIR", str(tmp_path / "data"))
+    np.save(tmp_path / "own.npy", digits(100).reshape(-1, 28, 28))
+    session = lab.session
+    session.start({**OPTION, "dataset": None, "data": str(tmp_path / "own.npy"), "steps": 100_000})
+    wait_for(session, "running")
+    session.pause()
+    wait_for(session, "paused")
+    session.measure_fid()
+    wait_for_fid(session, "FID: expected a trained classifier of these images, got none; .*byhand ")
+
+    monkeypatch.setattr(image_classifier, "STEPS", 1)
+    split, ops = session.started.prepared.data.split, session.started.trainer.ops
+    stored = StoredClassifier(tmp_path / "data" / "classifiers", split)
+    trainer = stored.trainer(ops)
+    while not trainer.finished:
+        trainer.epoch()
+        stored.save(trainer)
+    session.measure_fid()
+    wait_for_fid(session, "^FID [0-9]")
+    evaluator = image_evaluator(stored, split, ops)
+    sampler = session.started.trainer.sampler
+    fid = evaluator.fid(sampler.images(sampler.inputs(evaluator.count, fid_on_request.SEED)))
+    step = session.started.trainer.step_count
+    assert session.about()["fid"] == f"FID {fid:.3f} at step {step:,}"
 
 
 # ---- what pages see

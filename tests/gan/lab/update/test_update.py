@@ -11,12 +11,14 @@ from gan.data.images.split import Split
 from gan.errors import RunError
 from gan.lab.train import session as sessions
 from gan.lab.update import open_step, opening
+from gan.recipes import get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint, write_checkpoint
 from gan.runs.run import Run
 from gan.runs.settings import SOURCE, settings
 from gan.runs.starting import prepared, training_data
 from gan.training.callback import Callback
 from gan.training.rehearsal import rehearse
+from gan.training.trainer import Trainer
 from nn.ops import get_ops
 from tests.gan.lab.train.test_train import OPTION, wait_for
 from tests.gan.lab.update.steps import CONV, PROBABILITIES
@@ -222,6 +224,21 @@ def test_one_step_is_opened_at_a_time(lab, monkeypatch):
         assert "expected one to be opened at a time" in header["message"]
 
 
+def test_the_server_ends_while_a_recipe_is_trained_before_its_step(lab, monkeypatch):
+    begun = threading.Event()
+
+    def slow(self):
+        begun.set()
+        time.sleep(0.02)
+
+    monkeypatch.setattr(Trainer, "step", slow)
+    with serving(lab) as served, served.page() as page:
+        page.send(json.dumps({"kind": "update open", "id": 7, **OPEN, "steps": 500}))
+        assert begun.wait(20)
+        ended = time.monotonic()
+    assert time.monotonic() - ended < 8  # not the 10 s that the steps would take
+
+
 def test_the_labs_run_is_opened_where_it_is_paused_and_goes_on_as_if_it_was_not(lab):
     session = lab.session
     session.start({**OPTION, "steps": 100_000})
@@ -257,6 +274,24 @@ def test_the_labs_run_is_opened_where_it_is_paused_and_goes_on_as_if_it_was_not(
     (session.started.run.path / NAME).unlink()
     with pytest.raises(RunError, match="expected a checkpoint, got none yet"):
         opening.trainer_of_run(session.started.run.path, get_ops("numpy"))
+
+
+def test_a_step_of_points_is_opened(lab, monkeypatch):
+    monkeypatch.setattr(prepared, "get_recipe", get_recipe)
+    session = lab.session
+    session.start({**OPTION, "recipe": "points", "dataset": "circle", "steps": 100_000})
+    wait_for(session, "running")
+    session.pause()
+    wait_for(session, "paused")
+    with serving(lab) as served, served.page() as page:
+        walk, look = opened(page, source="session")
+        batch = session.started.config["batch_size"] or session.started.trainer.recipe.batch_size
+        assert walk["batch"] == batch and walk["step"] == session.started.trainer.step_count + 1
+        header, arrays = look("look", index=0)
+        assert header["items"][0]["shape"] == [batch, 2]
+        index = next(s["index"] for s in reversed(stations(walk)) if s["title"] == "G.0 Dense")
+        header, _ = look("change", index=index, array="W", place=3, by=1e-4)
+        assert header["slope"] == pytest.approx(header["gradient"], rel=1e-2, abs=1e-6)
 
 
 def test_a_run_on_own_images_is_opened_with_its_images(monkeypatch, tmp_path):
