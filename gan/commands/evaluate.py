@@ -49,7 +49,7 @@ from gan.errors import RunError
 from gan.generator_file import load_generator
 from gan.recipe import DIGITS
 from gan.runs.settings import SOURCE
-from gan.runs.starting.test_images import dataset_split
+from gan.runs.starting.dataset_split import dataset_split
 from gan.sampling import Sampler
 from nn.ops import get_ops
 from nn.serialization.files import atomic_write

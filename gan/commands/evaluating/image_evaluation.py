@@ -18,7 +18,7 @@ from gan.data.stacked import NAME as STACKED
 from gan.errors import RunError
 from gan.evaluation.fid_callback import FIDCallback
 from gan.evaluation.image_evaluator import ImageEvaluator, half_of, image_evaluator
-from gan.runs.starting.test_images import dataset_split
+from gan.runs.starting.dataset_split import dataset_split
 from gan.runs.starting.training_data import TrainingData
 from nn.ops.base import Ops
 

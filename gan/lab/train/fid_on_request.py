@@ -17,7 +17,7 @@ from gan.evaluation.evaluator import Evaluator
 from gan.evaluation.fid_callback import SAMPLES, SEED
 from gan.evaluation.image_evaluator import ImageEvaluator, image_evaluator
 from gan.lab.train.starting import StartedRun
-from gan.runs.starting.test_images import dataset_split
+from gan.runs.starting.dataset_split import dataset_split
 from gan.sampling import Sampler
 from gan.training.trainer import Trainer
 from nn import ByhandError
@@ -95,7 +95,10 @@ class FIDOnRequest:
             return
         sampler = copy.deepcopy(trainer.sampler)
         self._thread = threading.Thread(
-            target=self._measure, args=(started, sampler, trainer.step_count, run), daemon=True
+            name="FID",
+            target=self._measure,
+            args=(started, sampler, trainer.step_count, run),
+            daemon=True,
         )
         self._thread.start()
 

@@ -176,7 +176,7 @@ def test_a_recipe_without_classes_names_those_with(run, photos):
 def test_the_data_of_a_run_by_name_are_measured_against(run, monkeypatch):
     rng = np.random.default_rng(0)
     images = from_array(rng.integers(0, 256, (N, 3, 32, 32), np.uint8), np.arange(N) % 3)
-    for place in ("gan.runs.starting.own_images", "gan.commands.evaluating.data.cifar10"):
+    for place in ("gan.runs.starting.own_images", "gan.runs.starting.dataset_split.cifar10"):
         monkeypatch.setattr(f"{place}.cifar10", lambda split="train", **how: images)
     words = "--dataset", "cifar10", "--recipe", "mlp-smoothed", "--evaluate-every", 1, *QUICK
     assert run(train, *words, "--steps", 1, "--out", "here") == (0, "", "")

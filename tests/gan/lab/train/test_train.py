@@ -239,7 +239,7 @@ def test_fid_of_one_run_is_not_shown_with_the_next(lab, steady):
     wait_for(session, "stopped")
     session.start({**OPTION, "steps": 3})
     wait_for(session, "done")
-    measuring = session._fid._thread
+    (measuring,) = (thread for thread in threading.enumerate() if thread.name == "FID")
     Steady.allowed.set()
     measuring.join()
     assert session.about()["fid"] == ""
