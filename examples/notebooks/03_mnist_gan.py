@@ -342,7 +342,7 @@ else:
 #
 # ## Exercise 2: only sevens
 #
-# `G` draws what it likes. But you can choose: draw many, and keep those that the classifier is
+# `G` draws all digits. To get sevens only, draw many, and keep those that the classifier is
 # surest to be a 7. Return the 16 best of `images`. `p` is what the classifier says, (N, 10).
 
 

@@ -139,7 +139,7 @@ def _reduced(at: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
 
 
 def _tiled(tiles: np.ndarray, multiple: int, exact: bool = False) -> np.ndarray:
-    """Tiles (n, h, w) in about a square, with gaps; a row holds a multiple of so many tiles."""
+    """Tiles (n, h, w) in about a square, with gaps; rows hold a multiple of `multiple`."""
     n, h, w = tiles.shape
     columns = multiple if exact else multiple * max(1, math.ceil(math.sqrt(n / multiple**2)))
     columns = min(columns, n)

@@ -12,7 +12,9 @@ from gan.commands.shared.pasting import to_paste
 from gan.data import from_array
 from gan.generator_file import load_sampler
 from gan.images import grid
+from gan.recipes import get_recipe
 from gan.runs.checkpoint import read_checkpoint
+from gan.runs.starting.own_images import with_clusters
 from tests.gan.data.images.pictures import classes_of, folder_of, save
 from tests.support.small import assert_refused, command, example  # noqa: F401
 
@@ -238,3 +240,13 @@ def test_few_images_have_few_clusters_also_when_resumed(run, tmp_path_factory):
     assert config["clusters"] == load_sampler("here/weights.npz").num_classes == 10
     assert run(train, "--resume", "here", "--steps", 2, "--quiet") == (0, "", "")
     assert load_sampler("here/weights.npz").num_classes == 10
+
+
+@pytest.mark.parametrize(
+    "n_images, clusters", [(20, 10), (549, 10), (550, 11), (1_600, 32), (9_999, 199), (50_000, 200)]
+)
+def test_a_cluster_has_fifty_images_or_more(n_images, clusters):
+    config = {}
+    recipe = with_clusters(get_recipe("conv-clusters"), n_images, config, is_new=True)
+    assert recipe.clusters == config["clusters"] == clusters
+    assert with_clusters(get_recipe("conv-r1r2"), n_images, {}, is_new=True).clusters == 0

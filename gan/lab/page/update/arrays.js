@@ -71,7 +71,7 @@ function histogramOf(counts, low, high, label) {
 }
 
 // A card for each array of a station. `ask(kind, fields)` asks the server about this station;
-// `onPlace(name, parameter, index, value, place)` is told of an entry that was picked and can be changed.
+// `onPlace(name, parameter, index, value, place)` is called when an entry that can be changed is picked.
 export class Arrays {
   constructor(element, attempt, onPlace) {
     Object.assign(this, { element, attempt, onPlace, painted: [] });
