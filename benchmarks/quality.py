@@ -40,6 +40,7 @@ COLUMNS = {  # of the metrics, by their keys
     "parzen_log_likelihood": "Parzen",
 }
 HEADER = ("recipe", "images", "seed", "minutes", *COLUMNS.values())
+MESSAGES = 2  # standard error, where the examples print, so that the table stands alone
 
 
 def arguments() -> Namespace:
@@ -72,7 +73,7 @@ def arguments() -> Namespace:
 def call(example: str, *words: object) -> None:
     """Run one of the examples; `RunError` if it fails."""
     command = [sys.executable, *map(str, [ROOT / "examples" / example, *words])]
-    if subprocess.run(command).returncode:
+    if subprocess.run(command, stdout=MESSAGES).returncode:
         raise RunError(
             f"{example} did not finish; the runs before it are complete, and another call "
             "continues after them"

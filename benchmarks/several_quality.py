@@ -26,7 +26,7 @@ from benchmarks.harness.options import add_markdown
 from benchmarks.harness.processes import ROOT
 from benchmarks.harness.ranks import mpiexec
 from benchmarks.harness.tables import machine, render
-from benchmarks.quality import COLUMNS, call, cells
+from benchmarks.quality import COLUMNS, MESSAGES, call, cells
 from gan.commands.shared.command_line import Parser, positive_int, run, seed
 from gan.errors import RunError
 from gan.recipes import DEFAULT, get_recipe
@@ -65,7 +65,7 @@ def complete(folder: Path, n: int, number: int, args: Namespace) -> None:
         launch = [mpiexec(), "-n", str(n)] if n > 1 else []
         program = [sys.executable, str(ROOT / "examples" / "train_mnist_gan.py")]
         words = ["--recipe", args.recipe, "--seed", str(number), "--out", str(unfinished), *data]
-        if subprocess.run(launch + program + words).returncode:
+        if subprocess.run(launch + program + words, stdout=MESSAGES).returncode:
             raise RunError(
                 f"{folder}: the run did not finish; those before it are complete, and another call "
                 "continues after them"

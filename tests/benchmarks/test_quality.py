@@ -43,7 +43,8 @@ def calls(monkeypatch, tmp_path):
     """The commands that were run; each writes the files that it should."""
     commands = []
 
-    def run(words):
+    def run(words, stdout):
+        assert stdout == quality.MESSAGES  # not among the lines of the table
         commands.append([str(word) for word in words][1:])
         out = tmp_path / words[words.index("--out") + 1]
         if "--recipe" in words:
@@ -99,7 +100,8 @@ def test_the_table_has_every_run_of_the_folder_and_the_floor(
 
 
 def test_a_run_that_fails_ends_the_command(command, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(subprocess, "run", lambda words: types.SimpleNamespace(returncode=2))
+    failed = types.SimpleNamespace(returncode=2)
+    monkeypatch.setattr(subprocess, "run", lambda words, stdout: failed)
     status, out, err = command(quality, "--recipe", "dcgan")
     assert status == 2 and out == "" and "error: train_mnist_gan.py did not finish" in err
 

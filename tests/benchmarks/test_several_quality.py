@@ -34,7 +34,8 @@ def test_runs_that_are_there_are_compared(command, tmp_path):  # noqa: F811
 def test_runs_that_are_missing_are_trained(command, tmp_path, monkeypatch):  # noqa: F811
     calls = []
 
-    def run(words):
+    def run(words, stdout):
+        assert stdout == several_quality.MESSAGES
         calls.append(words)
         if "--seed" in words:
             folder = tmp_path / words[words.index("--out") + 1]

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import NamedTuple
@@ -19,12 +18,11 @@ LIBRARY = "libmpi.so.12"
 
 
 class Ended(NamedTuple):
-    """What a program left: its exit status, its output, and the seconds until it ended."""
+    """What a program left: its exit status and its output."""
 
     status: int
     out: str
     err: str
-    seconds: float
 
 
 def installed(name):
@@ -62,14 +60,13 @@ def start(n, *words, **variables):
 
 def ended(process, timeout=TIMEOUT):
     """Wait for the end, or kill all ranks and fail."""
-    began = time.monotonic()
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
         pytest.fail(f"not ended after {timeout} s\n{out}\n{err}")
-    return Ended(process.returncode, out, err, time.monotonic() - began)
+    return Ended(process.returncode, out, err)
 
 
 def run(n, *words, **variables):

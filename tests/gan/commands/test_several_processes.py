@@ -15,7 +15,6 @@ from tests.support.small import assert_refused, command, example  # noqa: F401
 PROGRAM = "tests.support.ranks.train"
 OPTIONS = "--dataset mnist-sample --device numpy --recipe mlp-dropout --batch-size 8".split()
 STEPS = 45
-SECONDS = 10  # until all ranks have ended
 
 
 def train(fault, out, *options, steps=STEPS):
@@ -50,7 +49,6 @@ def test_a_run_that_ctrl_c_stops_continues_to_the_same_bytes(tmp_path, command):
     result = stopped_by(signal.SIGINT, stopped)
     assert result.status == 128 + signal.SIGINT
     assert result.out.count("stopped after") == 1 and "Traceback" not in result.err
-    assert result.seconds < SECONDS
     assert 30 <= state(stopped)[1] < STEPS
 
     alone = command(example("train_mnist_gan"), "--resume", stopped, "--quiet")
@@ -65,7 +63,7 @@ def test_a_run_that_ctrl_c_stops_continues_to_the_same_bytes(tmp_path, command):
 
 def test_sigterm_stops_all_ranks_with_everything_saved(tmp_path):
     result = stopped_by(signal.SIGTERM, tmp_path / "run")
-    assert result.status == 128 + signal.SIGTERM and result.seconds < SECONDS
+    assert result.status == 128 + signal.SIGTERM
     assert 30 <= state(tmp_path / "run")[1] < STEPS
     assert (tmp_path / "run" / "progress.gif").exists()
 
