@@ -211,8 +211,7 @@ class Trainer(TrainableGAN):
 
         Raises
         ------
-        RunError : as from `fit`, if a part of it is no longer finite. With several processes, from
-            `Callback.on_step` too: reading the losses there would take all of them.
+        RunError : as from `fit`; with several processes, also if `Callback.on_step` calls it
         """
         if not self.log.is_empty:
             self._together.check_may_read(self.stopwatch.is_running)
