@@ -48,7 +48,12 @@ def share_of_batch(recipe: Recipe, processes: Processes) -> int:
 
 
 def check_alike(
-    processes: Processes, recipe: Recipe, batches: Batches, networks: Collection[Sequential]
+    processes: Processes,
+    seed: Any,
+    recipe: Recipe,
+    batches: Batches,
+    labels: Any,
+    networks: Collection[Sequential],
 ) -> None:
     """Raise `ProcessesError` on all ranks unless they train the same networks on the same images.
 
@@ -61,16 +66,18 @@ def check_alike(
         "byhand": __version__,
         "NumPy": np.__version__,
         "backend": type(ops).__name__,
+        "seed": seed,
         "recipe": recipe.name,
         "batch size": recipe.batch_size,
         "learning rate": recipe.learning_rate,
         **{f"recipe.{each.name}": in_words(getattr(recipe, each.name)) for each in fields(recipe)},
         "number of images": len(ops.to_host(batches.images)),
         "checksum of the images": checksum(ops, [batches.images]),
-        "checksum of their order": checksum(ops, batches.orders()[0]),
         "parameters": [network.n_parameters for network in networks],
         "dtype": [str(network.dtype) for network in networks],
     }
+    if recipe.classes:  # clusters are those of rank 0
+        facts["checksum of the labels"] = zlib.crc32(repr(np.asarray(labels).tolist()).encode())
     check_same(processes, facts, "start all of them with the same code, settings and data")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from gan.errors import RunError
 from gan.training.callback import Callback
 from gan.training.length import Length
 from gan.training.shared import check_replicas
@@ -69,6 +70,14 @@ class Together(Uncopyable):
     def is_stopped(self) -> bool:
         """Whether training is to stop."""
         return self.clock()[0]
+
+    def check_may_read(self, in_fit: bool) -> None:
+        """Raise `RunError` where the other ranks may not read the losses now."""
+        if in_fit and self._processes.size > 1:
+            raise RunError(
+                "state_dict: expected a step after which all ranks read the losses, got another; "
+                "with several processes, call it in on_log, on_record or on_epoch, or after fit"
+            )
 
     def check_replicas(self, step: int) -> None:
         """Raise `RunError` if the weights of the ranks have become different."""

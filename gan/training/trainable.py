@@ -75,7 +75,7 @@ class TrainableGAN(Uncopyable):
         self.discriminator = built_network(D, d_seed, ops, "D")
         self.batches.check_shape(self.generator.output_shape((recipe.n_in,)))
         networks = {"G": self.generator, "D": self.discriminator}
-        check_alike(processes, recipe, self.batches, networks.values())
+        check_alike(processes, seed, recipe, self.batches, labels, networks.values())
         make_alike((self.generator, self.discriminator), seed, ops, processes)
         if recipe.clusters:
             ids = (

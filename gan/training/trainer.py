@@ -211,9 +211,10 @@ class Trainer(TrainableGAN):
 
         Raises
         ------
-        RunError : as from `fit`, if a part of it is no longer finite
+        RunError : as from `fit`; with several processes, also if `Callback.on_step` calls it
         """
         if not self.log.is_empty:
+            self._together.check_may_read(self.stopwatch.is_running)
             self._read_log()
         return self._stateful.state_dict(self.step_count, self._together.streams_of_ranks)
 

@@ -11,10 +11,12 @@ import os
 import sys
 import time
 from types import TracebackType
+from typing import Any
 
 from nn.processes.single import Processes
 
 FIRST, NEXT = 1.0, 0.05  # seconds that rank 1 leaves to rank 0, and each rank to the one before
+PASSING_ON = 0.1  # seconds, from the last output to the end
 PATIENCE = 600.0  # that the others leave to rank 0 to save what it has, after an error of all
 
 _started: list[Processes] = []
@@ -42,6 +44,19 @@ def end_together(processes: Processes) -> None:
     sys.excepthook = hook
 
 
+def leave_together(processes: Any) -> None:
+    """Let the program end on all of several processes, or end them all at once.
+
+    Python calls it when the program has ended; nothing can catch an exception then.
+    """
+    try:
+        processes.leave()
+    except BaseException as problem:
+        if may_speak(problem):
+            print(f"{name_of_rank()}{problem}", file=sys.stderr)
+        processes.abort(130 if isinstance(problem, KeyboardInterrupt) else 1)
+
+
 def may_speak(problem: BaseException) -> bool:
     """Whether this process is the one to report an error; on other ranks than 0, after a wait.
 
@@ -62,10 +77,14 @@ def name_of_rank() -> str:
 
 
 def silence() -> None:
-    """Flush what is printed, and drop what MPI itself would print."""
+    """Flush what is printed, and drop what MPI itself would print.
+
+    The launcher ends without a look for more output, so it gets the time to pass on what there is.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):  # closed
             pass
+    time.sleep(PASSING_ON)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

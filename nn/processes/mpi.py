@@ -6,6 +6,7 @@ calls are non-blocking and then waited for, so that signals are noticed and no c
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 from collections.abc import Callable, Iterator
@@ -18,7 +19,8 @@ from nn import launcher
 from nn.errors import MissingLibraryError, ProcessesError
 from nn.ops.base import Array
 from nn.ops.recording import recordable
-from nn.processes.ending import end_together, silence
+from nn.processes.ending import end_together, leave_together, silence
+from nn.processes.leaving import Farewells
 from nn.processes.single import Processes
 from nn.processes.waiting import Neighbours, this_machine, wait
 
@@ -47,9 +49,10 @@ class MPIProcesses(Processes):
         self._mpi, self._world = mpi, mpi.COMM_WORLD.Dup()
         self.rank, self.size = self._world.rank, self._world.size
         self.deadline = STEP_DEADLINE
-        self._n_sent, self._longest = 0, 0.0
+        self._n_sent, self._n_answered, self._longest = 0, 0, 0.0
         here = this_machine(), os.getpid()
         self._neighbours = Neighbours(self._world.allgather(here), self.rank)
+        self._farewells = Farewells(self._world)
         self._numbers: dict[int, np.ndarray] = {}
         self._kept: list[np.ndarray] | None = None
         self._answers: Iterator[np.ndarray] | None = None
@@ -67,7 +70,7 @@ class MPIProcesses(Processes):
         host = x if isinstance(x, np.ndarray) else ops.to_pinned(x)
         in_place = self._mpi.IN_PLACE
         request = self._world.Iallreduce(in_place, host)
-        waited = wait(request, self.time_left(), self._neighbours)
+        waited = self._wait(request, self.time_left())
         self._n_sent, self._longest = self._n_sent + 1, max(self._longest, waited)
         np.multiply(host, 1 / self.size, out=host)
         if host is not x:
@@ -80,7 +83,7 @@ class MPIProcesses(Processes):
 
     def broadcast_(self, x: Array, ops: Any) -> None:
         host = x if isinstance(x, np.ndarray) else ops.to_pinned(x)
-        wait(self._world.Ibcast(host), NO_DEADLINE, self._neighbours)
+        self._wait(self._world.Ibcast(host), NO_DEADLINE)
         if host is not x:
             ops.from_pinned_(x, host)
 
@@ -105,7 +108,7 @@ class MPIProcesses(Processes):
         request = self._world.Iallreduce(self._mpi.IN_PLACE, both, self._mpi.MAX)
         # the others may wait for rank 0, which measures and saves, but not rank 0 for the others
         deadline = self.time_left() if in_step and self.rank == 0 else NO_DEADLINE
-        wait(request, deadline, self._neighbours)
+        self._wait(request, deadline)
         return tuple(both[: len(numbers)].tolist())
 
     @contextmanager
@@ -131,9 +134,25 @@ class MPIProcesses(Processes):
         self.agree()
         self.is_over = True
 
+    def leave(self) -> None:
+        """The program ends: wait until it does on all ranks, or raise `ProcessesError`."""
+        if not self._mpi.Is_finalized():
+            self._farewells.leave(self._n_answered, self._neighbours.check)
+
     def abort(self, status: int) -> None:
         silence()
         self._mpi.COMM_WORLD.Abort(status)  # the status is lost if a copy of it aborts
+
+    def _wait(self, request: Any, deadline: float) -> float:
+        """Wait for a request that all ranks make; the seconds that it took."""
+
+        def check() -> None:
+            self._neighbours.check()
+            self._farewells.check(self._n_answered)
+
+        waited = wait(request, deadline, check)
+        self._n_answered += 1
+        return waited
 
 
 def every_rank_must_start() -> Any:
@@ -156,7 +175,8 @@ def every_rank_must_start() -> Any:
 def start() -> MPIProcesses:
     """Connect this process to the others that its launcher has started.
 
-    From then on, an exception that nothing catches ends all of them.
+    From then on, an exception that nothing catches ends all of them, as does a program that ends
+    on one of them only.
 
     Raises
     ------
@@ -184,4 +204,5 @@ def start() -> MPIProcesses:
         )
     processes = MPIProcesses(MPI)
     end_together(processes)
+    atexit.register(leave_together, processes)
     return processes

@@ -16,7 +16,7 @@ from nn.errors import ProcessesError
 # core to the others, and notices a signal.
 SPIN, DOZE = 0.002, 0.1  # seconds
 NAP, SLEEP = 50e-6, 1e-3
-LOOK_EVERY = 0.5  # seconds, for processes of this machine that have ended
+LOOK_EVERY = 0.5  # seconds, for processes that have ended
 NO_LONGER = 1.0  # seconds that one sleep counts as: more, and this process was stopped itself
 
 
@@ -58,10 +58,11 @@ def this_machine() -> str:
     return " ".join(parts)
 
 
-def wait(request: Any, deadline: float, neighbours: Neighbours) -> float:
+def wait(request: Any, deadline: float, check: Callable[[], None]) -> float:
     """Wait for an MPI request.
 
-    Time in which this process was stopped, or asleep with its machine, does not count.
+    Time in which this process was stopped, or asleep with its machine, does not count. `check` is
+    called now and then; it raises `ProcessesError` if another process will never answer.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def wait(request: Any, deadline: float, neighbours: Neighbours) -> float:
     Raises
     ------
     ProcessesError
-        If it takes longer than `deadline`, in seconds, or a neighbour has ended.
+        If it takes longer than `deadline`, in seconds.
     """
     if request.Test():
         return 0.0
@@ -86,7 +87,7 @@ def wait(request: Any, deadline: float, neighbours: Neighbours) -> float:
         time.sleep(NAP if waited < DOZE else SLEEP)
         if now - looked >= LOOK_EVERY:
             looked = now
-            neighbours.check()
+            check()
         if waited > deadline:
             raise ProcessesError(
                 f"expected the other ranks to answer within {deadline:g} s, got no answer; one of "

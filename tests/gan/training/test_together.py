@@ -21,6 +21,29 @@ def test_processes_train_as_one(n):
     assert (result.status, result.out.split(), result.err) == (0, checks, "")
 
 
+HAS_ENDED = "ProcessesError: expected rank {} to go on, but its program has ended"
+FAULTS = {  # of a callback: what is printed once
+    "fails": "ValueError: boom",
+    "leaves": HAS_ENDED,
+    "saves in a step": "RunError: state_dict: expected a step after which all ranks read the",
+}
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_script_on_one_rank_ends_all(fault, rank):
+    result = mpi.run(2, "tests.support.ranks.callback", fault, rank)
+    assert result.status == 1 and result.out == "", result.err
+    assert result.err.count(FAULTS[fault].format(rank)) == 1, result.err
+    assert result.err.count("Traceback") == 1, result.err
+    speaker = 1 - rank if "leaves" in fault else rank
+    assert result.err.startswith("rank 1:\n") is (speaker == 1), result.err
+
+
+def test_one_rank_may_save_once_the_losses_are_read():
+    assert mpi.run(2, "tests.support.ranks.callback", "saves", 1) == (0, "", "")
+
+
 class Four(Processes):
     """Four processes."""
 

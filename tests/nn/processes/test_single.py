@@ -11,7 +11,7 @@ import pytest
 
 from nn import MissingLibraryError, ProcessesError, launcher
 from nn.ops import NumpyOps
-from nn.processes import SINGLE, get_processes, waiting
+from nn.processes import SINGLE, ending, get_processes, waiting
 from nn.processes.sameness import check_same
 from nn.processes.waiting import Neighbours, wait
 from tests.support.source_tree import ROOT
@@ -122,7 +122,7 @@ class Never:
 def test_a_wait_ends():
     here = [("here", os.getpid()), ("here", os.getppid()), ("there", 1)]
     with pytest.raises(ProcessesError, match="within 0.01 s, got no answer"):
-        wait(Never, 0.01, Neighbours(here, 0))
+        wait(Never, 0.01, Neighbours(here, 0).check)
 
 
 class Late:
@@ -139,7 +139,7 @@ class Late:
 def test_time_in_which_this_process_was_stopped_does_not_count(monkeypatch):
     hours = iter(range(0, 3600 * 100, 3600))
     monkeypatch.setattr(waiting.time, "monotonic", lambda: next(hours))
-    assert wait(Late(), 60, Neighbours([("here", os.getpid())], 0)) == 3 * waiting.NO_LONGER
+    assert wait(Late(), 60, Neighbours([("here", os.getpid())], 0).check) == 3 * waiting.NO_LONGER
 
 
 def test_a_neighbour_that_has_ended_is_noticed():
@@ -148,4 +148,25 @@ def test_a_neighbour_that_has_ended_is_noticed():
     neighbours.check()
     child.communicate()
     with pytest.raises(ProcessesError, match=f"expected rank 1, process {child.pid}, to go on"):
-        wait(Never, 60, neighbours)
+        wait(Never, 60, neighbours.check)
+
+
+class Noted:
+    """A stream that notes when it is flushed."""
+
+    def __init__(self, done):
+        self._done = done
+
+    def flush(self):
+        self._done.append("flush")
+
+
+def test_the_launcher_has_time_to_pass_on_the_last_output(monkeypatch):
+    """MPICH's drops what is still in its pipes when a process aborts."""
+    done = []
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Noted(done))
+    monkeypatch.setattr(ending.time, "sleep", lambda seconds: done.append("sleep"))
+    monkeypatch.setattr(ending.os, "dup2", lambda *numbers: done.append("silence"))
+    ending.silence()
+    assert done == ["flush", "flush", "sleep", "silence"]

@@ -34,7 +34,7 @@ PACKED = replace(
     make_discriminator=lambda n_out: Sequential(Dense(1568, 5), LeakyReLU(0.2), Dense(5, n_out)),
 )
 # Those without dropout; the others have the same networks, or larger ones
-NAMES = "conv-clusters", "conv-r1r2-classes", "two-layer", "mlp-leaky", "stacked-ours"
+NAMES = "conv-clusters", "conv-r1r2-classes", "two-layer", "mlp-leaky", "stacked-ours", "points"
 VARIANTS = {
     "packed": replace(PACKED, penalty=OneCentered(every=2), n_critic=2, clip_norm=0.1),
     "clusters": replace(PLAIN, clusters=3, penalty=ZeroCentered(1.0, every=2), ema_decay=0.9),
@@ -44,12 +44,13 @@ VARIANTS = {
 }
 
 
-def trainer(recipe, processes, dtype="float32", device="numpy", n=IMAGES, **settings):
+def trainer(recipe, processes, dtype="float32", device="numpy", n=IMAGES, labels=None, **settings):
     """A trainer on random images, with batch norm that sees whole batches."""
     images = np.random.default_rng(0).integers(0, 256, (n, *recipe.image_shape)).astype(np.uint8)
     built = {"device": device, "dtype": dtype}
     G, D = recipe.generator().build(1, **built), recipe.discriminator().build(2, **built)
-    labels = np.arange(n) % 10 if recipe.classes else None
+    if recipe.classes and labels is None:
+        labels = np.arange(n) % 10
     made = Trainer(
         recipe,
         images,
@@ -175,6 +176,11 @@ def mismatches(processes):
         trainer(replace(PLAIN, penalty=ZeroCentered(1.0) if rank else None), processes)
     with pytest.raises(ProcessesError, match=r"dtype: .* on rank 1 as on rank 0"):
         trainer(PLAIN, processes, dtype=("float32", "float64")[rank > 0])
+    labels = (np.arange(IMAGES) + rank) % 10
+    with pytest.raises(ProcessesError, match="checksum of the labels: .* on rank 1 as on rank 0"):
+        trainer(replace(PLAIN, classes=10), processes, labels=labels)
+    with pytest.raises(ProcessesError, match="seed: expected 0 on rank 1 as on rank 0, got 1"):
+        trainer(PLAIN, processes, seed=rank)
     with pytest.raises(ProcessesError, match="length: .* call fit alike on all ranks"):
         trainer(PLAIN, processes).fit(steps=1 + rank)
     with pytest.raises(RunError, match=r"expected a multiple of .*; use --batch-size"):
