@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nn.ops.base import Array, Ops
@@ -129,6 +130,12 @@ class Cache:
     def last(self) -> Cache:
         """The cache of the layer that computes y: a network's last layer, or the owner."""
         return self.parts[-1].last if self.parts and self.ends_in_part else self
+
+    def walk(self) -> Iterator[Cache]:
+        """This cache and those of all layers within, in order."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
 
     def __getstate__(self) -> dict[str, Any]:
         """Only the views of the buffers: copying their memory too would store each array twice."""

@@ -13,7 +13,7 @@ from gan.data.image_shapes import ImageShape
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
 from gan.recipe import Recipe
-from gan.sampling import make_images
+from gan.sampling import Sampler, make_images
 from gan.training.checks import check_recipe
 from gan.training.set_once import SetOnce
 from gan.training.setup import built_network, fixed_inputs, make_sampler
@@ -28,6 +28,8 @@ from nn.ops.base import Array
 from nn.processes.single import Processes
 from nn.processes.streams import SharedStream
 
+N_SETTLING = 256  # images whose statistics the moving average takes; 20,000 give the same FID
+
 
 class TrainableGAN(Uncopyable):
     """What a `Trainer` is made of, before its first step; see there for the parameters."""
@@ -37,7 +39,6 @@ class TrainableGAN(Uncopyable):
     batches = SetOnce[Batches]()
     generator = SetOnce[Sequential]()
     discriminator = SetOnce[Sequential]()
-    generator_ema = SetOnce[Sequential]()
     cluster_ids = SetOnce[np.ndarray | None]()
     adversarial_step = SetOnce[AdversarialStep]()
     learned = SetOnce[dict[str, Array]]()
@@ -58,8 +59,8 @@ class TrainableGAN(Uncopyable):
         self.ops = ops = get_ops(device)
         self.processes = processes
         seed = shared_seed(seed, processes)
-        seeds = np.random.SeedSequence(seed).spawn(6)
-        g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed = seeds
+        seeds = np.random.SeedSequence(seed).spawn(7)
+        g_seed, d_seed, order_seed, noise_seed, fixed_seed, cluster_seed, ema_seed = seeds
         order = ops.stream(order_seed)
         noise: Any = ops.stream(noise_seed)
         self.batches = make_batches(images, recipe.batch_size, recipe.image_range, ops, order)
@@ -89,14 +90,16 @@ class TrainableGAN(Uncopyable):
             self.batches.set_labels(labels, recipe.num_classes)
 
         self.ema = GeneratorEMA(self.generator, recipe.ema_decay) if recipe.ema_decay else None
-        self.generator_ema = self.ema.network if self.ema else self.generator
         self.adversarial_step = step = AdversarialStep(
             self.generator, self.discriminator, own, noise, self.ema, processes
         )
         self.train_step = CapturedStep(step) if capture else step
         names = images.class_names if isinstance(images, ImageSet | Split) else None
-        self.sampler = make_sampler(recipe, self.generator_ema, self.cluster_ids, names)
-        self.fixed_inputs = fixed_inputs(self.sampler, fixed_seed)
+        sampled = self.ema.network if self.ema else self.generator
+        self._sampler = make_sampler(recipe, sampled, self.cluster_ids, names)
+        self.fixed_inputs = fixed_inputs(self._sampler, fixed_seed)
+        if self.ema:
+            self._settling_inputs = self._sampler.inputs(N_SETTLING, ema_seed)
 
         averaged = {"average": self.ema.network} if self.ema else {}
         self.rates = step.rates
@@ -106,8 +109,22 @@ class TrainableGAN(Uncopyable):
     @property
     def image_shape(self) -> ImageShape:
         """(C, H, W) of the generated images."""
-        assert self.sampler.image_shape is not None  # `make_sampler` sets it
-        return self.sampler.image_shape
+        assert self._sampler.image_shape is not None  # `make_sampler` sets it
+        return self._sampler.image_shape
+
+    @property
+    def generator_ema(self) -> Sequential:
+        """The network to sample and to save.
+
+        The moving average of the generator if the recipe has one, else the generator itself. It
+        changes with each step; get it again before you use it.
+        """
+        return self.ema.settled(self._settling_inputs) if self.ema else self.generator
+
+    @property
+    def sampler(self) -> Sampler:
+        """Draws samples from `generator_ema`."""
+        return replace(self._sampler, generator=self.generator_ema)
 
     @property
     def batch_size(self) -> int:
@@ -125,6 +142,10 @@ class TrainableGAN(Uncopyable):
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
         self.rates.base = rate
+
+    def _average_changed(self) -> None:
+        if self.ema:
+            self.ema.is_settled = False
 
     def fixed_samples(self) -> np.ndarray:
         """Samples of inputs that never change: float32 (64, ...) in [0, 1].

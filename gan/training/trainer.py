@@ -56,9 +56,6 @@ class Trainer(TrainableGAN):
     Attributes
     ----------
     generator, discriminator : the networks that learn
-    generator_ema : the network to sample and to save: the moving average of the generator if the
-        recipe has one, else the generator itself
-    sampler : draws samples from it
     fixed_inputs : inputs that never change, for `fixed_samples`
     cluster_ids : integers (N,), for a recipe with clusters, else None
     learned : all arrays on the device that training changes, by name
@@ -216,6 +213,8 @@ class Trainer(TrainableGAN):
         if not self.log.is_empty:
             self._together.check_may_read(self.stopwatch.is_running)
             self._read_log()
+        if self.ema:
+            self.ema.settled(self._settling_inputs)  # part of the state
         return self._stateful.state_dict(self.step_count, self._together.streams_of_ranks)
 
     def load_state_dict(self, state: TrainerState | tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -228,6 +227,7 @@ class Trainer(TrainableGAN):
         RunError : the state is of other networks, images or settings; this trainer is then unusable
         """
         self.step_count = self._stateful.load_state_dict(TrainerState(*state))
+        self._average_changed()
         self.rates.write()  # not those in the optimizers' arrays
         self._last_good.take(self.step_count)
         self._together.gather_streams()
@@ -284,6 +284,7 @@ class Trainer(TrainableGAN):
     def _roll_back(self) -> None:
         """Return to the last good step, with the current learning rate."""
         self._last_good.restore()
+        self._average_changed()
         self.step_count = self._last_good.step
         self.rates.write()
 

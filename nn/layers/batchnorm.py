@@ -175,3 +175,35 @@ def synchronize_batchnorm(network: Layer, processes: Processes) -> None:
     for _, layer in network.modules():
         if isinstance(layer, BatchNorm):
             layer.processes = processes
+
+
+def settle_batchnorm(network: Layer, x: Array) -> None:
+    """Set the running statistics of each BatchNorm to those of one pass over x.
+
+    In evaluation the network then normalizes as in that pass. For weights that are an average over
+    many steps: the average of the statistics of those steps is not that of these weights. Nothing
+    else changes, random streams included.
+
+    Parameters
+    ----------
+    network
+        Built.
+    x
+        Its input, of many samples: (N, ...).
+
+    Raises
+    ------
+    ShapeError
+        If the network cannot take x.
+
+    References
+    ----------
+    Source: Izmailov et al. 2018, algorithm 1. var is the biased one, as in the pass.
+    """
+    cache, drawn = network.cache(tracks_statistics=False), network.stream.state
+    network.forward(x, cache, train=True)
+    network.stream.state = drawn
+    for part in cache.walk():
+        if isinstance(layer := part.owner, BatchNorm):
+            layer.ops.copy_(layer.running_mean, part.buffers["mean"])
+            layer.ops.copy_(layer.running_var, part.buffers["var"])

@@ -19,7 +19,7 @@ from tests.support.tools import assert_close
 train, predict = example("train_mnist_gan"), example("predict")
 TOLERANCE = 1e-5  # rounding depends on the processor, and on Adam's v, which was scaled otherwise
 # The gradient of a bias before batch norm is rounding only, which Adam scales up to full steps
-ARBITRARY = {"conv-clusters": {"G/4.b", "G/5.running_mean"}}
+ARBITRARY = {"conv-clusters": {"G/4.b"}}
 
 
 @pytest.fixture(params=NETWORKS)
@@ -63,8 +63,10 @@ def test_it_resumes_to_the_weights_of_version_0_1_0(command, name, folder, later
     G = networks["G"].parameters
     arrays = {f"G/{key}": array for part in (G.value, G.statistics) for key, array in part.items()}
     assert set(arrays) == {key for key in later if key.startswith("G/")}
+    averaged = recipes.get_recipe(name).ema_decay is not None  # its statistics were averaged too
     for key in set(arrays) - ARBITRARY.get(name, set()):
-        assert_close(arrays[key], later[key], TOLERANCE)
+        if not (averaged and ".running_" in key):
+            assert_close(arrays[key], later[key], TOLERANCE)
     header, *rows = (folder / "history.csv").read_text().splitlines()
     assert header == first[0] and rows[-1].split(",")[1] == str(STEPS + MORE)
     assert json.loads((folder / "config.json").read_text())["steps"] == STEPS + MORE

@@ -405,23 +405,50 @@ AVERAGED = replace(
 )
 
 
-def test_generator_ema_averages_weights_and_statistics():
+def test_the_moving_average_follows_weights_and_statistics():
     t = trainer(AVERAGED)
     assert t.generator_ema is not t.generator and held(t.generator_ema) == held(t.generator)
-    want = [
-        b.flat.copy() for b in (t.generator.parameters.value, t.generator.parameters.statistics)
-    ]
+    parts = t.generator.parameters.value, t.generator.parameters.statistics
+    want = [part.flat.copy() for part in parts]
     for number in range(200):
         t.step()
         weight = max(0.1, 10 / (10 + number))
-        for w, b in zip(want, (t.generator.parameters.value, t.generator.parameters.statistics)):
+        for w, b in zip(want, parts):
             w += weight * (b.flat - w)
-    for w, b in zip(
-        want, (t.generator_ema.parameters.value, t.generator_ema.parameters.statistics)
-    ):
+    average = t.ema.network.parameters
+    for w, b in zip(want, (average.value, average.statistics)):
         assert np.allclose(b.flat, w, rtol=1e-4, atol=1e-6)
     assert held(t.generator_ema) != held(t.generator)
     assert np.allclose(t.fixed_samples(), (t.generator_ema(t.fixed_inputs) + 1) / 2, atol=1e-6)
+
+
+def test_generator_ema_has_the_statistics_of_its_own_weights():
+    t = trainer(AVERAGED)
+    t.fit(steps=30)
+    averaged = t.ema.network.parameters.statistics.flat.copy()
+    G = t.generator_ema
+    assert np.abs(G.parameters.statistics.flat - averaged).max() > 1e-3
+    _, batchnorm = G.layers[:2]
+    before = G.layers[0](t.sampler.inputs(20_000, 3))
+    assert np.allclose(batchnorm.running_mean, before.mean(axis=0), atol=0.2 * before.std())
+    assert np.allclose(batchnorm.running_var, before.var(axis=0), rtol=0.5)
+    settled = held(G)
+    assert held(t.sampler.generator) == settled  # once per step, the same each time
+    t.step()
+    assert held(t.generator_ema) != settled
+
+
+def test_settled_statistics_do_not_depend_on_when_they_were_read():
+    seldom, often = trainer(AVERAGED), trainer(AVERAGED)
+    for _ in range(25):
+        seldom.step()
+        often.step()
+        often.fixed_samples()
+    state = seldom.state_dict()
+    again = trainer(AVERAGED)
+    again.load_state_dict(state)
+    assert held(again.generator_ema) == held(seldom.generator_ema) == held(often.generator_ema)
+    assert held(often.generator) == held(seldom.generator)
 
 
 def test_without_ema_decay_generator_ema_is_the_generator():

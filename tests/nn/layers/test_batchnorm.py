@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import nn
+from nn.layers.batchnorm import settle_batchnorm
 from tests.oracles import load
 from tests.support.tools import assert_close, in_float64, normal, one_pass, set_parameters
 
@@ -234,3 +235,36 @@ def test_samples_of_wrong_shape_are_refused():
         ):
             nn.BatchNorm(3).output_shape(shape)
     assert nn.BatchNorm(3).output_shape((3, 2, 2)) == (3, 2, 2)
+
+
+def test_a_settled_network_normalizes_as_in_training():
+    net = in_float64(
+        nn.Sequential(
+            nn.Conv2d(2, 4, 3, padding=1),
+            nn.Residual(nn.Sequential(nn.BatchNorm(4), nn.ReLU(), nn.Conv2d(4, 4, 1))),
+            nn.Flatten(),
+            nn.SpectralNorm(nn.Dense(4 * 36, 5)),
+            nn.BatchNorm(5),
+            input_shape=(2, 6, 6),
+        )
+    )
+    x = normal(40, 2, 6, 6, seed=1)
+    kept = {name: value.copy() for name, value in net.parameters.statistics.items()}
+    settle_batchnorm(net, x)
+    passed = net.forward(x, net.cache(tracks_statistics=False), train=True)
+    assert_close(net(x), passed, 1e-10)
+    changed = {
+        name
+        for name, value in net.parameters.statistics.items()
+        if not np.array_equal(value, kept[name])
+    }
+    assert {name for name in kept if "running" in name} == changed and changed != set(kept)
+
+
+def test_settling_draws_the_same_masks_each_time():
+    net = in_float64(nn.Sequential(nn.Dense(3, 4), nn.Dropout(0.5), nn.BatchNorm(4)))
+    x, means = normal(30, 3, seed=2), []
+    for _ in range(2):
+        settle_batchnorm(net, x)
+        means.append(net.layers[2].running_mean.copy())
+    assert np.array_equal(*means) and means[0].any()
