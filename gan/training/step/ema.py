@@ -7,8 +7,9 @@ import copy
 from gan.training.checks import has_batchnorm
 from gan.uncopyable import Uncopyable
 from nn import Sequential
-from nn.layers.batchnorm import settle_batchnorm
+from nn.layers.batchnorm import settle_batchnorm, synchronize_batchnorm
 from nn.ops.base import Array
+from nn.processes.single import SINGLE
 
 WARMUP = 10  # early, the weight is 10 / (10 + steps): about the last tenth of the steps count
 
@@ -31,6 +32,7 @@ class GeneratorEMA(Uncopyable):
 
     def __init__(self, generator: Sequential, decay: float) -> None:
         self.network, self.decay = copy.deepcopy(generator), decay
+        synchronize_batchnorm(self.network, SINGLE)  # a rank may sample alone
         self._generator = generator
         self.is_settled = True
 
