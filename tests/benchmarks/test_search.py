@@ -4,7 +4,6 @@ import pytest
 
 from benchmarks import search
 from gan.data.datasets import load
-from gan.evaluation import fid_callback
 from gan.training.trainer import Trainer
 from tests.support.small import command  # noqa: F401
 
@@ -20,13 +19,17 @@ def test_each_variant_has_a_row(command, monkeypatch):  # noqa: F811
         return load("mnist-sample", split, flat=False)[0][:300], None
 
     monkeypatch.setattr(search, "load", load_few)
-    monkeypatch.setattr(fid_callback, "SAMPLES", 200)
+    monkeypatch.setattr(search, "SAMPLES", 200)
     words = "--variant", "default", "--variant", "no clusters", "--steps", 2
     status, out, err = command(search, *words)
     head, _, *rows = out.splitlines()
-    assert status == 0 and "FID after 2 steps" in head
+    assert status == 0 and "after 2 steps" in err
+    assert head.split("  ")[-1].strip() == "unsure" and "FID" in head
     assert [row[:11].strip() for row in rows] == ["default", "no clusters"]
-    assert all(float(row.split()[-1]) > 10 for row in rows)
+    for line in rows:
+        milliseconds, fid, precision, recall, unsure = map(float, line[11:].split())
+        assert milliseconds > 0 and fid > 10 and unsure in range(201)
+        assert 0 <= recall <= 1 and 0 <= precision <= 1
 
 
 def test_the_error_of_an_unknown_variant_lists_the_known_ones(command):  # noqa: F811
