@@ -7,6 +7,9 @@ shares products between threads. `CudaOps`, in the only file that imports CuPy, 
 from __future__ import annotations
 
 import functools
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from nn.errors import DeviceError
@@ -86,16 +89,33 @@ def find_numba() -> tuple[type[NumpyOps] | None, str]:
     This imports Numba, which takes a third of a second.
     """
     try:
-        import numba
+        with uncollected():
+            import numba
 
-        if numba.config.DISABLE_JIT:  # plain Python cannot call the kernels' C functions
-            return None, "Numba is switched off: NUMBA_DISABLE_JIT"
-        from nn.ops.numba.ops import NumbaOps
+            if numba.config.DISABLE_JIT:  # plain Python cannot call the kernels' C functions
+                return None, "Numba is switched off: NUMBA_DISABLE_JIT"
+            from nn.ops.numba.ops import NumbaOps
 
-        return NumbaOps, ""
+            return NumbaOps, ""
     except ModuleNotFoundError as problem:
         if problem.name == "numba":
             return None, ""
         return None, f"Numba cannot start: {first_line(problem)}"
     except Exception as problem:  # a library that does not load, an invalid NUMBA_... setting
         return None, f"Numba cannot start: {first_line(problem)}"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile.
+
+    An import makes hundreds of thousands of objects and leaves next to no garbage, but the
+    collector looks at all of them again and again: a sixth of the time that Numba's import takes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
