@@ -109,8 +109,8 @@ def find_numba() -> tuple[type[NumpyOps] | None, str]:
 def uncollected() -> Iterator[None]:
     """No garbage collection meanwhile.
 
-    An import makes hundreds of thousands of objects and leaves next to no garbage, but the
-    collector looks at all of them again and again: a sixth of the time that Numba's import takes.
+    The import leaves some 60,000 objects and next to no garbage, but the collector looks at them
+    again and again: without, Numba's import takes 0.8 to 0.9 of the time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
