@@ -7,9 +7,6 @@ shares products between threads. `CudaOps`, in the only file that imports CuPy, 
 from __future__ import annotations
 
 import functools
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 from nn.errors import DeviceError
@@ -89,33 +86,16 @@ def find_numba() -> tuple[type[NumpyOps] | None, str]:
     This imports Numba, which takes a third of a second.
     """
     try:
-        with uncollected():
-            import numba
+        import numba
 
-            if numba.config.DISABLE_JIT:  # plain Python cannot call the kernels' C functions
-                return None, "Numba is switched off: NUMBA_DISABLE_JIT"
-            from nn.ops.numba.ops import NumbaOps
+        if numba.config.DISABLE_JIT:  # plain Python cannot call the kernels' C functions
+            return None, "Numba is switched off: NUMBA_DISABLE_JIT"
+        from nn.ops.numba.ops import NumbaOps
 
-            return NumbaOps, ""
+        return NumbaOps, ""
     except ModuleNotFoundError as problem:
         if problem.name == "numba":
             return None, ""
         return None, f"Numba cannot start: {first_line(problem)}"
     except Exception as problem:  # a library that does not load, an invalid NUMBA_... setting
         return None, f"Numba cannot start: {first_line(problem)}"
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile.
-
-    The import leaves some 60,000 objects and next to no garbage, but the collector looks at them
-    again and again: without, Numba's import takes 0.8 to 0.9 of the time.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

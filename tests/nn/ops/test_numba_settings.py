@@ -69,15 +69,6 @@ def test_a_numba_that_is_broken(tmp_path, error):
     assert said.startswith("cpu (NumPy")
 
 
-@pytest.mark.parametrize("is_enabled", [True, False])
-def test_garbage_is_not_collected_during_the_import_and_then_as_before(tmp_path, is_enabled):
-    (tmp_path / "numba.py").write_text("import gc; print(gc.isenabled())\nraise OSError('broken')")
-    before = "" if is_enabled else "gc.disable(); "
-    code = f"import gc; {before}nn.get_ops(); print(gc.isenabled())"
-    said = output_of(code, begin="", PYTHONPATH=str(tmp_path))
-    assert said.split() == ["False", str(is_enabled)]
-
-
 def test_a_missing_numba_is_not_mentioned(tmp_path):
     missing = "raise ModuleNotFoundError(\"No module named 'numba'\", name='numba')\n"
     (tmp_path / "numba.py").write_text(missing)
