@@ -33,7 +33,7 @@ def convolve(
     """Y = X W^T + b."""
     before = one_thread_each(calls)
     for part in prange(len(columns)):
-        convolve_part(x, W, b, kernel, stride, padding, columns, out, part)
+        convolve_part(x, W, b, kernel, stride, padding, columns, out, np.int64(part))
     as_before(calls, before)
 
 
@@ -53,7 +53,7 @@ def convolve_weight_grad(
     """dW = dY^T X, or += with `add`. `shares` is working memory, (parts, K, kh kw C)."""
     before = one_thread_each(calls)
     for part in prange(len(columns)):
-        weight_grad_part(x, dy, kernel, stride, padding, columns, shares, part)
+        weight_grad_part(x, dy, kernel, stride, padding, columns, shares, np.int64(part))
     as_before(calls, before)
     add_shares(shares, add, dW)
 
@@ -73,5 +73,5 @@ def convolve_transpose(
     """out = b, then X = Y W is added to the pixels of the windows."""
     before = one_thread_each(calls)
     for part in prange(len(columns)):
-        transpose_part(y, W, b, kernel, stride, padding, columns, out, part)
+        transpose_part(y, W, b, kernel, stride, padding, columns, out, np.int64(part))
     as_before(calls, before)

@@ -11,7 +11,7 @@ from nn.ops.numba.capture.normalization import (
     sum_product_rows_passes,
     sum_rows_passes,
 )
-from nn.ops.numba.compiling import LARGE, kernel, shared, shared_kernel
+from nn.ops.numba.compiling import LARGE, inner, kernel, shared, shared_kernel
 from nn.ops.numba.parts.normalization import (
     PARTS,
     add_products,
@@ -25,6 +25,12 @@ from nn.ops.numba.parts.normalization import (
 )
 
 
+@inner
+def only(part: int) -> tuple[np.int64, np.int64]:
+    """The range of this part alone, as int64: see nn/ops/numba/compiling.py."""
+    return np.int64(part), np.int64(part) + 1
+
+
 @shared(LARGE, as_noted(normalize_passes))
 def normalize_kernel(
     x: np.ndarray,
@@ -36,18 +42,18 @@ def normalize_kernel(
     chunks: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    n, columns = len(x), (0, mean.size)
+    n, columns = len(x), (np.int64(0), mean.size)
     # The first row stands in for the mean: distances from it keep their digits where values are
     # large.
     first_row(x, mean, columns)
     for part in prange(PARTS):
-        add_rows(x, mean, (part, part + 1), columns, chunks, sums)
+        add_rows(x, mean, only(part), columns, chunks, sums)
     set_means(n, mean, sums, columns)
     for part in prange(PARTS):
-        add_squares(x, mean, (part, part + 1), columns, chunks, sums)
+        add_squares(x, mean, only(part), columns, chunks, sums)
     set_variances(n, eps, var, inv_std, sums, columns)
     for part in prange(PARTS):
-        center_and_scale(x, mean, inv_std, out, (part, part + 1), columns)
+        center_and_scale(x, mean, inv_std, out, only(part), columns)
 
 
 @shared(LARGE, as_noted(sum_rows_passes))
@@ -59,9 +65,9 @@ def sum_rows_kernel(
     chunks: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    columns = 0, out.size
+    columns = np.int64(0), out.size
     for part in prange(PARTS):
-        add_rows(x, zeros, (part, part + 1), columns, chunks, sums)
+        add_rows(x, zeros, only(part), columns, chunks, sums)
     set_sums(out, add, sums, columns)
 
 
@@ -69,9 +75,9 @@ def sum_rows_kernel(
 def sum_product_rows_kernel(
     x: np.ndarray, y: np.ndarray, out: np.ndarray, chunks: np.ndarray, sums: np.ndarray
 ) -> None:
-    columns = 0, out.size
+    columns = np.int64(0), out.size
     for part in prange(PARTS):
-        add_products(x, y, (part, part + 1), columns, chunks, sums)
+        add_products(x, y, only(part), columns, chunks, sums)
     set_sums(out, False, sums, columns)
 
 

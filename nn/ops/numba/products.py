@@ -70,16 +70,12 @@ def product(
     before = one_thread_each(calls)
     for part in prange(parts):
         first = part * step
-        if work.size and first < n:
-            part_by_transposing(a, b, work, out, first, min(step, n - first))
-        elif by_columns and first < n:
-            part_of_product(
-                a, trans_a, b, trans_b, add, bias, out, 0, first, m, min(step, n - first)
-            )
-        elif not by_columns and first < m:
-            part_of_product(
-                a, trans_a, b, trans_b, add, bias, out, first, 0, min(step, m - first), n
-            )
+        i, j = (np.int64(0), first) if by_columns else (first, np.int64(0))
+        rows, columns = (m, min(step, n - j)) if by_columns else (min(step, m - i), n)
+        if work.size and columns > 0:
+            part_by_transposing(a, b, work, out, j, columns)
+        elif rows > 0 and columns > 0:
+            part_of_product(a, trans_a, b, trans_b, add, bias, out, i, j, rows, columns)
     as_before(calls, before)
 
 
