@@ -119,7 +119,7 @@ class TrainableGAN(Uncopyable):
         The moving average of the generator if the recipe has one, else the generator itself. It
         changes with each step; get it again before you use it.
         """
-        return self.ema.settled(self._settling_inputs) if self.ema else self.generator
+        return self._sampled_network()
 
     @property
     def sampler(self) -> Sampler:
@@ -142,6 +142,9 @@ class TrainableGAN(Uncopyable):
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
         self.rates.base = rate
+
+    def _sampled_network(self) -> Sequential:
+        return self.ema.settled(self._settling_inputs) if self.ema else self.generator
 
     def _average_changed(self) -> None:
         if self.ema:

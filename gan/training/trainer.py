@@ -213,8 +213,7 @@ class Trainer(TrainableGAN):
         if not self.log.is_empty:
             self._together.check_may_read(self.stopwatch.is_running)
             self._read_log()
-        if self.ema:
-            self.ema.settled(self._settling_inputs)  # part of the state
+        self._sampled_network()  # its statistics are part of the state
         return self._stateful.state_dict(self.step_count, self._together.streams_of_ranks)
 
     def load_state_dict(self, state: TrainerState | tuple[dict[str, Any], dict[str, Any]]) -> None:
