@@ -461,7 +461,7 @@ def test_the_hint_is_for_those_who_lack_numba(monkeypatch):
 
 def test_the_factor_is_that_of_the_table():
     text = (CHECKOUT / "docs" / "speed.md").read_text()
-    (table,) = re.findall(r"pip install -e '\.\[bench,numba\]'.*?```\n\n(.*?)\n\n", text, re.DOTALL)
+    table = re.findall(r"pip install -e '\.\[bench,numba\]'.*?```\n\n(.*?)\n\n", text, re.DOTALL)[0]
     rows = [line.split("|") for line in table.splitlines()[2:]]
     factors = [float(row[3]) / float(row[2]) for row in rows]
     low, high = (round(f(factors), 1) for f in (min, max))
