@@ -1,11 +1,12 @@
-"""How the default was chosen, and what may follow it: short runs of variants, and their quality.
+"""Short runs of variants of the default, and their quality: to choose the next default.
 
     python -m benchmarks.search
     python -m benchmarks.search --steps 12000 --variant default --variant "400 clusters, narrow D"
 
 Each run uses 50,000 training images of MNIST and one seed. Its 10,000 samples are compared with the
-other 10,000, so the test images play no part in the choice. `unsure` counts the samples whose digit
-the classifier names with a probability below 0.6. The default 5,000 steps take a minute or two.
+other 10,000, so the test images play no part in it, as they did when the default was chosen.
+`unsure` counts the samples whose digit the classifier names with a probability below 0.6. The
+default 5,000 steps take a minute or two.
 """
 
 from __future__ import annotations
