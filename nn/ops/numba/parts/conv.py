@@ -159,12 +159,14 @@ def weight_grad_part(
 @inner
 def add_shares(shares: np.ndarray, add: bool, dW: np.ndarray) -> None:
     """dW = the sum of the parts' shares, or += with `add`."""
-    for k in range(dW.shape[0]):
-        for i in range(dW.shape[1]):
-            total = dW[k, i] if add else shares[0, k, i]
-            for part in range(0 if add else 1, len(shares)):
-                total += shares[part, k, i]
-            dW[k, i] = total
+    for k in range(len(dW)):
+        total, first = dW[k], shares[0, k]
+        for i in range(total.size):
+            total[i] = total[i] + first[i] if add else first[i]
+        for part in range(1, len(shares)):
+            share = shares[part, k]
+            for i in range(total.size):
+                total[i] += share[i]
 
 
 @inner
@@ -185,6 +187,9 @@ def transpose_part(
     Y, none = y.reshape(-1, K), b[:0]
     X, (begin, end) = columns[part], part_of_(part, len(columns), N)
     for n in range(begin, end):  # whole images, since the windows of two lines overlap
+        if C == 1:
+            out[n] = b[0]
+            continue
         pixels = out[n].reshape(-1, C)
         for i in range(len(pixels)):
             for c in range(C):

@@ -125,9 +125,11 @@ def part_of_product(
         width,
     )
     if bias.size:
+        own = bias[j : j + n]  # loops run over slices: see parts/normalization.py
         for row in range(i, i + m):
-            for column in range(j, j + n):
-                out[row, column] += bias[column]
+            line = out[row, j : j + n]
+            for column in range(n):
+                line[column] += own[column]
 
 
 @inner
