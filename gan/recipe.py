@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gan.data.image_shapes import POINTS, ImageShape, in_words
 from gan.errors import RunError
@@ -32,7 +33,7 @@ class Recipe:
     image_shape : (C, H, W) of the images
     make_networks : given another image shape, returns `make_generator` and `make_discriminator` for
         it; None for a recipe with one image shape
-    colour_latent : the noise for colour images in place of `latent`, or None
+    colour : settings for colour images in place of these, by their names, such as a `schedule`
     objective : the losses of D and G
     penalty : on the slope of D, or None
     learning_rate, beta1, beta2 : of both Adam optimizers
@@ -60,7 +61,7 @@ class Recipe:
     image_range: tuple[float, float]
     image_shape: ImageShape = DIGITS
     make_networks: Callable[[ImageShape], tuple[MakeNetwork, MakeNetwork]] | None = None
-    colour_latent: Latent | None = None
+    colour: Mapping[str, Any] = field(default_factory=dict, hash=False)
     objective: Objective = NonSaturating()
     penalty: Penalty | None = None
     learning_rate: float = 2e-4
@@ -120,9 +121,9 @@ class Recipe:
                 f"{'the recipe points' if image_shape == POINTS else other}"
             )
         G, D = self.make_networks(image_shape)
-        latent = (image_shape[0] > 1 and self.colour_latent) or self.latent
+        settings = self.colour if image_shape[0] > 1 else {}
         return replace(
-            self, image_shape=image_shape, make_generator=G, make_discriminator=D, latent=latent
+            self, image_shape=image_shape, make_generator=G, make_discriminator=D, **settings
         )
 
     def generator(self) -> Sequential:

@@ -33,7 +33,7 @@ from gan.networks import (
 from gan.objectives.objectives import NonSaturating, Relativistic
 from gan.objectives.penalties import ZeroCentered
 from gan.recipe import DIGITS, MakeNetwork, Recipe
-from nn import Sigmoid, Tanh
+from nn import InverseSqrtSchedule, Sigmoid, Tanh
 
 STACKED_DIGITS = SHAPE  # of Stacked MNIST
 COLOUR_WIDTH = 48  # channels next to colour images in the small networks
@@ -59,6 +59,9 @@ def smoothed_networks(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwork
     )
 
 
+# With a constant rate, a generator of colour images gives up variety after some 20,000 steps.
+COLOUR = {"penalty": ZeroCentered(0.2, every=8), "schedule": InverseSqrtSchedule(4_000)}
+
 CONV_R1R2 = Recipe(
     name="conv-r1r2",
     origin="ours: a small convolutional pair",
@@ -66,6 +69,7 @@ CONV_R1R2 = Recipe(
     make_discriminator=partial(small_discriminator, image_shape=DIGITS),
     make_networks=small_networks,
     latent=Latent(64, "normal"),
+    colour=COLOUR,
     image_range=MINUS_ONE_TO_ONE,
     penalty=ZeroCentered(1.0, every=8),
     learning_rate=1e-3,
@@ -82,7 +86,7 @@ CONV_CLUSTERS = replace(
     name="conv-clusters",
     origin="the default: ours, conv-r1r2 with clusters of the images in place of classes",
     latent=Latent(16, "normal"),
-    colour_latent=Latent(64, "normal"),
+    colour=COLOUR | {"latent": Latent(64, "normal")},
     penalty=ZeroCentered(0.2, every=8),
     clusters=200,
     steps=12_000,

@@ -53,6 +53,7 @@ from nn.optimizers.sgd import SGD
 from nn.schedules import (
     ConstantSchedule,
     CosineSchedule,
+    InverseSqrtSchedule,
     LinearSchedule,
     StepSchedule,
     WarmupSchedule,
@@ -94,6 +95,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "InverseSqrtSchedule",
     "LinearSchedule",
     "MaxPool2d",
     "Mean",

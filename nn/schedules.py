@@ -117,6 +117,31 @@ class StepSchedule:
 
 
 @dataclass(frozen=True)
+class InverseSqrtSchedule:
+    """min(1, sqrt(steps / (step + 1))): 1 for `steps` steps, then halved whenever they quadruple.
+
+    It needs no end: at any step, the rate fits a run of about this length.
+
+    Parameters
+    ----------
+    steps : int
+        The steps with the factor 1.
+
+    References
+    ----------
+    Source: Vaswani et al. 2017, section 5.3, without the warm-up.
+    """
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        _keep_steps(self, "steps")
+
+    def __call__(self, step: int) -> float:
+        return min(1.0, math.sqrt(self.steps / (step + 1)))
+
+
+@dataclass(frozen=True)
 class WarmupSchedule:
     """(step + 1) / steps in the first `steps` steps, then ``then(step - steps)``.
 

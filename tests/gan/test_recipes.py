@@ -1,13 +1,26 @@
 """The recipes: settings of those that follow a project, networks that fit, and the table."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gan.errors import RunError
+from gan.objectives.penalties import ZeroCentered
 from gan.recipes import DEFAULT, DIGITS, RECIPES, get_recipe, recipes_for, table
-from nn import BatchNorm, Conv2d, Dense, Dropout, LeakyReLU, Normal, ReLU, Sigmoid, Tanh
+from nn import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Dropout,
+    InverseSqrtSchedule,
+    LeakyReLU,
+    Normal,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
 from tests.support.small import CHECKOUT
 
 NARROW_G, NARROW_D = [100, 32, 64, 128, 784], [784, 128, 64, 32, 1]
@@ -257,6 +270,22 @@ def test_small_networks_halve_images_to_seven_pixels_or_less(side, stages):
             width * 2**k for k in range(stages)
         ]
         assert G.output_shape((recipe.n_in,)) == (channels, side, side)
+
+
+@pytest.mark.parametrize("name", ["conv-clusters", "conv-r1r2", "conv-r1r2-classes"])
+def test_the_learning_rates_for_colour_images_fall(name):
+    grey, colour = get_recipe(name, (1, 32, 32)), get_recipe(name, (3, 32, 32))
+    assert grey.schedule is None and get_recipe(name).schedule is None
+    assert colour.schedule == InverseSqrtSchedule(4_000)
+    assert colour.penalty == ZeroCentered(0.2, every=8)
+
+
+def test_settings_for_colour_replace_any_setting():
+    recipe = replace(get_recipe("conv-clusters"), colour={"batch_size": 8, "beta1": 0.0})
+    assert recipe.for_images((1, 32, 32)).batch_size == 16
+    made = recipe.for_images((3, 32, 32))
+    assert (made.batch_size, made.beta1, made.latent.size) == (8, 0.0, 16)
+    assert hash(recipe) == hash(replace(recipe))
 
 
 def test_colour_images_take_more_noise():

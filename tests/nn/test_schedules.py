@@ -12,6 +12,7 @@ SCHEDULES = {  # as in make_schedule_oracles.py
     "linear": nn.LinearSchedule(25, end=0.1),
     "cosine": nn.CosineSchedule(40, end=0.05),
     "step": nn.StepSchedule(7, factor=0.3),
+    "inverse_sqrt": nn.InverseSqrtSchedule(9),
     "warmup": nn.WarmupSchedule(8, then=nn.CosineSchedule(32, end=0.05)),
 }
 
@@ -27,6 +28,7 @@ def test_factors_before_and_after_the_end():
     assert [nn.LinearSchedule(4)(step) for step in range(6)] == [1, 0.75, 0.5, 0.25, 0, 0]
     assert [nn.CosineSchedule(2, end=0.5)(step) for step in (0, 1, 2, 9)] == [1, 0.75, 0.5, 0.5]
     assert [nn.WarmupSchedule(2)(step) for step in range(4)] == [0.5, 1, 1, 1]
+    assert [nn.InverseSqrtSchedule(4)(step) for step in (0, 3, 15, 63)] == [1, 1, 0.5, 0.25]
     assert [nn.ConstantSchedule(0.25)(step) for step in (0, 9)] == [0.25, 0.25]
 
 
@@ -57,6 +59,7 @@ def test_a_schedule_sets_the_rate_on_the_device_also_to_0():
         (lambda: nn.CosineSchedule(2.5), "CosineSchedule: expected steps to be an integer"),
         (lambda: nn.CosineSchedule(2, end=-1), "expected end of at least 0, got -1"),
         (lambda: nn.StepSchedule(2, float("nan")), "expected factor of at least 0, got nan"),
+        (lambda: nn.InverseSqrtSchedule(0), "InverseSqrtSchedule: expected steps to be an integer"),
         (lambda: nn.ConstantSchedule("1"), "expected factor of at least 0, got '1'"),
         (lambda: nn.WarmupSchedule(2, 1.0), "expected then to be a function of the step, got 1.0"),
     ],

@@ -32,6 +32,10 @@ def warmup(optimizer):
     )
 
 
+def inverse_sqrt(optimizer):
+    return lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (9 / (step + 1)) ** 0.5))
+
+
 def rates(make):
     """The learning rates of STEPS steps, from 1."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -44,5 +48,5 @@ def rates(make):
 
 
 if __name__ == "__main__":
-    arrays = {make.__name__: rates(make) for make in (linear, cosine, step, warmup)}
+    arrays = {make.__name__: rates(make) for make in (linear, cosine, step, warmup, inverse_sqrt)}
     np.savez_compressed(Path(__file__).with_name("schedules.npz"), **arrays)

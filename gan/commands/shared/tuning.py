@@ -40,8 +40,8 @@ def add_tuning(parser: Parser) -> None:
         "--schedule-steps",
         type=positive_int,
         metavar="N",
-        help="end linear and cosine N steps after the warm-up, or change step every N steps "
-        "(default: the run's end)",
+        help="end linear and cosine N steps after the warm-up, change step every N steps, or begin "
+        "inverse-sqrt there (default: the run's end)",
     )
     add(
         "--schedule-factor",

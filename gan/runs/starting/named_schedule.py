@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from gan.errors import RunError
-from nn import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule, WarmupSchedule
+from nn import (
+    ConstantSchedule,
+    CosineSchedule,
+    InverseSqrtSchedule,
+    LinearSchedule,
+    StepSchedule,
+    WarmupSchedule,
+)
 from nn.schedules import Schedule
 
-SCHEDULES = ("constant", "linear", "cosine", "step")
+SCHEDULES = ("constant", "linear", "cosine", "step", "inverse-sqrt")
 
 
 def named_schedule(
@@ -26,7 +33,8 @@ def named_schedule(
     name : one of SCHEDULES; None is "constant"
     n_steps : steps of the whole run, or None if they are not known
     steps : for "linear" and "cosine", the step after the warm-up at which the factor is `factor`,
-        by default the last of the run; for "step", the number of steps between two changes
+        by default the last of the run; for "step", the number of steps between two changes; for
+        "inverse-sqrt", the number of steps before the rates fall
     factor : for "linear" and "cosine", the last factor, 0 by default; for "step", that of each
         change, 0.1 by default
     warmup : steps in which the factor rises to 1
@@ -39,8 +47,8 @@ def named_schedule(
         for option, value in (("schedule-steps", steps), ("schedule-factor", factor)):
             if value is not None:
                 raise RunError(
-                    f"--{option}: expected a schedule of linear, cosine or step with it, got "
-                    f"{name or 'none'}; name one with --schedule"
+                    f"--{option}: expected a schedule of linear, cosine, step or inverse-sqrt "
+                    f"with it, got {name or 'none'}; name one with --schedule"
                 )
         if name is None and warmup is None:
             return None
@@ -49,7 +57,14 @@ def named_schedule(
     given: dict[str, Any] = {} if factor is None else {argument: factor}
     steps = steps or _steps_left(str(name), n_steps, warmup or 0)
     schedule: Schedule
-    if name == "step":
+    if name == "inverse-sqrt":
+        if factor is not None:
+            raise RunError(
+                "--schedule-factor: expected a schedule of linear, cosine or step with it, got "
+                "inverse-sqrt, whose factor follows from the step; leave it out"
+            )
+        schedule = InverseSqrtSchedule(steps)
+    elif name == "step":
         schedule = StepSchedule(steps, **given)
     else:
         schedule = (CosineSchedule if name == "cosine" else LinearSchedule)(steps, **given)
@@ -58,9 +73,9 @@ def named_schedule(
 
 def _steps_left(name: str, n_steps: int | None, warmup: int) -> int:
     """The steps of the run after its warm-up."""
-    if name == "step":
+    if name in ("step", "inverse-sqrt"):
         raise RunError(
-            "--schedule step: expected --schedule-steps with it, got none; say after how many "
+            f"--schedule {name}: expected --schedule-steps with it, got none; say after how many "
             "steps the learning rate changes"
         )
     if n_steps is None:

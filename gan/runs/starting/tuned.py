@@ -10,6 +10,7 @@ from gan.objectives.named import named_objective
 from gan.objectives.penalties import Penalty, ZeroCentered
 from gan.recipe import Recipe
 from gan.runs.starting.named_schedule import named_schedule
+from nn import WarmupSchedule
 
 FIELDS = (  # of a recipe, which an option of the same name replaces
     "batch_size",
@@ -53,7 +54,11 @@ def tuned(recipe: Recipe, config: Mapping[str, Any], n_images: int) -> Recipe:
         factor=config["schedule_factor"],
         warmup=config["warmup"],
     )
-    return recipe if schedule is None else replace(recipe, schedule=schedule)
+    if schedule is None:
+        return recipe
+    if config["schedule"] is None and recipe.schedule is not None:  # a warm-up alone
+        schedule = WarmupSchedule(config["warmup"], then=recipe.schedule)
+    return replace(recipe, schedule=schedule)
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:

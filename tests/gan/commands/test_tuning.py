@@ -121,10 +121,16 @@ def test_a_checkpoint_with_a_setting_of_another_type_is_refused(run):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--schedule", "cosin"], "expected one of constant, linear, cosine, step, got 'cosin'"),
+        (
+            ["--schedule", "cosin"],
+            "expected one of constant, linear, cosine, step, inverse-sqrt, got 'cosin'",
+        ),
         (["--schedule", "step"], "--schedule step: expected --schedule-steps with it"),
         (["--schedule", "cosine", "--minutes", 1], "--schedule cosine: expected a run of known"),
-        (["--schedule-factor", 0.5], "--schedule-factor: expected a schedule of linear, cosine or"),
+        (
+            ["--schedule-factor", 0.5],
+            "--schedule-factor: expected a schedule of linear, cosine, step",
+        ),
         (["--schedule", "linear", "--warmup", 9, "--steps", 9], "--warmup: expected fewer than"),
         (["--clip-norm", 0], "--clip-norm: expected a finite number above 0, got 0"),
         (["--weight-decay", -1], "--weight-decay: expected a finite number of at least 0, got -1"),

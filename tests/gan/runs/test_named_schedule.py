@@ -5,7 +5,14 @@ import pytest
 
 from gan.errors import RunError
 from gan.runs.starting.named_schedule import named_schedule
-from nn import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule, WarmupSchedule
+from nn import (
+    ConstantSchedule,
+    CosineSchedule,
+    InverseSqrtSchedule,
+    LinearSchedule,
+    StepSchedule,
+    WarmupSchedule,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +26,7 @@ from nn import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule, W
         ({"name": "cosine", "steps": 30, "n_steps": None}, CosineSchedule(30)),
         ({"name": "linear", "warmup": 20}, WarmupSchedule(20, then=LinearSchedule(80))),
         ({"name": "step", "steps": 10}, StepSchedule(10)),
+        ({"name": "inverse-sqrt", "steps": 10}, InverseSqrtSchedule(10)),
         (
             {"name": "step", "steps": 10, "factor": 0.5, "warmup": 5},
             WarmupSchedule(5, then=StepSchedule(10, 0.5)),
@@ -46,6 +54,11 @@ def test_a_schedule_after_a_warm_up_ends_with_the_run():
         ),
         ({"name": "constant", "factor": 0.5}, "--schedule-factor: .* got constant; name one"),
         ({"name": "step"}, "--schedule step: expected --schedule-steps with it, got none; say"),
+        ({"name": "inverse-sqrt"}, "--schedule inverse-sqrt: expected --schedule-steps with it"),
+        (
+            {"name": "inverse-sqrt", "steps": 5, "factor": 0.5},
+            "--schedule-factor: expected a schedule of linear, cosine or step with it, got inverse",
+        ),
         ({"name": "cosine", "n_steps": None}, "--schedule cosine: expected a run of known length"),
         ({"name": "linear", "warmup": 100}, "--warmup: expected fewer than the 100 steps .* 100; "),
     ],
