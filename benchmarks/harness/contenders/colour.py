@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,16 +37,20 @@ def wide(recipe: Recipe, width: int) -> Recipe:
     return replace(recipe, make_networks=make)
 
 
+def in_colour(**settings: Any) -> Recipe:
+    """The default with these settings for colour images in place of its own."""
+    return replace(CONV_CLUSTERS, colour={**CONV_CLUSTERS.colour, **settings})
+
+
 VARIANTS = {  # of our recipes, tried as defaults for colour
-    "wide-48": wide(CONV_CLUSTERS, 48),
+    "constant-rate": in_colour(schedule=None),
+    "r1r2-1": in_colour(penalty=ZeroCentered(1.0, every=8)),
+    "noise-16": in_colour(latent=Latent(16)),
+    "wide-32": wide(CONV_CLUSTERS, 32),
     "wide-64": wide(CONV_CLUSTERS, 64),
-    "wide-64-slow": replace(wide(CONV_CLUSTERS, 64), learning_rate=5e-4),
-    "slow": replace(CONV_CLUSTERS, learning_rate=5e-4),
-    "noise-64": replace(CONV_CLUSTERS, latent=Latent(64)),
     "batch-32": replace(CONV_CLUSTERS, batch_size=32),
     "clusters-400": replace(CONV_CLUSTERS, clusters=400),
     "clusters-50": replace(CONV_CLUSTERS, clusters=50),
-    "r1r2-1": replace(CONV_CLUSTERS, penalty=ZeroCentered(1.0, every=8)),
     "classes-wide-64": wide(get_recipe("conv-r1r2-classes"), 64),
     "classes-batch-32": replace(get_recipe("conv-r1r2-classes"), batch_size=32),
 }
