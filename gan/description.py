@@ -137,10 +137,12 @@ def is_image_shape(shape: object) -> bool:
 
 
 def are_names(names: object, n: int) -> bool:
-    """Whether it is a list of n different names of bounded length."""
+    """Whether it is a list of n different names of bounded length, which a terminal can show."""
     return (
         isinstance(names, list | tuple)
         and len(names) == n
-        and all(isinstance(name, str) and len(name) <= MAX_NAME for name in names)
+        and all(
+            isinstance(name, str) and len(name) <= MAX_NAME and name.isprintable() for name in names
+        )
         and len(set(names)) == n
     )

@@ -15,7 +15,9 @@ from nn import ByhandError, Layer, Sequential, WeightsError, load_weights
 from nn.ops.base import Ops
 from nn.serialization.pass_size import pass_size
 
-MAX_PASS_SIZE = 1_000_000  # numbers per image: three times those of dcgan, the largest recipe
+# numbers in a pass for one image: at least this, which is three times those of dcgan, and for large
+# images some for each of their numbers; conv-clusters has up to 131
+MAX_PASS_SIZE, PER_NUMBER = 1_000_000, 200
 
 
 def load_sampler(
@@ -83,8 +85,9 @@ def _image_shape(generator: Sequential, description: Description) -> ImageShape:
     expected = math.prod(shape)
     if made not in (shape, shape[1:], (expected,)):
         raise WeightsError(f"expected {expected} pixels, {shape}, got {math.prod(made)}, {made}")
-    if (size := pass_size(generator, (n_in,))) > MAX_PASS_SIZE:
+    most = max(MAX_PASS_SIZE, PER_NUMBER * expected)
+    if (size := pass_size(generator, (n_in,))) > most:
         raise WeightsError(
-            f"expected at most {MAX_PASS_SIZE:,} numbers in a pass for one image, got {size:,}"
+            f"expected at most {most:,} numbers in a pass for one image, got {size:,}"
         )
     return shape

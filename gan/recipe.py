@@ -33,7 +33,8 @@ class Recipe:
     image_shape : (C, H, W) of the images
     make_networks : given another image shape, returns `make_generator` and `make_discriminator` for
         it; None for a recipe with one image shape
-    colour : settings for colour images in place of these, by their names, such as a `schedule`
+    colour : settings for colour images in place of these, by their names, such as a `schedule`; any
+        but the name, the image shape, the networks and the length of the run
     objective : the losses of D and G
     penalty : on the slope of D, or None
     learning_rate, beta1, beta2 : of both Adam optimizers
@@ -104,7 +105,9 @@ class Recipe:
         return f"{self.epochs} epochs" if self.epochs else f"{self.steps:,} steps"
 
     def for_images(self, image_shape: ImageShape) -> Recipe:
-        """This recipe with networks for images of this shape.
+        """This recipe with networks for images of this shape, and its settings for colour.
+
+        The result has these for good: it is not for grey images again.
 
         Raises
         ------
@@ -121,10 +124,8 @@ class Recipe:
                 f"{'the recipe points' if image_shape == POINTS else other}"
             )
         G, D = self.make_networks(image_shape)
-        settings = self.colour if image_shape[0] > 1 else {}
-        return replace(
-            self, image_shape=image_shape, make_generator=G, make_discriminator=D, **settings
-        )
+        made = replace(self, image_shape=image_shape, make_generator=G, make_discriminator=D)
+        return replace(made, colour={}, **self.colour) if image_shape[0] > 1 else made
 
     def generator(self) -> Sequential:
         """A new, unbuilt generator."""

@@ -1,10 +1,16 @@
 """benchmarks.own_images: its marks, and the plain DCGAN. No test depends on the time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from benchmarks.harness.contenders.colour import VARIANTS, Ours
 from benchmarks.own_images import paces, samples_path, train, without_contenders
+from gan.data import from_array
+from gan.data.images.split import Split
 from gan.errors import RunError
+from gan.runs.starting.own_images import fitted
 
 
 class Counting:
@@ -48,6 +54,14 @@ def test_samples_are_written_at_marks_and_a_stopped_call_is_continued(tmp_path):
     train(again, folder, [3.0], 3, 4)
     assert again.step_count == 9  # a later mark goes on
     assert [path.name for path in folder.glob("state-*")] == ["state-9"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_trains(name):
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 16, 16), np.uint8)
+    split = Split.of(from_array(images, np.arange(40) % 2))
+    recipe = replace(VARIANTS[name], clusters=min(VARIANTS[name].clusters, 3))
+    Ours(fitted(recipe, split.whole), split, 0).step()
 
 
 def test_options_of_contenders():

@@ -66,6 +66,7 @@ def test_optional_values_may_be_missing():
         ({"classes": 2, "shares": None, "class_names": ["a", "a"]}, "different names"),
         ({"classes": 2, "shares": None, "class_names": ["a", 1]}, "different names"),
         ({"classes": 2, "shares": None, "class_names": "ab"}, "different names"),
+        ({"classes": 2, "shares": None, "class_names": ["a", "\x1b[2J"]}, "different names"),
     ],
 )
 def test_values_out_of_bounds_are_refused(change, message):

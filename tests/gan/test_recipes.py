@@ -280,12 +280,19 @@ def test_the_learning_rates_for_colour_images_fall(name):
     assert colour.penalty == ZeroCentered(0.2, every=8)
 
 
-def test_settings_for_colour_replace_any_setting():
+def test_settings_for_colour_take_the_place_of_the_recipes_once():
     recipe = replace(get_recipe("conv-clusters"), colour={"batch_size": 8, "beta1": 0.0})
     assert recipe.for_images((1, 32, 32)).batch_size == 16
     made = recipe.for_images((3, 32, 32))
     assert (made.batch_size, made.beta1, made.latent.size) == (8, 0.0, 16)
     assert hash(recipe) == hash(replace(recipe))
+    assert replace(made, batch_size=4).for_images((3, 48, 48)).batch_size == 4
+
+
+def test_a_recipe_that_is_made_for_colour_is_as_it_says():
+    recipe = get_recipe("stacked-ours")
+    assert recipe.schedule is None and recipe.penalty == ZeroCentered(1.0, every=8)
+    assert recipe.for_images(recipe.image_shape) == recipe
 
 
 def test_colour_images_take_more_noise():

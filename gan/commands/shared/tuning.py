@@ -41,7 +41,7 @@ def add_tuning(parser: Parser) -> None:
         type=positive_int,
         metavar="N",
         help="end linear and cosine N steps after the warm-up, change step every N steps, or begin "
-        "inverse-sqrt there (default: the run's end)",
+        "inverse-sqrt there (default: the run's end, for linear and cosine)",
     )
     add(
         "--schedule-factor",

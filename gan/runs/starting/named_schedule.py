@@ -46,9 +46,13 @@ def named_schedule(
     if name in (None, "constant"):
         for option, value in (("schedule-steps", steps), ("schedule-factor", factor)):
             if value is not None:
+                kinds = "linear, cosine or step"
+                kinds = (
+                    "linear, cosine, step or inverse-sqrt" if option.endswith("steps") else kinds
+                )
                 raise RunError(
-                    f"--{option}: expected a schedule of linear, cosine, step or inverse-sqrt "
-                    f"with it, got {name or 'none'}; name one with --schedule"
+                    f"--{option}: expected a schedule of {kinds} with it, got {name or 'none'}; "
+                    "name one with --schedule"
                 )
         if name is None and warmup is None:
             return None
@@ -76,7 +80,7 @@ def _steps_left(name: str, n_steps: int | None, warmup: int) -> int:
     if name in ("step", "inverse-sqrt"):
         raise RunError(
             f"--schedule {name}: expected --schedule-steps with it, got none; say after how many "
-            "steps the learning rate changes"
+            f"steps the learning rate {'changes' if name == 'step' else 'begins to fall'}"
         )
     if n_steps is None:
         raise RunError(

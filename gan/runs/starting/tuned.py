@@ -27,6 +27,8 @@ FIELDS = (  # of a recipe, which an option of the same name replaces
 def tuned(recipe: Recipe, config: Mapping[str, Any], n_images: int) -> Recipe:
     """The recipe with these settings in place of its own.
 
+    A warm-up without a schedule comes before the recipe's own.
+
     Parameters
     ----------
     recipe

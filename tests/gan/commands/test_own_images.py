@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from gan.commands.shared.pasting import to_paste
 from gan.data import from_array
 from gan.generator_file import load_sampler
 from gan.images import grid
-from gan.recipes import get_recipe
+from gan.recipes import CONV_CLUSTERS, RECIPES, get_recipe
 from gan.runs.checkpoint import read_checkpoint
 from gan.runs.starting.own_images import with_clusters
+from nn import InverseSqrtSchedule
 from tests.gan.data.images.pictures import classes_of, folder_of, save
 from tests.support.small import assert_refused, command, example  # noqa: F401
 
@@ -100,8 +102,15 @@ def test_a_folder_of_mixed_jpegs_end_to_end(run, photos, tmp_path):
     assert_refused(run(predict, *weights, "--digit", 1), "--digit: expected one of dawn, dusk")
 
 
-@pytest.mark.parametrize("recipe", ["conv-clusters", "mlp-smoothed"])
-@pytest.mark.parametrize("channels, side", [(1, 16), (3, 32)])
+@pytest.mark.parametrize(
+    "recipe, channels, side",
+    [
+        ("conv-clusters", 1, 16),
+        ("conv-clusters", 3, 48),
+        ("mlp-smoothed", 1, 16),
+        ("mlp-smoothed", 3, 32),
+    ],
+)
 def test_other_sizes_train_resume_and_draw(run, tmp_path_factory, recipe, channels, side):
     folder = folder_of(tmp_path_factory.mktemp("data"), 12)
     how = "--data", folder, "--size", side, "--channels", channels, "--recipe", recipe
@@ -115,6 +124,22 @@ def test_other_sizes_train_resume_and_draw(run, tmp_path_factory, recipe, channe
         assert np.array_equal(array, ends[1].arrays[name]), name
     words = "--weights", "parts/weights.npz", "--count", 2, "--save-samples", "s.npz"
     assert run(predict, *words)[0] == 0 and samples_of("s.npz").shape == (2, *shape)
+
+
+def test_the_rates_for_colour_fall_and_go_on_falling_when_resumed(run, photos, monkeypatch):
+    colour = CONV_CLUSTERS.colour | {"schedule": InverseSqrtSchedule(2)}
+    short = replace(CONV_CLUSTERS, colour=colour)
+    monkeypatch.setitem(RECIPES, short.name, short)
+    words = "--data", photos, "--size", 16, *QUICK
+    assert run(train, *words, "--steps", 5, "--out", "whole") == (0, "", "")
+    assert run(train, *words, "--steps", 3, "--out", "parts") == (0, "", "")
+    assert run(train, "--resume", "parts", "--steps", 5, "--quiet") == (0, "", "")
+    ends = [read_checkpoint(f"{name}/checkpoint.npz") for name in ("whole", "parts")]
+    for name, array in ends[0].arrays.items():
+        assert np.array_equal(array, ends[1].arrays[name]), name
+    assert run(train, *words, "--schedule", "constant", "--steps", 5, "--out", "not") == (0, "", "")
+    constant = read_checkpoint("not/checkpoint.npz").arrays
+    assert any(not np.array_equal(x, constant[name]) for name, x in ends[0].arrays.items())
 
 
 def test_an_array_in_a_file_is_trained_on(run, tmp_path):

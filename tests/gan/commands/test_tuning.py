@@ -129,7 +129,7 @@ def test_a_checkpoint_with_a_setting_of_another_type_is_refused(run):
         (["--schedule", "cosine", "--minutes", 1], "--schedule cosine: expected a run of known"),
         (
             ["--schedule-factor", 0.5],
-            "--schedule-factor: expected a schedule of linear, cosine, step",
+            "--schedule-factor: expected a schedule of linear, cosine or step with it, got none",
         ),
         (["--schedule", "linear", "--warmup", 9, "--steps", 9], "--warmup: expected fewer than"),
         (["--clip-norm", 0], "--clip-norm: expected a finite number above 0, got 0"),

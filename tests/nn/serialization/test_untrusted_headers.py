@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from gan import sampling
 from gan.classifier import network as classifier
 from gan.classifier.network import CLASSES, IMAGE_RANGE, digit_classifier, load_classifier
-from gan.generator_file import MAX_PASS_SIZE, load_sampler
-from gan.recipes import DIGITS, recipes_for
+from gan.generator_file import MAX_PASS_SIZE, PER_NUMBER, load_sampler
+from gan.recipes import DIGITS, get_recipe, recipes_for
 from nn import (
     AvgPool2d,
     Conv2d,
@@ -240,6 +241,10 @@ def test_networks_of_the_package_are_within_the_bounds():
     for recipe in recipes_for(DIGITS).values():
         size = pass_size(recipe.generator(), (recipe.latent.size + recipe.num_classes,))
         assert 2 * size < MAX_PASS_SIZE, recipe.name
+    for name, channels, side in product(("conv-clusters", "conv-r1r2"), (1, 3), (64, 96, 128)):
+        recipe = get_recipe(name, (channels, side, side))
+        size = pass_size(recipe.generator(), (recipe.n_in,))
+        assert size < max(MAX_PASS_SIZE, PER_NUMBER * channels * side**2), (name, channels, side)
     assert 2 * pass_size(digit_classifier(), (1, 28, 28)) < classifier.MAX_NUMBERS
 
 

@@ -240,7 +240,9 @@ def test_links_to_files_and_folders_elsewhere_are_followed(tmp_path):
 def test_a_broken_link_and_a_pipe_are_skipped(tmp_path):
     folder_of(tmp_path, 30)
     os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     report = from_folder(tmp_path).report
+    assert "gone.png" in report and "skipped 2 unreadable" in report
     assert "pipe.png (not a regular file)" in report
 
 
