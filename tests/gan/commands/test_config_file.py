@@ -115,7 +115,10 @@ def test_a_run_from_a_file(run, tmp_path, monkeypatch):
         ("tf32 = 1", "tf32: expected true or false, got 1; "),
         ("recipe = 3", 'recipe: expected a text in quotes, such as "name", got 3; '),
         ("out = 2020-01-01", "out: expected a text in quotes"),
-        ("schedule = 'cosin'", "schedule: expected one of constant, linear, cosine, step, got "),
+        (
+            "schedule = 'cosin'",
+            "expected one of constant, linear, cosine, step, inverse-sqrt, got ",
+        ),
         ("channels = 2", "channels: expected 1 or 3, got 2; write one of them"),
         ("data = 'a'\ndataset = 'mnist'", "expected one of data and dataset, got both; "),
         (
