@@ -15,8 +15,8 @@ from nn import ByhandError, Layer, Sequential, WeightsError, load_weights
 from nn.ops.base import Ops
 from nn.serialization.pass_size import pass_size
 
-# numbers in a pass for one image: at least this, which is three times those of dcgan, and for large
-# images some for each of their numbers; conv-clusters has up to 131
+# The most numbers in a pass for one image: MAX_PASS_SIZE, three times those of dcgan, or for large
+# images PER_NUMBER for each number of the image; conv-clusters needs up to 135.
 MAX_PASS_SIZE, PER_NUMBER = 1_000_000, 200
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gan.data.image_shapes import POINTS, ImageShape, in_words
@@ -16,6 +16,11 @@ from nn.schedules import Schedule
 
 MakeNetwork = Callable[[int], Sequential]
 DIGITS = (1, 28, 28)  # the image shape of MNIST
+NOT_FOR_COLOUR = {"name", "origin", "image_shape", "colour", "epochs", "steps"} | {
+    "make_networks",
+    "make_generator",
+    "make_discriminator",
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,14 @@ class Recipe:
     epochs: int | None = None
     steps: int | None = None
 
+    def __post_init__(self) -> None:
+        known = {each.name for each in fields(self)} - NOT_FOR_COLOUR
+        if unknown := sorted(set(self.colour) - known):
+            raise RunError(
+                f"recipe {self.name}: expected settings of a recipe in colour, got "
+                f"{', '.join(unknown)}; choose among {', '.join(sorted(known))}"
+            )
+
     @property
     def num_classes(self) -> int:
         """The number of labelled classes or of clusters; 0 if unconditional."""
@@ -107,7 +120,9 @@ class Recipe:
     def for_images(self, image_shape: ImageShape) -> Recipe:
         """This recipe with networks for images of this shape, and its settings for colour.
 
-        The result has these for good: it is not for grey images again.
+        The settings in `colour` replace this recipe's, also those that you have changed: change
+        them in the result, or clear `colour`. The result has no `colour`, so it stays as it is for
+        other colour images, and cannot be turned back into a recipe for grey ones.
 
         Raises
         ------

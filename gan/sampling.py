@@ -167,7 +167,8 @@ class Sampler:
 
     def generated(self, inputs: Array) -> np.ndarray:
         """What the generator makes of inputs (N, n_in): float32 (N, ...) in [0, 1], on the host."""
-        n = min(AT_ONCE, NUMBERS_AT_ONCE // pass_size(self.generator, inputs.shape[1:]))
+        fitting = NUMBERS_AT_ONCE // pass_size(self.generator, inputs.shape[1:])
+        n = max(1, min(AT_ONCE, fitting))
         parts = [
             make_images(self.generator, inputs[i : i + n], self.image_range)
             for i in range(0, len(inputs), n)

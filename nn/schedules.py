@@ -118,9 +118,9 @@ class StepSchedule:
 
 @dataclass(frozen=True)
 class InverseSqrtSchedule:
-    """min(1, sqrt(steps / (step + 1))): 1 for `steps` steps, then halved whenever they quadruple.
+    """min(1, sqrt(steps / (step + 1))): 1 for `steps` steps, then 1/2 after 4 times as many.
 
-    It needs no end: at any step, the rate fits a run of about this length.
+    It does not depend on the length of the run, which can end or continue at any step.
 
     Parameters
     ----------

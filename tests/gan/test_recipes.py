@@ -292,7 +292,14 @@ def test_settings_for_colour_take_the_place_of_the_recipes_once():
 def test_a_recipe_that_is_made_for_colour_is_as_it_says():
     recipe = get_recipe("stacked-ours")
     assert recipe.schedule is None and recipe.penalty == ZeroCentered(1.0, every=8)
-    assert recipe.for_images(recipe.image_shape) == recipe
+    own = replace(recipe, colour={"beta1": 0.0})
+    assert own.for_images(own.image_shape) is own
+
+
+@pytest.mark.parametrize("name", ["name", "steps", "make_generator", "pennalty"])
+def test_other_settings_for_colour_are_refused(name):
+    with pytest.raises(RunError, match=f"expected settings of a recipe in colour, got {name}; ch"):
+        replace(get_recipe("conv-clusters"), colour={name: 1})
 
 
 def test_colour_images_take_more_noise():

@@ -131,7 +131,7 @@ def make_step(
     """
     shape = tuple(map(int, image_shape.split("x"))) if image_shape else None
     recipe = get_recipe(recipe_name, shape and (shape[0], shape[1], shape[2]))
-    if name == "jax":  # PyTorch's steps ignore it too, and keep the rate: less work than ours
+    if name == "jax":  # without a schedule, as PyTorch's steps: slightly less work than ours
         recipe = replace(recipe, schedule=None)
     if device == "cpu":
         return ON_CPU[name](recipe)

@@ -40,8 +40,8 @@ def add_tuning(parser: Parser) -> None:
         "--schedule-steps",
         type=positive_int,
         metavar="N",
-        help="end linear and cosine N steps after the warm-up, change step every N steps, or begin "
-        "inverse-sqrt there (default: the run's end, for linear and cosine)",
+        help="end linear and cosine N steps after the warm-up (default: the run's end), change "
+        "step every N steps, or let inverse-sqrt fall after N",
     )
     add(
         "--schedule-factor",

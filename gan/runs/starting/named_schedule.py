@@ -44,12 +44,11 @@ def named_schedule(
     RunError : the settings do not fit together
     """
     if name in (None, "constant"):
-        for option, value in (("schedule-steps", steps), ("schedule-factor", factor)):
+        for option, value, kinds in (
+            ("schedule-steps", steps, "linear, cosine, step or inverse-sqrt"),
+            ("schedule-factor", factor, "linear, cosine or step"),
+        ):
             if value is not None:
-                kinds = "linear, cosine or step"
-                kinds = (
-                    "linear, cosine, step or inverse-sqrt" if option.endswith("steps") else kinds
-                )
                 raise RunError(
                     f"--{option}: expected a schedule of {kinds} with it, got {name or 'none'}; "
                     "name one with --schedule"

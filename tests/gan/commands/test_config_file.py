@@ -117,7 +117,7 @@ def test_a_run_from_a_file(run, tmp_path, monkeypatch):
         ("out = 2020-01-01", "out: expected a text in quotes"),
         (
             "schedule = 'cosin'",
-            "expected one of constant, linear, cosine, step, inverse-sqrt, got ",
+            "schedule: expected one of constant, linear, cosine, step, inverse-sqrt, got ",
         ),
         ("channels = 2", "channels: expected 1 or 3, got 2; write one of them"),
         ("data = 'a'\ndataset = 'mnist'", "expected one of data and dataset, got both; "),

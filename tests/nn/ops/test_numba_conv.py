@@ -13,12 +13,13 @@ from nn.ops.numba.conv_kernels import LARGE  # noqa: E402
 from nn.ops.numba.ops import NumbaOps  # noqa: E402
 
 # (N, H, W, C), (K, kh, kw), stride, padding: enough images for two threads; one image; windows
-# wholly outside the image; pixels in no window
+# wholly outside the image; pixels in no window; one channel
 GEOMETRIES = [
     ((9, 19, 15, 9), (7, 4, 3), (2, 1), (1, 2)),
     ((1, 70, 80, 3), (5, 3, 3), (1, 1), (1, 1)),
     ((5, 12, 11, 40), (4, 2, 2), (1, 3), (4, 5)),
     ((5, 31, 29, 5), (3, 2, 1), (3, 4), (0, 0)),
+    ((25, 31, 28, 1), (5, 2, 2), (1, 1), (0, 0)),
 ]
 
 

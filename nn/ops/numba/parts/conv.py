@@ -189,11 +189,11 @@ def transpose_part(
     for n in range(begin, end):  # whole images, since the windows of two lines overlap
         if C == 1:
             out[n] = b[0]
-            continue
-        pixels = out[n].reshape(-1, C)
-        for i in range(len(pixels)):
-            for c in range(C):
-                pixels[i, c] = b[c]
+        else:
+            pixels = out[n].reshape(-1, C)
+            for i in range(len(pixels)):
+                for c in range(C):
+                    pixels[i, c] = b[c]
     for line in range(begin * P, end * P, at_once):
         n_lines = min(at_once, end * P - line)
         part_of_product(
