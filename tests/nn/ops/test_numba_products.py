@@ -13,7 +13,7 @@ pytest.importorskip("numba")
 
 from nn.ops.numba.ops import NumbaOps  # noqa: E402
 from nn.ops.numba.products import pays_transposed  # noqa: E402
-from nn.ops.numba.threads import BLAS  # noqa: E402
+from nn.ops.numba.threads import BLAS, POOL  # noqa: E402
 
 
 def assert_close(got, want):
@@ -47,6 +47,23 @@ def test_a_product_matches_numpy_and_writes_nothing_else(m, k, n, trans_a, trans
         ops.gemm(a.astype("f"), b.astype("f"), out=whole[1:-1], **options)
         assert_close(whole[1:-1], want + add * around[1:-1])
         assert np.array_equal(whole[[0, -1]], around[[0, -1]])
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("m, k, n", SHAPES)
+def test_each_number_of_a_bias_is_added_to_its_column(monkeypatch, m, k, n, parts):
+    monkeypatch.setattr(POOL, "parts", parts)
+    rng, ops = np.random.default_rng(0), NumbaOps()
+    x, W = rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32)
+    b, around = rng.standard_normal(n, np.float32), rng.standard_normal((m + 2, n), np.float32)
+    called, replayed = around.copy(), around.copy()
+    ops.affine(x, W, b, out=called[1:-1])
+    program = ops.capture(lambda: ops.affine(x, W, b, out=replayed[1:-1]))
+    replayed[...] = around
+    program()
+    assert_close(called[1:-1], x.astype("d") @ W + b)
+    assert np.array_equal(called, replayed)
+    assert np.array_equal(called[[0, -1]], around[[0, -1]])
 
 
 @pytest.mark.parametrize("m, k, n", SHAPES)
