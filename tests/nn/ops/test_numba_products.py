@@ -56,14 +56,10 @@ def test_each_number_of_a_bias_is_added_to_its_column(monkeypatch, m, k, n, part
     rng, ops = np.random.default_rng(0), NumbaOps()
     x, W = rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32)
     b, around = rng.standard_normal(n, np.float32), rng.standard_normal((m + 2, n), np.float32)
-    called, replayed = around.copy(), around.copy()
-    ops.affine(x, W, b, out=called[1:-1])
-    program = ops.capture(lambda: ops.affine(x, W, b, out=replayed[1:-1]))
-    replayed[...] = around
-    program()
-    assert_close(called[1:-1], x.astype("d") @ W + b)
-    assert np.array_equal(called, replayed)
-    assert np.array_equal(called[[0, -1]], around[[0, -1]])
+    whole = around.copy()
+    ops.affine(x, W, b, out=whole[1:-1])
+    assert_close(whole[1:-1], x.astype("d") @ W + b)
+    assert np.array_equal(whole[[0, -1]], around[[0, -1]])
 
 
 @pytest.mark.parametrize("m, k, n", SHAPES)
