@@ -11,6 +11,7 @@ pytest.importorskip("numba")
 from nn.ops.numba import conv as numba_conv  # noqa: E402
 from nn.ops.numba.conv_kernels import LARGE  # noqa: E402
 from nn.ops.numba.ops import NumbaOps  # noqa: E402
+from nn.ops.numba.threads import POOL  # noqa: E402
 
 # (N, H, W, C), (K, kh, kw), stride, padding: enough images for two threads; one image; windows
 # wholly outside the image; pixels in no window; one channel
@@ -25,9 +26,11 @@ GEOMETRIES = [
 
 @pytest.mark.parametrize("block", [1, 20_000, 1 << 20], ids=["a line", "some lines", "all lines"])
 @pytest.mark.parametrize("x_shape, kernels, stride, padding", GEOMETRIES)
+@pytest.mark.parametrize("parts", [1, 3])
 def test_convolutions_match_numpy_for_any_size_of_block(
-    monkeypatch, x_shape, kernels, stride, padding, block
+    monkeypatch, x_shape, kernels, stride, padding, block, parts
 ):
+    monkeypatch.setattr(POOL, "parts", parts)
     monkeypatch.setattr(numba_conv, "BLOCK_BYTES", block)
     rng = np.random.default_rng(0)
     (N, *size, C), (K, *kernel) = x_shape, kernels
