@@ -53,7 +53,7 @@ def clustered(clusters: int, latent_size: int) -> Recipe:
 
 def narrow_discriminator(n_out: int) -> Sequential:
     """The small discriminator; the heads of all clusters see RANK features of its last layer."""
-    return Sequential(*small_discriminator(RANK, DIGITS), Dense(RANK, n_out))
+    return small_discriminator(n_out, DIGITS, features=RANK)
 
 
 def narrow_generator(n_in: int) -> Sequential:

@@ -40,6 +40,8 @@ class Description:
         (C, H, W) of its images, or None if the file does not say.
     class_names
         The names of the labelled classes, or None if the file does not say.
+    clusters_per_image
+        3 for a generator of Stacked MNIST with a cluster for each channel.
     """
 
     latent: Latent
@@ -50,11 +52,13 @@ class Description:
     training: Mapping[str, Any] = field(default_factory=dict)
     image_shape: ImageShape | None = None
     class_names: tuple[str, ...] | None = None
+    clusters_per_image: int = 1
 
     @property
     def n_in(self) -> int:
         """The size of the generator's input: noise and one-hot classes or clusters."""
-        return self.latent.size + (self.classes or len(self.class_prior or ()))
+        n_classes = self.classes or len(self.class_prior or ())
+        return self.latent.size + n_classes * self.clusters_per_image
 
     def to_info(self) -> dict[str, Any]:
         """The dict that `save_weights` writes as `info`."""
@@ -67,6 +71,7 @@ class Description:
             "training": dict(self.training),
             "image_shape": self.image_shape,
             "class_names": self.class_names,
+            "clusters_per_image": self.clusters_per_image,
         }
 
     @classmethod
@@ -98,6 +103,9 @@ class Description:
             raise WeightsError(
                 f"expected shares of at most {MAX_CLASSES} clusters that sum to 1, without classes"
             )
+        per_image = info.get("clusters_per_image", 1)
+        if type(per_image) is not int or per_image not in ((1,) if prior is None else (1, 3)):
+            raise WeightsError(f"expected one cluster for each image, or 3, got {per_image!r:.80}")
         if not -MAX_RANGE < low < high < MAX_RANGE:
             raise WeightsError(
                 f"expected an image range of two rising, finite numbers, got [{low}, {high}]"
@@ -122,6 +130,7 @@ class Description:
             training if isinstance(training, dict) else {},
             None if shape is None else (shape[0], shape[1], shape[2]),
             None if names is None else tuple(names),
+            per_image,
         )
 
 

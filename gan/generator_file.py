@@ -72,6 +72,7 @@ def generator_of(
         description.class_prior,
         image_shape,
         description.class_names,
+        description.clusters_per_image,
     )
     return sampler, description
 

@@ -150,11 +150,16 @@ def small_generator(n_in: int, image_shape: ImageShape, narrowest: int = SMALL_W
 
 
 def small_discriminator(
-    n_out: int, image_shape: ImageShape, narrowest: int = SMALL_WIDTH
+    n_out: int,
+    image_shape: ImageShape,
+    narrowest: int = SMALL_WIDTH,
+    features: int | None = None,
 ) -> Sequential:
     """28x28 -> 14x14 -> 7x7 -> logits, and so for other sizes.
 
-    Without batch norm, which gradient penalties rule out.
+    Without batch norm, which gradient penalties rule out. With hundreds of outputs, one for each
+    cluster, the last layer would be the largest by far, and each cluster's images would teach its
+    own part of it only; `features` puts a layer of so many in front, which all outputs share.
     """
     widths = small_widths(image_shape, narrowest)
     channels, height, width = image_shape
@@ -163,7 +168,9 @@ def small_discriminator(
         layers += [Conv2d(n_from, n_to, 4, stride=2, padding=1), LeakyReLU(0.2)]
     scale = 2 ** len(widths)
     n_last = widths[-1] * (height // scale) * (width // scale)
-    return Sequential(*layers, Flatten(), Dense(n_last, n_out), input_shape=image_shape)
+    sizes = [n_last, features, n_out] if features else [n_last, n_out]
+    dense = [Dense(*pair) for pair in zip(sizes, sizes[1:])]
+    return Sequential(*layers, Flatten(), *dense, input_shape=image_shape)
 
 
 def small_widths(image_shape: ImageShape, narrowest: int = SMALL_WIDTH) -> list[int]:

@@ -55,6 +55,7 @@ class Recipe:
     pack : number of images that D scores at once, stacked as channels (PacGAN)
     classes : number of labelled classes that the networks are conditional on, or 0
     clusters : number of k-means clusters that take the place of labelled classes, or 0
+    clusters_per_image : 3 for Stacked MNIST, each of whose channels has a cluster of its own
     batch_size : images per step
     epochs, steps : length of the run; set exactly one
     """
@@ -85,6 +86,7 @@ class Recipe:
     pack: int = 1
     classes: int = 0
     clusters: int = 0
+    clusters_per_image: int = 1
     batch_size: int = 64
     epochs: int | None = None
     steps: int | None = None
@@ -103,14 +105,19 @@ class Recipe:
         return self.classes or self.clusters
 
     @property
+    def one_hot_size(self) -> int:
+        """The length of an image's one-hot class, or of its one-hot clusters side by side."""
+        return self.num_classes * self.clusters_per_image
+
+    @property
     def n_in(self) -> int:
         """The size of G's input: noise and a one-hot class."""
-        return self.latent.size + self.num_classes
+        return self.latent.size + self.one_hot_size
 
     @property
     def n_out(self) -> int:
         """The number of D's outputs: one per class."""
-        return self.num_classes or 1
+        return self.one_hot_size or 1
 
     @property
     def length(self) -> str:

@@ -37,6 +37,7 @@ from nn import InverseSqrtSchedule, Sigmoid, Tanh
 
 STACKED_DIGITS = SHAPE  # of Stacked MNIST
 COLOUR_WIDTH = 48  # channels next to colour images in the small networks
+FEATURES = 64  # that the discriminator's outputs for many clusters share
 MINUS_ONE_TO_ONE = (-1.0, 1.0)
 ZERO_TO_ONE = (0.0, 1.0)
 
@@ -208,6 +209,24 @@ ALL = [
         ema_decay=0.999,
         fresh_noise=False,
     ),
+    replace(
+        STACKED_DCGAN,
+        name="stacked-clusters",
+        origin="ours: the default's objective and penalty, with clusters of the digits in place of "
+        "classes, one for each channel",
+        make_generator=partial(small_generator, image_shape=STACKED_DIGITS),
+        make_discriminator=partial(
+            small_discriminator, image_shape=STACKED_DIGITS, features=FEATURES
+        ),
+        penalty=ZeroCentered(0.2, every=8),
+        learning_rate=1e-3,
+        beta2=0.99,
+        schedule=InverseSqrtSchedule(4_000),
+        ema_decay=0.999,
+        fresh_noise=False,
+        clusters=100,
+        clusters_per_image=3,
+    ),
     STACKED_DCGAN,
     Recipe(
         name="points",
@@ -229,7 +248,7 @@ ALL = [
 ]
 RECIPES = {recipe.name: recipe for recipe in ALL}
 DEFAULT = CONV_CLUSTERS.name
-STACKED_DEFAULT = "stacked-ours"
+STACKED_DEFAULT = "stacked-clusters"
 POINTS_DEFAULT = "points"
 
 

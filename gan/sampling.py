@@ -88,6 +88,8 @@ class Sampler:
         flat.
     class_names
         The names of the labelled classes. None calls them "0", "1" and so on.
+    clusters_per_image
+        3 for a generator of Stacked MNIST with a cluster for each channel.
     """
 
     generator: Sequential
@@ -97,6 +99,7 @@ class Sampler:
     class_prior: tuple[float, ...] | None = None
     image_shape: ImageShape | None = None
     class_names: tuple[str, ...] | None = None
+    clusters_per_image: int = 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,9 +112,19 @@ class Sampler:
         return self.classes or len(self.class_prior or ())
 
     @property
+    def num_combinations(self) -> int:
+        """The number of classes, or of combinations of an image's clusters; 0 if unconditional."""
+        return self.num_classes**self.clusters_per_image
+
+    @property
+    def one_hot_size(self) -> int:
+        """The length of an image's one-hot class, or of its one-hot clusters side by side."""
+        return self.num_classes * self.clusters_per_image
+
+    @property
     def n_in(self) -> int:
         """The width of the generator's inputs."""
-        return self.latent.size + self.num_classes
+        return self.latent.size + self.one_hot_size
 
     @property
     def made_shape(self) -> ImageShape:
@@ -153,6 +166,41 @@ class Sampler:
         noise = self._noise(count, sequence)
         classes = self._random_classes(count, sequence) if digits is None else digits
         return self._with_classes(noise, classes)
+
+    def one_hot(self, classes: Any) -> np.ndarray:
+        """Rows for the generator that are 1 at the class of each image, and 0 elsewhere.
+
+        Of an image with n clusters a_0, a_1, ..., the number is a_0 + a_1 k + a_2 k^2 + ..., with k
+        the number of clusters, and the row is that of a_0, then that of a_1, and so on.
+
+        Parameters
+        ----------
+        classes
+            Integers (N,) in 0..num_combinations-1.
+
+        Returns
+        -------
+        ndarray
+            bool (N, one_hot_size).
+
+        Raises
+        ------
+        RunError
+            If the generator has no such class.
+        """
+        classes, k, n = np.asarray(classes), self.num_classes, self.clusters_per_image
+        if not ((classes >= 0) & (classes < self.num_combinations)).all():
+            most = self.num_combinations - 1
+            raise RunError(f"digits: expected numbers in 0..{most}, got {classes}")
+        parts = classes[:, None] // k ** np.arange(n) % k
+        return np.equal.outer(parts, np.arange(k)).reshape(len(classes), self.one_hot_size)
+
+    def classes_of(self, one_hot: np.ndarray) -> np.ndarray:
+        """The classes int64 (N,) of the rows of `one_hot`, (N, one_hot_size); 0 without classes."""
+        k, n = self.num_classes, self.clusters_per_image
+        if not k:
+            return np.zeros(len(one_hot), np.int64)
+        return one_hot.reshape(len(one_hot), n, k).argmax(axis=2) @ k ** np.arange(n)
 
     def images(self, inputs: Array) -> np.ndarray:
         """Generate images from inputs (N, n_in), on the host.
@@ -225,7 +273,8 @@ class Sampler:
     def _random_classes(self, count: int, sequence: np.random.SeedSequence) -> np.ndarray:
         """Draw classes uniformly, or clusters from `class_prior`."""
         rng = np.random.default_rng(sequence.spawn(1)[0])
-        return rng.choice(self.num_classes or 1, count, p=self.class_prior)
+        k, n = self.num_classes or 1, self.clusters_per_image
+        return rng.choice(k, (count, n), p=self.class_prior) @ k ** np.arange(n)
 
     def _noise(self, count: int, sequence: np.random.SeedSequence) -> np.ndarray:
         """Draw z (count, latent.size), on the host."""
@@ -237,7 +286,5 @@ class Sampler:
         """Join noise and one-hot classes, on the device."""
         if not self.num_classes:
             return self.generator.ops.asarray(noise)
-        one_hot = np.equal.outer(classes, np.arange(self.num_classes)).astype(noise.dtype)
-        if not one_hot.any(axis=1).all():
-            raise RunError(f"digits: expected numbers in 0..{self.num_classes - 1}, got {classes}")
+        one_hot = self.one_hot(classes).astype(noise.dtype)
         return self.generator.ops.asarray(np.concatenate([noise, one_hot], axis=1))

@@ -97,18 +97,24 @@ class Batches:
         """Raise `RunError` unless the images fit a generator whose images have this shape."""
         check_image_shape(self.image_shape, shape)
 
-    def set_labels(self, labels: np.ndarray | None, num_classes: int) -> None:
+    def set_labels(self, labels: np.ndarray | None, num_classes: int, per_image: int = 1) -> None:
         """Set the classes that `gather` writes.
 
         Parameters
         ----------
         labels : integers in 0..num_classes-1, one for each of the images taken
         num_classes : width of the one-hot rows
+        per_image : how many classes or clusters an image has
 
         Raises
         ------
-        RunError : the labels are anything else
+        RunError : the labels are anything else, or images have more than one
         """
+        if per_image != 1:
+            raise RunError(
+                f"images: expected a recipe with one cluster for each, got {per_image}, which is "
+                "for Stacked MNIST"
+            )
         taken = one_hot(labels, len(self._rows), num_classes)
         if len(taken) < len(self.images):
             whole = np.zeros((len(self.images), num_classes), np.uint8)
@@ -123,7 +129,7 @@ class Batches:
         ----------
         step : counted from 0
         out : images, (batch_size, pixels) of the network's dtype; fewer after `take_share`
-        class_onehot : their classes, (batch_size, num_classes); needs `set_labels` first
+        class_onehot : their one-hot classes, (batch_size, one_hot_size); needs `set_labels` first
         """
         place = step % self.per_epoch
         if place == 0:

@@ -22,6 +22,7 @@ import numpy as np
 from gan.data.batches import check_images
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
+from gan.data.stacked import StackedDigits
 from gan.errors import RunError
 from nn.underflow import quiet
 
@@ -48,9 +49,14 @@ class ClusterIds:
 
 @quiet  # the components of images that hardly vary underflow
 def cluster_ids(images: Any, labels: Any, k: int, seed: Any) -> np.ndarray:
-    """A copy of the ids where `labels` is a `ClusterIds`, else `find_clusters`."""
+    """A copy of the ids where `labels` is a `ClusterIds`, else `find_clusters`.
+
+    Stacked digits are sorted digit by digit.
+    """
     if isinstance(labels, ClusterIds):
         return np.array(labels.ids)
+    if isinstance(images, StackedDigits):
+        return find_clusters(images.digits, k, seed)
     if isinstance(images, Split):
         return find_clusters(images.whole.images, k, seed, images.rows)
     return find_clusters(images.images if isinstance(images, ImageSet) else images, k, seed)

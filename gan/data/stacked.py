@@ -87,13 +87,20 @@ class StackedBatches(Batches):
             )
         super().check_shape((shape[0] // CHANNELS, *shape[1:]))
 
-    def set_labels(self, labels: np.ndarray | None, num_classes: int) -> None:
-        raise RunError(
-            f"stacked digits: expected an unconditional recipe, got {num_classes} classes"
-        )
+    def set_labels(self, labels: np.ndarray | None, num_classes: int, per_image: int = 1) -> None:
+        """As in `Batches`; the labels are those of the digits, (N,)."""
+        if per_image != CHANNELS:
+            raise RunError(
+                "stacked digits: expected an unconditional recipe, or one with a cluster for each "
+                f"of {CHANNELS} channels, got {num_classes} classes for whole images"
+            )
+        super().set_labels(labels, num_classes)
 
     def gather(self, step: int, *, out: Array, class_onehot: Array | None = None) -> None:
-        """Write the batch of a step, counted from 0, into `out`, (batch_size, 3 * pixels)."""
+        """Write the batch of a step, counted from 0, into `out`, (batch_size, 3 * pixels).
+
+        The one-hot clusters of the three channels, if asked for, are side by side.
+        """
         place = step % self.per_epoch
         for c, (order, stream) in enumerate(zip(self._channels, self._streams)):
             if place == 0:
@@ -101,6 +108,10 @@ class StackedBatches(Batches):
             index = order[place * self.batch_size : (place + 1) * self.batch_size][self.share]
             channel = out[:, c * self.digit_pixels : (c + 1) * self.digit_pixels]
             self.ops.gather_rows(self.images, index, self.scale, self.shift, out=channel)
+            if class_onehot is not None:
+                k = class_onehot.shape[1] // CHANNELS
+                part = class_onehot[:, c * k : (c + 1) * k]
+                self.ops.gather_rows(self._class_onehot, index, 1.0, 0.0, out=part)
 
     def orders(self) -> tuple[list[Array], list[Any]]:
         return self._channels, self._streams

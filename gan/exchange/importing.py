@@ -133,5 +133,5 @@ def _description(recipe: Recipe, given: Description | None) -> Description:
     training: Mapping[str, Any] = given.training if given else {}
     return Description(
         *(recipe.latent, recipe.image_range, recipe.classes, prior, recipe.name, training),
-        *(recipe.image_shape, names),
+        *(recipe.image_shape, names, recipe.clusters_per_image),
     )

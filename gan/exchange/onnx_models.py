@@ -24,8 +24,9 @@ def generator_model(sampler: Sampler) -> Any:
     """The ONNX model of a generator with all that drawing needs.
 
     Its inputs are "z", the noise (N, size), and for a generator with classes or clusters also
-    "class", their numbers, int64 (N,). Its output is "images", (N, C, H, W) in [0, 1]. The noise's
-    distribution, the image shape and the classes are JSON in the metadata "byhand".
+    "class", their numbers, int64 (N,); see `Sampler.one_hot`. Its output is "images", (N, C, H, W)
+    in [0, 1]. The noise's distribution, the image shape and the classes are JSON in the metadata
+    "byhand".
 
     Returns
     -------
@@ -76,7 +77,7 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
     made = sampler.made_shape
     taken = discriminator.input_shape or made
     shape = _stacked(taken, made)
-    n_out = sampler.num_classes or 1
+    n_out = sampler.one_hot_size or 1
     if shape is None or discriminator.output_shape(taken) != (n_out,):
         raise WeightsError(
             f"D: expected a discriminator of images {made} with "
@@ -99,9 +100,17 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
 
 def _class_onehot(graph: Graph, sampler: Sampler) -> str:
     """Add the input "class", and return its rows of the identity matrix."""
-    n = sampler.num_classes
-    classes = graph.input("class", (), f"a class or cluster for each image, 0 to {n - 1}", "int64")
-    return graph.node("Gather", graph.constant(np.eye(n, dtype=np.float32)), classes)
+    n, count, per_image = sampler.num_classes, sampler.num_combinations, sampler.clusters_per_image
+    meaning = f"a class or cluster for each image, 0 to {count - 1}"
+    classes = graph.input("class", (), meaning, "int64")
+    rows = graph.constant(np.eye(n, dtype=np.float32))
+    if per_image == 1:
+        return graph.node("Gather", rows, classes)
+    column = graph.node("Reshape", classes, graph.constant([-1, 1]))
+    digits = graph.node("Div", column, graph.constant(n ** np.arange(per_image)))
+    digits = graph.node("Mod", digits, graph.constant([n]))
+    parts = graph.node("Gather", rows, digits)  # (N, per_image, n)
+    return graph.node("Reshape", parts, graph.constant([-1, sampler.one_hot_size]))
 
 
 def _stacked(taken: tuple[int, ...], shape: ImageShape) -> ImageShape | None:
@@ -121,7 +130,11 @@ def _metadata(sampler: Sampler) -> dict[str, str]:
         sampler.class_prior,
         image_shape=sampler.made_shape,
         class_names=sampler.class_names,
+        clusters_per_image=sampler.clusters_per_image,
     )
     info = description.to_info()
-    drawing = ("latent", "classes", "shares", "image_range", "image_shape", "class_names")
+    drawing = (
+        *("latent", "classes", "shares", "image_range"),
+        *("image_shape", "class_names", "clusters_per_image"),
+    )
     return {"byhand": json.dumps({name: info[name] for name in drawing})}

@@ -37,6 +37,7 @@ def save_trained(path: Path, trainer: Trainer, config: Mapping[str, Any]) -> Non
         {**config, "steps_done": trainer.step_count},
         trainer.image_shape,
         trainer.sampler.class_names,
+        recipe.clusters_per_image,
     )
     networks = {"G": trainer.generator_ema, "D": trainer.discriminator}
     save_weights(path, networks, description.to_info())

@@ -55,6 +55,7 @@ def make_sampler(
         prior,
         recipe.image_shape if is_flat else square(made),
         class_names if recipe.classes else None,
+        recipe.clusters_per_image,
     )
 
 

@@ -87,7 +87,7 @@ class TrainableGAN(Uncopyable):
             labels = processes.share(ids)
         self.cluster_ids = labels if recipe.clusters else None
         if recipe.num_classes:
-            self.batches.set_labels(labels, recipe.num_classes)
+            self.batches.set_labels(labels, recipe.num_classes, recipe.clusters_per_image)
 
         self.ema = GeneratorEMA(self.generator, recipe.ema_decay) if recipe.ema_decay else None
         self.adversarial_step = step = AdversarialStep(

@@ -18,7 +18,7 @@ INFO = {
     "image_range": [-1, 1],
     "training": {"seed": 0},
 }
-LATER = {"image_shape": None, "class_names": None}
+LATER = {"image_shape": None, "class_names": None, "clusters_per_image": 1}
 
 
 def test_a_description_is_read_as_written():
@@ -27,6 +27,9 @@ def test_a_description_is_read_as_written():
     assert description.n_in == 13
     more = replace(description, image_shape=(3, 48, 48), class_names=tuple("abcdefghij"))
     assert Description.from_info(json.loads(json.dumps(more.to_info()))) == more
+    stacked = Description(Latent(3), (-1.0, 1.0), class_prior=(0.5, 0.5), clusters_per_image=3)
+    assert Description.from_info(json.loads(json.dumps(stacked.to_info()))) == stacked
+    assert stacked.n_in == 3 + 3 * 2
 
 
 def test_the_names_in_a_file_begin_with_those_of_version_0_1():
@@ -58,6 +61,11 @@ def test_optional_values_may_be_missing():
         ({"shares": [1.5, -0.5]}, "sum to 1"),
         ({"shares": [math.nan]}, "sum to 1"),
         ({"shares": []}, "empty"),
+        *(
+            ({"clusters_per_image": n}, "one cluster for each image")
+            for n in (0, 2, 3.0, True, "3")
+        ),
+        ({"clusters_per_image": 3, "shares": None}, "one cluster for each image"),
         ({"image_shape": [2, 28, 28]}, "expected an image shape"),
         ({"image_shape": [3, 28]}, "expected an image shape"),
         ({"image_shape": [1, 28, 10**9]}, "expected an image shape"),

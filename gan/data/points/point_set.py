@@ -164,7 +164,7 @@ class PointBatches(Batches):
         super().take_share(rank, size)
         self._convert(self.images.dtype)
 
-    def set_labels(self, labels: np.ndarray | None, num_classes: int) -> None:
+    def set_labels(self, labels: np.ndarray | None, num_classes: int, per_image: int = 1) -> None:
         raise RunError(
             f"points: expected a recipe without classes or clusters, got {num_classes}; take the "
             "recipe points"

@@ -55,7 +55,7 @@ class PlayedGenerator:
                 f"{Path(path).name}: expected a generator of images, got one of points; watch its "
                 "run in the view Train"
             )
-        n_logits, D = sampler.num_classes or 1, None
+        n_logits, D = sampler.one_hot_size or 1, None
         if "D" in networks:
             D = without_sigmoid(networks["D"])
             made = sampler.generator.output_shape((sampler.n_in,))
@@ -97,8 +97,7 @@ class PlayedGenerator:
         z, one_hot = inputs[:, : sampler.latent.size], inputs[:, sampler.latent.size :]
         if label is not None:
             return z, np.full(count, label, np.int64)
-        labels = one_hot.argmax(axis=1) if sampler.num_classes else np.zeros(count, np.int64)
-        return z, labels.astype(np.int64)
+        return z, sampler.classes_of(one_hot)
 
     def inputs(self, z: np.ndarray, classes: np.ndarray) -> Array:
         """The generator's inputs, (N, n_in) on its device.
@@ -108,12 +107,12 @@ class PlayedGenerator:
         z
             (N, latent.size).
         classes
-            The class of each image, integers (N,), or the share of each class, (N, num_classes).
+            The class of each image, integers (N,), or the share of each class, (N, one_hot_size).
         """
-        generator, n = self.sampler.generator, self.sampler.num_classes
-        if classes.ndim == 1:
-            classes = np.equal.outer(classes, np.arange(n))
-        parts = [z, classes] if n else [z]
+        generator = self.sampler.generator
+        if classes.ndim == 1 and self.sampler.num_classes:
+            classes = self.sampler.one_hot(classes)
+        parts = [z, classes] if self.sampler.num_classes else [z]
         return generator.ops.asarray(np.concatenate(parts, axis=1).astype(generator.dtype))
 
     def images(self, z: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -153,8 +152,10 @@ class PlayedGenerator:
                 "other weights"
             )
         pictures = as_pictures(np.clip((pixels - low) / (high - low), 0, 1), sampler.made_shape)
-        logit = None if logits is None else float(ops.to_host(logits)[0, label])
-        return as_bytes(pictures)[0], logit
+        if logits is None:
+            return as_bytes(pictures)[0], None
+        mine = sampler.one_hot(np.array([label])) if sampler.num_classes else 1
+        return as_bytes(pictures)[0], float((ops.to_host(logits) * mine).sum())
 
     def walk(self, z: np.ndarray, labels: np.ndarray, steps: int) -> np.ndarray:
         """Images on the closed way from each point to the next, and from the last to the first.
@@ -176,7 +177,9 @@ class PlayedGenerator:
             uint8 (N * steps, ...).
         """
         t = np.linspace(0, 1, steps, endpoint=False, dtype=np.float32)[:, None]
-        one_hot = np.equal.outer(labels, np.arange(self.sampler.num_classes)).astype(np.float32)
+        one_hot = np.zeros((len(z), 0), np.float32)
+        if self.sampler.num_classes:
+            one_hot = self.sampler.one_hot(labels).astype(np.float32)
         noise, classes = [], []
         for k in range(len(z)):
             after = (k + 1) % len(z)

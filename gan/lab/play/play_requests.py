@@ -65,7 +65,7 @@ class PlayRequests:
         """What the page needs to know of a generator, with a picture of each class."""
         played = self.played(message)
         generator, sampler = played.generator, played.generator.sampler
-        size, n = sampler.latent.size, sampler.num_classes
+        size, n = sampler.latent.size, sampler.num_combinations
         pictured = np.arange(min(n, MOST_CLASSES))
         middle = np.zeros((max(len(pictured), 1), size), np.float32)
         about = generator.description
@@ -74,7 +74,7 @@ class PlayRequests:
             "distribution": sampler.latent.distribution,
             "classes": n,
             "labelled": bool(sampler.classes),
-            "class_names": list(sampler.names) or [str(k) for k in range(n)],
+            "class_names": list(sampler.names),
             "pictured": len(pictured),
             "logits": generator.discriminator is not None,
             "digits": generator.are_digits,
@@ -171,7 +171,7 @@ class PlayRequests:
 
     def label(self, message: Message, played: PlayedGenerator) -> int:
         """The class or cluster in a message."""
-        return message.whole("label", 0, max(played.sampler.num_classes - 1, 0))
+        return message.whole("label", 0, max(played.sampler.num_combinations - 1, 0))
 
     def points(
         self, message: Message, played: PlayedGenerator, most: int
@@ -180,5 +180,5 @@ class PlayRequests:
         z = message.numbers("z", (-1, played.sampler.latent.size), Z_BOUND)
         if not 1 <= len(z) <= most:
             raise RunError(f"z: expected 1 to {most} points, got {len(z)}; reload the page")
-        most_label = max(played.sampler.num_classes - 1, 0)
+        most_label = max(played.sampler.num_combinations - 1, 0)
         return z, message.wholes("labels", len(z), 0, most_label)

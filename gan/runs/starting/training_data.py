@@ -181,11 +181,11 @@ def _stacked(
     recipe: Recipe,
 ) -> TrainingData:
     """Triples of MNIST's digits."""
-    if recipe.num_classes:
+    if recipe.num_classes and recipe.clusters_per_image == 1:
         known = ", ".join(recipes_for(STACKED_DIGITS))
         raise RunError(
-            f"recipe {recipe.name}: expected one without classes or clusters for {STACKED}, "
-            f"got {recipe.num_classes}; take one of {known}"
+            f"recipe {recipe.name}: expected one without classes or clusters of whole images for "
+            f"{STACKED}, got {recipe.num_classes}; take one of {known}"
         )
     digits, _ = _digits("mnist", data_dir, quiet, checkpoint)
     stacked = StackedDigits(digits, random_triples(len(digits), N_TRIPLES, config["seed"]))

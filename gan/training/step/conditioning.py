@@ -23,7 +23,7 @@ class Conditioning(Uncopyable):
     Attributes
     ----------
     inputs : G's input, (n, n_in)
-    labels : its columns with the one-hot classes of the batch, (n, num_classes); None without
+    labels : its columns with the one-hot classes of the batch, (n, one_hot_size); None without
     class_onehot : the same for each logit, real then generated, (2 n_logits, outputs of D)
     """
 
@@ -55,21 +55,21 @@ class Conditioning(Uncopyable):
 class ClassConditioning(Conditioning):
     """G is given the class beside the noise; D has one output for each class.
 
-    The logit of an image of class k is D_k.
+    The logit of an image of class k is D_k; that of an image with several clusters is their sum.
     """
 
     def __init__(
-        self, ops: Any, dtype: Any, latent: Latent, n: int, n_logits: int, num_classes: int
+        self, ops: Any, dtype: Any, latent: Latent, n: int, n_logits: int, one_hot_size: int
     ) -> None:
         super().__init__(ops, dtype, latent, n, n_logits)
         self.ops, self.n_logits = ops, n_logits
-        self.inputs = ops.empty((n, latent.size + num_classes), dtype)
+        self.inputs = ops.empty((n, latent.size + one_hot_size), dtype)
         self.labels = self.inputs[:, latent.size :]
-        self.class_onehot = ops.empty((2 * n_logits, num_classes), dtype)
-        self._selected = ops.empty((2 * n_logits, num_classes), dtype)
-        self._doutputs = ops.empty((2 * n_logits, num_classes), dtype)
+        self.class_onehot = ops.empty((2 * n_logits, one_hot_size), dtype)
+        self._selected = ops.empty((2 * n_logits, one_hot_size), dtype)
+        self._doutputs = ops.empty((2 * n_logits, one_hot_size), dtype)
         self._logits = ops.empty((2 * n_logits, 1), dtype)
-        self._ones = ops.empty((num_classes, 1), dtype)
+        self._ones = ops.empty((one_hot_size, 1), dtype)
         ops.fill_(self._ones, 1)
 
     def begin_step(self) -> None:
@@ -96,5 +96,5 @@ def make_conditioning(recipe: Recipe, ops: Any, dtype: Any) -> Conditioning:
     n = recipe.batch_size
     settings = ops, dtype, recipe.latent, n, n // recipe.pack
     if recipe.num_classes:
-        return ClassConditioning(*settings, recipe.num_classes)
+        return ClassConditioning(*settings, recipe.one_hot_size)
     return Conditioning(*settings)

@@ -21,7 +21,8 @@ from tests.support.small import assert_refused, command, example  # noqa: F401
 train, evaluate, predict = example("train_mnist_gan"), example("evaluate"), example("predict")
 N_SAMPLES = 12
 STACKED = "--dataset", "stacked-mnist", "--quiet"
-QUICK = *STACKED, "--recipe", "tiny", "--device", "numpy"
+CPU = *STACKED, "--device", "numpy"
+QUICK = *CPU, "--recipe", "tiny"
 
 
 @pytest.fixture
@@ -47,13 +48,16 @@ def run(command, monkeypatch):  # noqa: F811
         ),
     )
     monkeypatch.setitem(RECIPES, "tiny", tiny)
+    clusters = replace(tiny, name="tiny-clusters", clusters=4, clusters_per_image=3)
+    monkeypatch.setitem(RECIPES, "tiny-clusters", clusters)
     command.labels = labels
     return command
 
 
-def test_a_run_resumes_and_its_modes_are_counted(run, tmp_path):
-    assert run(train, *QUICK, "--steps", 4, "--out", "whole") == (0, "", "")
-    assert run(train, *QUICK, "--steps", 2, "--out", "parts") == (0, "", "")
+@pytest.mark.parametrize("recipe", ["tiny", "tiny-clusters"])
+def test_a_run_resumes_and_its_modes_are_counted(recipe, run, tmp_path):
+    assert run(train, *CPU, "--recipe", recipe, "--steps", 4, "--out", "whole") == (0, "", "")
+    assert run(train, *CPU, "--recipe", recipe, "--steps", 2, "--out", "parts") == (0, "", "")
     assert run(train, "--resume", "parts", "--steps", 4, "--quiet") == (0, "", "")
     ends = [read_checkpoint(f"{name}/checkpoint.npz") for name in ("whole", "parts")]
     for name, array in ends[0].arrays.items():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import DataError, RunError
@@ -13,6 +14,7 @@ from gan.evaluation import stacked_modes
 from gan.evaluation.feature_extractor import load_feature_extractor
 from gan.evaluation.stacked_modes import classify_triples, modes, sample_triples, table
 from gan.images import GAP, SCALE, grid
+from gan.latent import Latent
 from gan.recipes import RECIPES, STACKED_DIGITS, recipes_for
 from gan.training.checks import has_batchnorm
 from gan.training.trainer import Trainer
@@ -151,9 +153,67 @@ def test_invalid_settings_are_refused(settings, words):
         batches(**{"images": digits(N_DIGITS, 6), **settings})
 
 
-def test_classes_are_refused():
-    with pytest.raises(RunError, match="stacked digits: expected an unconditional recipe, got 10"):
-        batches(digits(N_DIGITS, 6)).set_labels(np.zeros(N_DIGITS, int), 10)
+def test_classes_of_whole_images_are_refused():
+    with pytest.raises(
+        RunError, match="stacked digits: expected an unconditional recipe, .* got 9"
+    ):
+        batches(digits(N_DIGITS, 6)).set_labels(np.zeros(N_DIGITS, int), 9)
+
+
+def test_each_channel_has_the_cluster_of_its_digit():
+    # a digit's pixels and its cluster both tell which digit it is
+    images = np.repeat(np.arange(N_DIGITS, dtype=np.uint8)[:, np.newaxis], 6, axis=1)
+    source = batches(images)
+    source.set_labels(np.arange(N_DIGITS), N_DIGITS, 3)
+    out = OPS.empty((BATCH, source.n_pixels), "float32")
+    onehot = OPS.empty((BATCH, 3 * N_DIGITS), "float32")
+    for step in range(2 * source.per_epoch):
+        source.gather(step, out=out, class_onehot=onehot)
+        assert np.array_equal(onehot.reshape(BATCH, 3, -1).argmax(axis=2), out[:, ::6])
+        assert (onehot.sum(axis=1) == 3).all()
+
+
+def test_several_clusters_are_for_stacked_digits_alone():
+    recipe = replace(RECIPES["conv-clusters"], clusters=2, clusters_per_image=3)
+    with pytest.raises(
+        RunError, match="images: expected a recipe with one cluster for each, got 3"
+    ):
+        Trainer(recipe, digits(64))
+
+
+def test_clusters_are_those_of_the_digits_and_drawn_for_each_channel():
+    recipe = replace(TINY, name="tiny-clusters", clusters=4, clusters_per_image=3, latent=Latent(5))
+    t = trainer(recipe, seed=3)
+    assert t.cluster_ids.shape == (N_DIGITS,) and set(t.cluster_ids) <= set(range(4))
+    again = trainer(recipe, seed=3, labels=ClusterIds(t.cluster_ids))
+    for each in (t, again):
+        each.fit(steps=2)
+    assert weights(t) == weights(again)
+
+    sampler = t.sampler
+    assert (sampler.n_in, sampler.one_hot_size, sampler.num_combinations) == (17, 12, 64)
+    assert t.discriminator.output_shape((3, 28, 28)) == (12,)
+    drawn = sampler.inputs(4000, 1)[:, 5:].reshape(4000, 3, 4)
+    assert (drawn.sum(axis=2) == 1).all()
+    shares = np.bincount(t.cluster_ids, minlength=4) / N_DIGITS
+    assert np.allclose(drawn.mean(axis=0), shares, atol=0.04)  # 5 standard deviations
+    both = drawn[:, 0].T @ drawn[:, 1] / 4000
+    assert np.allclose(both, np.outer(shares, shares), atol=0.04)  # independent
+
+
+def test_the_logit_of_stacked_digits_is_the_sum_over_their_clusters():
+    recipe = replace(TINY, name="tiny-clusters", clusters=4, clusters_per_image=3)
+    step = trainer(recipe).adversarial_step
+    conditioning, rows = step.conditioning, slice(0, BATCH)
+    conditioning.labels[:] = np.tile(np.eye(4, dtype=np.float32)[[2, 0, 1]].ravel(), (BATCH, 1))
+    conditioning.begin_step()
+    outputs = np.random.default_rng(0).random((BATCH, 12), np.float32)
+    logits = conditioning.logits(outputs, rows)
+    assert np.allclose(logits[:, 0], outputs[:, 2] + outputs[:, 4] + outputs[:, 9])
+    dlogits = np.random.default_rng(1).random((BATCH, 1), np.float32)
+    gradient = conditioning.backward(dlogits, rows)
+    assert np.array_equal(gradient[:, [2, 4, 9]], np.repeat(dlogits, 3, axis=1))
+    assert gradient.sum() == pytest.approx(3 * dlogits.sum())
 
 
 def test_random_triples_are_uniform_and_independent():

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gan.classifier.network import probabilities
+from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import RunError
 from gan.evaluation.feature_extractor import load_feature_extractor
 from gan.generator_file import load_sampler
@@ -20,10 +21,13 @@ from gan.lab.play.generator import PlayedGenerator
 from gan.lab.play.neighbours import NearestImages
 from gan.lab.play.search import STEPS, NoiseSearch
 from gan.latent import Latent
-from nn import Sequential, Sigmoid
+from gan.recipes import STACKED_DIGITS
+from gan.runs.weights import save_trained
+from gan.training.trainer import Trainer
+from nn import Dense, Flatten, Reshape, Sequential, Sigmoid, Tanh
 from nn.ops import get_ops
 from tests.support.lab import BY_CLASS, DIGITS, RUN_WEIGHTS, SHIPPED, decode, make_lab, make_run
-from tests.support.small import TINY, held
+from tests.support.small import TINY, digits, held
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +266,32 @@ def test_damaged_weights_are_an_error_and_changed_ones_are_read_again(tmp_path):
 
 def test_a_message_names_an_optional_field():
     assert not Message('{"kind": "k", "id": 1, "a": null}').optional("a")
+
+
+def test_stacked_digits_with_a_cluster_for_each_channel_are_played(tmp_path):
+    recipe = replace(
+        TINY,
+        image_shape=STACKED_DIGITS,
+        make_generator=lambda n_in: Sequential(Dense(n_in, 3 * 784), Reshape((3, 28, 28)), Tanh()),
+        make_discriminator=lambda n_out: Sequential(
+            Flatten(), Dense(3 * 784, n_out), input_shape=(3, 28, 28)
+        ),
+        clusters=4,
+        clusters_per_image=3,
+    )
+    stacked = StackedDigits(digits(40), random_triples(40, 64, 0))
+    save_trained(tmp_path / "weights.npz", Trainer(recipe, stacked, seed=0), {})
+    generator = PlayedGenerator.load(tmp_path / "weights.npz", get_ops("numpy"))
+    sampler = generator.sampler
+
+    z, labels = generator.draw(50, 1, None)
+    assert labels.max() > 4 and len(set(labels)) > 10  # of 4^3
+    drawn = sampler.images(sampler.inputs(50, 1))
+    assert np.array_equal(generator.images(z, labels), np.rint(255 * drawn))
+    image, logit = generator.image_and_logit(z[:1], int(labels[0]))
+    assert np.array_equal(image, generator.images(z[:1], labels[:1])[0])
+    outputs = generator.discriminator(sampler.generator(generator.inputs(z[:1], labels[:1])))
+    channels = [labels[0] // 4**c % 4 for c in range(3)]
+    assert logit == pytest.approx(sum(outputs[0, 4 * c + k] for c, k in enumerate(channels)))
+    walk = generator.walk(z[:2], labels[:2], 3)
+    assert np.array_equal(walk[[0, 3]], generator.images(z[:2], labels[:2]))
