@@ -31,7 +31,8 @@ class Description:
     classes
         Number of labelled classes that it is conditional on, or 0.
     class_prior
-        For a generator trained with clusters: the probability of each, summing to 1.
+        For a generator trained with clusters: the probability of each, summing to 1; with labelled
+        classes, that of each class's clusters in turn.
     recipe
         The name of the recipe, or None if the file does not name it.
     training
@@ -57,7 +58,7 @@ class Description:
     @property
     def n_in(self) -> int:
         """The size of the generator's input: noise and one-hot classes or clusters."""
-        n_classes = self.classes or len(self.class_prior or ())
+        n_classes = len(self.class_prior or ()) or self.classes
         return self.latent.size + n_classes * self.clusters_per_image
 
     def to_info(self) -> dict[str, Any]:
@@ -99,9 +100,11 @@ class Description:
             )
         if not isinstance(classes, int) or not 0 <= classes <= MAX_CLASSES:
             raise WeightsError(f"expected a number of classes up to {MAX_CLASSES}, got {classes!r}")
-        if prior is not None and (classes or len(prior) > MAX_CLASSES or not sums_to_1):
+        is_divided = prior is None or len(prior) % max(classes, 1) == 0
+        if prior is not None and (len(prior) > MAX_CLASSES or not (sums_to_1 and is_divided)):
             raise WeightsError(
-                f"expected shares of at most {MAX_CLASSES} clusters that sum to 1, without classes"
+                f"expected shares of at most {MAX_CLASSES} clusters that sum to 1, as many for "
+                "each class"
             )
         per_image = info.get("clusters_per_image", 1)
         if type(per_image) is not int or per_image not in ((1,) if prior is None else (1, 3)):

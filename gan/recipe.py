@@ -54,7 +54,8 @@ class Recipe:
     fresh_noise : whether G's update generates new images instead of reusing those of D's update
     pack : number of images that D scores at once, stacked as channels (PacGAN)
     classes : number of labelled classes that the networks are conditional on, or 0
-    clusters : number of k-means clusters that take the place of labelled classes, or 0
+    clusters : number of k-means clusters that take the place of labelled classes, or into which
+        each of these is divided; or 0
     clusters_per_image : 3 for Stacked MNIST, each of whose channels has a cluster of its own
     batch_size : images per step
     epochs, steps : length of the run; set exactly one
@@ -101,8 +102,8 @@ class Recipe:
 
     @property
     def num_classes(self) -> int:
-        """The number of labelled classes or of clusters; 0 if unconditional."""
-        return self.classes or self.clusters
+        """The number of clusters or, without them, of labelled classes; 0 if unconditional."""
+        return max(self.classes, 1) * self.clusters or self.classes
 
     @property
     def one_hot_size(self) -> int:

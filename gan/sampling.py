@@ -11,6 +11,7 @@ import nn  # noqa: F401  before NumPy: it limits how long OpenBLAS's idle thread
 # isort: split
 import numpy as np
 
+from gan.condition import Condition
 from gan.data.image_shapes import ImageShape
 from gan.errors import RunError
 from gan.images import as_pictures
@@ -82,7 +83,8 @@ class Sampler:
     classes
         Number of labelled classes that it is conditional on, or 0.
     class_prior
-        For a generator trained with clusters: the probability of each, summing to 1.
+        For a generator trained with clusters: the probability of each, summing to 1. With labelled
+        classes, as many clusters are of class 0, then as many of class 1, and so on.
     image_shape
         (C, H, W) of its images. None takes the shape of its output, or a square in grey if that is
         flat.
@@ -107,24 +109,14 @@ class Sampler:
         return self.class_names or tuple(map(str, range(self.classes)))
 
     @property
-    def num_classes(self) -> int:
-        """The number of classes or clusters; 0 if unconditional."""
-        return self.classes or len(self.class_prior or ())
-
-    @property
-    def num_combinations(self) -> int:
-        """The number of classes, or of combinations of an image's clusters; 0 if unconditional."""
-        return self.num_classes**self.clusters_per_image
-
-    @property
-    def one_hot_size(self) -> int:
-        """The length of an image's one-hot class, or of its one-hot clusters side by side."""
-        return self.num_classes * self.clusters_per_image
+    def condition(self) -> Condition:
+        """The classes and clusters that the generator is told."""
+        return Condition(self.classes, self.class_prior, self.clusters_per_image)
 
     @property
     def n_in(self) -> int:
         """The width of the generator's inputs."""
-        return self.latent.size + self.one_hot_size
+        return self.latent.size + self.condition.size
 
     @property
     def made_shape(self) -> ImageShape:
@@ -142,8 +134,8 @@ class Sampler:
             An int or a `numpy.random.SeedSequence`; equal seeds give equal inputs. None takes a
             new seed each time.
         digits
-            The class of each image, integers (count,). None draws them, uniformly or from
-            `class_prior`.
+            The class of each image, integers (count,); a cluster of the class is drawn from
+            `class_prior`. None draws the classes too, uniformly or from `class_prior`.
 
         Returns
         -------
@@ -164,43 +156,11 @@ class Sampler:
             seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         )
         noise = self._noise(count, sequence)
-        classes = self._random_classes(count, sequence) if digits is None else digits
-        return self._with_classes(noise, classes)
-
-    def one_hot(self, classes: Any) -> np.ndarray:
-        """Rows for the generator that are 1 at the class of each image, and 0 elsewhere.
-
-        Of an image with n clusters a_0, a_1, ..., the number is a_0 + a_1 k + a_2 k^2 + ..., with k
-        the number of clusters, and the row is that of a_0, then that of a_1, and so on.
-
-        Parameters
-        ----------
-        classes
-            Integers (N,) in 0..num_combinations-1.
-
-        Returns
-        -------
-        ndarray
-            bool (N, one_hot_size).
-
-        Raises
-        ------
-        RunError
-            If the generator has no such class.
-        """
-        classes, k, n = np.asarray(classes), self.num_classes, self.clusters_per_image
-        if not ((classes >= 0) & (classes < self.num_combinations)).all():
-            most = self.num_combinations - 1
-            raise RunError(f"digits: expected numbers in 0..{most}, got {classes}")
-        parts = classes[:, None] // k ** np.arange(n) % k
-        return np.equal.outer(parts, np.arange(k)).reshape(len(classes), self.one_hot_size)
-
-    def classes_of(self, one_hot: np.ndarray) -> np.ndarray:
-        """The classes int64 (N,) of the rows of `one_hot`, (N, one_hot_size); 0 without classes."""
-        k, n = self.num_classes, self.clusters_per_image
-        if not k:
-            return np.zeros(len(one_hot), np.int64)
-        return one_hot.reshape(len(one_hot), n, k).argmax(axis=2) @ k ** np.arange(n)
+        rng = np.random.default_rng(sequence.spawn(1)[0])
+        told = self.condition
+        numbers = told.random(count, rng) if digits is None else told.of_classes(digits, rng)
+        one_hot = told.one_hot(numbers).astype(noise.dtype)
+        return self.generator.ops.asarray(np.concatenate([noise, one_hot], axis=1))
 
     def images(self, inputs: Array) -> np.ndarray:
         """Generate images from inputs (N, n_in), on the host.
@@ -270,21 +230,8 @@ class Sampler:
             walk[:, size:] = (1 - t) * start[size:] + t * end[size:]
         return ops.asarray(inputs.reshape(rows * columns, -1))
 
-    def _random_classes(self, count: int, sequence: np.random.SeedSequence) -> np.ndarray:
-        """Draw classes uniformly, or clusters from `class_prior`."""
-        rng = np.random.default_rng(sequence.spawn(1)[0])
-        k, n = self.num_classes or 1, self.clusters_per_image
-        return rng.choice(k, (count, n), p=self.class_prior) @ k ** np.arange(n)
-
     def _noise(self, count: int, sequence: np.random.SeedSequence) -> np.ndarray:
         """Draw z (count, latent.size), on the host."""
         ops = self.generator.ops
         z = ops.empty((count, self.latent.size), self.generator.dtype)
         return ops.to_host(self.latent.draw_(z, ops.stream(sequence)))
-
-    def _with_classes(self, noise: np.ndarray, classes: Any) -> Array:
-        """Join noise and one-hot classes, on the device."""
-        if not self.num_classes:
-            return self.generator.ops.asarray(noise)
-        one_hot = self.one_hot(classes).astype(noise.dtype)
-        return self.generator.ops.asarray(np.concatenate([noise, one_hot], axis=1))

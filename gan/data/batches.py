@@ -204,6 +204,12 @@ def how_to_convert(images: Any) -> str:
 
 def one_hot(labels: Any, n: int, num_classes: int) -> np.ndarray:
     """n integer labels in 0..num_classes-1 -> uint8 (n, num_classes), 1 at the label, else 0."""
+    labels = checked_labels(labels, n, num_classes)
+    return (labels[:, None] == np.arange(num_classes)).astype(np.uint8)
+
+
+def checked_labels(labels: Any, n: int, num_classes: int) -> np.ndarray:
+    """The labels as an array; `RunError` unless they are n integers in 0..num_classes-1."""
     given, labels = labels, np.asarray(labels)
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
         got = f"{labels.dtype} {labels.shape}"
@@ -217,4 +223,4 @@ def one_hot(labels: Any, n: int, num_classes: int) -> np.ndarray:
         raise RunError(
             f"labels: expected classes in 0..{num_classes - 1}, got {labels.min()}..{labels.max()}"
         )
-    return (labels[:, None] == np.arange(num_classes)).astype(np.uint8)
+    return labels

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.data.batches import check_images
+from gan.data.batches import check_images, checked_labels
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
 from gan.data.stacked import StackedDigits
@@ -48,18 +48,29 @@ class ClusterIds:
 
 
 @quiet  # the components of images that hardly vary underflow
-def cluster_ids(images: Any, labels: Any, k: int, seed: Any) -> np.ndarray:
+def cluster_ids(images: Any, labels: Any, k: int, seed: Any, classes: int = 0) -> np.ndarray:
     """A copy of the ids where `labels` is a `ClusterIds`, else `find_clusters`.
 
-    Stacked digits are sorted digit by digit.
+    Stacked digits are sorted digit by digit. With labelled classes, each class is sorted into k
+    clusters of its own, and those of class c are numbered from c k on.
     """
     if isinstance(labels, ClusterIds):
         return np.array(labels.ids)
+    rows = None
     if isinstance(images, StackedDigits):
-        return find_clusters(images.digits, k, seed)
-    if isinstance(images, Split):
-        return find_clusters(images.whole.images, k, seed, images.rows)
-    return find_clusters(images.images if isinstance(images, ImageSet) else images, k, seed)
+        images = images.digits
+    elif isinstance(images, Split):
+        images, rows = images.whole.images, images.rows
+    elif isinstance(images, ImageSet):
+        images = images.images
+    if not classes:
+        return find_clusters(images, k, seed, rows)
+    rows = np.arange(len(images)) if rows is None else rows
+    labels = checked_labels(labels, len(rows), classes)
+    ids = np.empty(len(rows), np.int64)
+    for c in np.unique(labels):
+        ids[labels == c] = c * k + find_clusters(images, k, seed, rows[labels == c])
+    return ids
 
 
 def find_clusters(

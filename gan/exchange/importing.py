@@ -100,7 +100,8 @@ def _adapted(recipe: Recipe, given: Description | None, image_shape: ImageShape 
         if recipe.classes and given.classes:
             recipe = replace(recipe, classes=given.classes)
         if recipe.clusters and given.class_prior:
-            recipe = replace(recipe, clusters=len(given.class_prior))
+            clusters = len(given.class_prior) // max(recipe.classes, 1)
+            recipe = replace(recipe, clusters=clusters)
     return recipe.for_images(image_shape or recipe.image_shape)
 
 
@@ -128,7 +129,8 @@ def _description(recipe: Recipe, given: Description | None) -> Description:
     """What the weights file says; clusters of unknown sizes are taken as equally likely."""
     prior: tuple[float, ...] | None = None
     if recipe.clusters:
-        prior = (given and given.class_prior) or (1 / recipe.clusters,) * recipe.clusters
+        n = recipe.num_classes
+        prior = (given and given.class_prior) or (1 / n,) * n
     names = given.class_names if given and recipe.classes else None
     training: Mapping[str, Any] = given.training if given else {}
     return Description(

@@ -24,7 +24,7 @@ def generator_model(sampler: Sampler) -> Any:
     """The ONNX model of a generator with all that drawing needs.
 
     Its inputs are "z", the noise (N, size), and for a generator with classes or clusters also
-    "class", their numbers, int64 (N,); see `Sampler.one_hot`. Its output is "images", (N, C, H, W)
+    "class", their numbers, int64 (N,); see `gan.condition`. Its output is "images", (N, C, H, W)
     in [0, 1]. The noise's distribution, the image shape and the classes are JSON in the metadata
     "byhand".
 
@@ -41,7 +41,7 @@ def generator_model(sampler: Sampler) -> Any:
     latent, (low, high) = sampler.latent, sampler.image_range
     noise = f"noise, each element from {DENSITIES[latent.distribution]}"
     x = graph.input("z", (latent.size,), noise)
-    if sampler.num_classes:
+    if sampler.condition.k:
         x = graph.node("Concat", x, _class_onehot(graph, sampler), axis=1)
     y = graph.layer(G, x, (sampler.n_in,))
     y = graph.node("Sub", y, graph.constant(np.float32(low)))
@@ -77,7 +77,7 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
     made = sampler.made_shape
     taken = discriminator.input_shape or made
     shape = _stacked(taken, made)
-    n_out = sampler.one_hot_size or 1
+    n_out = sampler.condition.size or 1
     if shape is None or discriminator.output_shape(taken) != (n_out,):
         raise WeightsError(
             f"D: expected a discriminator of images {made} with "
@@ -91,7 +91,7 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
     if taken != shape:
         x = graph.node("Reshape", x, graph.constant([0, *taken]))
     y = graph.layer(discriminator, x, taken)
-    if sampler.num_classes:  # sum_k onehot_k D_k
+    if sampler.condition.k:  # sum_k onehot_k D_k
         selected = graph.node("Mul", y, _class_onehot(graph, sampler))
         y = graph.node("ReduceSum", selected, graph.constant([1]), keepdims=1)
     graph.output("score", y, (1,), "the output of D for each image")
@@ -100,7 +100,7 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
 
 def _class_onehot(graph: Graph, sampler: Sampler) -> str:
     """Add the input "class", and return its rows of the identity matrix."""
-    n, count, per_image = sampler.num_classes, sampler.num_combinations, sampler.clusters_per_image
+    n, count, per_image = sampler.condition.k, sampler.condition.count, sampler.clusters_per_image
     meaning = f"a class or cluster for each image, 0 to {count - 1}"
     classes = graph.input("class", (), meaning, "int64")
     rows = graph.constant(np.eye(n, dtype=np.float32))
@@ -110,7 +110,7 @@ def _class_onehot(graph: Graph, sampler: Sampler) -> str:
     digits = graph.node("Div", column, graph.constant(n ** np.arange(per_image)))
     digits = graph.node("Mod", digits, graph.constant([n]))
     parts = graph.node("Gather", rows, digits)  # (N, per_image, n)
-    return graph.node("Reshape", parts, graph.constant([-1, sampler.one_hot_size]))
+    return graph.node("Reshape", parts, graph.constant([-1, sampler.condition.size]))
 
 
 def _stacked(taken: tuple[int, ...], shape: ImageShape) -> ImageShape | None:

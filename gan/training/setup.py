@@ -44,7 +44,7 @@ def make_sampler(
     class_names: tuple[str, ...] | None,
 ) -> Sampler:
     """The recipe's sampler, which draws clusters as often as they occur in the training images."""
-    prior = None if cluster_ids is None else class_prior(cluster_ids, recipe.clusters)
+    prior = None if cluster_ids is None else class_prior(cluster_ids, recipe.num_classes)
     made = generator.output_shape((recipe.n_in,))
     is_flat = made == (math.prod(recipe.image_shape),)
     return Sampler(

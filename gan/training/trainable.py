@@ -82,7 +82,7 @@ class TrainableGAN(Uncopyable):
             ids = (
                 None
                 if processes.rank
-                else cluster_ids(images, labels, recipe.clusters, cluster_seed)
+                else cluster_ids(images, labels, recipe.clusters, cluster_seed, recipe.classes)
             )
             labels = processes.share(ids)
         self.cluster_ids = labels if recipe.clusters else None

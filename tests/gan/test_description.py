@@ -57,7 +57,7 @@ def test_optional_values_may_be_missing():
         ({"image_range": [1]}, "unpack"),
         ({"classes": MAX_CLASSES + 1, "shares": None}, "classes up to 1000"),
         ({"classes": "many", "shares": None}, "classes up to 1000"),
-        ({"classes": 2}, "without classes"),
+        ({"classes": 3}, "as many for each class"),
         ({"shares": [1.5, -0.5]}, "sum to 1"),
         ({"shares": [math.nan]}, "sum to 1"),
         ({"shares": []}, "empty"),

@@ -12,7 +12,7 @@ from gan.errors import RunError
 from gan.generator_file import load_sampler
 from gan.latent import Latent
 from gan.sampling import Sampler, make_images
-from nn import Dense, Reshape, Sequential, Tanh, WeightsError, save_weights
+from nn import Dense, Sequential, Tanh, WeightsError, save_weights
 from tests.support.small import TINY, TINY_BATCHNORM, trainer
 
 INFO = {"latent": {"size": 4, "distribution": "normal"}, "image_range": [-1, 1]}
@@ -226,20 +226,3 @@ def test_invalid_number_of_classes_is_refused(tmp_path, classes):
     save_weights(tmp_path / "w.npz", {"G": class_sampler().generator}, {**INFO, "classes": classes})
     with pytest.raises(WeightsError, match="does not say how to sample"):
         load_sampler(tmp_path / "w.npz")
-
-
-def test_a_class_number_stands_for_the_clusters_of_all_channels():
-    G = Sequential(Dense(2 + 6, 3 * 4), Reshape((3, 2, 2))).build(seed=0)
-    s = Sampler(G, Latent(2), (-1, 1), class_prior=(0.75, 0.25), clusters_per_image=3)
-    assert (s.num_classes, s.num_combinations, s.one_hot_size, s.n_in) == (2, 8, 6, 8)
-    every = s.one_hot(np.arange(8))
-    assert every[[0, 1, 4, 6]].astype(int).tolist() == [
-        [1, 0, 1, 0, 1, 0],
-        [0, 1, 1, 0, 1, 0],
-        [1, 0, 1, 0, 0, 1],
-        [1, 0, 0, 1, 0, 1],
-    ]
-    assert np.array_equal(s.classes_of(every), np.arange(8))
-    for number in (-1, 8):
-        with pytest.raises(RunError, match=r"digits: expected numbers in 0\.\.7"):
-            s.one_hot(np.array([0, number]))

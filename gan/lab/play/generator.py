@@ -55,7 +55,7 @@ class PlayedGenerator:
                 f"{Path(path).name}: expected a generator of images, got one of points; watch its "
                 "run in the view Train"
             )
-        n_logits, D = sampler.one_hot_size or 1, None
+        n_logits, D = sampler.condition.size or 1, None
         if "D" in networks:
             D = without_sigmoid(networks["D"])
             made = sampler.generator.output_shape((sampler.n_in,))
@@ -85,19 +85,21 @@ class PlayedGenerator:
         seed
             Equal seeds give equal noise.
         label
-            The class or cluster of all images; None draws them.
+            The class of all images or, without classes, their cluster; None draws them.
 
         Returns
         -------
         z : float32 (count, latent.size)
-        labels : int64 (count,), 0 without classes
+        labels : int64 (count,), the numbers of their classes or clusters, 0 without
         """
         sampler = self.sampler
-        inputs = sampler.generator.ops.to_host(sampler.inputs(count, seed))
+        labels = None if label is None else np.full(count, label, np.int64)
+        asked = labels if sampler.classes else None
+        inputs = sampler.generator.ops.to_host(sampler.inputs(count, seed, asked))
         z, one_hot = inputs[:, : sampler.latent.size], inputs[:, sampler.latent.size :]
-        if label is not None:
-            return z, np.full(count, label, np.int64)
-        return z, sampler.classes_of(one_hot)
+        if labels is None or sampler.classes:
+            labels = sampler.condition.numbers(one_hot)
+        return z, labels
 
     def inputs(self, z: np.ndarray, classes: np.ndarray) -> Array:
         """The generator's inputs, (N, n_in) on its device.
@@ -107,13 +109,12 @@ class PlayedGenerator:
         z
             (N, latent.size).
         classes
-            The class of each image, integers (N,), or the share of each class, (N, one_hot_size).
+            The number of each image's class, integers (N,), or rows in place of one-hot ones, which
+            may hold shares of several classes.
         """
         generator = self.sampler.generator
-        if classes.ndim == 1 and self.sampler.num_classes:
-            classes = self.sampler.one_hot(classes)
-        parts = [z, classes] if self.sampler.num_classes else [z]
-        return generator.ops.asarray(np.concatenate(parts, axis=1).astype(generator.dtype))
+        rows = self.sampler.condition.one_hot(classes) if classes.ndim == 1 else classes
+        return generator.ops.asarray(np.concatenate([z, rows], axis=1).astype(generator.dtype))
 
     def images(self, z: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """uint8 images, (N, H, W) in grey or (N, H, W, 3); the parameters are those of `inputs`."""
@@ -154,7 +155,7 @@ class PlayedGenerator:
         pictures = as_pictures(np.clip((pixels - low) / (high - low), 0, 1), sampler.made_shape)
         if logits is None:
             return as_bytes(pictures)[0], None
-        mine = sampler.one_hot(np.array([label])) if sampler.num_classes else 1
+        mine = sampler.condition.one_hot(np.array([label])) if sampler.condition.k else 1
         return as_bytes(pictures)[0], float((ops.to_host(logits) * mine).sum())
 
     def walk(self, z: np.ndarray, labels: np.ndarray, steps: int) -> np.ndarray:
@@ -177,9 +178,7 @@ class PlayedGenerator:
             uint8 (N * steps, ...).
         """
         t = np.linspace(0, 1, steps, endpoint=False, dtype=np.float32)[:, None]
-        one_hot = np.zeros((len(z), 0), np.float32)
-        if self.sampler.num_classes:
-            one_hot = self.sampler.one_hot(labels).astype(np.float32)
+        one_hot = self.sampler.condition.one_hot(labels).astype(np.float32)
         noise, classes = [], []
         for k in range(len(z)):
             after = (k + 1) % len(z)

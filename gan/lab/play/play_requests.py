@@ -65,8 +65,8 @@ class PlayRequests:
         """What the page needs to know of a generator, with a picture of each class."""
         played = self.played(message)
         generator, sampler = played.generator, played.generator.sampler
-        size, n = sampler.latent.size, sampler.num_combinations
-        pictured = np.arange(min(n, MOST_CLASSES))
+        size, n = sampler.latent.size, sampler.classes or sampler.condition.count
+        pictured = sampler.condition.typical(MOST_CLASSES)
         middle = np.zeros((max(len(pictured), 1), size), np.float32)
         about = generator.description
         fields = {
@@ -75,6 +75,7 @@ class PlayRequests:
             "classes": n,
             "labelled": bool(sampler.classes),
             "class_names": list(sampler.names),
+            "clusters_of_each": sampler.condition.count // max(sampler.classes, 1),
             "pictured": len(pictured),
             "logits": generator.discriminator is not None,
             "digits": generator.are_digits,
@@ -170,8 +171,9 @@ class PlayRequests:
         return self.studio.open(message.text("weights", 1000))
 
     def label(self, message: Message, played: PlayedGenerator) -> int:
-        """The class or cluster in a message."""
-        return message.whole("label", 0, max(played.sampler.num_combinations - 1, 0))
+        """The class, or without classes the cluster, in a message."""
+        sampler = played.sampler
+        return message.whole("label", 0, max((sampler.classes or sampler.condition.count) - 1, 0))
 
     def points(
         self, message: Message, played: PlayedGenerator, most: int
@@ -180,5 +182,5 @@ class PlayRequests:
         z = message.numbers("z", (-1, played.sampler.latent.size), Z_BOUND)
         if not 1 <= len(z) <= most:
             raise RunError(f"z: expected 1 to {most} points, got {len(z)}; reload the page")
-        most_label = max(played.sampler.num_combinations - 1, 0)
+        most_label = max(played.sampler.condition.count - 1, 0)
         return z, message.wholes("labels", len(z), 0, most_label)

@@ -25,6 +25,7 @@ from gan.recipes import get_recipe
 from gan.runs.checkpoint import NAME, Checkpoint, read_checkpoint
 from gan.runs.resume import check_data, digest, fallback_dataset, restore
 from gan.runs.settings import SOURCE, settings
+from gan.runs.starting.own_images import with_clusters
 from gan.runs.starting.tuned import tuned
 from gan.training.trainer import Trainer
 from nn.ops.base import Ops
@@ -72,6 +73,7 @@ def trainer_of_run(folder: Path, ops: Ops) -> Trainer:
     config = settings({"resume": str(folder)}, checkpoint)
     images, labels, n = _images(config, checkpoint.data_dir, checkpoint)
     recipe = _fitted(get_recipe(config["recipe"]), images)
+    recipe = with_clusters(recipe, n, config, is_new=False)
     if checkpoint.clusters is not None:
         labels = ClusterIds(checkpoint.clusters)
     recipe = tuned(recipe, config, n)

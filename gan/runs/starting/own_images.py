@@ -152,13 +152,16 @@ def unused_classes(recipe: Recipe, images: ImageSet) -> str:
 def with_clusters(recipe: Recipe, n_images: int, config: dict[str, Any], *, is_new: bool) -> Recipe:
     """A recipe with clusters, with fewer of them for few images; other recipes as they are.
 
-    The generator copies the images of a cluster that has only some. The number of clusters is
-    written into the settings of a new run; runs of earlier versions have as many as the recipe.
+    The generator copies the images of a cluster that has only some. The number of clusters, or of
+    those of each class, is written into the settings of a new run; runs of earlier versions have as
+    many as the recipe.
     """
     if not recipe.clusters:
         return recipe
     if is_new:
-        config["clusters"] = min(recipe.clusters, max(LEAST_CLUSTERS, n_images // PER_CLUSTER))
+        fitting = max(LEAST_CLUSTERS, n_images // PER_CLUSTER)
+        of_each = max(1, min(fitting, MAX_CLASSES) // max(1, recipe.classes))
+        config["clusters"] = min(recipe.clusters, of_each)
     clusters = config.get("clusters", recipe.clusters)
     if not isinstance(clusters, int) or not 1 <= clusters <= recipe.clusters:
         raise RunError(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gan.commands.shared.pasting import to_paste
 from gan.data import from_array
+from gan.description import MAX_CLASSES
 from gan.generator_file import load_sampler
 from gan.images import grid
 from gan.recipes import CONV_CLUSTERS, RECIPES, get_recipe
@@ -262,9 +263,9 @@ def test_few_images_have_few_clusters_also_when_resumed(run, tmp_path_factory):
     np.save(root, np.random.default_rng(0).integers(0, 256, (40, 16, 16), np.uint8))
     assert run(train, "--data", root, *QUICK, "--steps", 1, "--out", "here") == (0, "", "")
     config = json.loads(Path("here/config.json").read_text())
-    assert config["clusters"] == load_sampler("here/weights.npz").num_classes == 10
+    assert config["clusters"] == load_sampler("here/weights.npz").condition.k == 10
     assert run(train, "--resume", "here", "--steps", 2, "--quiet") == (0, "", "")
-    assert load_sampler("here/weights.npz").num_classes == 10
+    assert load_sampler("here/weights.npz").condition.k == 10
 
 
 @pytest.mark.parametrize(
@@ -275,3 +276,13 @@ def test_a_cluster_has_fifty_images_or_more(n_images, clusters):
     recipe = with_clusters(get_recipe("conv-clusters"), n_images, config, is_new=True)
     assert recipe.clusters == config["clusters"] == clusters
     assert with_clusters(get_recipe("conv-r1r2"), n_images, {}, is_new=True).clusters == 0
+
+
+@pytest.mark.parametrize(
+    "n_images, classes, clusters",
+    [(20, 2, 5), (20, 30, 1), (4_000, 4, 20), (10**6, 10, 40), (10**6, 50, 20), (10**6, 999, 1)],
+)
+def test_classes_are_divided_into_clusters_of_fifty_images_or_more(n_images, classes, clusters):
+    recipe = replace(get_recipe("conv-clusters"), classes=classes, clusters=40)
+    made = with_clusters(recipe, n_images, {}, is_new=True)
+    assert made.clusters == clusters and made.num_classes == classes * clusters <= MAX_CLASSES

@@ -10,9 +10,11 @@ from gan.data.clusters import (
     COMPONENTS,
     ROUNDS,
     ClusterIds,
+    cluster_ids,
     find_clusters,
     principal_components,
 )
+from gan.data.images.split import Split
 from gan.errors import RunError
 from gan.generator_file import load_sampler
 from gan.latent import Latent
@@ -196,7 +198,7 @@ def test_class_prior_is_the_frequency_of_each_cluster():
     )
     assert (
         np.allclose(t.sampler.class_prior, counts / 200)
-        and t.sampler.num_classes == 4
+        and t.sampler.condition.k == 4
         and not t.sampler.classes
     )
     onehot = t.sampler.inputs(4000, 1)[:, 3:]
@@ -299,3 +301,48 @@ def test_clusters_of_a_set_in_colour():
     trainer = Trainer(recipe, from_array(images), seed=0)
     ids = trainer.cluster_ids
     assert len(set(ids[::2])) == len(set(ids[1::2])) == 1 and ids[0] != ids[1]
+
+
+# ---- labelled classes, each divided into clusters
+
+DIVIDED = replace(CLUSTERED, name="divided", classes=3, clusters=2)
+
+
+def test_each_class_is_sorted_into_clusters_of_its_own():
+    images, labels = digits(200), np.arange(200) % 3
+    labels[labels == 1] = 2  # class 1 has no images
+    ids = cluster_ids(images, labels, 2, 5, classes=3)
+    assert np.array_equal(ids // 2, labels)
+    assert np.array_equal(ids[labels == 2] - 4, find_clusters(images[labels == 2], 2, 5))
+
+    rows = np.flatnonzero(np.arange(200) % 5)
+    split = Split(from_array(images.reshape(-1, 28, 28)), np.arange(0, 200, 5))
+    some = cluster_ids(split, labels[rows], 2, 5, classes=3)
+    assert np.array_equal(some, cluster_ids(images[rows], labels[rows], 2, 5, classes=3))
+
+
+@pytest.mark.parametrize("labels", [None, np.zeros(199, int), np.full(200, 3)])
+def test_divided_classes_need_labels(labels):
+    with pytest.raises(RunError, match="labels: expected"):
+        Trainer(DIVIDED, digits(200), labels)
+
+
+def test_a_class_that_is_asked_for_is_drawn_in_its_clusters():
+    labels = np.arange(200) % 3
+    t = Trainer(DIVIDED, digits(200), labels, seed=1)
+    t.fit(steps=2)
+    sampler = t.sampler
+    assert (sampler.classes, sampler.condition.k, sampler.n_in) == (3, 6, 3 + 6)
+    asked = np.arange(300) % 3
+    drawn = sampler.condition.numbers(sampler.inputs(300, 1, asked)[:, 3:])
+    assert np.array_equal(drawn // 2, asked) and len(set(drawn)) == 6
+    freely = sampler.condition.numbers(sampler.inputs(4000, 1)[:, 3:])
+    assert np.allclose(np.bincount(freely, minlength=6) / 4000, sampler.class_prior, atol=0.04)
+    assert np.array_equal(sampler.inputs(300, 1)[:, :3], sampler.inputs(300, 1, asked)[:, :3])
+
+    again = Trainer(DIVIDED, digits(200), ClusterIds(t.cluster_ids), seed=1)
+    again.fit(steps=2)
+    assert np.array_equal(again.generator.parameters.value.flat, t.generator.parameters.value.flat)
+    # the grid of fixed samples has a class in each column
+    fixed = sampler.condition.numbers(t.fixed_inputs[:, 3:])
+    assert np.array_equal(fixed // 2, np.arange(len(fixed)) % 3)

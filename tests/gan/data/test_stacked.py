@@ -191,7 +191,7 @@ def test_clusters_are_those_of_the_digits_and_drawn_for_each_channel():
     assert weights(t) == weights(again)
 
     sampler = t.sampler
-    assert (sampler.n_in, sampler.one_hot_size, sampler.num_combinations) == (17, 12, 64)
+    assert (sampler.n_in, sampler.condition.size, sampler.condition.count) == (17, 12, 64)
     assert t.discriminator.output_shape((3, 28, 28)) == (12,)
     drawn = sampler.inputs(4000, 1)[:, 5:].reshape(4000, 3, 4)
     assert (drawn.sum(axis=2) == 1).all()

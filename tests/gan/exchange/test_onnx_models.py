@@ -46,7 +46,7 @@ def a_sampler(recipe):
 def split(sampler, inputs):
     """The inputs of the ONNX model, from G's."""
     size = sampler.latent.size
-    classes = {"class": sampler.classes_of(inputs[:, size:])} if sampler.num_classes else {}
+    classes = {"class": sampler.condition.numbers(inputs[:, size:])} if sampler.condition.k else {}
     return {"z": inputs[:, :size], **classes}
 
 
@@ -78,7 +78,7 @@ def test_both_networks_of_a_recipe(name):
         images=images,
         **({"class": number} if recipe.num_classes else {}),
     )
-    mine = sampler.one_hot(number) if recipe.num_classes else np.ones((N, 1))
+    mine = sampler.condition.one_hot(number) if recipe.num_classes else np.ones((N, 1))
     assert_close(score, (outputs * mine).sum(axis=1, keepdims=True), 1e-5)
 
 

@@ -130,7 +130,10 @@ export class PlayView {
   }
 
   nameOf(label) {
-    return this.about.labelled ? `class ${this.about.class_names[label]}` : `cluster ${label}`;
+    const { labelled, class_names: names, clusters_of_each: n } = this.about;
+    if (!labelled) return `cluster ${label}`;
+    const name = `class ${names[Math.floor(label / n)]}`;
+    return n > 1 ? `${name}, cluster ${label % n}` : name;
   }
 
   showClasses() {
@@ -148,7 +151,7 @@ export class PlayView {
       const button = document.createElement("button");
       button.append(pictureOf(arrays.classes, k));
       if (labelled) button.append(names[k]);
-      button.setAttribute("aria-label", this.nameOf(k));
+      button.setAttribute("aria-label", labelled ? `class ${names[k]}` : this.nameOf(k));
       return button;
     });
     at("classes").replaceChildren(any, ...buttons);

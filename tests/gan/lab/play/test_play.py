@@ -295,3 +295,33 @@ def test_stacked_digits_with_a_cluster_for_each_channel_are_played(tmp_path):
     assert logit == pytest.approx(sum(outputs[0, 4 * c + k] for c, k in enumerate(channels)))
     walk = generator.walk(z[:2], labels[:2], 3)
     assert np.array_equal(walk[[0, 3]], generator.images(z[:2], labels[:2]))
+
+
+def test_classes_that_are_divided_are_chosen_as_classes(tmp_path):
+    runs = tmp_path / "runs"
+    recipe = replace(TINY, classes=3, clusters=2)
+    trained = Trainer(recipe, digits(40), np.arange(40) % 3, seed=0)
+    (runs / "tiny").mkdir(parents=True)
+    (runs / "tiny" / "config.json").write_text("{}")
+    save_trained(runs / "tiny" / "weights.npz", trained, {"dataset": "mnist-sample"})
+    lab = make_lab(runs)
+
+    about, arrays = ask(lab, "open", RUN_WEIGHTS)
+    assert (about["classes"], about["clusters_of_each"], about["pictured"]) == (3, 2, 3)
+    generator = PlayedGenerator.load(runs / "tiny" / "weights.npz", get_ops("numpy"))
+    typical = generator.sampler.condition.typical(3)
+    middle = np.zeros((3, generator.sampler.latent.size), np.float32)
+    assert np.array_equal(arrays["classes"], generator.images(middle, typical))
+
+    draw = {"count": 60, "seed": 4, "truncation": 1}
+    header, arrays = ask(lab, "draw", RUN_WEIGHTS, label=2, **draw)
+    assert set(header["labels"]) == {4, 5}  # the clusters of class 2
+    sampler = generator.sampler
+    asked = sampler.images(sampler.inputs(60, 4, np.full(60, 2)))
+    assert np.array_equal(arrays["images"], np.rint(255 * asked))
+    assert set(ask(lab, "draw", RUN_WEIGHTS, **draw)[0]["labels"]) == set(range(6))
+    with pytest.raises(RunError, match="label"):
+        ask(lab, "draw", RUN_WEIGHTS, label=3, **draw)
+    ask(lab, "images", RUN_WEIGHTS, z=middle.tolist(), labels=[0, 3, 5])
+    with pytest.raises(RunError, match="labels"):
+        ask(lab, "images", RUN_WEIGHTS, z=middle.tolist(), labels=[0, 3, 6])
