@@ -1,7 +1,7 @@
 """The recipes, as data. To add one, add an entry to ALL.
 
-Five of them follow projects from which people learn GANs. docs/recipes.md says what those projects
-state and what is our reading.
+The first five are in gan/own_recipes.py. Five others follow projects from which people learn GANs;
+docs/recipes.md says what those projects state and what is our reading.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from gan.errors import RunError
 from gan.latent import Latent
 from gan.nearest import did_you_mean
 from gan.networks import (
-    SMALL_WIDTH,
     batchnorm_relu,
     dcgan_discriminator,
     dcgan_generator,
@@ -24,7 +23,6 @@ from gan.networks import (
     mlp,
     small_discriminator,
     small_generator,
-    small_widths,
     smoothed_discriminator,
     smoothed_generator,
     two_layer_discriminator,
@@ -32,24 +30,21 @@ from gan.networks import (
 )
 from gan.objectives.objectives import NonSaturating, Relativistic
 from gan.objectives.penalties import ZeroCentered
+from gan.own_recipes import (
+    CONV_CLASSES_HOUR,
+    CONV_CLUSTERS,
+    CONV_CLUSTERS_HOUR,
+    CONV_R1R2,
+    CONV_R1R2_CLASSES,
+    FEATURES,
+    FORMER,
+    MINUS_ONE_TO_ONE,
+)
 from gan.recipe import DIGITS, MakeNetwork, Recipe
 from nn import InverseSqrtSchedule, Sigmoid, Tanh
 
 STACKED_DIGITS = SHAPE  # of Stacked MNIST
-COLOUR_WIDTH = 48  # channels next to colour images in the small networks
-FEATURES = 64  # that the discriminator's outputs for many clusters share
-MINUS_ONE_TO_ONE = (-1.0, 1.0)
 ZERO_TO_ONE = (0.0, 1.0)
-
-
-def small_networks(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwork]:
-    """The small convolutional pair for images of a shape."""
-    small_widths(image_shape)  # raises here, not when the networks are made
-    narrowest = COLOUR_WIDTH if image_shape[0] > 1 else SMALL_WIDTH
-    return (
-        partial(small_generator, image_shape=image_shape, narrowest=narrowest),
-        partial(small_discriminator, image_shape=image_shape, narrowest=narrowest),
-    )
 
 
 def smoothed_networks(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwork]:
@@ -59,39 +54,6 @@ def smoothed_networks(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwork
         partial(smoothed_discriminator, image_shape=image_shape),
     )
 
-
-# With a constant rate, a generator of colour images gives up variety after some 20,000 steps.
-COLOUR = {"penalty": ZeroCentered(0.2, every=8), "schedule": InverseSqrtSchedule(4_000)}
-
-CONV_R1R2 = Recipe(
-    name="conv-r1r2",
-    origin="ours: a small convolutional pair",
-    make_generator=partial(small_generator, image_shape=DIGITS),
-    make_discriminator=partial(small_discriminator, image_shape=DIGITS),
-    make_networks=small_networks,
-    latent=Latent(64, "normal"),
-    colour=COLOUR,
-    image_range=MINUS_ONE_TO_ONE,
-    penalty=ZeroCentered(1.0, every=8),
-    learning_rate=1e-3,
-    beta1=0.5,
-    beta2=0.99,
-    batch_size=16,
-    ema_decay=0.999,
-    fresh_noise=False,
-    steps=16_000,
-)
-
-CONV_CLUSTERS = replace(
-    CONV_R1R2,
-    name="conv-clusters",
-    origin="the default: ours, conv-r1r2 with clusters of the images in place of classes",
-    latent=Latent(16, "normal"),
-    colour=COLOUR | {"latent": Latent(64, "normal")},
-    penalty=ZeroCentered(0.2, every=8),
-    clusters=200,
-    steps=12_000,
-)
 
 # Noise, batch size and epochs are those of PacGAN's protocol for Stacked MNIST; see
 # gan/data/stacked.py.
@@ -111,21 +73,10 @@ STACKED_DCGAN = Recipe(
 
 ALL = [
     CONV_CLUSTERS,
-    replace(
-        CONV_CLUSTERS,
-        name="conv-clusters-hour",
-        origin="ours: the default for longer",
-        ema_decay=0.9995,
-        steps=100_000,
-    ),
+    CONV_CLUSTERS_HOUR,
     CONV_R1R2,
-    replace(
-        CONV_R1R2,
-        name="conv-r1r2-classes",
-        origin="ours: conv-r1r2 conditional on the digit",
-        classes=10,
-        steps=26_000,
-    ),
+    CONV_R1R2_CLASSES,
+    CONV_CLASSES_HOUR,
     Recipe(
         name="mlp-smoothed",
         origin="ours: Dense layers only",
@@ -270,10 +221,11 @@ def get_recipe(name: str, image_shape: ImageShape | None = None) -> Recipe:
     RunError : there is no such recipe, and the message lists the known ones; or it cannot be for
         images of this shape
     """
-    if name not in RECIPES:
+    known = RECIPES | {each.name: each for each in FORMER.values()}
+    if name not in known:
         hint = did_you_mean(str(name), RECIPES)
         raise RunError(f"recipe: expected one of {', '.join(RECIPES)}, got {name!r}{hint}")
-    recipe = RECIPES[name]
+    recipe = known[name]
     return recipe if image_shape is None else recipe.for_images(image_shape)
 
 

@@ -66,7 +66,7 @@ def cluster_ids(images: Any, labels: Any, k: int, seed: Any, classes: int = 0) -
     if not classes:
         return find_clusters(images, k, seed, rows)
     rows = np.arange(len(images)) if rows is None else rows
-    labels = checked_labels(labels, len(rows), classes)
+    labels = checked_labels(labels, len(rows), classes).astype(np.int64)  # uint8 would overflow
     ids = np.empty(len(rows), np.int64)
     for c in np.unique(labels):
         ids[labels == c] = c * k + find_clusters(images, k, seed, rows[labels == c])

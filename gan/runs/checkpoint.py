@@ -10,11 +10,12 @@
 Its header contains the settings, the columns of the history, and the rest of the trainer's state:
 steps, mean losses and random streams.
 
-Three formats are read; format 3 is written:
+Four formats are read; format 4 is written:
 
 1. Version 0.1 wrote it. Adam's v lacks a factor: v = beta2 v + g^2.
 2. v is that of the paper. As in format 1, rows and frames are per epoch, without `frame_steps`.
 3. There is a row and a frame per record.
+4. As format 3, but `gan.recipes.FORMER` names recipes that were others before.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from gan.data.image_shapes import COLOURS
+from gan.own_recipes import FORMER
 from gan.recipes import get_recipe
 from gan.training.recording.loss_means import COLUMNS as FIGURES
 from gan.training.recording.loss_means import NORMS
@@ -35,7 +37,7 @@ from nn.serialization.archive import open_archive, write_archive
 from nn.serialization.npy import REMEDY
 
 NAME = "checkpoint.npz"
-FORMAT, OLDEST_FORMAT = 3, 1
+FORMAT, OLDEST_FORMAT = 4, 1
 INTEGERS = ("epoch", "step")  # columns of the history
 COLUMNS = [*INTEGERS, "seconds", "images_per_second", "d_loss", *FIGURES]
 MEASURED = "fid"  # an optional last column; NaN for a record without a measurement
@@ -118,6 +120,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             frame_steps = _steps_of_epochs(history)
         if frame_steps is None or not _are_frames(frames, frame_steps):
             raise problem
+        config = header["config"]
+        if header["format"] < 4 and (former := FORMER.get(str(config.get("recipe")))):
+            config["recipe"] = former.name
         if header["format"] == 1:
             _include_factor_of_v(arrays, get_recipe(header["config"]["recipe"]).beta2)
     return Checkpoint(

@@ -8,6 +8,7 @@ import pytest
 
 from gan.errors import RunError
 from gan.objectives.penalties import ZeroCentered
+from gan.own_recipes import FEATURES, FORMER
 from gan.recipes import DEFAULT, DIGITS, RECIPES, get_recipe, recipes_for, table
 from nn import (
     BatchNorm,
@@ -229,8 +230,31 @@ def test_the_recipes_for_any_images_are_ours():
         "conv-clusters-hour",
         "conv-r1r2",
         "conv-r1r2-classes",
+        "conv-classes-hour",
         "mlp-smoothed",
     ]
+
+
+@pytest.mark.parametrize("name", ["conv-clusters", "conv-clusters-hour", "conv-classes-hour"])
+def test_the_outputs_for_many_clusters_share_features(name):
+    recipe = get_recipe(name)
+    assert recipe.num_classes == 400
+    *_, hidden, heads = recipe.discriminator().layers
+    assert (hidden.n_out, heads.n_in, heads.n_out) == (FEATURES, FEATURES, 400)
+    grey = get_recipe(name, (1, 48, 48)).discriminator().layers
+    assert grey[-1].n_in == FEATURES
+
+
+def test_networks_for_colour_are_those_that_were_measured():
+    recipe = get_recipe("conv-clusters", (3, 32, 32))
+    assert (recipe.clusters, recipe.discriminator().layers[-1].n_in) == (200, 192 * 4 * 4)
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_former_recipe_is_known_by_its_own_name_only(name):
+    former = FORMER[name]
+    assert get_recipe(former.name) is former and former.name not in table()
+    assert (former.latent.size, former.clusters, former.schedule) == (16, 200, None)
 
 
 def test_sides_that_cannot_be_halved_are_refused():
@@ -275,7 +299,7 @@ def test_small_networks_halve_images_to_seven_pixels_or_less(side, stages):
 @pytest.mark.parametrize("name", ["conv-clusters", "conv-r1r2", "conv-r1r2-classes"])
 def test_the_learning_rates_for_colour_images_fall(name):
     grey, colour = get_recipe(name, (1, 32, 32)), get_recipe(name, (3, 32, 32))
-    assert grey.schedule is None and get_recipe(name).schedule is None
+    assert grey.schedule == get_recipe(name).schedule
     assert colour.schedule == InverseSqrtSchedule(4_000)
     assert colour.penalty == ZeroCentered(0.2, every=8)
 
@@ -284,7 +308,7 @@ def test_settings_for_colour_take_the_place_of_the_recipes_once():
     recipe = replace(get_recipe("conv-clusters"), colour={"batch_size": 8, "beta1": 0.0})
     assert recipe.for_images((1, 32, 32)).batch_size == 16
     made = recipe.for_images((3, 32, 32))
-    assert (made.batch_size, made.beta1, made.latent.size) == (8, 0.0, 16)
+    assert (made.batch_size, made.beta1, made.latent.size) == (8, 0.0, 32)
     assert hash(recipe) == hash(replace(recipe))
     assert replace(made, batch_size=4).for_images((3, 48, 48)).batch_size == 4
 
@@ -303,8 +327,8 @@ def test_other_settings_for_colour_are_refused(name):
 
 
 def test_colour_images_take_more_noise():
-    assert get_recipe("conv-clusters").latent.size == 16
-    assert get_recipe("conv-clusters", (1, 32, 32)).latent.size == 16
+    assert get_recipe("conv-clusters").latent.size == 32
+    assert get_recipe("conv-clusters", (1, 32, 32)).latent.size == 32
     assert get_recipe("conv-clusters", (3, 32, 32)).latent.size == 64
     assert get_recipe("conv-r1r2", (3, 32, 32)).latent.size == 64
     assert get_recipe("mlp-smoothed", (3, 32, 32)).latent.size == 32

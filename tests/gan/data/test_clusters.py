@@ -315,6 +315,9 @@ def test_each_class_is_sorted_into_clusters_of_its_own():
     assert np.array_equal(ids // 2, labels)
     assert np.array_equal(ids[labels == 2] - 4, find_clusters(images[labels == 2], 2, 5))
 
+    many = cluster_ids(images, labels.astype(np.uint8), 200, 5, classes=3)
+    assert np.array_equal(many // 200, labels)  # beyond the range of the labels' dtype
+
     rows = np.flatnonzero(np.arange(200) % 5)
     split = Split(from_array(images.reshape(-1, 28, 28)), np.arange(0, 200, 5))
     some = cluster_ids(split, labels[rows], 2, 5, classes=3)

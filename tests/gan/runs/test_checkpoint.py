@@ -316,8 +316,8 @@ def test_a_checkpoint_of_version_0_1_continues():
 @pytest.mark.parametrize(
     "number, message",
     [
-        (0, "it has format 0, this version reads formats 1 to 3; no version of byhand wrote that"),
-        (4, "it has format 4, this version reads formats 1 to 3; update byhand to read it"),
+        (0, "it has format 0, this version reads formats 1 to 4; no version of byhand wrote that"),
+        (5, "it has format 5, this version reads formats 1 to 4; update byhand to read it"),
         (1, "recipe"),  # its configuration lacks the recipe, whose beta2 is needed for v
     ],
 )
@@ -371,6 +371,25 @@ def test_an_archive_that_is_not_a_checkpoint_is_refused(tmp_path, change):
     write_checkpoint(path, replace(a_checkpoint(trainer()), **change))
     with pytest.raises(WeightsError, match="checkpoint.npz: it is not a checkpoint"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "number, recipe, today",
+    [
+        (2, "conv-clusters", "conv-clusters-0.2"),
+        (3, "conv-clusters", "conv-clusters-0.2"),
+        (3, "conv-clusters-hour", "conv-clusters-hour-0.2"),
+        (3, "mlp-smoothed", "mlp-smoothed"),
+        (3, ["conv-clusters"], ["conv-clusters"]),  # refused by who reads it
+        (4, "conv-clusters", "conv-clusters"),
+    ],
+)
+def test_a_recipe_that_has_changed_keeps_its_networks(tmp_path, monkeypatch, number, recipe, today):
+    path = tmp_path / "checkpoint.npz"
+    monkeypatch.setattr("gan.runs.checkpoint.FORMAT", number)
+    write_checkpoint(path, replace(a_checkpoint(trainer()), config={"recipe": recipe}))
+    monkeypatch.undo()
+    assert read_checkpoint(path).config["recipe"] == today
 
 
 def format_2(path, monkeypatch, n_epochs, n_frames, step=lambda epoch: 5 * epoch):
