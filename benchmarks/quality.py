@@ -27,7 +27,7 @@ from benchmarks.harness.processes import ROOT
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_float, run, seed
 from gan.errors import RunError
-from gan.evaluation.metrics import ROWS
+from gan.evaluation.metrics import RECOGNISED, ROWS
 from gan.recipes import DIGITS, recipes_for
 
 COLUMNS = {  # of the metrics, by their keys
@@ -37,6 +37,8 @@ COLUMNS = {  # of the metrics, by their keys
     "recall": "recall",
     "digits_drawn": "digits",
     "kl_to_uniform": "KL",
+    "unsure": "unsure",
+    "recognised": "recognised",
     "parzen_log_likelihood": "Parzen",
 }
 HEADER = ("recipe", "images", "seed", "minutes", *COLUMNS.values())
@@ -113,8 +115,8 @@ def row(folder: Path) -> tuple[list[Any], dict[str, Any]]:
 
 
 def cells(metrics: dict[str, Any]) -> list[str]:
-    formats = {key: form for key, _, form, _ in ROWS}
-    return [formats[key].format(metrics[key]) for key in COLUMNS]
+    formats = {key: form for key, _, form, _ in (*ROWS, RECOGNISED)}
+    return [formats[key].format(metrics[key]) if key in metrics else "" for key in COLUMNS]
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """Short runs of variants of the default, and their quality: to choose the next default.
 
     python -m benchmarks.search
-    python -m benchmarks.search --steps 12000 --variant default --variant "400 clusters, narrow D"
+    python -m benchmarks.search --steps 12000 --variant default --variant "64 of noise"
 
 Each run uses 50,000 training images of MNIST and one seed. Its 10,000 samples are compared with the
 other 10,000, so the test images play no part in it, as they did when the default was chosen.
@@ -15,6 +15,8 @@ import sys
 import time
 from argparse import Namespace
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -29,64 +31,63 @@ from gan.errors import RunError
 from gan.evaluation.evaluator import Evaluator
 from gan.evaluation.precision_recall import precision_recall
 from gan.latent import Latent
-from gan.networks import batchnorm_leaky, small_discriminator, small_generator
+from gan.networks import small_discriminator, small_generator
 from gan.objectives.objectives import Relativistic
 from gan.objectives.penalties import ZeroCentered
-from gan.recipes import CONV_CLUSTERS, CONV_R1R2, DIGITS, Recipe
+from gan.own_recipes import CONV_CLUSTERS, CONV_R1R2, FEATURES, FORMER_CLUSTERS
+from gan.recipe import DIGITS, Recipe
 from gan.training.trainer import Trainer
-from nn import Dense, Sequential
-from nn.schedules import CosineSchedule, LinearSchedule
+from nn.schedules import CosineSchedule, InverseSqrtSchedule, LinearSchedule
 
 PART = 6  # one training image in six is held out: 10,000 of MNIST
 SAMPLES = 10_000  # images drawn of each variant
 SAMPLE_SEED = 1_000
 UNSURE = 0.6  # probability of a digit
-STEPS = 12_000  # of the default; where a rate falls, it is 0 then
-RANK = 64  # of D's heads in the narrow networks
-HIDDEN = 128  # width of the first layer of the narrow generator
+STEPS = 12_000  # where a rate falls to 0, it is 0 then
 
 
-def clustered(clusters: int, latent_size: int) -> Recipe:
-    """The default with other numbers of clusters and latent dimensions."""
-    return replace(CONV_CLUSTERS, clusters=clusters, latent=Latent(latent_size))
+def changed(**settings: Any) -> Recipe:
+    """The default with other settings."""
+    return replace(CONV_CLUSTERS, **settings)
 
 
-def narrow_discriminator(n_out: int) -> Sequential:
-    """The small discriminator; the heads of all clusters see RANK features of its last layer."""
-    return small_discriminator(n_out, DIGITS, features=RANK)
-
-
-def narrow_generator(n_in: int) -> Sequential:
-    """The small generator behind a layer of HIDDEN units, which shrinks its first."""
-    first = Dense(n_in, HIDDEN), *batchnorm_leaky(HIDDEN)
-    return Sequential(*first, *small_generator(HIDDEN, DIGITS))
-
-
-def narrow_heads(recipe: Recipe) -> Recipe:
-    """The recipe with the narrow discriminator."""
-    return replace(recipe, make_discriminator=narrow_discriminator)
+def wide(narrowest: int) -> Recipe:
+    """The default with more channels."""
+    made = partial(small_discriminator, image_shape=DIGITS, narrowest=narrowest, features=FEATURES)
+    return changed(
+        make_generator=partial(small_generator, image_shape=DIGITS, narrowest=narrowest),
+        make_discriminator=made,
+    )
 
 
 VARIANTS = {
     "default": CONV_CLUSTERS,
+    "default of version 0.1": FORMER_CLUSTERS,
     "no clusters": CONV_R1R2,
-    **{f"{k} clusters, 64 of noise": clustered(k, 64) for k in (20, 50, 100, 200, 400)},
-    "400 clusters, 32 of noise": clustered(400, 32),
-    "400 clusters, narrow D": narrow_heads(clustered(400, 32)),
-    "400 clusters, narrow D and G": replace(
-        narrow_heads(clustered(400, 32)), make_generator=narrow_generator
+    **{f"{k} clusters": changed(clusters=k) for k in (50, 100, 200, 600)},
+    **{f"{size} of noise": changed(latent=Latent(size)) for size in (16, 64)},
+    "a D of 64 features less": changed(
+        make_discriminator=partial(small_discriminator, image_shape=DIGITS)
     ),
-    "R1 and R2 of 1": replace(CONV_CLUSTERS, penalty=ZeroCentered(1.0, every=8)),
-    "R1 alone": replace(CONV_CLUSTERS, penalty=ZeroCentered(0.2, fake=False, every=8)),
-    "learning rate 5e-4": replace(CONV_CLUSTERS, learning_rate=5e-4),
-    "learning rate 2e-3": replace(CONV_CLUSTERS, learning_rate=2e-3),
-    "rate falls on a line": replace(CONV_CLUSTERS, schedule=LinearSchedule(STEPS)),
-    "rate falls on a line from 3e-3": replace(
-        CONV_CLUSTERS, learning_rate=3e-3, schedule=LinearSchedule(STEPS)
+    "48 channels": wide(48),
+    "classes divided into 40 clusters": changed(classes=10, clusters=40),
+    "R1 and R2 of 0.5": changed(penalty=ZeroCentered(0.5, every=8)),
+    "R1 and R2 of 1": changed(penalty=ZeroCentered(1.0, every=8)),
+    "R1 alone": changed(penalty=ZeroCentered(0.2, fake=False, every=8)),
+    "constant rate": changed(schedule=None),
+    "constant rate of 2e-3": changed(schedule=None, learning_rate=2e-3),
+    "rate of 2e-3, falls from 2,000": changed(
+        schedule=InverseSqrtSchedule(2_000), learning_rate=2e-3
     ),
-    "rate falls on a cosine": replace(CONV_CLUSTERS, schedule=CosineSchedule(STEPS)),
-    "batches of 64": replace(CONV_CLUSTERS, batch_size=64),
-    "relativistic pairs": replace(CONV_CLUSTERS, objective=Relativistic()),
+    "rate falls from 8,000, beta2 of 0.995": changed(
+        schedule=InverseSqrtSchedule(8_000), beta2=0.995
+    ),
+    "rate falls on a line": changed(schedule=LinearSchedule(STEPS)),
+    "rate falls on a line from 3e-3": changed(schedule=LinearSchedule(STEPS), learning_rate=3e-3),
+    "rate falls on a cosine": changed(schedule=CosineSchedule(STEPS)),
+    "moving average of 0.9995": changed(ema_decay=0.9995),
+    "batches of 64": changed(batch_size=64),
+    "relativistic pairs": changed(objective=Relativistic()),
 }
 
 
@@ -109,10 +110,17 @@ def arguments() -> Namespace:
 
 
 def row(
-    name: str, steps: int, seed: int, images: np.ndarray, evaluator: Evaluator
+    name: str,
+    steps: int,
+    seed: int,
+    images: np.ndarray,
+    labels: np.ndarray,
+    evaluator: Evaluator,
 ) -> tuple[str, ...]:
     """Train a variant; returns its line of the table."""
-    trainer, began = Trainer(VARIANTS[name], images, seed=seed), time.monotonic()
+    recipe = VARIANTS[name]
+    targets = labels if recipe.classes else None
+    trainer, began = Trainer(recipe, images, targets, seed=seed), time.monotonic()
     with tqdm(desc=name, total=steps, unit="step", leave=False) as bar:
         trainer.fit(steps=steps, callbacks=[ProgressBar(bar)])
     milliseconds = 1000 * (time.monotonic() - began) / steps
@@ -131,11 +139,11 @@ def main() -> int:
         raise RunError(
             f"--variant: expected some of {', '.join(VARIANTS)}, got {', '.join(unknown)}"
         )
-    images, _ = load("mnist", "train", data_dir=args.data_dir, flat=False)
-    images, _, held_out = hold_out(images, None, len(images) // PART)
+    images, labels = load("mnist", "train", data_dir=args.data_dir, flat=False)
+    images, labels, held_out = hold_out(images, labels, len(images) // PART)
     evaluator = Evaluator(held_out)
     print(machine(), file=sys.stderr)
-    rows = [row(name, args.steps, args.seed, images, evaluator) for name in names]
+    rows = [row(name, args.steps, args.seed, images, labels, evaluator) for name in names]
     header = "variant", "ms a step", "FID", "precision", "recall", "unsure"
     print(f"after {args.steps:,} steps:", file=sys.stderr)
     print(render(header, rows, args.markdown))

@@ -70,6 +70,10 @@ class Condition:
         u = rng.random((len(classes), 1)) * bounds[:, -1:]
         return classes * shares.shape[1] + (u >= bounds[:, :-1]).sum(axis=1)
 
+    def classes_of(self, numbers: np.ndarray) -> np.ndarray:
+        """The labelled classes, integers (N,), of numbers of classes or of their clusters."""
+        return numbers * self.classes // self.k
+
     def typical(self, most: int) -> np.ndarray:
         """Of each class the most frequent cluster, or without classes each cluster; at most `most`.
 

@@ -104,12 +104,11 @@ CONV_CLASSES_HOUR = replace(
     clusters=40,
 )
 
-# Runs of versions 0.1 and 0.2 resume with these. Checkpoints of format 3 call them by the names of
-# today's.
+# Earlier runs resume with these. Checkpoints up to format 3 call them by the names of today's.
 FORMER_CLUSTERS = replace(
     CONV_R1R2,
-    name="conv-clusters-0.2",
-    origin="the default of version 0.2",
+    name="conv-clusters-0.1",
+    origin="the default of version 0.1",
     latent=Latent(16, "normal"),
     colour=COLOUR | {"latent": Latent(64, "normal")},
     penalty=ZeroCentered(0.2, every=8),
@@ -120,8 +119,8 @@ FORMER = {
     "conv-clusters": FORMER_CLUSTERS,
     "conv-clusters-hour": replace(
         FORMER_CLUSTERS,
-        name="conv-clusters-hour-0.2",
-        origin="the default of version 0.2 for longer",
+        name="conv-clusters-hour-0.1",
+        origin="the default of version 0.1 for longer",
         ema_decay=0.9995,
         steps=100_000,
     ),

@@ -1,7 +1,13 @@
 """How good generated digits are, measured against MNIST's test images."""
 
 import nn  # noqa: F401, I001  before NumPy: it limits how long OpenBLAS's idle threads spin
-from gan.evaluation.class_metrics import class_histogram, digits_drawn, kl_to_uniform, mnist_score
+from gan.evaluation.class_metrics import (
+    class_histogram,
+    digits_drawn,
+    kl_to_uniform,
+    mnist_score,
+    unsure,
+)
 from gan.evaluation.evaluator import Evaluator
 from gan.evaluation.fid import fid, frechet_distance, moments
 from gan.evaluation.metrics import evaluate, n_rows
@@ -25,4 +31,5 @@ __all__ = [
     "parzen_log_likelihoods",
     "precision_recall",
     "read_images",
+    "unsure",
 ]

@@ -9,6 +9,7 @@ from gan.errors import DataError
 from gan.evaluation.rows import check_rows
 from nn.underflow import quiet
 
+SURE = 0.6  # probability of its most probable class from which on an image counts as sure
 DRAWN = 0.01  # a digit counts as drawn above this share of the images
 TINY = np.finfo(np.float64).tiny  # stands in for 0 in a logarithm whose factor is 0
 TOLERANCE = 1e-3  # how far float32 probabilities may be from a sum of 1
@@ -57,6 +58,28 @@ def class_histogram(probabilities: ArrayLike) -> np.ndarray:
     """
     p = _probabilities("probabilities", probabilities)
     return np.bincount(p.argmax(axis=1), minlength=p.shape[1]) / len(p)
+
+
+def unsure(probabilities: ArrayLike) -> float:
+    """The share of images whose most probable class has a probability below SURE.
+
+    Parameters
+    ----------
+    probabilities
+        The classifier's probability of each class, (N, C).
+
+    Returns
+    -------
+    float
+        From 0 to 1; images that look like no class, or like several, are among them.
+
+    Raises
+    ------
+    DataError
+        If the rows are not probabilities.
+    """
+    p = _probabilities("probabilities", probabilities)
+    return float((p.max(axis=1) < SURE).mean())
 
 
 def digits_drawn(histogram: ArrayLike) -> int:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from gan.evaluation.class_metrics import class_histogram, digits_drawn, kl_to_uniform, mnist_score
+from gan.evaluation.class_metrics import (
+    SURE,
+    class_histogram,
+    digits_drawn,
+    kl_to_uniform,
+    mnist_score,
+    unsure,
+)
 from gan.evaluation.evaluator import Evaluator
 from gan.evaluation.parzen import parzen
 from gan.evaluation.precision_recall import precision_recall
@@ -21,10 +29,12 @@ ROWS = (  # of the table: key, label, format, which direction is better
     ("recall", "recall", "{:.4f}", "higher, at most 1"),
     ("digits_drawn", "digits drawn", "{}", "higher, at most 10"),
     ("kl_to_uniform", "KL of the digits to uniform, nats", "{:.4f}", "lower"),
+    ("unsure", f"unsure, no digit at {SURE} or above", "{:.4f}", "lower"),
     ("parzen_log_likelihood", "Parzen log-likelihood, nats", "{:.1f}", "higher"),
     ("parzen_standard_error", "  its standard error", "{:.1f}", ""),
     ("parzen_sigma", "  its sigma", "{:.3f}", ""),
 )
+RECOGNISED = ("recognised", "recognised as the digit asked for", "{:.4f}", "higher, at most 1")
 
 
 def evaluate(
@@ -32,6 +42,7 @@ def evaluate(
     evaluator: Evaluator,
     validation: ArrayLike,
     progress: Callable[[int], object] | None = None,
+    labels: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Compute every metric of images against an evaluator's test images.
 
@@ -45,11 +56,14 @@ def evaluate(
         Images that choose Parzen's sigma, neither test images nor among `images`.
     progress
         Called as progress(n) when n more rows are done, of `n_rows` in all.
+    labels
+        Integers (N,), the digits that the images should show; None if that is not known.
 
     Returns
     -------
     dict
-        Plain numbers by the keys of ROWS, and the "class_histogram" as a list; ready for JSON.
+        Plain numbers by the keys of ROWS, with labels "recognised" too, the share of images that
+        the classifier names so, and the "class_histogram" as a list; ready for JSON.
 
     Raises
     ------
@@ -62,13 +76,17 @@ def evaluate(
     histogram = class_histogram(probabilities)
     precision, recall = precision_recall(evaluator.test_features, features, NEIGHBOURS, progress)
     log_likelihood, error, sigma = parzen(images, validation, evaluator.test_images, progress)
-    return {
+    named = {}
+    if labels is not None:
+        named["recognised"] = float((probabilities.argmax(axis=1) == labels).mean())
+    return named | {
         "fid": evaluator.fid_of_features(features),
         "mnist_score": mnist_score(probabilities),
         "precision": precision,
         "recall": recall,
         "digits_drawn": digits_drawn(histogram),
         "kl_to_uniform": kl_to_uniform(histogram),
+        "unsure": unsure(probabilities),
         "parzen_log_likelihood": log_likelihood,
         "parzen_standard_error": error,
         "parzen_sigma": sigma,
@@ -84,7 +102,7 @@ def n_rows(n_images: int, n_validation: int, n_test: int) -> int:
 def table(ours: dict[str, Any], floor: dict[str, Any]) -> str:
     """The results of `evaluate` for images and for the floor side by side, as lines of text."""
     rows = [("metric", "images", "floor", "better")]
-    for key, label, form, better in ROWS:
+    for key, label, form, better in (*ROWS, *[RECOGNISED] * (RECOGNISED[0] in ours)):
         rows.append((label, form.format(ours[key]), form.format(floor[key]), better))
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = [

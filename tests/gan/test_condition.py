@@ -51,6 +51,7 @@ def test_clusters_of_a_class_are_drawn_as_often_as_they_occur_in_it():
     classes = np.arange(20_000) % 2
     numbers = DIVIDED.of_classes(classes, np.random.default_rng(0))
     assert np.array_equal(numbers // 3, classes)
+    assert np.array_equal(DIVIDED.classes_of(numbers), classes)
     shares = np.bincount(numbers, minlength=6).reshape(2, 3) / 10_000
     expected = np.reshape(PRIOR, (2, 3)) / np.sum(np.reshape(PRIOR, (2, 3)), axis=1, keepdims=True)
     assert np.allclose(shares, expected, atol=0.025)  # 5 standard deviations

@@ -20,6 +20,7 @@ from gan.sampling import AT_ONCE, Sampler
 from nn.ops.base import Ops
 
 COUNT = 10_000  # images to evaluate: as many as there are test images
+DIGIT_CLASSES = 10  # of a generator that is asked for digits
 LEAST = 1_000  # far more than the classifier's 128 features, as their covariance requires
 N_VALIDATION = 1_000  # training images that choose Parzen's sigma
 VALIDATION = 50_000  # the index of the first of them, if there are that many
@@ -32,14 +33,14 @@ def evaluate_digits(
     args: Namespace, dataset: str, sampler: Sampler | None, ops: Ops, say: Say
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Measure digits against MNIST's test images: the figures, and the digits as uint8."""
-    images: Callable[[Progress], np.ndarray]
+    images: Callable[[Progress], tuple[np.ndarray, np.ndarray | None]]
     if sampler is None:
         given, chosen = samples_in(args.samples, args.seed)
-        images, count, n_drawn = (lambda progress: given), len(given), 0
+        images, count, n_drawn = (lambda progress: (given, None)), len(given), 0
     else:
         images = partial(samples_of, sampler, args.seed)
         chosen, count, n_drawn = "", COUNT, COUNT
-    train, _ = load(dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
+    train, digits = load(dataset, "train", data_dir=args.data_dir, quiet=args.quiet)
     test, _ = load(dataset, "test", data_dir=args.data_dir, quiet=args.quiet)
     has_validation = len(train) > VALIDATION
     validation = train[VALIDATION:][:N_VALIDATION] if has_validation else train[-N_VALIDATION:]
@@ -51,9 +52,13 @@ def evaluate_digits(
     total = n_drawn + len(test)
     total += sum(n_rows(n, len(validation), len(test)) for n in (count, len(floor)))
     with tqdm(total=total, bar_format=TIME_FORMAT, disable=args.quiet, leave=False) as bar:
-        made = images(bar.update)
+        made, asked = images(bar.update)
         evaluator = Evaluator(test, ops, bar.update)
-        ours, real = (evaluate(each, evaluator, validation, bar.update) for each in (made, floor))
+        shown = None if asked is None else digits[: len(floor)]
+        ours, real = (
+            evaluate(each, evaluator, validation, bar.update, labels)
+            for each, labels in ((made, asked), (floor, shown))
+        )
     say(table(ours, real))
     report = {
         "images": count,
@@ -78,10 +83,15 @@ def samples_in(path: str, seed: int) -> tuple[np.ndarray, str]:
     return images[rows], f", drawn from {len(images):,},"
 
 
-def samples_of(sampler: Sampler, seed: int, progress: Progress) -> np.ndarray:
-    """COUNT images of the generator: float32 (COUNT, H, W) in [0, 1]."""
+def samples_of(
+    sampler: Sampler, seed: int, progress: Progress
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """COUNT images of the generator, float32 (COUNT, H, W) in [0, 1], and their classes if any."""
     inputs, parts = sampler.inputs(COUNT, seed), []
     for i in range(0, COUNT, AT_ONCE):
         parts.append(sampler.images(inputs[i : i + AT_ONCE]))
         progress(len(parts[-1]))
-    return np.concatenate(parts)
+    if sampler.classes != DIGIT_CLASSES:
+        return np.concatenate(parts), None
+    rows = sampler.generator.ops.to_host(inputs)[:, sampler.latent.size :]
+    return np.concatenate(parts), sampler.condition.classes_of(sampler.condition.numbers(rows))

@@ -16,7 +16,8 @@ from gan.evaluation.nearest import nearest_images
 from gan.images import grid, save_picture
 
 COMPARED = 1_000  # samples, and images held out, at most
-SHOWN, NEIGHBOURS = 10, 7  # rows of the picture, and training images in each
+FIRST, CLOSEST = 5, 10  # rows of the picture: of the first samples, and of those nearest to one
+NEIGHBOURS = 7  # training images in each row
 
 
 def show_neighbours(
@@ -28,9 +29,9 @@ def show_neighbours(
 ) -> dict[str, Any]:
     """Draw the picture, and print how near samples are to training images.
 
-    Each row begins with a sample; its nearest training images follow. The first half of the rows
-    are the first samples, the other half those that are nearest to a training image, where copies
-    would be.
+    Each row begins with a sample; its nearest training images follow. FIRST rows are those of the
+    first samples, CLOSEST rows those of the samples nearest to a training image, where copies would
+    be.
 
     Parameters
     ----------
@@ -61,8 +62,8 @@ def show_neighbours(
         theirs = nearest_images(held_out, training, rows, 1, bar.update) if len(held_out) else None
     nearest = ours.distances[:, 0]
     closest = np.argsort(nearest, kind="stable")
-    first = np.arange(min(SHOWN - SHOWN // 2, len(nearest)))
-    shown = [*first, *closest[~np.isin(closest, first)][: SHOWN // 2]]
+    first = np.arange(min(FIRST, len(nearest)))
+    shown = [*first, *closest[:CLOSEST]]
     images = [each for row in shown for each in (samples[row], *training[ours.rows[row]])]
     with named(path):
         save_picture(path, grid(np.stack(images) / 255, 1 + n))

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +16,13 @@ from gan.evaluation.feature_extractor import SHA256
 from gan.evaluation.metrics import ROWS
 from gan.generator_file import load_sampler
 from gan.runs.weights import save_trained
+from gan.training.trainer import Trainer
 from tests.support.small import (  # noqa: F401
     CHECKOUT,
     TINY_BATCHNORM,
     assert_refused,
     command,
+    digits,
     disk_is_full,
     example,
     trainer,
@@ -44,7 +48,7 @@ def run(command, sample, monkeypatch):  # noqa: F811
 
     def little(name, split, *, data_dir, quiet):
         loads.append((name, split, data_dir, quiet))
-        return sample[split], None
+        return sample[split], np.arange(len(sample[split])) % 10
 
     for name, value in {
         "load": little,
@@ -85,6 +89,7 @@ def test_the_table_and_the_file_hold_the_same_figures(run, samples, sample):
     evaluator = Evaluator(sample["test"])
     validation = sample["train"][-N_VALIDATION:]
     expected = evaluate(as_images(sample["train"][:250]), evaluator, validation)
+    assert "recognised" not in report["metrics"]
     for key, value in expected.items():  # the floor is of the same images
         assert report["metrics"][key] == report["floor"][key] == pytest.approx(value, rel=1e-4), key
     assert (report["images"], report["floor_images"], report["test_images"]) == (250, 250, N_TEST)
@@ -138,6 +143,23 @@ def test_a_generators_digits_are_evaluated(run, tmp_path, tmp_path_factory, samp
     assert {p.name for p in tmp_path.iterdir()} == {"a.json", "b.json", "c.json"}
 
 
+def test_digits_that_are_asked_for_are_recognised_or_not(run, tmp_path):
+    recipe = replace(TINY_BATCHNORM, classes=10, clusters=2)
+    labels = np.arange(40) % 10
+    save_trained("weights.npz", Trainer(recipe, digits(40), labels, seed=0), {})
+    status, out, _ = run("--weights", "weights.npz")
+    assert status == 0 and "\nrecognised as the digit asked for  " in out
+    report = json.loads(Path("metrics.json").read_text())
+    sampler = load_sampler("weights.npz")
+    inputs = sampler.inputs(400, 0)
+    asked = inputs[:, sampler.latent.size :].argmax(axis=1) // 2  # two clusters of each digit
+    evaluator = Evaluator(digits(40))
+    named = evaluator.probabilities(evaluator.features(sampler.images(inputs))).argmax(axis=1)
+    assert report["metrics"]["recognised"] == (named == asked).mean()
+    # the labels of the training images are wrong here
+    assert 0 < report["floor"]["recognised"] < 0.5
+
+
 def test_many_images_are_sampled_and_the_floor_excludes_validation_images(run, tmp_path, sample):
     np.save(
         tmp_path / "many.npy",
@@ -159,9 +181,9 @@ def test_many_images_are_sampled_and_the_floor_excludes_validation_images(run, t
 def test_parzens_sigma_comes_from_the_protocols_validation_images(run, samples, monkeypatch):
     seen = []
 
-    def look(images, evaluator, validation, progress):
+    def look(images, evaluator, validation, *rest):
         seen.append(validation)
-        return evaluate(images, evaluator, validation, progress)
+        return evaluate(images, evaluator, validation, *rest)
 
     monkeypatch.setattr(evaluating_digits, "evaluate", look)
     monkeypatch.setattr(evaluating_digits, "VALIDATION", 300)

@@ -274,7 +274,8 @@ def test_a_generator_of_one_channel_is_refused():
 @pytest.mark.parametrize("name", recipes_for(STACKED_DIGITS))
 def test_a_recipe_keeps_to_the_protocol_and_trains(name):
     recipe = RECIPES[name]
-    assert (recipe.latent.size, recipe.latent.distribution) == (100, "uniform")
+    if not recipe.clusters:
+        assert (recipe.latent.size, recipe.latent.distribution) == (100, "uniform")
     assert (recipe.batch_size, recipe.epochs, recipe.beta1) == (64, 50, 0.5)
     assert recipe.image_range == (-1, 1)
     t = trainer(recipe)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan.errors import DataError
-from gan.evaluation import class_histogram, digits_drawn, kl_to_uniform, mnist_score
+from gan.evaluation import class_histogram, digits_drawn, kl_to_uniform, mnist_score, unsure
 
 
 def some_probabilities(n=50, sharpness=2.0):
@@ -57,7 +57,12 @@ def test_kl_to_uniform():
     assert kl_to_uniform(h) == pytest.approx(math.log(10) - entropy(h), rel=1e-10)
 
 
-@pytest.mark.parametrize("measure", [mnist_score, class_histogram])
+def test_an_image_that_looks_like_several_digits_is_unsure():
+    p = np.array([[0.6, 0.4, 0, 0], [0.59, 0.41, 0, 0], [0.25] * 4, [0, 0, 1, 0], [0, 0.1, 0.9, 0]])
+    assert unsure(p) == 0.4 and unsure(p[3:]) == 0
+
+
+@pytest.mark.parametrize("measure", [mnist_score, class_histogram, unsure])
 @pytest.mark.parametrize(
     "bad",
     [

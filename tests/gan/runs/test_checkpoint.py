@@ -376,9 +376,9 @@ def test_an_archive_that_is_not_a_checkpoint_is_refused(tmp_path, change):
 @pytest.mark.parametrize(
     "number, recipe, today",
     [
-        (2, "conv-clusters", "conv-clusters-0.2"),
-        (3, "conv-clusters", "conv-clusters-0.2"),
-        (3, "conv-clusters-hour", "conv-clusters-hour-0.2"),
+        (2, "conv-clusters", "conv-clusters-0.1"),
+        (3, "conv-clusters", "conv-clusters-0.1"),
+        (3, "conv-clusters-hour", "conv-clusters-hour-0.1"),
         (3, "mlp-smoothed", "mlp-smoothed"),
         (3, ["conv-clusters"], ["conv-clusters"]),  # refused by who reads it
         (4, "conv-clusters", "conv-clusters"),
