@@ -73,19 +73,20 @@ CONV_CLUSTERS = replace(
     make_discriminator=partial(small_discriminator, image_shape=DIGITS, features=FEATURES),
     make_networks=clustered_networks,
     latent=Latent(32, "normal"),
-    colour=COLOUR | {"latent": Latent(64, "normal"), "clusters": 200},
-    penalty=ZeroCentered(0.2, every=8),
+    colour=COLOUR | {"latent": Latent(64, "normal"), "beta2": 0.99, "clusters": 200},
+    penalty=ZeroCentered(0.5, every=8),
+    beta2=0.995,
     schedule=InverseSqrtSchedule(4_000),
-    clusters=400,
-    steps=13_000,
+    clusters=600,
+    steps=12_000,
 )
 
 CONV_CLUSTERS_HOUR = replace(
     CONV_CLUSTERS,
     name="conv-clusters-hour",
     origin="ours: the default for longer",
-    ema_decay=0.9995,
-    steps=100_000,
+    ema_decay=0.9998,
+    steps=200_000,
 )
 
 CONV_R1R2_CLASSES = replace(
@@ -101,7 +102,7 @@ CONV_CLASSES_HOUR = replace(
     name="conv-classes-hour",
     origin="ours: the default for longer, conditional on the digit, with clusters of each",
     classes=10,
-    clusters=40,
+    clusters=60,
 )
 
 # Earlier runs resume with these. Checkpoints up to format 3 call them by the names of today's.
