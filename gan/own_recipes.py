@@ -73,19 +73,20 @@ CONV_CLUSTERS = replace(
     make_discriminator=partial(small_discriminator, image_shape=DIGITS, features=FEATURES),
     make_networks=clustered_networks,
     latent=Latent(32, "normal"),
-    colour=COLOUR | {"latent": Latent(64, "normal"), "beta2": 0.99, "clusters": 200},
+    colour=COLOUR | {"latent": Latent(64, "normal"), "clusters": 200},
     penalty=ZeroCentered(0.5, every=8),
-    beta2=0.995,
     schedule=InverseSqrtSchedule(4_000),
-    clusters=600,
-    steps=12_000,
+    clusters=400,
+    steps=13_000,
 )
 
 CONV_CLUSTERS_HOUR = replace(
     CONV_CLUSTERS,
     name="conv-clusters-hour",
-    origin="ours: the default for longer",
+    origin="ours: the default with more clusters, for longer",
+    beta2=0.995,
     ema_decay=0.9998,
+    clusters=600,
     steps=200_000,
 )
 

@@ -235,12 +235,15 @@ def test_the_recipes_for_any_images_are_ours():
     ]
 
 
-@pytest.mark.parametrize("name", ["conv-clusters", "conv-clusters-hour", "conv-classes-hour"])
-def test_the_outputs_for_many_clusters_share_features(name):
+@pytest.mark.parametrize(
+    "name, count",
+    [("conv-clusters", 400), ("conv-clusters-hour", 600), ("conv-classes-hour", 600)],
+)
+def test_the_outputs_for_many_clusters_share_features(name, count):
     recipe = get_recipe(name)
-    assert recipe.num_classes == 400
+    assert recipe.num_classes == count
     *_, hidden, heads = recipe.discriminator().layers
-    assert (hidden.n_out, heads.n_in, heads.n_out) == (FEATURES, FEATURES, 400)
+    assert (hidden.n_out, heads.n_in, heads.n_out) == (FEATURES, FEATURES, count)
     grey = get_recipe(name, (1, 48, 48)).discriminator().layers
     assert grey[-1].n_in == FEATURES
 

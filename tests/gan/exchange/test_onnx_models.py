@@ -33,7 +33,7 @@ def with_statistics(network, seed):
 
 
 def a_sampler(recipe):
-    n = recipe.clusters
+    n = recipe.num_classes if recipe.clusters else 0
     G = with_statistics(recipe.generator(), 1)
     prior = tuple(np.arange(1, n + 1) / (n * (n + 1) / 2)) if n else None
     names = tuple(f"class {k}" for k in range(recipe.classes)) or None
@@ -115,7 +115,7 @@ def test_the_metadata_say_how_to_draw():
     (held,) = model.metadata_props
     assert held.key == "byhand"
     assert json.loads(held.value) == {
-        "latent": {"size": 16, "distribution": "normal"},
+        "latent": {"size": 32, "distribution": "normal"},
         "classes": 0,
         "shares": list(sampler.class_prior),
         "image_range": [0, 1],
@@ -124,7 +124,7 @@ def test_the_metadata_say_how_to_draw():
         "clusters_per_image": 1,
     }
     docs = {value.name: value.doc_string for value in model.graph.input}
-    assert "N(0, 1)" in docs["z"] and "0 to 199" in docs["class"]
+    assert "N(0, 1)" in docs["z"] and "0 to 399" in docs["class"]
 
 
 WITHOUT_BYHAND = """

@@ -11,6 +11,7 @@ from PIL import Image
 from gan import recipes
 from gan.data.datasets import load
 from gan.images import grid
+from gan.own_recipes import FORMER
 from nn import load_weights
 from tests.oracles.make_run_0_1 import CLUSTERS, COUNT, MORE, N_IMAGES, NETWORKS, OUT, SEED, STEPS
 from tests.support.small import command, example  # noqa: F401
@@ -26,14 +27,15 @@ ARBITRARY = {"conv-clusters": {"G/4.b"}}
 def name(request, monkeypatch):
     """The name of the recipe, which gets the narrow networks of the stored folder."""
     make_generator, make_discriminator = NETWORKS[request.param]
-    recipe = recipes.get_recipe(request.param)
+    place = FORMER if request.param in FORMER else recipes.RECIPES
+    recipe = place[request.param]
     narrow = replace(
         recipe,
         make_generator=make_generator,
         make_discriminator=make_discriminator,
         clusters=CLUSTERS if recipe.clusters else 0,
     )
-    monkeypatch.setitem(recipes.RECIPES, request.param, narrow)
+    monkeypatch.setitem(place, request.param, narrow)
 
     def load_first(*args, **kwargs):
         return [array[:N_IMAGES] for array in load(*args, **kwargs)]
