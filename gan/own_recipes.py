@@ -104,6 +104,7 @@ CONV_CLASSES_HOUR = replace(
     origin="ours: the default for longer, conditional on the digit, with clusters of each",
     classes=10,
     clusters=60,
+    steps=150_000,
 )
 
 # Earlier runs resume with these. Checkpoints up to format 3 call them by the names of today's.
