@@ -121,13 +121,10 @@ def training_data(
         data, is_new = digest(whole), checkpoint is None
         if config["dataset"] in DIGIT_DATASETS:
             images, labels, digits = split_digits(whole, labels, config, is_new=is_new)
-            recipe = with_clusters(recipe, len(images), config, is_new=is_new)
             return recipe, TrainingData(images, labels, len(images), data, data_dir, digits=digits)
         if not (config["validation"] or config["patience"]):
-            recipe = with_clusters(recipe, len(whole), config, is_new=is_new)
             return recipe, TrainingData(whole, labels, len(whole), data, data_dir)
         split = split_dataset(image_set(config["dataset"], whole, labels), config, is_new=is_new)
-        recipe = with_clusters(recipe, len(split), config, is_new=is_new)
         return recipe, TrainingData(split, split.labels, len(split), data, data_dir, split)
     if config["dataset"] == STACKED:
         return recipe, _stacked(data_dir, args.quiet, config, checkpoint, recipe)

@@ -75,7 +75,7 @@ def test_the_default_recipe_writes_all_files(run, tmp_path):
     assert "0/2 [" in err and "0step [" not in err  # it has its total from the start
     lines = out.splitlines()
     assert lines[0].startswith(f"{DEFAULT} on 10,000 images of mnist-sample, on cpu (NumPy ")
-    assert lines[1] == "k-means: sorting 10,000 images into 200 clusters"
+    assert lines[1] == "k-means: sorting 10,000 images into 400 clusters"
     assert f"watch {Path('here', 'samples', 'latest.png')}" in lines[2:]
     (done,) = (i for i, line in enumerate(lines) if line.startswith("done after 2 steps in "))
     assert "here/progress.gif" in lines[done + 1] and "predict" in lines[done + 2]
