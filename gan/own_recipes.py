@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from gan.data.image_shapes import ImageShape
 from gan.latent import Latent
@@ -45,7 +46,10 @@ def clustered_networks(image_shape: ImageShape) -> tuple[MakeNetwork, MakeNetwor
 
 
 # With a constant rate, a generator of colour images gives up variety after some 20,000 steps.
-COLOUR = {"penalty": ZeroCentered(0.2, every=8), "schedule": InverseSqrtSchedule(4_000)}
+COLOUR: dict[str, Any] = {
+    "penalty": ZeroCentered(0.2, every=8),
+    "schedule": InverseSqrtSchedule(4_000),
+}
 
 CONV_R1R2 = Recipe(
     name="conv-r1r2",
@@ -102,9 +106,10 @@ CONV_CLASSES_HOUR = replace(
     CONV_CLUSTERS_HOUR,
     name="conv-classes-hour",
     origin="ours: the default for longer, conditional on the digit, with clusters of each",
+    colour=COLOUR | {"latent": Latent(64, "normal"), "clusters": 20},
     classes=10,
     clusters=60,
-    steps=150_000,
+    steps=120_000,
 )
 
 # Earlier runs resume with these. Checkpoints up to format 3 call them by the names of today's.
