@@ -27,7 +27,7 @@ from benchmarks.harness.processes import ROOT
 from benchmarks.harness.tables import machine, render
 from gan.commands.shared.command_line import Parser, positive_float, run, seed
 from gan.errors import RunError
-from gan.evaluation.metrics import RECOGNISED, ROWS
+from gan.evaluation.metrics import ROWS
 from gan.recipes import DIGITS, recipes_for
 
 COLUMNS = {  # of the metrics, by their keys
@@ -115,7 +115,7 @@ def row(folder: Path) -> tuple[list[Any], dict[str, Any]]:
 
 
 def cells(metrics: dict[str, Any]) -> list[str]:
-    formats = {key: form for key, _, form, _ in (*ROWS, RECOGNISED)}
+    formats = {key: form for key, _, form, _ in ROWS}
     return [formats[key].format(metrics[key]) if key in metrics else "" for key in COLUMNS]
 
 
@@ -134,7 +134,8 @@ def main() -> int:
     for folder in sorted(path.parent for path in args.out.glob("*/metrics.json")):
         line, floor = row(folder)
         rows.append(line)
-    rows.sort(key=lambda line: list(recipes_for(DIGITS)).index(line[0]))
+    known = list(recipes_for(DIGITS))
+    rows.sort(key=lambda line: known.index(line[0]) if line[0] in known else len(known))
     print(render(HEADER, [*rows, ["training images", "", "", "", *cells(floor)]], args.markdown))
     return 0
 

@@ -98,7 +98,8 @@ def row(folder: Path, n: int, number: int) -> tuple[list[Any], Metrics]:
 
 def below(measured: dict[int, list[Metrics]]) -> list[list[Any]]:
     """The lines of the means, and of their difference."""
-    of = {n: {key: [m[key] for m in runs] for key in COLUMNS} for n, runs in measured.items()}
+    keys = [key for key in COLUMNS if all(key in m for runs in measured.values() for m in runs)]
+    of = {n: {key: [m[key] for m in runs] for key in keys} for n, runs in measured.items()}
     means = {n: {key: statistics.fmean(v) for key, v in of[n].items()} for n in of}
     lines = []
     for n, runs in measured.items():
@@ -107,7 +108,7 @@ def below(measured: dict[int, list[Metrics]]) -> list[list[Any]]:
             spreads = {key: statistics.stdev(values) for key, values in of[n].items()}
             lines.append([n, "deviation", "", *cells(spreads)])
     one, other = means.values()
-    lines.append(["difference", "", "", *cells({key: other[key] - one[key] for key in COLUMNS})])
+    lines.append(["difference", "", "", *cells({key: other[key] - one[key] for key in keys})])
     return lines
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gan.condition import Condition
 from gan.data.image_shapes import COLOURS, ImageShape
 from gan.latent import Latent
 from nn import WeightsError
@@ -58,8 +59,8 @@ class Description:
     @property
     def n_in(self) -> int:
         """The size of the generator's input: noise and one-hot classes or clusters."""
-        n_classes = len(self.class_prior or ()) or self.classes
-        return self.latent.size + n_classes * self.clusters_per_image
+        condition = Condition(self.classes, self.class_prior, self.clusters_per_image)
+        return self.latent.size + condition.size
 
     def to_info(self) -> dict[str, Any]:
         """The dict that `save_weights` writes as `info`."""
@@ -107,7 +108,10 @@ class Description:
                 "each class"
             )
         per_image = info.get("clusters_per_image", 1)
-        if type(per_image) is not int or per_image not in ((1,) if prior is None else (1, 3)):
+        may_have_three = prior is not None and not classes
+        if type(per_image) is not int or per_image not in (
+            (1, COLOURS) if may_have_three else (1,)
+        ):
             raise WeightsError(f"expected one cluster for each image, or 3, got {per_image!r:.80}")
         if not -MAX_RANGE < low < high < MAX_RANGE:
             raise WeightsError(

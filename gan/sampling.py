@@ -110,7 +110,7 @@ class Sampler:
 
     @property
     def condition(self) -> Condition:
-        """The classes and clusters that the generator is told."""
+        """The classes and clusters that the generator is conditional on."""
         return Condition(self.classes, self.class_prior, self.clusters_per_image)
 
     @property
@@ -157,9 +157,12 @@ class Sampler:
         )
         noise = self._noise(count, sequence)
         rng = np.random.default_rng(sequence.spawn(1)[0])
-        told = self.condition
-        numbers = told.random(count, rng) if digits is None else told.of_classes(digits, rng)
-        one_hot = told.one_hot(numbers).astype(noise.dtype)
+        condition = self.condition
+        if digits is None:
+            numbers = condition.random(count, rng)
+        else:
+            numbers = condition.of_classes(digits, rng)
+        one_hot = condition.one_hot(numbers).astype(noise.dtype)
         return self.generator.ops.asarray(np.concatenate([noise, one_hot], axis=1))
 
     def images(self, inputs: Array) -> np.ndarray:

@@ -29,6 +29,7 @@ from gan.data.clusters import ClusterIds
 from gan.data.datasets import load
 from gan.data.image_shapes import POINTS
 from gan.data.points.point_set import PointSet
+from gan.data.stacked import StackedDigits, random_triples
 from gan.errors import RunError
 from gan.recipe import Recipe
 from gan.recipes import DIGITS, get_recipe
@@ -106,7 +107,8 @@ def make_trainer(recipe: str, batch: int) -> Trainer:
     """A trainer on data of the recipe's shape, whose clusters are not searched for."""
     chosen = replace(get_recipe(recipe), batch_size=batch)
     images, labels = training_data(chosen)
-    targets = ClusterIds(np.arange(IMAGES) % chosen.clusters) if chosen.clusters else labels
+    ids = ClusterIds(np.arange(IMAGES) % chosen.num_classes) if chosen.clusters else None
+    targets = labels if ids is None else ids
     made = Trainer(chosen, images, targets, processes=get_processes())
     if hasattr(made.train_step, "warm_up"):
         made.train_step.warm_up = WARM_UP
@@ -118,6 +120,9 @@ def training_data(recipe: Recipe) -> tuple[Any, np.ndarray | None]:
     if recipe.image_shape == DIGITS:
         return load("mnist-sample", "train", flat=False)
     rng = np.random.default_rng(0)
+    if recipe.clusters_per_image > 1:
+        digits, _ = load("mnist-sample", "train", flat=False)
+        return StackedDigits(digits, random_triples(IMAGES, IMAGES, seed=0)), None
     if recipe.image_shape == POINTS:
         return PointSet(rng.uniform(-1, 1, (IMAGES, 2))), None
     return rng.integers(0, 256, (IMAGES, *recipe.image_shape)).astype(np.uint8), None

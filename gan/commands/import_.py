@@ -21,6 +21,7 @@ from gan.commands.shared.outputs import checked, named
 from gan.data.image_shapes import ImageShape
 from gan.description import MAX_SIDE, is_image_shape
 from gan.exchange.importing import import_weights
+from gan.own_recipes import FORMER
 from gan.recipes import RECIPES, get_recipe
 from nn import save_weights
 
@@ -34,7 +35,7 @@ def arguments() -> argparse.Namespace:
         "--recipe",
         metavar="NAME",
         required=True,
-        type=one_of(RECIPES),
+        type=one_of([*RECIPES, *(each.name for each in FORMER.values())]),
         help="take the networks of this recipe, which byhand recipes lists",
     )
     add(

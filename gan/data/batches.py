@@ -93,6 +93,11 @@ class Batches:
         n = self.batch_size // size
         self.share = slice(rank * n, (rank + 1) * n)
 
+    @property
+    def n_images(self) -> int:
+        """The number of images taken."""
+        return len(self._rows)
+
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Raise `RunError` unless the images fit a generator whose images have this shape."""
         check_image_shape(self.image_shape, shape)

@@ -65,11 +65,14 @@ def cluster_ids(images: Any, labels: Any, k: int, seed: Any, classes: int = 0) -
         images = images.images
     if not classes:
         return find_clusters(images, k, seed, rows)
+    check_images(images)
     rows = np.arange(len(images)) if rows is None else rows
     labels = checked_labels(labels, len(rows), classes).astype(np.int64)  # uint8 would overflow
-    ids = np.empty(len(rows), np.int64)
-    for c in np.unique(labels):
-        ids[labels == c] = c * k + find_clusters(images, k, seed, rows[labels == c])
+    n = f"{len(rows):,}"
+    LOGGER.info("k-means: sorting %s images of %s classes into %s clusters each", n, classes, k)
+    ids = labels * k
+    for c in np.unique(labels) if k > 1 else ():
+        ids[labels == c] += k_means(images, k, seed, rows[labels == c])
     return ids
 
 
@@ -102,6 +105,11 @@ def find_clusters(
         raise RunError(f"clusters: expected a whole number of at least 1, got {k!r}")
     rows = np.arange(len(images)) if rows is None else rows
     LOGGER.info("k-means: sorting %s images into %s clusters", f"{len(rows):,}", k)
+    return k_means(images, k, seed, rows)
+
+
+def k_means(images: np.ndarray, k: int, seed: Any, rows: np.ndarray) -> np.ndarray:
+    """`find_clusters` of images that are checked."""
     rng = np.random.default_rng(seed)
     # float64: `nearest` compares differences between squares that may be millions of times larger
     x = principal_components(images.reshape(len(images), -1), rows).astype(np.float64)

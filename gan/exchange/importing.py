@@ -10,6 +10,7 @@ from typing import Any
 
 from gan.data.image_shapes import ImageShape
 from gan.description import Description
+from gan.own_recipes import FORMER
 from gan.recipe import Recipe
 from nn import Sequential, WeightsError
 from nn.serialization.safetensors_files import open_safetensors
@@ -88,6 +89,11 @@ def _named(name: str, remedy: str = "") -> Iterator[None]:
 
 def _remedy(recipe: Recipe, given: Description | None) -> str:
     """What to do about arrays that are not those of the recipe."""
+    if recipe.name in FORMER:
+        return (
+            f"; name the recipe and the image shape whose weights these are, not {recipe.name}, or "
+            f"if an earlier version trained them, {FORMER[recipe.name].name}"
+        )
     if given is not None and given.recipe not in (None, recipe.name):
         return f"; the file was exported from a run of {given.recipe}: name that recipe"
     return f"; name the recipe and the image shape whose weights these are, not {recipe.name}"
@@ -95,14 +101,15 @@ def _remedy(recipe: Recipe, given: Description | None) -> str:
 
 def _adapted(recipe: Recipe, given: Description | None, image_shape: ImageShape | None) -> Recipe:
     """The recipe for the images and the classes or clusters of the file."""
-    if given is not None:
-        image_shape = image_shape or given.image_shape
-        if recipe.classes and given.classes:
-            recipe = replace(recipe, classes=given.classes)
-        if recipe.clusters and given.class_prior:
-            clusters = len(given.class_prior) // max(recipe.classes, 1)
-            recipe = replace(recipe, clusters=clusters)
-    return recipe.for_images(image_shape or recipe.image_shape)
+    if given is None:
+        return recipe.for_images(image_shape or recipe.image_shape)
+    recipe = recipe.for_images(image_shape or given.image_shape or recipe.image_shape)
+    if recipe.classes and given.classes:
+        recipe = replace(recipe, classes=given.classes)
+    if recipe.clusters and given.class_prior:
+        clusters = len(given.class_prior) // max(recipe.classes, 1)
+        recipe = replace(recipe, clusters=clusters)
+    return recipe
 
 
 def _prefixes(file: TensorFile) -> dict[str, str]:

@@ -41,7 +41,7 @@ def generator_model(sampler: Sampler) -> Any:
     latent, (low, high) = sampler.latent, sampler.image_range
     noise = f"noise, each element from {DENSITIES[latent.distribution]}"
     x = graph.input("z", (latent.size,), noise)
-    if sampler.condition.k:
+    if sampler.condition.num_classes:
         x = graph.node("Concat", x, _class_onehot(graph, sampler), axis=1)
     y = graph.layer(G, x, (sampler.n_in,))
     y = graph.node("Sub", y, graph.constant(np.float32(low)))
@@ -91,7 +91,7 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
     if taken != shape:
         x = graph.node("Reshape", x, graph.constant([0, *taken]))
     y = graph.layer(discriminator, x, taken)
-    if sampler.condition.k:  # sum_k onehot_k D_k
+    if sampler.condition.num_classes:  # sum_k onehot_k D_k
         selected = graph.node("Mul", y, _class_onehot(graph, sampler))
         y = graph.node("ReduceSum", selected, graph.constant([1]), keepdims=1)
     graph.output("score", y, (1,), "the output of D for each image")
@@ -100,8 +100,15 @@ def discriminator_model(discriminator: Sequential, sampler: Sampler) -> Any:
 
 def _class_onehot(graph: Graph, sampler: Sampler) -> str:
     """Add the input "class", and return its rows of the identity matrix."""
-    n, count, per_image = sampler.condition.k, sampler.condition.count, sampler.clusters_per_image
+    n, count, per_image = (
+        sampler.condition.num_classes,
+        sampler.condition.count,
+        sampler.clusters_per_image,
+    )
     meaning = f"a class or cluster for each image, 0 to {count - 1}"
+    if sampler.classes and n > sampler.classes:
+        of_each = n // sampler.classes
+        meaning += f"; those of class c are {of_each} c to {of_each} c + {of_each - 1}"
     classes = graph.input("class", (), meaning, "int64")
     rows = graph.constant(np.eye(n, dtype=np.float32))
     if per_image == 1:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gan.data.image_shapes import COLOURS
 from gan.errors import RunError
 from gan.recipe import Recipe
 from gan.training.step.packing import packed_shape
@@ -73,12 +74,19 @@ def check_networks(generator: Sequential, discriminator: Sequential, recipe: Rec
             f"batch size: expected a multiple of {recipe.pack}, the number of images that D "
             f"scores at once, got {n}"
         )
+    if recipe.clusters_per_image != 1 and (
+        recipe.clusters_per_image != COLOURS or recipe.classes or not recipe.clusters
+    ):
+        raise RunError(
+            f"recipe {name}: expected one cluster per image, or without classes one for each of "
+            f"{COLOURS} channels, got {recipe.clusters_per_image}"
+        )
     if recipe.pack > 1 and recipe.num_classes:
         raise RunError(f"recipe {name}: expected pack=1 with classes, got {recipe.pack}")
     image_shape = generator.output_shape((recipe.n_in,))
     outputs = D.output_shape(packed_shape(image_shape, recipe.pack))
     if outputs != (recipe.n_out,):
-        k = recipe.num_classes
+        k = recipe.one_hot_size
         wanted = f"{k} outputs per image, one for each class" if k else "one output per image"
         raise RunError(f"discriminator: expected {wanted}, got shape {outputs}")
     for _, layer in D.modules() if recipe.penalty else ():

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gan.data.batches import Batches, BatchSource, make_batches
-from gan.data.clusters import cluster_ids
+from gan.data.batches import Batches, BatchSource, checked_labels, make_batches
+from gan.data.clusters import ClusterIds, cluster_ids
 from gan.data.image_shapes import ImageShape
 from gan.data.images.image_set import ImageSet
 from gan.data.images.split import Split
@@ -79,6 +79,8 @@ class TrainableGAN(Uncopyable):
         check_alike(processes, seed, recipe, self.batches, labels, networks.values())
         make_alike((self.generator, self.discriminator), seed, ops, processes)
         if recipe.clusters:
+            if recipe.classes and not isinstance(labels, ClusterIds):  # an error on all ranks
+                checked_labels(labels, self.batches.n_images, recipe.classes)
             ids = (
                 None
                 if processes.rank

@@ -1,4 +1,4 @@
-"""What a generator is told: numbers of classes and clusters, and their one-hot rows."""
+"""What a generator is conditional on: numbers of classes and clusters, and one-hot rows."""
 
 import numpy as np
 import pytest
@@ -17,12 +17,12 @@ def test_rows_are_read_as_written(told):
     numbers = told.random(50, np.random.default_rng(0))
     rows = told.one_hot(numbers)
     assert rows.shape == (50, told.size) and rows.dtype == bool
-    assert (rows.sum(axis=1) == (told.per_image if told.k else 0)).all()
+    assert (rows.sum(axis=1) == (told.per_image if told.num_classes else 0)).all()
     assert np.array_equal(told.numbers(rows), numbers)
 
 
 def test_a_number_stands_for_the_clusters_of_all_channels():
-    assert (STACKED.k, STACKED.count, STACKED.size) == (2, 8, 6)
+    assert (STACKED.num_classes, STACKED.count, STACKED.size) == (2, 8, 6)
     assert STACKED.one_hot([0, 1, 4, 6]).astype(int).tolist() == [
         [1, 0, 1, 0, 1, 0],
         [0, 1, 1, 0, 1, 0],
@@ -33,7 +33,7 @@ def test_a_number_stands_for_the_clusters_of_all_channels():
 
 def test_without_classes_every_row_is_empty():
     told = Condition()
-    assert (told.k, told.count, told.size) == (0, 0, 0)
+    assert (told.num_classes, told.count, told.size) == (0, 0, 0)
     assert told.one_hot([5, -1]).shape == (2, 0)
 
 
@@ -68,7 +68,7 @@ def test_a_class_without_clusters_is_its_own_number():
 
 
 @pytest.mark.parametrize("told", [Condition(classes=2), DIVIDED])
-@pytest.mark.parametrize("number", [-1, 2])
+@pytest.mark.parametrize("number", [-1, 2, 0.5, np.nan, "1"])
 def test_classes_that_do_not_exist_are_refused(told, number):
     with pytest.raises(RunError, match=r"digits: expected numbers in 0\.\.1, got"):
         told.of_classes([0, number], np.random.default_rng(0))
@@ -78,4 +78,12 @@ def test_the_typical_number_of_a_class_is_its_largest_cluster():
     assert DIVIDED.typical(10).tolist() == [1, 4] and DIVIDED.typical(1).tolist() == [1]
     assert Condition(classes=3).typical(10).tolist() == [0, 1, 2]
     assert Condition(class_prior=PRIOR).typical(4).tolist() == [0, 1, 2, 3]
-    assert STACKED.typical(100).tolist() == list(range(8))
+    assert STACKED.typical(100).tolist() == [0, 7]  # the same cluster in all channels
+
+
+def test_numbers_do_not_overflow():
+    wide = Condition(classes=10, class_prior=(1 / 600,) * 600)
+    numbers = wide.of_classes(np.full(50, 9, np.uint8), np.random.default_rng(0))
+    assert (numbers // 60 == 9).all()
+    assert np.array_equal(wide.numbers(wide.one_hot(numbers.astype(np.uint16))), numbers)
+    assert wide.of_classes([], np.random.default_rng(0)).shape == (0,)

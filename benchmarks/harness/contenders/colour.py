@@ -49,8 +49,8 @@ VARIANTS = {  # of our recipes, tried as defaults for colour
     "wide-32": wide(CONV_CLUSTERS, 32),
     "wide-64": wide(CONV_CLUSTERS, 64),
     "batch-32": replace(CONV_CLUSTERS, batch_size=32),
-    "clusters-400": replace(CONV_CLUSTERS, clusters=400),
-    "clusters-50": replace(CONV_CLUSTERS, clusters=50),
+    "clusters-400": in_colour(clusters=400),
+    "clusters-50": in_colour(clusters=50),
     "classes-wide-64": wide(get_recipe("conv-r1r2-classes"), 64),
     "classes-batch-32": replace(get_recipe("conv-r1r2-classes"), batch_size=32),
 }

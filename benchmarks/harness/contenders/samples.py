@@ -9,8 +9,15 @@ from gan.sampling import AT_ONCE, Sampler
 
 def ours(recipe: Recipe, count: int, device: str = "cpu") -> Step:
     generator = recipe.generator().build(seed=0, device=device)
-    prior = (1 / recipe.clusters,) * recipe.clusters if recipe.clusters else None
-    sampler = Sampler(generator, recipe.latent, recipe.image_range, recipe.classes, prior)
+    n = recipe.num_classes
+    sampler = Sampler(
+        generator,
+        recipe.latent,
+        recipe.image_range,
+        recipe.classes,
+        (1 / n,) * n if recipe.clusters else None,
+        clusters_per_image=recipe.clusters_per_image,
+    )
     return lambda: sampler.images(sampler.inputs(count, seed=0))
 
 
@@ -27,6 +34,7 @@ def pytorch(recipe: Recipe, count: int) -> Step:
     low, high = recipe.image_range
     z, n = torch.empty(count, recipe.latent.size), recipe.num_classes
     onehot = torch.nn.functional.one_hot(torch.arange(count) % n, n) if n else z[:, :0]
+    onehot = onehot.repeat(1, recipe.clusters_per_image)
 
     @torch.no_grad()
     def draw() -> object:

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.harness.contenders.floor import plain, record_products, replay
 from benchmarks.harness.rounds import Step
 from gan.data.image_shapes import ImageShape
+from gan.data.stacked import StackedDigits, random_triples
 from gan.recipe import DIGITS
 from gan.recipes import Recipe, get_recipe
 from gan.training.trainer import Trainer
@@ -22,6 +23,13 @@ N_IMAGES = 10_000  # more than any processor's cache holds
 def images(n: int = N_IMAGES, image_shape: ImageShape = DIGITS) -> np.ndarray:
     """Random training images, the same for all contenders: uint8 (n, C, H, W)."""
     return np.random.default_rng(0).integers(0, 256, (n, *image_shape), np.uint8)
+
+
+def training_images(recipe: Recipe) -> np.ndarray | StackedDigits:
+    """`images` for a `Trainer` of the recipe."""
+    if recipe.clusters_per_image == 1:
+        return images(N_IMAGES, recipe.image_shape)
+    return StackedDigits(images(N_IMAGES), random_triples(N_IMAGES, N_IMAGES, seed=0))
 
 
 def labels(n: int, recipe: Recipe) -> np.ndarray:
@@ -43,8 +51,8 @@ def training_step(trainer: Trainer) -> Step:
 def ours(recipe: Recipe, device: Any = "cpu", tf32: bool = False) -> Step:
     """Our training step."""
     ops = get_ops(device, tf32)
-    shown, classes = images(N_IMAGES, recipe.image_shape), labels(N_IMAGES, recipe)
-    return training_step(Trainer(recipe, shown, classes, device=ops))
+    classes = labels(N_IMAGES, recipe)
+    return training_step(Trainer(recipe, training_images(recipe), classes, device=ops))
 
 
 def numpy(recipe: Recipe) -> Step:

@@ -154,6 +154,7 @@ class Step:
         G, D = state["G"], state["D"]
         if recipe.num_classes:
             onehot = jax.nn.one_hot(labels, recipe.num_classes)
+            onehot = jnp.tile(onehot, (1, recipe.clusters_per_image))
             noise = [jnp.concatenate([z, onehot], 1) for z in noise]
             toward = jnp.concatenate([onehot, onehot])
         else:

@@ -63,7 +63,8 @@ class Eager:
         self.G = peer_of(generator, (recipe.n_in,)).to(device)
         self.D = peer_of(discriminator, image_shape).to(device)
         labels = torch.arange(len(images), device=device) % max(recipe.num_classes, 1)
-        self.onehot = one_hot(labels, max(recipe.num_classes, 1)).float()  # of each image
+        onehot = one_hot(labels, max(recipe.num_classes, 1)).float()  # of each image
+        self.onehot = onehot.repeat(1, recipe.clusters_per_image)
         self.has_batchnorm = any(layer.statistic_shapes for _, layer in discriminator.modules())
         low, high = recipe.image_range
         pixels = torch.from_numpy(images).to(device).reshape(len(images), *image_shape)

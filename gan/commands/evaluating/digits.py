@@ -91,7 +91,7 @@ def samples_of(
     for i in range(0, COUNT, AT_ONCE):
         parts.append(sampler.images(inputs[i : i + AT_ONCE]))
         progress(len(parts[-1]))
-    if sampler.classes != DIGIT_CLASSES:
+    if sampler.classes != DIGIT_CLASSES or sampler.class_names is not None:  # not of digits
         return np.concatenate(parts), None
     rows = sampler.generator.ops.to_host(inputs)[:, sampler.latent.size :]
     return np.concatenate(parts), sampler.condition.classes_of(sampler.condition.numbers(rows))

@@ -30,7 +30,7 @@ def show_neighbours(
     """Draw the picture, and print how near samples are to training images.
 
     Each row begins with a sample; its nearest training images follow. FIRST rows are those of the
-    first samples, CLOSEST rows those of the samples nearest to a training image, where copies would
+    first samples, CLOSEST rows those of the others nearest to a training image, where copies would
     be.
 
     Parameters
@@ -63,7 +63,7 @@ def show_neighbours(
     nearest = ours.distances[:, 0]
     closest = np.argsort(nearest, kind="stable")
     first = np.arange(min(FIRST, len(nearest)))
-    shown = [*first, *closest[:CLOSEST]]
+    shown = [*first, *closest[~np.isin(closest, first)][:CLOSEST]]
     images = [each for row in shown for each in (samples[row], *training[ours.rows[row]])]
     with named(path):
         save_picture(path, grid(np.stack(images) / 255, 1 + n))

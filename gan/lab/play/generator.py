@@ -155,8 +155,10 @@ class PlayedGenerator:
         pictures = as_pictures(np.clip((pixels - low) / (high - low), 0, 1), sampler.made_shape)
         if logits is None:
             return as_bytes(pictures)[0], None
-        mine = sampler.condition.one_hot(np.array([label])) if sampler.condition.k else 1
-        return as_bytes(pictures)[0], float((ops.to_host(logits) * mine).sum())
+        outputs = ops.to_host(logits)[0]
+        if sampler.condition.num_classes:
+            outputs = outputs[sampler.condition.one_hot(np.array([label]))[0]]
+        return as_bytes(pictures)[0], float(outputs.sum())
 
     def walk(self, z: np.ndarray, labels: np.ndarray, steps: int) -> np.ndarray:
         """Images on the closed way from each point to the next, and from the last to the first.

@@ -65,17 +65,19 @@ class PlayRequests:
         """What the page needs to know of a generator, with a picture of each class."""
         played = self.played(message)
         generator, sampler = played.generator, played.generator.sampler
-        size, n = sampler.latent.size, sampler.classes or sampler.condition.count
-        pictured = sampler.condition.typical(MOST_CLASSES)
+        condition, size = sampler.condition, sampler.latent.size
+        pictured = condition.typical(MOST_CLASSES)
         middle = np.zeros((max(len(pictured), 1), size), np.float32)
         about = generator.description
         fields = {
             "latent": size,
             "distribution": sampler.latent.distribution,
-            "classes": n,
+            "classes": sampler.classes or condition.num_classes,
             "labelled": bool(sampler.classes),
             "class_names": list(sampler.names),
-            "clusters_of_each": sampler.condition.count // max(sampler.classes, 1),
+            "clusters": condition.num_classes,
+            "per_image": condition.per_image,
+            "numbers": pictured.tolist(),
             "pictured": len(pictured),
             "logits": generator.discriminator is not None,
             "digits": generator.are_digits,
@@ -86,7 +88,7 @@ class PlayRequests:
         arrays = {
             "axes": played.directions.axes,
             "shares": played.directions.shares,
-            "classes": generator.images(middle, pictured if n else np.zeros(1, np.int64)),
+            "classes": generator.images(middle, pictured if len(pictured) else np.zeros(1, int)),
         }
         return Answer(fields, arrays)
 

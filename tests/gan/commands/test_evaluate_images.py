@@ -170,7 +170,7 @@ def test_a_recipe_without_classes_names_those_with(run, photos):
     how = "--data", photos, "--labels", "folders", "--recipe", "mlp-smoothed"
     status, out, _ = run(train, *how, *QUICK[:-1], "--steps", 1, "--out", "here")
     (line,) = [line for line in out.splitlines() if "learns no classes" in line]
-    assert status == 0 and line.endswith("take --recipe conv-r1r2-classes")
+    assert status == 0 and line.endswith("take --recipe conv-r1r2-classes or conv-classes-hour")
 
 
 def test_the_data_of_a_run_by_name_are_measured_against(run, monkeypatch):

@@ -1,6 +1,7 @@
 """`byhand export` and `byhand import`."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -9,8 +10,10 @@ import safetensors.numpy
 
 from gan.commands import export
 from gan.commands.main import module_of
+from gan.description import Description
 from gan.exchange.importing import import_weights
 from gan.generator_file import load_sampler
+from gan.own_recipes import FORMER
 from gan.recipes import RECIPES, get_recipe
 from gan.runs.weights import save_trained
 from nn import Conv2d, Dense, Flatten, Sequential, WeightsError, load_weights, save_weights
@@ -184,7 +187,35 @@ def test_clusters_of_unknown_sizes_are_equally_likely(tmp_path):
     recipe = RECIPES["conv-clusters"]
     write_safetensors(tmp_path / "g.safetensors", state_of(recipe), {})
     _, description = import_weights(tmp_path / "g.safetensors", recipe)
-    assert description.class_prior == (1 / 200,) * 200
+    assert description.class_prior == (1 / 400,) * 400
+
+
+@pytest.mark.parametrize("recipe", ["conv-clusters", "conv-classes-hour"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_file_says_how_many_clusters_there_are(recipe, channels, tmp_path):
+    """Also in colour, for which the recipe has a number of its own."""
+    made = replace(get_recipe(recipe, (channels, 16, 16)), clusters=7)
+    made = replace(made, classes=4) if made.classes else made
+    n = made.num_classes
+    prior = tuple(np.arange(1, n + 1) / (n * (n + 1) / 2))
+    info = Description(
+        made.latent, made.image_range, made.classes, prior, recipe, image_shape=(channels, 16, 16)
+    ).to_info()
+    state = state_of(made)
+    write_safetensors(tmp_path / "g.safetensors", state, info)
+    networks, description = import_weights(tmp_path / "g.safetensors", get_recipe(recipe))
+    assert description.class_prior == prior and description.classes == made.classes
+    assert networks["G"].layers[0].n_in == made.n_in
+
+
+def test_weights_of_a_former_recipe_are_imported_by_its_name(tmp_path, command):  # noqa: F811
+    former = FORMER["conv-clusters"]
+    write_safetensors(tmp_path / "g.safetensors", state_of(former), {})
+    words = "g.safetensors", "--out", "w.npz", "--recipe"
+    refused = command(import_, *words, "conv-clusters")
+    assert_refused(refused, "if an earlier version trained them, conv-clusters-0.1")
+    assert command(import_, *words, "conv-clusters-0.1")[0] == 0
+    assert load_sampler("w.npz").condition.num_classes == 200
 
 
 @pytest.mark.parametrize(

@@ -263,9 +263,9 @@ def test_few_images_have_few_clusters_also_when_resumed(run, tmp_path_factory):
     np.save(root, np.random.default_rng(0).integers(0, 256, (40, 16, 16), np.uint8))
     assert run(train, "--data", root, *QUICK, "--steps", 1, "--out", "here") == (0, "", "")
     config = json.loads(Path("here/config.json").read_text())
-    assert config["clusters"] == load_sampler("here/weights.npz").condition.k == 10
+    assert config["clusters"] == load_sampler("here/weights.npz").condition.num_classes == 10
     assert run(train, "--resume", "here", "--steps", 2, "--quiet") == (0, "", "")
-    assert load_sampler("here/weights.npz").condition.k == 10
+    assert load_sampler("here/weights.npz").condition.num_classes == 10
 
 
 @pytest.mark.parametrize(

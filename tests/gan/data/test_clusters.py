@@ -198,7 +198,7 @@ def test_class_prior_is_the_frequency_of_each_cluster():
     )
     assert (
         np.allclose(t.sampler.class_prior, counts / 200)
-        and t.sampler.condition.k == 4
+        and t.sampler.condition.num_classes == 4
         and not t.sampler.classes
     )
     onehot = t.sampler.inputs(4000, 1)[:, 3:]
@@ -278,7 +278,7 @@ def test_invalid_class_prior_is_refused(tmp_path, shares):
 
 def test_sizes_of_the_default_follow_from_its_clusters():
     recipe = RECIPES["conv-clusters"]
-    assert recipe.num_classes == recipe.clusters == 200 and recipe.n_in == 216
+    assert recipe.num_classes == recipe.clusters == 400 and recipe.n_in == 432
 
 
 def test_the_components_of_large_images_span_the_exact_ones():
@@ -335,7 +335,7 @@ def test_a_class_that_is_asked_for_is_drawn_in_its_clusters():
     t = Trainer(DIVIDED, digits(200), labels, seed=1)
     t.fit(steps=2)
     sampler = t.sampler
-    assert (sampler.classes, sampler.condition.k, sampler.n_in) == (3, 6, 3 + 6)
+    assert (sampler.classes, sampler.condition.num_classes, sampler.n_in) == (3, 6, 3 + 6)
     asked = np.arange(300) % 3
     drawn = sampler.condition.numbers(sampler.inputs(300, 1, asked)[:, 3:])
     assert np.array_equal(drawn // 2, asked) and len(set(drawn)) == 6

@@ -46,7 +46,11 @@ def a_sampler(recipe):
 def split(sampler, inputs):
     """The inputs of the ONNX model, from G's."""
     size = sampler.latent.size
-    classes = {"class": sampler.condition.numbers(inputs[:, size:])} if sampler.condition.k else {}
+    classes = (
+        {"class": sampler.condition.numbers(inputs[:, size:])}
+        if sampler.condition.num_classes
+        else {}
+    )
     return {"z": inputs[:, :size], **classes}
 
 

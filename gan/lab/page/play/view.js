@@ -130,20 +130,27 @@ export class PlayView {
   }
 
   nameOf(label) {
-    const { labelled, class_names: names, clusters_of_each: n } = this.about;
-    if (!labelled) return `cluster ${label}`;
-    const name = `class ${names[Math.floor(label / n)]}`;
-    return n > 1 ? `${name}, cluster ${label % n}` : name;
+    const { labelled, class_names: names, classes, clusters, per_image: perImage } = this.about;
+    if (labelled) {
+      const n = clusters / classes; // of each class
+      const name = `class ${names[Math.floor(label / n)]}`;
+      return n > 1 ? `${name}, cluster ${label % n}` : name;
+    }
+    const parts = Array.from({ length: perImage }, (_, c) => Math.floor(label / clusters ** c) % clusters);
+    return `cluster${perImage > 1 ? "s" : ""} ${parts.join(", ")}`;
   }
 
   showClasses() {
-    const { classes, labelled, pictured, class_names: names, arrays } = this.about;
+    const { classes, labelled, pictured, class_names: names, clusters, per_image: perImage, numbers, arrays } = this.about;
     at("classes-card").hidden = !classes;
     if (!classes) return;
     at("classes-title").textContent = labelled ? "Class" : "Cluster";
-    at("classes-hint").textContent = labelled
-      ? "Each picture is drawn from the middle of the noise."
-      : `The generator was given one of ${classes} clusters of the training images to draw. Each picture is drawn from the middle of the noise.`;
+    const given = perImage > 1
+      ? `The generator was given ${clusters} clusters of the training digits to draw, one for each channel; each picture shows the same in all.`
+      : `The generator was given one of ${clusters} clusters of the training images to draw.`;
+    const divided = `Each class has ${clusters / classes} clusters; its picture shows the most frequent one.`;
+    const first = labelled ? (clusters > classes ? `${divided} ` : "") : `${given} `;
+    at("classes-hint").textContent = `${first}Each picture is drawn from the middle of the noise.`;
     const any = document.createElement("button");
     any.className = "any";
     any.textContent = "any";
@@ -151,7 +158,7 @@ export class PlayView {
       const button = document.createElement("button");
       button.append(pictureOf(arrays.classes, k));
       if (labelled) button.append(names[k]);
-      button.setAttribute("aria-label", labelled ? `class ${names[k]}` : this.nameOf(k));
+      button.setAttribute("aria-label", labelled ? `class ${names[k]}` : this.nameOf(numbers[k]));
       return button;
     });
     at("classes").replaceChildren(any, ...buttons);
@@ -165,7 +172,8 @@ export class PlayView {
           other.setAttribute("aria-checked", String(other === button));
           other.tabIndex = other === button ? 0 : -1;
         }
-        this.label = k ? k - 1 : null;
+        const chosen = labelled ? k - 1 : numbers[k - 1];
+        this.label = k ? chosen : null;
         await this.draw();
       }));
     });
