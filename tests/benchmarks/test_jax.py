@@ -88,7 +88,8 @@ class Ours:
         self.noise.arrays = [*z] if recipe.fresh_noise else [z[0]]
         step.real_rows[...] = real
         if recipe.num_classes:
-            step.conditioning.labels[...] = np.eye(classes)[labels]
+            rows = np.tile(np.eye(classes)[labels], (1, recipe.clusters_per_image))
+            step.conditioning.labels[...] = rows
         log, before = {name: np.zeros(1, np.float32) for name in LOG}, self.state(count)
         step(log, count)
         assert not self.noise.arrays

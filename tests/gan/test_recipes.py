@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from gan.errors import RunError
+from gan.latent import Latent
+from gan.objectives.objectives import NonSaturating
 from gan.objectives.penalties import ZeroCentered
 from gan.own_recipes import FEATURES, FORMER
 from gan.recipes import DEFAULT, DIGITS, RECIPES, get_recipe, recipes_for, table
@@ -257,7 +259,14 @@ def test_networks_for_colour_are_those_that_were_measured():
 def test_a_former_recipe_is_known_by_its_own_name_only(name):
     former = FORMER[name]
     assert get_recipe(former.name) is former and former.name not in table()
-    assert (former.latent.size, former.clusters, former.schedule) == (16, 200, None)
+    assert (former.latent, former.clusters, former.schedule) == (Latent(16, "normal"), 200, None)
+    assert (former.learning_rate, former.beta1, former.beta2) == (1e-3, 0.5, 0.99)
+    assert (former.batch_size, former.fresh_noise, former.objective) == (16, False, NonSaturating())
+    assert former.penalty == ZeroCentered(0.2, every=8)
+    averaged, steps = (0.9995, 100_000) if name.endswith("hour") else (0.999, 12_000)
+    assert (former.ema_decay, former.steps) == (averaged, steps)
+    assert former.generator().build(0).n_parameters == 714_017
+    assert former.discriminator().build(0).n_parameters == 660_776
 
 
 def test_sides_that_cannot_be_halved_are_refused():
@@ -302,7 +311,8 @@ def test_small_networks_halve_images_to_seven_pixels_or_less(side, stages):
 @pytest.mark.parametrize("name", ["conv-clusters", "conv-r1r2", "conv-r1r2-classes"])
 def test_the_learning_rates_for_colour_images_fall(name):
     grey, colour = get_recipe(name, (1, 32, 32)), get_recipe(name, (3, 32, 32))
-    assert grey.schedule == get_recipe(name).schedule
+    falls_in_grey = InverseSqrtSchedule(4_000) if name == "conv-clusters" else None
+    assert grey.schedule == get_recipe(name).schedule == falls_in_grey
     assert colour.schedule == InverseSqrtSchedule(4_000)
     assert colour.penalty == ZeroCentered(0.2, every=8)
 

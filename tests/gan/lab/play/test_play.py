@@ -280,9 +280,19 @@ def test_stacked_digits_with_a_cluster_for_each_channel_are_played(tmp_path):
         clusters_per_image=3,
     )
     stacked = StackedDigits(digits(40), random_triples(40, 64, 0))
-    save_trained(tmp_path / "weights.npz", Trainer(recipe, stacked, seed=0), {})
-    generator = PlayedGenerator.load(tmp_path / "weights.npz", get_ops("numpy"))
+    runs = tmp_path / "runs"
+    (runs / "tiny").mkdir(parents=True)
+    (runs / "tiny" / "config.json").write_text("{}")
+    save_trained(runs / "tiny" / "weights.npz", Trainer(recipe, stacked, seed=0), {})
+    generator = PlayedGenerator.load(runs / "tiny" / "weights.npz", get_ops("numpy"))
     sampler = generator.sampler
+
+    about, arrays = ask(make_lab(runs), "open", RUN_WEIGHTS)
+    assert (about["classes"], about["clusters"], about["per_image"]) == (4, 4, 3)
+    assert about["numbers"] == [0, 21, 42, 63]  # the same cluster in all channels
+    middle = np.zeros((4, sampler.latent.size), np.float32)
+    same = generator.images(middle, np.array(about["numbers"]))
+    assert np.array_equal(arrays["classes"], same)
 
     z, labels = generator.draw(50, 1, None)
     assert labels.max() > 4 and len(set(labels)) > 10  # of 4^3
@@ -307,7 +317,7 @@ def test_classes_that_are_divided_are_chosen_as_classes(tmp_path):
     lab = make_lab(runs)
 
     about, arrays = ask(lab, "open", RUN_WEIGHTS)
-    assert (about["classes"], about["clusters_of_each"], about["pictured"]) == (3, 2, 3)
+    assert (about["classes"], about["clusters"], about["pictured"]) == (3, 6, 3)
     generator = PlayedGenerator.load(runs / "tiny" / "weights.npz", get_ops("numpy"))
     typical = generator.sampler.condition.typical(3)
     middle = np.zeros((3, generator.sampler.latent.size), np.float32)

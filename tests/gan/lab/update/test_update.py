@@ -294,17 +294,21 @@ def test_a_step_of_points_is_opened(lab, monkeypatch):
         assert header["slope"] == pytest.approx(header["gradient"], rel=1e-2, abs=1e-6)
 
 
-def test_a_run_on_own_images_is_opened_with_its_images(monkeypatch, tmp_path):
+@pytest.mark.parametrize("clusters", [0, 3])
+def test_a_run_on_own_images_is_opened_with_its_images(clusters, monkeypatch, tmp_path):
+    """And with its number of clusters, which is smaller than the recipe's."""
     np.save(tmp_path / "own.npy", digits(43).reshape(-1, 28, 28))
-    monkeypatch.setattr(opening, "get_recipe", lambda name: CONV)
+    monkeypatch.setattr(opening, "get_recipe", lambda name: replace(CONV, clusters=3 * clusters))
     own = opening.own_images(str(tmp_path / "own.npy"), {})
-    made = trainer(CONV, Split(own), device="numpy")
+    made = trainer(replace(CONV, clusters=clusters), Split(own), device="numpy")
     made.fit(steps=2)
     source = {"name": "own.npy", **dict.fromkeys(SOURCE)}
     config = settings({**OPTION, "batch_size": 8, "learning_rate": 0.01}, None)
     config |= {"dataset": None, "source": source, "images": 43, "data": own.digest}
+    config |= {"clusters": clusters} if clusters else {}
     state = made.state_dict()
-    checkpoint = Checkpoint(config, str(tmp_path / "own.npy"), *state, {}, None, [], None)
+    where, found = str(tmp_path / "own.npy"), made.cluster_ids
+    checkpoint = Checkpoint(config, where, *state, {}, found, [], None)
     (tmp_path / "run").mkdir()
     write_checkpoint(tmp_path / "run" / NAME, checkpoint)
     again = opening.trainer_of_run(tmp_path / "run", get_ops("numpy"))
