@@ -128,7 +128,7 @@ def test_pytorch_comes_back(run, weights, monkeypatch):
 
 def test_the_pretrained_generator_comes_back_with_its_clusters(run):
     run("--to", "digits.safetensors")
-    run("digits.safetensors", "--recipe", "conv-clusters", "--out", "back.npz", module=import_)
+    run("digits.safetensors", "--recipe", "conv-clusters-hour", "--out", "back.npz", module=import_)
     before, after = load_sampler(export.pretrained(False)), load_sampler("back.npz")
     assert before.class_prior == after.class_prior and len(set(after.class_prior)) > 20
     assert np.array_equal(before.images(before.inputs(3, 1)), after.images(after.inputs(3, 1)))

@@ -41,7 +41,7 @@ def test_the_command_needs_two_paths(command):  # noqa: F811
 def test_the_pretrained_files_are_small_and_draw_what_is_requested(command):  # noqa: F811
     for name, classes in (("digits", 0), ("digits-by-class", 10)):
         path = CHECKOUT / "gan" / "pretrained" / f"{name}.npz"
-        assert path.stat().st_size < 2_000_000 and load_sampler(path).classes == classes
+        assert path.stat().st_size < 5_000_000 and load_sampler(path).classes == classes
     predict = example("predict")
     assert command(predict) == (0, "digits.png: 64 digits\n", "")
     status, out, err = command(
@@ -60,4 +60,4 @@ def test_the_pretrained_generator_knows_its_digits():
     predicted = evaluator.probabilities(
         evaluator.features(sampler.images(sampler.inputs(300, 1, digits)))
     ).argmax(axis=1)
-    assert np.mean(predicted == digits) > 0.8
+    assert np.mean(predicted == digits) > 0.97

@@ -69,7 +69,7 @@ def test_directions_are_principal_components_of_the_first_layer(name):
 def test_directions_of_a_huge_first_layer_are_unit_vectors(monkeypatch):
     monkeypatch.setattr(directions, "MAX_NUMBERS", 1000)
     found = leading_directions(load_sampler(SHIPPED["digits"]))
-    assert np.array_equal(found.axes, np.eye(10, 16)) and not found.shares.any()
+    assert np.array_equal(found.axes, np.eye(10, 32)) and not found.shares.any()
 
 
 # ---- neighbours
@@ -156,8 +156,8 @@ def test_drawn_images_are_those_of_the_sampler(lab):
     sampler = load_sampler(SHIPPED["digits"])
     header, arrays = ask(lab, "draw", count=5, seed=3, truncation=1)
     inputs = sampler.inputs(5, 3)
-    assert np.array_equal(arrays["z"], inputs[:, :16])
-    assert header["labels"] == inputs[:, 16:].argmax(axis=1).tolist()
+    assert np.array_equal(arrays["z"], inputs[:, :32])
+    assert header["labels"] == inputs[:, 32:].argmax(axis=1).tolist()
     assert np.array_equal(arrays["images"], np.rint(255 * sampler.images(inputs)))
     half, _ = ask(lab, "draw", count=5, seed=3, truncation=0.5), None
     points = {"z": (arrays["z"] / 2).tolist(), "labels": header["labels"]}
@@ -169,10 +169,13 @@ def test_drawn_images_are_those_of_the_sampler(lab):
 def test_a_picture_of_each_class_is_drawn_from_the_middle(lab):
     header, arrays = ask(lab, "open", BY_CLASS)
     sampler = load_sampler(SHIPPED["by class"])
-    inputs = np.concatenate([np.zeros((10, 64)), np.eye(10)], axis=1).astype(np.float32)
-    assert np.array_equal(arrays["classes"], np.rint(255 * sampler.images(inputs)))
+    shares = np.reshape(sampler.class_prior, (10, 60))
+    numbers = 60 * np.arange(10) + shares.argmax(axis=1)  # of each digit's largest cluster
+    inputs = np.concatenate([np.zeros((10, 32)), np.eye(600)[numbers]], axis=1)
+    drawn = sampler.images(inputs.astype(np.float32))
+    assert np.array_equal(arrays["classes"], np.rint(255 * drawn))
     assert (header["labelled"], header["classes"], header["logits"]) == (True, 10, False)
-    assert arrays["axes"].shape == (10, 64)
+    assert arrays["axes"].shape == (10, 32)
 
 
 def test_a_look_gives_what_d_and_the_classifier_say(lab):
@@ -192,7 +195,7 @@ def test_a_look_gives_what_d_and_the_classifier_say(lab):
 def test_a_look_gives_the_nearest_training_images(lab):
     opened = lab.play.studio.open(DIGITS)
     opened.reading.join()
-    header, arrays = ask(lab, "look", z=[[0.0] * 16], labels=[5])
+    header, arrays = ask(lab, "look", z=[[0.0] * 32], labels=[5])
     assert header["among"] == len(opened.neighbours) >= 10_000 and header["logit"] is None
     difference = arrays["nearest"].astype(float) - arrays["image"]
     assert np.allclose(np.sqrt((difference**2).mean(axis=(1, 2))) / 255, header["distances"])
@@ -239,10 +242,10 @@ def test_a_walk_passes_its_points_and_its_gif_has_its_images(lab):
 @pytest.mark.parametrize(
     "kind, fields",
     [
-        ("look", {"z": [[0.0] * 15], "labels": [0]}),
-        ("look", {"z": [[0.0] * 16] * 2, "labels": [0, 0]}),
-        ("look", {"z": [[0.0] * 16], "labels": [200]}),
-        ("images", {"z": [[0.0] * 16] * 101, "labels": [0] * 101}),
+        ("look", {"z": [[0.0] * 31], "labels": [0]}),
+        ("look", {"z": [[0.0] * 32] * 2, "labels": [0, 0]}),
+        ("look", {"z": [[0.0] * 32], "labels": [600]}),
+        ("images", {"z": [[0.0] * 32] * 101, "labels": [0] * 101}),
         ("draw", {"count": 101, "seed": 0, "truncation": 1}),
         ("draw", {"count": 1, "seed": -1, "truncation": 1}),
         ("open", {"weights": "gan/pretrained/digits.npz"}),
