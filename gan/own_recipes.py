@@ -91,7 +91,7 @@ CONV_CLUSTERS_HOUR = replace(
     beta2=0.995,
     ema_decay=0.9998,
     clusters=600,
-    steps=200_000,
+    steps=160_000,
 )
 
 CONV_R1R2_CLASSES = replace(

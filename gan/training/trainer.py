@@ -43,8 +43,7 @@ class Trainer(TrainableGAN):
     images : uint8 in 0..255, (N, C, H, W) as the generator makes them; images of one channel may
         also be (N, H, W), (N, H, W, 1) or flat, (N, H * W). Or a `BatchSource`. They are copied.
     labels : integers (N,), the class of each image, for a recipe with classes. For a recipe with
-        clusters, `ClusterIds` that an earlier trainer found; other labels are ignored there, unless
-        the recipe divides labelled classes into clusters.
+        clusters, `ClusterIds` of an earlier trainer; without classes others are ignored there.
     generator, discriminator : networks used instead of the recipe's, built or not
     seed : weights, data order, noise and dropout have independent streams made from it; on the CPU,
         equal seeds and numbers of threads give equal bytes

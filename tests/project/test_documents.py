@@ -211,10 +211,6 @@ def check_python(words, *patches):
             readers = [one or other for one, other in re.findall(READER, source)]
             assert not options or options[0] in readers, f"{words}: expected one of {readers}"
             return
-        if module == "gan.commands.export_pretrained":
-            assert not options, "it takes none"
-            assert (ROOT / "gan" / "commands" / "export_pretrained.py").is_file()
-            return
         assert module.split(".")[0] in ("benchmarks", "gan"), f"no module of ours: {module}"
         call(importlib.import_module(module).main, [module, *options], *patches)
     elif words[1] == "examples/gan_in_40_lines.py":
