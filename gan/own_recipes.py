@@ -87,11 +87,11 @@ CONV_CLUSTERS = replace(
 CONV_CLUSTERS_HOUR = replace(
     CONV_CLUSTERS,
     name="conv-clusters-hour",
-    origin="ours: the default with more clusters, for longer",
-    beta2=0.995,
+    origin="ours: the default with more clusters and a weaker penalty, for longer",
+    penalty=ZeroCentered(0.2, every=8),
     ema_decay=0.9998,
     clusters=600,
-    steps=160_000,
+    steps=100_000,
 )
 
 CONV_R1R2_CLASSES = replace(
@@ -107,6 +107,8 @@ CONV_CLASSES_HOUR = replace(
     name="conv-classes-hour",
     origin="ours: the default for longer, conditional on the digit, with clusters of each",
     colour=COLOUR | {"latent": Latent(64, "normal"), "clusters": 20},
+    penalty=ZeroCentered(0.5, every=8),
+    beta2=0.995,
     classes=10,
     clusters=60,
     steps=120_000,
