@@ -78,20 +78,20 @@ CONV_CLUSTERS = replace(
     make_networks=clustered_networks,
     latent=Latent(32, "normal"),
     colour=COLOUR | {"latent": Latent(64, "normal"), "clusters": 200},
-    penalty=ZeroCentered(0.5, every=8),
+    penalty=ZeroCentered(0.2, every=8),
     schedule=InverseSqrtSchedule(4_000),
-    clusters=400,
-    steps=13_000,
+    clusters=600,
+    steps=12_000,
 )
 
 CONV_CLUSTERS_HOUR = replace(
     CONV_CLUSTERS,
     name="conv-clusters-hour",
-    origin="ours: the default with more clusters and a weaker penalty, for longer",
-    penalty=ZeroCentered(0.2, every=8),
+    origin="ours: the default with a stronger penalty, for longer",
+    penalty=ZeroCentered(0.5, every=8),
+    beta2=0.995,
     ema_decay=0.9998,
-    clusters=600,
-    steps=100_000,
+    steps=160_000,
 )
 
 CONV_R1R2_CLASSES = replace(
@@ -107,8 +107,6 @@ CONV_CLASSES_HOUR = replace(
     name="conv-classes-hour",
     origin="ours: the default for longer, conditional on the digit, with clusters of each",
     colour=COLOUR | {"latent": Latent(64, "normal"), "clusters": 20},
-    penalty=ZeroCentered(0.5, every=8),
-    beta2=0.995,
     classes=10,
     clusters=60,
     steps=120_000,

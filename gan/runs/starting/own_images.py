@@ -25,7 +25,9 @@ from gan.runs.starting.holding_out import split_dataset
 
 # Of 1,600 images in 200 clusters, 24% were in clusters of fewer than 8. Of 200 samples, 38 were
 # nearer than 30 grey levels to a training image; for 37 of them it was of such a cluster.
-PER_CLUSTER = 50  # images. Digits vary less: samples of a run with 21 were as near as test images.
+PER_CLUSTER = 50  # images
+# Digits vary less: of 8,308 in 400 clusters, samples were as near to them as other digits are.
+DIGITS_PER_CLUSTER = 25
 LEAST_CLUSTERS = 10
 BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
 
@@ -149,7 +151,14 @@ def unused_classes(recipe: Recipe, images: ImageSet) -> str:
     )
 
 
-def with_clusters(recipe: Recipe, n_images: int, config: dict[str, Any], *, is_new: bool) -> Recipe:
+def with_clusters(
+    recipe: Recipe,
+    n_images: int,
+    config: dict[str, Any],
+    *,
+    is_new: bool,
+    per_cluster: int = PER_CLUSTER,
+) -> Recipe:
     """A recipe with clusters, with fewer of them for few images; other recipes as they are.
 
     The generator copies the images of a cluster that has only some. The number of clusters, or of
@@ -159,7 +168,7 @@ def with_clusters(recipe: Recipe, n_images: int, config: dict[str, Any], *, is_n
     if not recipe.clusters:
         return recipe
     if is_new:
-        fitting = max(LEAST_CLUSTERS, n_images // PER_CLUSTER)
+        fitting = max(LEAST_CLUSTERS, n_images // per_cluster)
         of_each = max(1, min(fitting, MAX_CLASSES) // max(1, recipe.classes))
         config["clusters"] = min(recipe.clusters, of_each)
     clusters = config.get("clusters", recipe.clusters)

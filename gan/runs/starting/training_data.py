@@ -27,6 +27,7 @@ from gan.runs.resume import check_data, digest, fallback_dataset
 from gan.runs.settings import SOURCE
 from gan.runs.starting.holding_out import check_held_out, split_dataset, split_digits
 from gan.runs.starting.own_images import (
+    DIGITS_PER_CLUSTER,
     Places,
     fitted,
     image_split,
@@ -119,6 +120,9 @@ def training_data(
     if config["dataset"] in SOURCES:
         whole, labels = _digits(config["dataset"], data_dir, args.quiet, checkpoint)
         data, is_new = digest(whole), checkpoint is None
+        recipe = with_clusters(
+            recipe, len(whole), config, is_new=is_new, per_cluster=DIGITS_PER_CLUSTER
+        )
         if config["dataset"] in DIGIT_DATASETS:
             images, labels, digits = split_digits(whole, labels, config, is_new=is_new)
             return recipe, TrainingData(images, labels, len(images), data, data_dir, digits=digits)
