@@ -20,7 +20,7 @@ def test_each_variant_has_a_row(command, monkeypatch):  # noqa: F811
 
     monkeypatch.setattr(search, "load", load_few)
     monkeypatch.setattr(search, "SAMPLES", 200)
-    divided = "classes, each in 40 clusters"
+    divided = "classes, each in 60 clusters"
     words = "--variant", "default", "--variant", divided, "--steps", 2
     status, out, err = command(search, *words)
     head, _, *rows = out.splitlines()

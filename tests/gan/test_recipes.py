@@ -239,7 +239,7 @@ def test_the_recipes_for_any_images_are_ours():
 
 @pytest.mark.parametrize(
     "name, count",
-    [("conv-clusters", 400), ("conv-clusters-hour", 600), ("conv-classes-hour", 600)],
+    [("conv-clusters", 600), ("conv-clusters-hour", 600), ("conv-classes-hour", 600)],
 )
 def test_the_outputs_for_many_clusters_share_features(name, count):
     recipe = get_recipe(name)

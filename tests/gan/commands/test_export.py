@@ -187,7 +187,7 @@ def test_clusters_of_unknown_sizes_are_equally_likely(tmp_path):
     recipe = RECIPES["conv-clusters"]
     write_safetensors(tmp_path / "g.safetensors", state_of(recipe), {})
     _, description = import_weights(tmp_path / "g.safetensors", recipe)
-    assert description.class_prior == (1 / 400,) * 400
+    assert description.class_prior == (1 / 600,) * 600
 
 
 @pytest.mark.parametrize("recipe", ["conv-clusters", "conv-classes-hour"])

@@ -270,7 +270,7 @@ def test_few_images_have_few_clusters_also_when_resumed(run, tmp_path_factory):
 
 @pytest.mark.parametrize(
     "n_images, clusters",
-    [(20, 10), (549, 10), (550, 11), (1_600, 32), (19_999, 399), (50_000, 400)],
+    [(20, 10), (549, 10), (550, 11), (1_600, 32), (29_999, 599), (50_000, 600)],
 )
 def test_a_cluster_has_fifty_images_or_more(n_images, clusters):
     config = {}

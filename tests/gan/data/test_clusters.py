@@ -278,7 +278,7 @@ def test_invalid_class_prior_is_refused(tmp_path, shares):
 
 def test_sizes_of_the_default_follow_from_its_clusters():
     recipe = RECIPES["conv-clusters"]
-    assert recipe.num_classes == recipe.clusters == 400 and recipe.n_in == 432
+    assert recipe.num_classes == recipe.clusters == 600 and recipe.n_in == 632
 
 
 def test_the_components_of_large_images_span_the_exact_ones():

@@ -128,7 +128,7 @@ def test_the_metadata_say_how_to_draw():
         "clusters_per_image": 1,
     }
     docs = {value.name: value.doc_string for value in model.graph.input}
-    assert "N(0, 1)" in docs["z"] and "0 to 399" in docs["class"]
+    assert "N(0, 1)" in docs["z"] and "0 to 599" in docs["class"]
 
 
 WITHOUT_BYHAND = """
