@@ -159,7 +159,7 @@ def small_discriminator(
 
     Without batch norm, which gradient penalties rule out. With hundreds of outputs, one for each
     cluster, the last layer would be the largest by far, and each cluster's images would teach its
-    own part of it only; `features` puts a layer of so many in front, which all outputs share.
+    own part of it only; `features` is the size of a layer in front, which all outputs share.
     """
     widths = small_widths(image_shape, narrowest)
     channels, height, width = image_shape

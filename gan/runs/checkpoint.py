@@ -15,7 +15,7 @@ Four formats are read; format 4 is written:
 1. Version 0.1 wrote it. Adam's v lacks a factor: v = beta2 v + g^2.
 2. v is that of the paper. As in format 1, rows and frames are per epoch, without `frame_steps`.
 3. There is a row and a frame per record.
-4. As format 3, but `gan.own_recipes.FORMER` names recipes that were others before.
+4. As format 3. In earlier ones, the names in `gan.own_recipes.FORMER` mean the recipes there.
 """
 
 from __future__ import annotations

@@ -100,6 +100,17 @@ def test_the_table_has_every_run_of_the_folder_and_the_floor(
     assert "| 0.700 |" in lines[5]
 
 
+def test_a_run_with_classes_says_how_many_are_recognised(command, calls, tmp_path):  # noqa: F811
+    finish(tmp_path / "q" / "classes-0", "conv-classes-hour", 0)
+    metrics = {**METRICS, "recognised": 0.9957}
+    report = {"metrics": metrics, "floor": FLOOR}
+    (tmp_path / "q" / "classes-0" / "metrics.json").write_text(json.dumps(report))
+    finish(tmp_path / "q" / "conv-classes-hour-0", "conv-classes-hour", 0)
+    words = "--recipe", "conv-classes-hour", "--out", "q", "--markdown"
+    status, out, _ = command(quality, *words)
+    assert status == 0 and "| 0.0051 | 0.0071 | 0.9957 | 226.0 |" in out
+
+
 def test_a_run_that_fails_ends_the_command(command, monkeypatch):  # noqa: F811
     failed = types.SimpleNamespace(returncode=2)
     monkeypatch.setattr(subprocess, "run", lambda words, stdout: failed)

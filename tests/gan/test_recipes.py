@@ -250,6 +250,21 @@ def test_the_outputs_for_many_clusters_share_features(name, count):
     assert grey[-1].n_in == FEATURES
 
 
+@pytest.mark.parametrize(
+    "name, weight, beta2, average, steps",
+    [
+        ("conv-clusters", 0.2, 0.99, 0.999, 12_000),
+        ("conv-clusters-hour", 0.5, 0.995, 0.9998, 160_000),
+        ("conv-classes-hour", 0.5, 0.995, 0.9998, 120_000),
+    ],
+)
+def test_a_recipe_with_clusters_is_the_one_that_was_measured(name, weight, beta2, average, steps):
+    recipe = get_recipe(name)
+    assert recipe.penalty == ZeroCentered(weight, every=8)
+    assert (recipe.beta2, recipe.ema_decay, recipe.steps) == (beta2, average, steps)
+    assert recipe.schedule == InverseSqrtSchedule(4_000) and recipe.latent == Latent(32)
+
+
 def test_networks_for_colour_are_those_that_were_measured():
     recipe = get_recipe("conv-clusters", (3, 32, 32))
     assert (recipe.clusters, recipe.discriminator().layers[-1].n_in) == (200, 192 * 4 * 4)

@@ -26,7 +26,8 @@ from gan.runs.starting.holding_out import split_dataset
 # Of 1,600 images in 200 clusters, 24% were in clusters of fewer than 8. Of 200 samples, 38 were
 # nearer than 30 grey levels to a training image; for 37 of them it was of such a cluster.
 PER_CLUSTER = 50  # images
-# Digits vary less: of 8,308 in 400 clusters, samples were as near to them as other digits are.
+# Digits vary less. Of a run on 8,308 of them in 400 clusters, the median distance of samples to the
+# nearest was 41.1 grey levels, that of other digits 43.7.
 DIGITS_PER_CLUSTER = 25
 LEAST_CLUSTERS = 10
 BAR = "{l_bar}{bar}| {elapsed}<{remaining}"

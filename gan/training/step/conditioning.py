@@ -55,7 +55,7 @@ class Conditioning(Uncopyable):
 class ClassConditioning(Conditioning):
     """G is given the class beside the noise; D has one output for each class.
 
-    The logit of an image of class k is D_k; that of an image with several clusters is their sum.
+    The logit of an image of class k is D_k; with several clusters per image, the sum of their D_k.
     """
 
     def __init__(

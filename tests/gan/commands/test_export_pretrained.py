@@ -1,6 +1,7 @@
 """The generators that come with the package, and how they are made."""
 
 import numpy as np
+import pytest
 
 from gan.commands import export_pretrained
 from gan.generator_file import load_sampler
@@ -61,3 +62,18 @@ def test_the_pretrained_generator_knows_its_digits():
         evaluator.features(sampler.images(sampler.inputs(300, 1, digits)))
     ).argmax(axis=1)
     assert np.mean(predicted == digits) > 0.97
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-by-class"])
+def test_the_pretrained_generators_draw_digits_as_the_table_says(name):
+    """On 1,000 digits and as many test images; docs/how_good.md has the figures for 10,000."""
+    from gan.data.datasets import load
+    from gan.evaluation import Evaluator, precision_recall, unsure
+
+    evaluator = Evaluator(load("mnist-sample", "test", flat=False)[0][:1000])
+    sampler = load_sampler(CHECKOUT / "gan" / "pretrained" / f"{name}.npz")
+    features = evaluator.features(sampler.images(sampler.inputs(1000, 0)))
+    assert unsure(evaluator.probabilities(features)) <= 0.015
+    precision, recall = precision_recall(evaluator.test_features, features)
+    assert precision > 0.75 and recall > 0.65  # of fewer images both are lower
+    assert evaluator.fid_of_features(features) < 1.5
