@@ -76,4 +76,4 @@ def test_the_pretrained_generators_draw_digits_as_the_table_says(name):
     assert unsure(evaluator.probabilities(features)) <= 0.015
     precision, recall = precision_recall(evaluator.test_features, features)
     assert precision > 0.75 and recall > 0.65  # of fewer images both are lower
-    assert evaluator.fid_of_features(features) < 1.5
+    assert evaluator.fid_of_features(features) < 3  # larger for fewer images
