@@ -98,7 +98,7 @@ def complete(folder: Path, recipe: str, seed: int, args: Namespace) -> None:
         folder / name for name in ("weights.npz", "metrics.json", "digits.png")
     )
     if not metrics.exists():
-        call("evaluate.py", "--weights", weights, "--out", metrics, *data)
+        call("evaluate.py", "--weights", weights, "--dataset", "mnist", "--out", metrics, *data)
     if not digits.exists():
         first = ("--count", 16, "--seed", 0)
         call("predict.py", "--weights", weights, "--out", digits, *first)

@@ -71,7 +71,9 @@ def test_a_recipe_is_trained_once_and_evaluated_once(command, calls, tmp_path): 
     options = ["--recipe", "two-layer", "--seed", "0", "--dataset", "mnist-sample"]
     assert training[1:] == [*options, "--out", f"{name}.part", "--minutes", "2.0"]
     weights = ["--weights", f"{name}/weights.npz"]
-    assert evaluation[1:] == [*weights, "--out", f"{name}/metrics.json", "--data-dir", "D"]
+    against = ["--dataset", "mnist"]  # not the sample, which it was trained on
+    report = ["--out", f"{name}/metrics.json"]
+    assert evaluation[1:] == [*weights, *against, *report, "--data-dir", "D"]
     first = ["--count", "16", "--seed", "0"]
     assert prediction[1:] == [*weights, "--out", f"{name}/digits.png", *first]
     again = command(quality, *words)

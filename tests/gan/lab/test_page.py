@@ -128,7 +128,8 @@ def test_a_person_plays(open_page):
     assert not np.array_equal(pixels(page, "#picked"), before)
     page.locator("#middle").click()
     page.wait_for_timeout(150)
-    assert np.array_equal(pixels(page, "#picked"), images[9].ravel())
+    # one image alone is rounded otherwise than 64 at once
+    assert np.abs(pixels(page, "#picked") - images[9].ravel()).max() <= 1
 
     # a walk of three images
     page.locator("#add").click()
